@@ -1,0 +1,59 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help run test check format train docs bench test-container lock clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: $(VENV)/.serve  ## Serve the committed model on http://127.0.0.1:8000
+	$(BIN)/softmaxd serve
+
+test: $(VENV)/.test  ## Run the tests, with the coverage of service/
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+check: $(VENV)/.test  ## Check format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test  ## Format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+train: $(VENV)/.train  ## Train the blobs classifier and publish it as the next version
+	$(BIN)/python -m training
+
+docs: $(VENV)/.serve  ## Write docs/settings.md from the settings
+	$(BIN)/python docs/generate.py
+
+test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
+	$(BIN)/python -m pytest tests/container
+
+lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet --upgrade --all-extras --group build pyproject.toml -o requirements/test.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --extra train pyproject.toml -o requirements/train.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt pyproject.toml -o requirements/serve.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --group build -o requirements/build.txt
+
+clean:  ## Remove the virtual environment and the caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "softmaxd needs Python 3.11 or newer; name one: make run PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# One environment, filled up to what a target needs; every package is pinned with its hashes.
+$(VENV)/.serve $(VENV)/.train $(VENV)/.test: $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.python
+	@echo "Setting up $(VENV) for $*"
+	$(PIP) install --require-hashes -r requirements/$*.txt -r requirements/build.txt
+	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
