@@ -1,0 +1,94 @@
+"""The exceptions that a client may see, each with its status.
+
+The way of a request, and where it can end:
+
+    bytes ── decode ──▶ features ── submit ──▶ batch ── engine ──▶ outputs ── encode ──▶ bytes
+     │          │                      │                                         │
+    413, 431   415, 422               429, 503, 504                             422 (outputs not finite)
+
+Anything that is not a `ServiceError` is a bug of ours: logged with its traceback and answered as a bare 500.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from typing_extensions import TypedDict
+
+
+class StartupError(Exception):
+    """The service cannot start; the message is the one line that the operator sees."""
+
+
+class Problem(TypedDict):
+    """One thing that is wrong with a body: what kind, where, and what was expected."""
+
+    type: str
+    loc: Sequence[str | int]
+    msg: str
+
+
+class ServiceError(Exception):
+    """A request that cannot be answered as asked; `detail` is for the client."""
+
+    status: ClassVar[int]
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidBody(ServiceError):
+    """The body is not what the schema says, malformed JSON included."""
+
+    status = 422
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(problem["msg"] for problem in problems))
+        self.problems = problems
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is declared as something else than JSON, or as compressed."""
+
+    status = 415
+
+
+class ModelNotFound(ServiceError):
+    """No such model, or no such version of it."""
+
+    status = 404
+
+
+class TooLarge(ServiceError):
+    """A body or a number of rows that this service never takes."""
+
+    status = 413
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
+class HeadersTooLarge(ServiceError):
+    """A header block over the limit."""
+
+    status = 431
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
+class QueueFull(ServiceError):
+    """Too many rows are waiting; a retry may help."""
+
+    status = 429
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class NotReady(ServiceError):
+    """Loading or draining; a retry may help."""
+
+    status = 503
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class QueueTimeout(ServiceError):
+    """The rows waited in the queue for longer than `queue_timeout`."""
+
+    status = 504
