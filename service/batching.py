@@ -1,0 +1,154 @@
+"""Joins the rows of concurrent requests into one engine call. Knows neither HTTP nor ONNX.
+
+There is no timer: rows that arrive in one turn of the event loop, or while the engine is busy, form the next batch.
+So a lone request waits for nothing, and a busy service fills its batches by itself.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from service.errors import QueueFull, QueueTimeout
+from service.model import Array, Outputs
+
+MAX_BATCH_ROWS = 8192  # joined; a larger request runs alone
+
+Run = Callable[[Array], Outputs]
+Settle = Callable[[Outputs | Exception], None]
+
+
+class Entry:
+    """The rows of one request, waiting; `settle` hears of the outcome exactly once unless it is `abandoned`."""
+
+    __slots__ = ("abandoned", "deadline", "features", "settle")
+
+    def __init__(self, features: Array, settle: Settle, deadline: float) -> None:
+        self.features = features
+        self.settle = settle
+        self.deadline = deadline
+        self.abandoned = False
+
+
+class Batcher:
+    """A bounded queue of rows before one engine, in the event loop in which it is first used."""
+
+    def __init__(self, run: Run, *, inline: bool, max_queued_rows: int, queue_timeout: float) -> None:
+        self._run = run
+        self._max_queued_rows = max_queued_rows
+        self._queue_timeout = queue_timeout
+        self._executor = None if inline else ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._waiting: deque[Entry] = deque()
+        self._queued_rows = 0
+        self._scheduled = False  # a flush is due, or the engine is busy and will cause one
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def predict(self, features: Array) -> Outputs:
+        """Return the outputs for features [n, d], n rows each. Raises `QueueFull` or `QueueTimeout`."""
+        future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: Outputs | Exception) -> None:
+            if future.done():  # cancelled, which its task does not know yet
+                return
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        entry = self.submit(features, settle)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            entry.abandoned = True
+            raise
+
+    def submit(self, features: Array, settle: Settle) -> Entry:
+        """Queue features [n, d]; `settle` gets the outputs, n rows each, or the error. Raises `QueueFull`."""
+        if self._queued_rows + len(features) > self._max_queued_rows:
+            raise QueueFull(f"{self._queued_rows} rows are waiting; try again later")
+        loop = asyncio.get_running_loop()
+        entry = Entry(features, settle, loop.time() + self._queue_timeout)
+        self._waiting.append(entry)
+        self._queued_rows += len(features)
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._flush, loop)
+        elif self._executor and self._timer is None:
+            self._timer = loop.call_at(entry.deadline, self._expire, loop)
+        return entry
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._drop_expired(loop.time())
+        batch = self._take()
+        if not batch:
+            self._scheduled = False
+        elif self._executor is None:
+            self._finish(loop, batch, _outcomes(self._run, [entry.features for entry in batch]))
+        else:
+            features = [entry.features for entry in batch]
+            running = loop.run_in_executor(self._executor, _outcomes, self._run, features)
+            running.add_done_callback(lambda done: self._finish(loop, batch, done.result()))
+
+    def _take(self) -> list[Entry]:
+        batch: list[Entry] = []
+        rows = 0
+        while self._waiting and (not batch or rows + len(self._waiting[0].features) <= MAX_BATCH_ROWS):
+            entry = self._pop()
+            if not entry.abandoned:
+                batch.append(entry)
+                rows += len(entry.features)
+        return batch
+
+    def _finish(
+        self, loop: asyncio.AbstractEventLoop, batch: list[Entry], outcomes: Sequence[Outputs | Exception]
+    ) -> None:
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            if not entry.abandoned:
+                entry.settle(outcome)
+        if self._waiting:
+            loop.call_soon(self._flush, loop)
+        else:
+            self._scheduled = False
+
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._drop_expired(loop.time())
+        self._timer = None
+        if self._waiting:
+            self._timer = loop.call_at(self._waiting[0].deadline, self._expire, loop)
+
+    def _drop_expired(self, now: float) -> None:
+        while self._waiting and self._waiting[0].deadline <= now:
+            entry = self._pop()
+            if not entry.abandoned:
+                entry.settle(QueueTimeout(f"waited in the queue for more than {self._queue_timeout:g} s"))
+
+    def _pop(self) -> Entry:
+        entry = self._waiting.popleft()
+        self._queued_rows -= len(entry.features)
+        return entry
+
+
+def _outcomes(run: Run, parts: list[Array]) -> Sequence[Outputs | Exception]:
+    """Run the parts as one batch and return what each of them gets."""
+    try:
+        return run_together(run, parts)
+    except Exception as error:  # whatever the engine raises, every waiting request must hear of it
+        return [error] * len(parts)
+
+
+def run_together(run: Run, parts: list[Array]) -> list[Outputs]:
+    """Return the outputs of each part, each [n, …] for a part of n rows, from one run over all of them."""
+    features = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    outputs = run(features)
+    for name, values in outputs.items():
+        if len(values) != len(features):
+            raise RuntimeError(f"the engine gave {len(values)} rows of {name} for {len(features)} rows")
+    if len(parts) == 1:
+        return [outputs]
+    stops = np.cumsum([len(part) for part in parts]).tolist()
+    return [
+        {name: values[stop - len(part) : stop] for name, values in outputs.items()}
+        for part, stop in zip(parts, stops, strict=True)
+    ]

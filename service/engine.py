@@ -1,0 +1,61 @@
+"""Runs an ONNX file: the only module that imports onnxruntime."""
+
+from pathlib import Path
+from typing import Literal
+
+import onnxruntime
+
+from service.errors import StartupError
+from service.model import Array, Outputs
+
+Device = Literal["auto", "cpu", "cuda"]
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+
+
+class Engine:
+    """An ONNX Runtime session: float32 features [n, d] in, every output of the graph out, n rows each."""
+
+    def __init__(self, path: Path, *, device: Device = "auto", threads: int = 1) -> None:
+        self._session = _open_session(path, device, threads)
+        self._input = self._session.get_inputs()[0]
+        self._names = [output.name for output in self._session.get_outputs()]
+        self.provider: str = self._session.get_providers()[0]
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, list[int | str | None]]]:
+        """Type and shape of each input of the graph, by name."""
+        return {node.name: (node.type, node.shape) for node in self._session.get_inputs()}
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, list[int | str | None]]]:
+        """Type and shape of each output of the graph, by name."""
+        return {node.name: (node.type, node.shape) for node in self._session.get_outputs()}
+
+    def run(self, features: Array) -> Outputs:
+        """Return all outputs of the graph by name; any failure of ONNX Runtime passes through."""
+        outputs = self._session.run(self._names, {self._input.name: features})
+        return dict(zip(self._names, outputs, strict=True))
+
+
+def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # batch sizes vary: a pattern for each of them would only grow
+    options.log_severity_level = 4  # failures reach us as exceptions; warnings would garble the log lines
+    if device != "cpu" and CUDA in onnxruntime.get_available_providers():
+        session = _new_session(path, options, [CUDA, CPU])
+        if session.get_providers()[0] == CUDA:
+            return session
+    if device == "cuda":
+        raise StartupError("device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu")
+    return _new_session(path, options, [CPU])
+
+
+def _new_session(path: Path, options: onnxruntime.SessionOptions, providers: list[str]) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+    except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
+        raise StartupError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,259 @@
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.batching import MAX_BATCH_ROWS, Batcher, run_together
+from service.errors import QueueFull, QueueTimeout
+from service.model import Array, Outputs
+
+
+def double(features: Array) -> Outputs:
+    return {"doubled": features * 2}
+
+
+def rows(*values: float) -> Array:
+    return np.array(values, dtype=np.float32).reshape(-1, 1)
+
+
+def batcher(
+    run: Callable[[Array], Outputs] = double,
+    *,
+    inline: bool = True,
+    max_queued_rows: int = 100_000,
+    queue_timeout: float = 60.0,
+) -> Batcher:
+    return Batcher(run, inline=inline, max_queued_rows=max_queued_rows, queue_timeout=queue_timeout)
+
+
+class Gate:
+    """An engine that waits until it is opened, and keeps the sizes of its batches."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.entered = threading.Event()
+        self.sizes: list[int] = []
+
+    def run(self, features: Array) -> Outputs:
+        self.sizes.append(len(features))
+        self.entered.set()
+        assert self.opened.wait(10)
+        return double(features)
+
+    async def busy(self) -> None:
+        assert await asyncio.to_thread(self.entered.wait, 10)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(main, debug=True)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_each_request_gets_the_outputs_of_its_own_rows(inline: bool) -> None:
+    async def main() -> None:
+        queue = batcher(inline=inline)
+
+        answers = await asyncio.gather(*(queue.predict(rows(*range(n), n)) for n in range(5)))
+
+        assert [answer["doubled"][-1, 0] for answer in answers] == [0, 2, 4, 6, 8]
+        assert [len(answer["doubled"]) for answer in answers] == [1, 2, 3, 4, 5]
+
+    run(main())
+
+
+def test_requests_of_one_turn_of_the_loop_are_one_batch() -> None:
+    sizes: list[int] = []
+
+    def count(features: Array) -> Outputs:
+        sizes.append(len(features))
+        return double(features)
+
+    async def main() -> None:
+        queue = batcher(count)
+
+        await asyncio.gather(*(queue.predict(rows(1, 2)) for _ in range(10)))
+        await queue.predict(rows(3))
+
+    run(main())
+
+    assert sizes == [20, 1]
+
+
+def test_rows_gather_while_the_engine_is_busy() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False)
+        first = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        others = [asyncio.create_task(queue.predict(rows(2, 3))) for _ in range(3)]
+        await asyncio.sleep(0)
+
+        gate.opened.set()
+        await asyncio.gather(first, *others)
+
+        assert gate.sizes == [1, 6]
+
+    run(main())
+
+
+def test_a_batch_is_bounded_and_a_larger_request_runs_alone() -> None:
+    sizes: list[int] = []
+
+    def count(features: Array) -> Outputs:
+        sizes.append(len(features))
+        return double(features)
+
+    async def main() -> None:
+        queue = batcher(count)
+
+        parts = [rows(*range(n)) for n in (MAX_BATCH_ROWS + 1, MAX_BATCH_ROWS - 1, 1, 1)]
+        await asyncio.gather(*(queue.predict(part) for part in parts))
+
+    run(main())
+
+    assert sizes == [MAX_BATCH_ROWS + 1, MAX_BATCH_ROWS, 1]
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_failing_engine_fails_every_request_of_the_batch_and_no_later_one(inline: bool) -> None:
+    def fail_on_negatives(features: Array) -> Outputs:
+        if (features < 0).any():
+            raise ValueError("negative")
+        return double(features)
+
+    async def main() -> None:
+        queue = batcher(fail_on_negatives, inline=inline)
+
+        failed = await asyncio.gather(queue.predict(rows(1)), queue.predict(rows(-1)), return_exceptions=True)
+        later = await queue.predict(rows(4))
+
+        assert [str(error) for error in failed] == ["negative", "negative"]
+        assert later["doubled"].tolist() == [[8]]
+
+    run(main())
+
+
+def test_an_engine_that_answers_the_wrong_number_of_rows_fails_the_batch() -> None:
+    async def main() -> None:
+        queue = batcher(lambda features: {"doubled": features[:-1]})
+
+        with pytest.raises(RuntimeError, match="gave 1 rows of doubled for 2 rows"):
+            await queue.predict(rows(1, 2))
+
+    run(main())
+
+
+def test_a_cancelled_request_leaves_the_batch_and_its_neighbours_alone() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False)
+        running = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        leaving = asyncio.create_task(queue.predict(rows(2)))
+        staying = asyncio.create_task(queue.predict(rows(3)))
+        await asyncio.sleep(0)
+
+        leaving.cancel()
+        running.cancel()
+        await asyncio.sleep(0)
+        gate.opened.set()
+        answer = await staying
+
+        assert answer["doubled"].tolist() == [[6]]
+        assert gate.sizes == [1, 1]
+        assert leaving.cancelled()
+        assert running.cancelled()
+
+    run(main())
+
+
+def test_when_all_have_left_the_next_request_is_answered() -> None:
+    async def main() -> None:
+        queue = batcher()
+        leaving = asyncio.create_task(queue.predict(rows(1)))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.sleep(0)
+
+        answer = await queue.predict(rows(2))
+
+        assert answer["doubled"].tolist() == [[4]]
+
+    run(main())
+
+
+def test_a_full_queue_says_so_at_once_and_takes_rows_again_later() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False, max_queued_rows=3)
+        running = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        waiting = asyncio.create_task(queue.predict(rows(1, 2)))
+        await asyncio.sleep(0)
+
+        with pytest.raises(QueueFull, match="2 rows are waiting"):
+            await queue.predict(rows(1, 2))
+        gate.opened.set()
+        await asyncio.gather(running, waiting)
+
+        assert len((await queue.predict(rows(1, 2, 3)))["doubled"]) == 3
+
+    run(main())
+
+
+def test_rows_that_wait_too_long_are_given_up_while_the_engine_is_still_busy() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False, queue_timeout=0.05)
+        running = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        waiting = [asyncio.create_task(queue.predict(rows(2))) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[1].cancel()
+
+        with pytest.raises(QueueTimeout, match=r"more than 0\.05 s"):
+            await waiting[0]
+        late = asyncio.create_task(queue.predict(rows(3)))
+        await asyncio.sleep(0)
+        gate.opened.set()
+        answers = await asyncio.gather(running, late)
+
+        assert [answer["doubled"].tolist() for answer in answers] == [[[2]], [[6]]]
+        assert gate.sizes == [1, 1]
+
+    run(main())
+
+
+def test_a_deadline_is_kept_for_each_request_by_itself() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False, queue_timeout=0.1)
+        running = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        first = asyncio.create_task(queue.predict(rows(2)))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(queue.predict(rows(3)))
+
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+        gate.opened.set()
+        await running
+
+        assert [type(outcome) for outcome in outcomes] == [QueueTimeout, QueueTimeout]
+
+    run(main())
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=20))
+def test_any_split_of_rows_gets_them_back_in_order(sizes: list[int]) -> None:
+    every = rows(*range(sum(sizes)))
+    parts = np.split(every, np.cumsum(sizes)[:-1])
+
+    outputs = run_together(double, parts)
+
+    assert [len(output["doubled"]) for output in outputs] == sizes
+    assert np.array_equal(np.concatenate([output["doubled"] for output in outputs]), every * 2)
