@@ -1,0 +1,116 @@
+"""The pictures beside a model's card; each function writes one PNG of 1,200 pixels' width."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from service.model import Array
+
+# Okabe and Ito's colours, told apart with any colour vision; the markers tell them apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+MARKERS = ("o", "s", "^", "D")
+INK, FAINT = "#333333", "#c8c8c8"
+GRID_STEPS = 600
+BANDS = 12
+MARGIN = 3.0
+
+Classes = npt.NDArray[np.int64]
+
+
+def draw_data(path: Path, features: Array, classes: Classes, labels: Sequence[str]) -> None:
+    """Draw the training rows [n, 2], as the article does."""
+    figure, axes = _plane("Nonlinear data")
+    axes.grid(color=FAINT, linewidth=0.5)
+    _scatter(axes, features, classes, labels, size=16)
+    axes.legend(loc="lower right", frameon=False)
+    _save(figure, path)
+
+
+def draw_history(path: Path, histories: Mapping[int, Mapping[str, Sequence[float]]], *, chosen: int) -> None:
+    """Draw loss and accuracy by epoch: those of the chosen seed in colour, the validation of the others in grey."""
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for seed, history in histories.items():
+            if seed != chosen:
+                _curve(axes, history[f"val_{metric}"], FAINT, "validation, other seeds")
+        _curve(axes, histories[chosen][metric], COLOURS[0], f"training, seed {chosen}")
+        _curve(axes, histories[chosen][f"val_{metric}"], COLOURS[1], f"validation, seed {chosen}")
+        axes.set(xlabel="Epoch", title=f"{metric.capitalize()} by epoch")
+        axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
+        _plain(axes)
+    loss, accuracy = figure.axes
+    loss.set(yscale="log", ylabel="Cross-entropy in nats, log scale")
+    accuracy.set(ylabel="Rows labelled right, from 90%", ylim=(0.9, 1.005))
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    lines = {str(line.get_label()): line for line in accuracy.lines}  # one of the many grey lines is enough
+    accuracy.legend(list(lines.values()), list(lines), loc="lower right", frameon=False)
+    _save(figure, path)
+
+
+def draw_regions(
+    path: Path, features: Array, classes: Classes, labels: Sequence[str], *, predict: Callable[[Array], Array]
+) -> None:
+    """Colour each point of the plane by its most probable label, the paler the less probable that one is.
+
+    `predict` gives probabilities [n, k] for features [n, 2], the training rows among them drawn on top.
+    """
+    low, high = features.min(axis=0) - MARGIN, features.max(axis=0) + MARGIN
+    x, y = (np.linspace(low[axis], high[axis], GRID_STEPS, dtype=np.float32) for axis in (0, 1))
+    grid = np.stack(np.meshgrid(x, y), axis=-1)
+    probabilities = predict(grid.reshape(-1, 2)).reshape(GRID_STEPS, GRID_STEPS, -1)
+    top = probabilities.max(axis=-1, keepdims=True)
+    floor = 1 / len(labels)
+    strength = 0.45 * np.round((top - floor) / (1 - floor) * BANDS) / BANDS  # in bands, which compress well
+    colours = np.array([to_rgb(colour) for colour in COLOURS])[probabilities.argmax(axis=-1)]
+
+    figure, axes = _plane("Decision regions, paler where the model is less sure")
+    extent = (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
+    axes.imshow(1 - strength * (1 - colours), extent=extent, origin="lower", interpolation="nearest")
+    _scatter(axes, features, classes, labels, size=11)
+    for index, label in enumerate(labels):
+        centre = features[classes == index].mean(axis=0)
+        above = 1 if centre[1] > (low[1] + high[1]) / 2 else -1
+        axes.text(centre[0], centre[1] + 5.2 * above, label, ha="center", va="center", color=INK, weight="bold")
+    _save(figure, path)
+
+
+def _curve(axes: Axes, values: Sequence[float], colour: str, label: str) -> None:
+    axes.plot(range(1, len(values) + 1), values, color=colour, label=label, linewidth=0.8 if colour == FAINT else 1.6)
+
+
+def _plane(title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8, 5.4), layout="constrained")
+    axes = figure.subplots()
+    axes.set(title=title, xlabel="X1", ylabel="X2", aspect="equal")
+    _plain(axes)
+    return figure, axes
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+
+
+def _scatter(axes: Axes, features: Array, classes: Classes, labels: Sequence[str], *, size: int) -> None:
+    for index, label in enumerate(labels):
+        rows = features[classes == index]
+        axes.scatter(
+            rows[:, 0],
+            rows[:, 1],
+            s=size,
+            label=label,
+            color=COLOURS[index],
+            marker=MARKERS[index],
+            edgecolors="white",
+            linewidths=0.4,
+        )
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=150)
