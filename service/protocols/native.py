@@ -1,0 +1,521 @@
+"""The native HTTP interface: `/softmax`, `/predict`, `/models`, and the health of the process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NotRequired, cast
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictInt,
+    Tag,
+    TypeAdapter,
+    with_config,
+)
+from typing_extensions import TypedDict
+
+from service import __version__
+from service.errors import (
+    HeadersTooLarge,
+    InvalidBody,
+    ModelNotFound,
+    NotReady,
+    Problem,
+    QueueFull,
+    QueueTimeout,
+    ServiceError,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from service.lifecycle import Lifecycle
+from service.model import Array, Feature, Manifest, Model, Outputs, Provenance
+from service.repository import Repository
+from service.rows import FAIL_FAST, Instances, VectorOrMatrix, check_rows, invalid, read_json, to_features
+from service.settings import Settings
+from service.softmax import Softmax, log_softmax, sigmoid
+
+# --- what comes in -----------------------------------------------------------------------------------------------
+
+STRICT = ConfigDict(strict=True, extra="forbid")
+
+SoftmaxInclude = Literal["log_probabilities", "loss", "entropy", "sigmoid"]
+PredictInclude = Literal["logits", "log_probabilities"]
+Index = Annotated[StrictInt, Field(ge=0)]
+
+
+@with_config(STRICT)
+class SoftmaxRequest(TypedDict):
+    """Raw logits, whose softmax is wanted."""
+
+    logits: Annotated[
+        VectorOrMatrix,
+        Field(description="A vector of at least 1 number, or a matrix: rows of the same length. Finite float64."),
+    ]
+    temperature: NotRequired[
+        Annotated[FiniteFloat, Field(gt=0, description="The answer is softmax(logits / temperature). Default 1.")]
+    ]
+    targets: NotRequired[
+        Annotated[
+            Annotated[Index, Tag("index")] | Annotated[list[Index], FAIL_FAST, Tag("indices")],
+            Field(
+                union_mode="left_to_right",
+                description="The true class: an index, or one per row of a matrix. Needed for `loss`.",
+            ),
+        ]
+    ]
+    include: NotRequired[
+        Annotated[
+            list[SoftmaxInclude],
+            FAIL_FAST,
+            Field(
+                description="More fields in the answer: `log_probabilities`; `loss` (−log p of the target, in nats, "
+                "per row); `entropy` (in nats, per row); `sigmoid` (elementwise, for comparison)."
+            ),
+        ]
+    ]
+
+
+@with_config(STRICT)
+class PredictRequest(TypedDict):
+    """Rows of features, whose classes are wanted."""
+
+    instances: Annotated[
+        Instances,
+        Field(
+            description="At least one row: a list of numbers in the model's feature order, or an object by feature "
+            "name; one form per request. Finite, also as float32."
+        ),
+    ]
+    include: NotRequired[
+        Annotated[
+            list[PredictInclude],
+            FAIL_FAST,
+            Field(description="More fields in the answer: `logits`, `log_probabilities` (in nats)."),
+        ]
+    ]
+    top_k: NotRequired[
+        Annotated[
+            StrictInt,
+            Field(ge=1, description="1 … classes: answer with the `top` labels instead of all `probabilities`."),
+        ]
+    ]
+
+
+SOFTMAX_REQUEST = TypeAdapter(SoftmaxRequest)
+PREDICT_REQUEST = TypeAdapter(PredictRequest)
+
+# --- what goes out -----------------------------------------------------------------------------------------------
+
+Numbers = Annotated[list[float] | list[list[float]], Field(description="Of the shape of `logits`.")]
+PerRow = Annotated[float | list[float], Field(description="A number for a vector, one per row for a matrix. Nats.")]
+FloatRows = Annotated[list[list[float]], Field(description="One row per instance, one float32 per class.")]
+
+
+class SoftmaxReply(TypedDict):
+    probabilities: Numbers
+    log_probabilities: NotRequired[Numbers]
+    loss: NotRequired[PerRow]
+    entropy: NotRequired[PerRow]
+    sigmoid: NotRequired[Numbers]
+
+
+class Ranked(TypedDict):
+    label: str
+    probability: float
+
+
+class PredictReply(TypedDict):
+    """Column-wise: entry i of each list belongs to instance i."""
+
+    model: str
+    version: str
+    labels: Annotated[list[str], Field(description="The most probable class; ties: the lower class index.")]
+    probabilities: NotRequired[FloatRows]
+    top: NotRequired[Annotated[list[list[Ranked]], Field(description="With `top_k`: most probable first.")]]
+    logits: NotRequired[FloatRows]
+    log_probabilities: NotRequired[FloatRows]
+
+
+class ModelInfo(BaseModel):
+    """One version of a model: what it is, and where it comes from."""
+
+    name: str
+    version: str
+    default: Annotated[bool, Field(description="Whether `POST /predict` asks this one.")]
+    state: Literal["ready"]
+    provider: Annotated[str, Field(description="ONNX Runtime's execution provider.")]
+    classes: Annotated[list[str], Field(description="All labels, in the order of the probabilities.")]
+    features: Annotated[list[Feature], Field(description="In order, with the range in the training rows.")]
+    metrics: Annotated[dict[str, float], Field(description="On the test rows; losses in nats.")]
+    sha256: Annotated[str, Field(description="Of the ONNX file.")]
+    provenance: Provenance | None
+
+
+class ModelList(BaseModel):
+    models: list[ModelInfo]
+
+
+class Status(BaseModel):
+    status: str
+
+
+class About(Status):
+    name: str
+    version: str
+    docs: str
+
+
+class Refusal(BaseModel):
+    detail: str
+
+
+class BodyRefusal(BaseModel):
+    detail: list[Problem]
+
+
+# --- decode and encode: pure -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxJob:
+    logits: npt.NDArray[np.float64]  # [rows, classes]
+    is_vector: bool
+    temperature: float
+    targets: npt.NDArray[np.intp] | None  # [rows]
+    include: Sequence[SoftmaxInclude]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictJob:
+    features: Array  # [rows, features]
+    include: Sequence[PredictInclude]
+    top_k: int | None
+
+
+def decode_softmax(body: bytes, *, max_rows: int) -> SoftmaxJob:
+    """Return what a body of `POST /softmax` asks for; raises `InvalidBody` or `TooLarge`."""
+    request = read_json(SOFTMAX_REQUEST, body)
+    logits = request["logits"]
+    is_vector = not logits or not isinstance(logits[0], list)
+    rows = cast(list[list[float]], [logits] if is_vector else logits)
+    check_rows(len(rows), max_rows)
+    for index, row in enumerate(rows):
+        loc: list[str | int] = ["logits"] if is_vector else ["logits", index]
+        if not row:
+            raise invalid("too_short", loc, "Input should have at least 1 number")
+        if len(row) != len(rows[0]):
+            raise invalid("row_length", loc, f"Input should have {len(rows[0])} numbers as row 0, not {len(row)}")
+    include = request.get("include", ())
+    targets = request.get("targets")
+    if targets is None and "loss" in include:
+        raise invalid("missing", ["targets"], "Field required for loss")
+    matrix = np.array(rows, dtype=np.float64)
+    checked = None if targets is None else _targets(targets, matrix.shape[0], matrix.shape[1], is_vector=is_vector)
+    return SoftmaxJob(matrix, is_vector, request.get("temperature", 1.0), checked, include)
+
+
+def _targets(targets: int | list[int], rows: int, classes: int, *, is_vector: bool) -> npt.NDArray[np.intp]:
+    if isinstance(targets, int) != is_vector:
+        expected = "one index, as logits is a vector" if is_vector else "a list of indices, one per row of logits"
+        raise invalid("targets_shape", ["targets"], f"Input should be {expected}")
+    indices = [targets] if isinstance(targets, int) else targets
+    if len(indices) != rows:
+        raise invalid("targets_shape", ["targets"], f"Input should have {rows} indices, not {len(indices)}")
+    for row, index in enumerate(indices):
+        if index >= classes:
+            loc: list[str | int] = ["targets"] if is_vector else ["targets", row]
+            raise invalid("less_than", loc, f"Input should be less than {classes}, the number of classes")
+    return np.array(indices, dtype=np.intp)
+
+
+def encode_softmax(job: SoftmaxJob) -> bytes:
+    """Return the answer to `POST /softmax`, float64 digits that round-trip."""
+    result = Softmax(job.logits, job.temperature)
+    fields: dict[str, Any] = {"probabilities": result.probabilities}
+    if "log_probabilities" in job.include:
+        fields["log_probabilities"] = result.log_probabilities
+    if "loss" in job.include and job.targets is not None:
+        fields["loss"] = result.loss(job.targets)
+    if "entropy" in job.include:
+        fields["entropy"] = result.entropy
+    if "sigmoid" in job.include:
+        fields["sigmoid"] = sigmoid(job.logits)
+    if job.is_vector:
+        fields = {name: values[0] for name, values in fields.items()}
+    return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
+    """Return what a body of `POST …/predict` asks of a model; raises `InvalidBody` or `TooLarge`."""
+    request = read_json(PREDICT_REQUEST, body)
+    features = to_features(request["instances"], manifest, max_rows=max_rows)
+    top_k = request.get("top_k")
+    if top_k is not None and top_k > len(manifest.labels):
+        message = f"Input should be at most {len(manifest.labels)}, the number of classes"
+        raise invalid("less_than_equal", ["top_k"], message)
+    return PredictJob(features, request.get("include", ()), top_k)
+
+
+def encode_predict(outputs: Outputs, job: PredictJob, manifest: Manifest) -> bytes:
+    """Return the answer to `POST …/predict`, float32 digits that round-trip.
+
+    Raises `InvalidBody` when features, though finite, are so large that an output is not.
+    """
+    for values in outputs.values():
+        finite = np.isfinite(values)
+        if not finite.all():
+            loc: list[str | int] = ["instances", int(np.argmin(finite.all(axis=1)))]
+            raise invalid("too_large", loc, "Input is so large that the model's output is not finite")
+    probabilities, logits = outputs["probabilities"], outputs["logits"]
+    fields: dict[str, Any] = {
+        "model": manifest.name,
+        "version": str(manifest.version),
+        "labels": [manifest.labels[index] for index in probabilities.argmax(axis=1).tolist()],
+    }
+    if job.top_k is None:
+        fields["probabilities"] = probabilities
+    else:
+        fields["top"] = _top(probabilities, job.top_k, manifest.labels)
+    if "logits" in job.include:
+        fields["logits"] = logits
+    if "log_probabilities" in job.include:
+        fields["log_probabilities"] = log_softmax(logits.astype(np.float64)).astype(np.float32)
+    return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _top(probabilities: Array, top_k: int, labels: Sequence[str]) -> list[list[Ranked]]:
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]  # stable: ties keep the class order
+    ranked = np.take_along_axis(probabilities, order, axis=1)
+    return [
+        [Ranked(label=labels[index], probability=value) for index, value in zip(indices, values, strict=True)]
+        for indices, values in zip(order.tolist(), ranked, strict=True)
+    ]
+
+
+# --- the parts of HTTP -------------------------------------------------------------------------------------------
+
+
+Examples = dict[str, tuple[Any, Any]]  # request and answer, by name
+
+
+def check_media_type(content_type: str | None, content_encoding: str | None) -> None:
+    """Refuse a body that is declared as something else than plain JSON."""
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    is_json = media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+    if media_type and not is_json:
+        raise UnsupportedMediaType(
+            "The body should be JSON: send the header 'Content-Type: application/json' "
+            "(with curl: -H 'Content-Type: application/json')"
+        )
+    if (content_encoding or "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body should not be compressed: send no Content-Encoding")
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the whole body; raises `TooLarge` beyond max_bytes, declared or not."""
+    check_media_type(request.headers.get("content-type"), request.headers.get("content-encoding"))
+    too_large = TooLarge(f"The body is larger than {max_bytes} bytes")
+    if int(request.headers.get("content-length", 0)) > max_bytes:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise too_large
+    return bytes(body)
+
+
+def error_response(error: ServiceError) -> JSONResponse:
+    """Return an error in FastAPI's convention: a list for a wrong body, one sentence for the rest."""
+    detail = error.problems if isinstance(error, InvalidBody) else error.detail
+    return JSONResponse({"detail": detail}, error.status, error.headers)
+
+
+def _reply(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
+
+
+def _refusals(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    return {
+        error.status: {
+            "model": BodyRefusal if error is InvalidBody else Refusal,
+            "description": (error.__doc__ or "").strip(),
+            "headers": {
+                name: {"schema": {"type": "string"}, "example": value} for name, value in error.headers.items()
+            },
+        }
+        for error in errors
+    }
+
+
+def _operation_docs(
+    request: TypeAdapter[Any], reply: type, errors: Sequence[type[ServiceError]], examples: Examples
+) -> dict[str, Any]:
+    """Return what FastAPI cannot see of an operation that reads its body itself."""
+    requests = {name: {"value": body} for name, (body, _) in examples.items()}
+    replies = {name: {"value": answer} for name, (_, answer) in examples.items()}
+    content = {"application/json": {"schema": request.json_schema(), "examples": requests}}
+    return {
+        "tags": ["operations"],
+        "openapi_extra": {"requestBody": {"required": True, "content": content}},
+        "responses": {
+            200: {"model": reply, "content": {"application/json": {"examples": replies}}},
+            **_refusals(*errors),
+        },
+    }
+
+
+def _softmax_examples() -> Examples:
+    bodies: dict[str, Any] = {
+        "vector": {"logits": [0.7, 1.5, 4.8]},
+        "matrix": {
+            "logits": [[0.7, 1.5, 4.8], [-1.0, 0.0, 1.0]],
+            "temperature": 2.0,
+            "targets": [2, 0],
+            "include": ["log_probabilities", "loss", "entropy", "sigmoid"],
+        },
+    }
+    return {
+        name: (body, orjson.loads(encode_softmax(decode_softmax(orjson.dumps(body), max_rows=2))))
+        for name, body in bodies.items()
+    }
+
+
+def _predict_examples(model: Model) -> Examples:
+    """Return requests to this model, at a quarter and at three quarters of its features' ranges, with its answers."""
+    manifest = model.manifest
+    low, high = (
+        [_between(feature.min or 0.0, feature.max or 0.0, share) for feature in manifest.features]
+        for share in (0.25, 0.75)
+    )
+    by_name = {feature.name: value for feature, value in zip(manifest.features, low, strict=True)}
+    bodies: dict[str, Any] = {
+        "rows": {"instances": [low, high]},
+        "by name": {"instances": [by_name], "top_k": 2, "include": ["logits", "log_probabilities"]},
+    }
+    examples: Examples = {}
+    for name, body in bodies.items():
+        job = decode_predict(orjson.dumps(body), manifest, max_rows=2)
+        examples[name] = (body, orjson.loads(encode_predict(model.run(job.features), job, manifest)))
+    return examples
+
+
+def _between(low: float, high: float, share: float) -> float:
+    return float(f"{low + share * (high - low):.3g}")
+
+
+BODY_ERRORS = (TooLarge, UnsupportedMediaType, InvalidBody, HeadersTooLarge, NotReady)
+PREDICT_ERRORS = (ModelNotFound, *BODY_ERRORS, QueueFull, QueueTimeout)
+
+
+def router(models: Repository, lifecycle: Lifecycle, settings: Settings) -> APIRouter:
+    """Return the routes of the native interface."""
+    api = APIRouter()
+    _add_operations(api, models, lifecycle, settings)
+    _add_models(api, models)
+    _add_health(api, lifecycle)
+    return api
+
+
+def _add_operations(api: APIRouter, models: Repository, lifecycle: Lifecycle, settings: Settings) -> None:
+    """Every operation is decode → submit → encode."""
+
+    @api.post(
+        "/softmax",
+        summary="Raw logits → probabilities",
+        **_operation_docs(SOFTMAX_REQUEST, SoftmaxReply, BODY_ERRORS, _softmax_examples()),
+    )
+    async def softmax(request: Request) -> Response:
+        """Computed in float64, shifted by the row's maximum: no finite logits overflow."""
+        lifecycle.admit()
+        job = decode_softmax(await read_body(request, settings.max_body_bytes), max_rows=settings.max_rows)
+        return _reply(encode_softmax(job))
+
+    async def answer(request: Request, model: Model) -> Response:
+        lifecycle.admit()
+        body = await read_body(request, settings.max_body_bytes)
+        job = decode_predict(body, model.manifest, max_rows=settings.max_rows)
+        return _reply(encode_predict(await model.submit(job.features), job, model.manifest))
+
+    examples = {} if models.default is None else _predict_examples(models.find(None))
+    predict_docs = _operation_docs(PREDICT_REQUEST, PredictReply, PREDICT_ERRORS, examples)
+
+    @api.post("/predict", summary="Features → class probabilities, by the default model", **predict_docs)
+    async def predict(request: Request) -> Response:
+        """The float32 probabilities are those of the ONNX file, temperature and normalisation included."""
+        return await answer(request, models.find(None))
+
+    @api.post("/models/{name}/predict", summary="The same by a named model", **predict_docs)
+    async def predict_by(name: str, request: Request) -> Response:
+        """The highest version of this model answers."""
+        return await answer(request, models.find(name))
+
+    @api.post("/models/{name}/versions/{version}/predict", summary="The same by one version", **predict_docs)
+    async def predict_by_version(name: str, version: str, request: Request) -> Response:
+        """Exactly this version answers."""
+        return await answer(request, models.find(name, version))
+
+
+def _add_models(api: APIRouter, models: Repository) -> None:
+    def info(model: Model) -> ModelInfo:
+        manifest = model.manifest
+        default = models.default is not None and model is models.find(None)
+        return ModelInfo(
+            name=manifest.name,
+            version=str(manifest.version),
+            default=default,
+            state="ready",
+            provider=model.provider,
+            classes=list(manifest.labels),
+            features=list(manifest.features),
+            metrics=dict(manifest.metrics),
+            sha256=manifest.sha256,
+            provenance=manifest.provenance,
+        )
+
+    @api.get("/models", tags=["models"], summary="Every version that is served")
+    async def list_models() -> ModelList:
+        return ModelList(models=[info(model) for model in models.all()])
+
+    @api.get(
+        "/models/{name}",
+        tags=["models"],
+        summary="The version of a model that answers by default",
+        responses=_refusals(ModelNotFound),
+    )
+    async def describe_model(name: str) -> ModelInfo:
+        return info(models.find(name))
+
+    @api.get(
+        "/models/{name}/versions/{version}",
+        tags=["models"],
+        summary="One version of a model",
+        responses=_refusals(ModelNotFound),
+    )
+    async def describe_version(name: str, version: str) -> ModelInfo:
+        return info(models.find(name, version))
+
+
+def _add_health(api: APIRouter, lifecycle: Lifecycle) -> None:
+    @api.get("/livez", tags=["health"], summary="The process answers")
+    async def livez() -> Status:
+        return Status(status="alive")
+
+    @api.get("/readyz", tags=["health"], summary="Models are loaded and warm", responses=_refusals(NotReady))
+    async def readyz() -> Status:
+        """Not ready once the service is shutting down."""
+        lifecycle.admit()
+        return Status(status="ready")
+
+    @api.get("/", tags=["health"], summary="What this is")
+    async def about() -> About:
+        return About(status="alive", name="softmaxd", version=__version__, docs="/docs")

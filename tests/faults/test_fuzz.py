@@ -1,0 +1,112 @@
+"""No input of any kind may cause a 5xx, or stop the service: random bytes, random JSON, and the OpenAPI document."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+EXAMPLES = 1000 if "CI" in os.environ else 100
+SCHEMA_EXAMPLES = 2000 if "CI" in os.environ else 50
+
+paths = st.sampled_from(["/softmax", "/predict", "/models/blobs/predict"])
+numbers = st.integers() | st.floats() | st.sampled_from([1e39, -1e39, 1e308, 5e-324, -0.0, 2**63, 10**400])
+scalars = st.none() | st.booleans() | numbers | st.text()
+keys = st.text() | st.sampled_from(
+    ["logits", "instances", "temperature", "targets", "include", "top_k", "x1", "x2", "loss", "logits"]
+)
+anything = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=20)
+row = st.lists(numbers, max_size=4)
+rows = st.lists(row, max_size=5) | row | st.lists(st.dictionaries(st.sampled_from(["x1", "x2", "x3"]), numbers))
+includes = st.lists(
+    st.sampled_from(["logits", "log_probabilities", "loss", "entropy", "sigmoid", "typicality"]) | st.text()
+)
+nearly_right = st.fixed_dictionaries(
+    {},
+    optional={
+        "logits": rows,
+        "instances": rows,
+        "temperature": numbers,
+        "targets": st.integers(-1, 5) | st.lists(st.integers(-1, 5)),
+        "include": includes,
+        "top_k": st.integers(-1, 5),
+        "other": scalars,
+    },
+)
+bodies = st.binary() | (anything | nearly_right).map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
+
+fuzz = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@fuzz
+@given(path=paths, body=bodies)
+def test_any_body_is_answered_or_refused(client: httpx.Client, path: str, body: bytes) -> None:
+    response = client.post(path, content=body)
+
+    assert response.status_code in {200, 422}
+    assert response.headers["content-type"] == "application/json"
+    assert len(response.content) < 8 * 1024
+    json.loads(response.content.decode(), parse_constant=pytest.fail)
+
+
+@fuzz
+@given(data=st.data())
+def test_a_good_body_with_a_few_wrong_bytes_is_answered_or_refused(client: httpx.Client, data: st.DataObject) -> None:
+    body = bytearray(b'{"instances": [[15.2, 0.3], [0.1, 14.7]], "include": ["logits"], "top_k": 2}')
+    for _ in range(data.draw(st.integers(1, 3))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+
+    response = client.post("/predict", content=bytes(body))
+
+    assert response.status_code in {200, 422}
+
+
+@fuzz
+@given(
+    name=st.text(min_size=1, max_size=50).filter(lambda text: text not in {".", ".."}),
+    content_type=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=50),
+)
+def test_any_name_and_content_type_is_refused(client: httpx.Client, name: str, content_type: str) -> None:
+    path = httpx.URL("/").copy_with(raw_path=b"/models/" + name.encode("utf-8", "replace").hex("%").encode())
+
+    found = client.get(path)
+    posted = client.post("/softmax", content=b"{", headers={"Content-Type": content_type})
+
+    assert found.status_code == 404
+    assert posted.status_code in {415, 422}
+
+
+def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path) -> None:
+    """Schemathesis sends what the document allows and forbids, and finds no answer that it does not describe."""
+    checks = [
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+        "negative_data_rejection",
+        "unsupported_method",
+    ]
+    result = subprocess.run(
+        [
+            Path(sys.executable).with_name("schemathesis"),
+            *("run", f"{base_url}/openapi.json", "--checks", ",".join(checks)),
+            *("--max-examples", str(SCHEMA_EXAMPLES), "--phases", "examples,coverage,fuzzing", "--no-color"),
+            *("--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stdout[-20_000:] + result.stderr

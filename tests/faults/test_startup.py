@@ -1,0 +1,247 @@
+"""A start that cannot succeed says why in one line, and never in a traceback."""
+
+import shutil
+import socket
+from pathlib import Path
+
+import httpx
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from tests.conftest import MODELS, StartServer, softmaxd
+
+
+def one_line(text: str) -> str:
+    """Return the last log line or message, once it is sure that there is no traceback."""
+    assert "Traceback" not in text
+    lines = [line for line in text.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A copy of the blobs classifier that a test may break, as version 1."""
+    version = max(int(folder.name) for folder in (MODELS / "blobs").iterdir())
+    shutil.copytree(MODELS / "blobs" / str(version), tmp_path / "blobs" / "1")
+    rewrite(tmp_path, version=1)
+    return tmp_path
+
+
+def rewrite(models: Path, **fields: object) -> None:
+    file = models / "blobs" / "1" / MANIFEST_FILE
+    manifest = Manifest.model_validate_json(file.read_bytes())
+    file.write_text(manifest.model_copy(update=fields).model_dump_json())
+
+
+def replace_graph(models: Path, content: bytes) -> None:
+    file = models / "blobs" / "1" / MODEL_FILE
+    file.write_bytes(content)
+    rewrite(models, sha256=sha256(file))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"prot": "1"}, "SOFTMAXD_PROT: there is no such setting"),
+        ({"port": "http"}, "SOFTMAXD_PORT: "),
+        ({"port": "70000"}, "SOFTMAXD_PORT: "),
+        ({"device": "tpu"}, "SOFTMAXD_DEVICE: "),
+        ({"max_rows": "0"}, "SOFTMAXD_MAX_ROWS: "),
+        ({"drain_timeout": "inf"}, "SOFTMAXD_DRAIN_TIMEOUT: "),
+    ],
+)
+def test_a_wrong_variable_is_named(settings: dict[str, str], named: str) -> None:
+    code, _, error = softmaxd("serve", **settings)
+
+    assert code == 2
+    assert one_line(error).startswith(f"softmaxd: {named}")
+
+
+def test_a_wrong_option_is_named() -> None:
+    code, _, error = softmaxd("serve", "--threads", "none")
+
+    assert code == 2
+    assert one_line(error).startswith("softmaxd: --threads: ")
+
+
+def test_an_unknown_option_is_named() -> None:
+    code, _, error = softmaxd("serve", "--prot", "1")
+
+    assert code == 2
+    assert error.splitlines()[-1] == "softmaxd: error: unrecognized arguments: --prot 1"
+
+
+def test_an_option_wins_over_its_variable(start_server: StartServer, models: Path) -> None:
+    server = start_server("--models-dir", str(models), models_dir="/nowhere")
+
+    assert httpx.get(server.url + "/models/blobs/versions/1").status_code == 200
+
+
+def test_a_missing_folder_of_models_is_named() -> None:
+    code, _, error = softmaxd("serve", models_dir="/nowhere")
+
+    assert code == 1
+    assert one_line(error).startswith("softmaxd: /nowhere is not a folder")
+
+
+def test_a_folder_without_models_is_named(tmp_path: Path) -> None:
+    code, _, error = softmaxd("serve", models_dir=str(tmp_path))
+
+    assert code == 1
+    assert one_line(error) == f"softmaxd: {tmp_path} has no model: expected <name>/<version>/model.onnx"
+
+
+def test_a_model_that_does_not_match_its_manifest_is_not_served(models: Path) -> None:
+    with (models / "blobs" / "1" / MODEL_FILE).open("ab") as file:
+        file.write(b"\0")
+
+    code, _, error = softmaxd("serve", models_dir=str(models))
+
+    assert code == 1
+    assert "model.onnx does not match its manifest: SHA-256 " in one_line(error)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x08\x09" * 1000])
+def test_a_file_that_is_no_model_is_not_served(models: Path, content: bytes) -> None:
+    replace_graph(models, content)
+
+    code, _, error = softmaxd("serve", models_dir=str(models))
+
+    assert code == 1
+    assert one_line(error).startswith(f"softmaxd: {models}/blobs/1: ")
+
+
+def test_a_truncated_model_is_not_served(models: Path) -> None:
+    replace_graph(models, (models / "blobs" / "1" / MODEL_FILE).read_bytes()[:-100])
+
+    code, _, error = softmaxd("serve", models_dir=str(models))
+
+    assert code == 1
+    assert "ONNX Runtime cannot load it" in one_line(error)
+
+
+def test_a_graph_of_another_shape_is_not_served(models: Path) -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [
+            helper.make_node("Identity", ["features"], ["logits"]),
+            helper.make_node("Softmax", ["features"], ["probabilities"]),
+        ],
+        "graph",
+        [value("features", TensorProto.FLOAT, ["n", 2])],
+        [value("logits", TensorProto.FLOAT, ["n", 2]), value("probabilities", TensorProto.FLOAT, ["n", 2])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    replace_graph(models, onnx.ModelProto.SerializeToString(model))
+
+    code, _, error = softmaxd("serve", models_dir=str(models))
+
+    assert code == 1
+    assert "logits should be tensor(float) [n, 4], but the graph has tensor(float) ['n', 2]" in one_line(error)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"schema_version": 2}', "[1"])
+def test_a_wrong_manifest_is_named(models: Path, content: str) -> None:
+    (models / "blobs" / "1" / MANIFEST_FILE).write_text(content)
+
+    code, _, error = softmaxd("serve", models_dir=str(models))
+
+    assert code == 1
+    assert one_line(error).startswith(f"softmaxd: {models}/blobs/1: manifest.json: ")
+
+
+@pytest.mark.parametrize("name", [MANIFEST_FILE, MODEL_FILE])
+def test_a_missing_file_is_named(models: Path, name: str) -> None:
+    (models / "blobs" / "1" / name).unlink()
+
+    code, _, error = softmaxd("serve", models_dir=str(models))
+
+    assert code == 1
+    assert one_line(error) == f"softmaxd: {models}/blobs/1: No such file or directory: {name}"
+
+
+def test_a_manifest_of_another_version_is_refused(models: Path) -> None:
+    rewrite(models, version=7)
+
+    code, _, error = softmaxd("serve", models_dir=str(models))
+
+    assert code == 1
+    assert one_line(error).endswith("manifest.json is of blobs version 7")
+
+
+def test_a_default_model_that_does_not_exist_is_named(models: Path) -> None:
+    code, _, error = softmaxd("serve", models_dir=str(models), default_model="iris")
+
+    assert code == 1
+    assert one_line(error) == "softmaxd: default_model is iris, but the models are blobs"
+
+
+def test_cuda_without_cuda_does_not_start() -> None:
+    code, _, error = softmaxd("serve", device="cuda")
+
+    assert code == 1
+    assert one_line(error).endswith("device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu")
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        code, _, error = softmaxd("serve", port=str(port))
+
+    assert code == 1
+    assert one_line(error) == (
+        f"softmaxd: cannot listen on 127.0.0.1 port {port}: Address already in use; set --host, --port"
+    )
+
+
+def test_it_starts_on_ipv6(start_server: StartServer) -> None:
+    server = start_server("--host", "::1")
+
+    assert server.url.startswith("http://[::1]:")
+    assert httpx.get(server.url + "/readyz").status_code == 200
+
+
+def test_the_log_says_what_is_served_and_by_which_provider(start_server: StartServer) -> None:
+    server = start_server()
+
+    first = server.messages()[0]
+    provider = httpx.get(server.url + "/models/blobs").json()["provider"]
+    assert first["level"] == "INFO"
+    assert str(first["message"]).endswith(f"on {provider}")
+    assert first["threads"] == 1
+
+
+def test_it_logs_for_people_when_asked(start_server: StartServer) -> None:
+    server = start_server(log_format="console")
+
+    assert " INFO    serving blobs version " in server.lines[0]
+
+
+def test_health_is_0_when_ready(start_server: StartServer) -> None:
+    server = start_server()
+
+    code, output, error = softmaxd("health", "--port", str(server.port))
+
+    assert (code, output, error) == (0, f"127.0.0.1 port {server.port} is ready\n", "")
+
+
+def test_health_is_1_when_nobody_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    code, output, error = softmaxd("health", "--port", str(port))
+
+    assert (code, output) == (1, "")
+    assert one_line(error).startswith(f"softmaxd: no answer from 127.0.0.1 port {port}: ")
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["health"]])
+def test_help_has_an_example(command: list[str]) -> None:
+    code, output, _ = softmaxd(*command, "--help")
+
+    assert code == 0
+    assert "example: softmaxd" in output
