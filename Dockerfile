@@ -1,0 +1,29 @@
+ARG PYTHON_VERSION=3.13
+
+FROM python:${PYTHON_VERSION}-slim-bookworm AS build
+WORKDIR /build
+COPY requirements/serve.txt requirements/build.txt requirements/
+RUN python -m venv --without-pip /opt/softmaxd \
+ && python -m venv --without-pip /opt/build \
+ && pip --python /opt/softmaxd/bin/python install --no-cache-dir --require-hashes -r requirements/serve.txt \
+ && pip --python /opt/build/bin/python install --no-cache-dir --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY service service
+COPY training training
+RUN /opt/build/bin/python -c "from setuptools.build_meta import build_wheel; build_wheel('.')" \
+ && pip --python /opt/softmaxd/bin/python install --no-cache-dir --no-deps --no-index ./*.whl
+
+FROM python:${PYTHON_VERSION}-slim-bookworm
+COPY --from=build /opt/softmaxd /opt/softmaxd
+WORKDIR /srv
+COPY models models
+ENV PATH=/opt/softmaxd/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    ORT_DISABLE_TELEMETRY=1 \
+    SOFTMAXD_HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s CMD ["softmaxd", "health"]
+ENTRYPOINT ["softmaxd"]
+CMD ["serve"]
