@@ -1,0 +1,202 @@
+"""From results/*.json to a table, README.md and charts."""
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+Result = dict[str, Any]
+
+ORDER = (
+    "P1", "P1-peers", "P2", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8", "P9", "P10",
+)  # fmt: skip
+CHARTS = {
+    "throughput": (
+        "P1",
+        "One row per request, 64 connections",
+        "requests per second on one core; longer is better",
+    ),
+    "throughput-peers": (
+        "P1-peers",
+        "One row per request, 64 connections, other servers",
+        "requests per second on one core; longer is better",
+    ),
+    "large-body": ("P5", "100,000 rows in one JSON request", "milliseconds; shorter is better"),
+    "large-body-peers": (
+        "P5-peers",
+        "100,000 rows in one JSON request, other servers",
+        "milliseconds; shorter is better",
+    ),
+}
+
+INTRODUCTION = """\
+# What the service reaches
+
+Written by `make bench` and `make bench-peers` from `results/*.json`; edit neither.
+
+One server process on one core, the load generator `wrk -t1` on the other, loopback, keep-alive, access log off,
+metrics, limits and deadlines on. Before anything is measured, each contender must answer right: its probabilities
+against the model run in the harness, a constant against the constant. Contenders take turns (A B A B …, every second
+round backwards) in one sitting. Machines are shared and noisy: only ratios count, and a figure is the median of the
+ratios of the rounds, with the smallest and the largest beside it.
+
+| contender | |
+| --- | --- |
+| softmaxd | as it starts by default |
+| softmaxd-asgi | `SOFTMAXD_EXPRESS=off`: every request takes the ASGI lane |
+| bare | stock uvicorn (uvloop, httptools) and an ASGI app that reads the body and answers a constant of the same size |
+| handwritten | FastAPI, `BaseModel`, `response_model`, ONNX Runtime, in one `def` or `async def` |
+| nginx | one worker, `return 200` of the same constant |
+| triton, ray, mlserver, litserve, bentoml | each in its own environment with the same ONNX file and a session of one \
+thread, set up as its documentation recommends for speed ([how](peers)) |
+"""
+
+AGAIN = """\
+## Again
+
+```
+apt-get install wrk nginx-light
+make bench                                  # or: python -m benchmarks.bench --only P1,P4 --rounds 5 --seconds 5
+make bench-peers                            # makes an environment for each peer; needs Python 3.11
+python -m benchmarks.bench --report-only    # this page again
+```
+"""
+
+WIDTH, LEFT, RIGHT, TOP, ROW, FOOT = 760, 180, 130, 64, 34, 16
+OURS, OTHERS, INK, PALE, PAPER, EDGE = "#0b6bcb", "#9aa7b4", "#1f2328", "#59636e", "#ffffff", "#d1d9e0"
+FONT = "-apple-system, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
+LARGE_NUMBER = 100
+
+
+def read(folder: Path) -> list[Result]:
+    """Return the results in the order of the figures."""
+    results = [json.loads(file.read_text()) for file in folder.glob("*.json")]
+    return sorted(results, key=lambda result: ORDER.index(result["scenario"]))
+
+
+def table(results: Iterable[Result]) -> str:
+    """Return the figures as a table for a terminal."""
+    rows = [["", "figure", "target", "measured", "min..max", "holds"]]
+    rows += [[result["scenario"], *_cells(figure)] for result in results for figure in result["figures"]]
+    rows += [[result["scenario"], *absent, "", "", ""] for result in results for absent in _absent(result)]
+    widths = [max(len(row[column]) for row in rows if row[3] or column < 2) for column in range(6)]  # noqa: PLR2004
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def write(folder: Path, results: Sequence[Result]) -> None:
+    """Write README.md and the charts."""
+    parts = [INTRODUCTION]
+    by_key = {result["scenario"]: result for result in results}
+    for name, (key, title, subtitle) in CHARTS.items():
+        if by_key.get(key, {}).get("measurements"):
+            (folder / "results" / f"{name}.svg").write_text(chart(by_key[key], title, subtitle))
+            parts.append(f"![{title}](results/{name}.svg)\n")
+    parts += ["## Figures\n", _figures(results)]
+    parts += ["## Values\n", *(_values(result) for result in results if result["measurements"])]
+    parts += ["## Machine and versions\n", _machines(results), AGAIN]
+    (folder / "README.md").write_text("\n".join(parts))
+
+
+def chart(result: Result, title: str, subtitle: str) -> str:
+    """Return a bar chart of the medians, with a line from the smallest to the largest round, as SVG."""
+    larger_is_better = result["measurements"][0]["unit"] == "requests/s"
+    bars = sorted(result["measurements"], key=lambda each: each["median"], reverse=larger_is_better)
+    longest = max(bar["max"] for bar in bars)
+    height = TOP + ROW * len(bars) + FOOT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
+        f'role="img" aria-label="{escape(title)}" font-family="{FONT}">',
+        f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8" fill="{PAPER}" stroke="{EDGE}"/>',
+        f'<text x="20" y="30" font-size="17" font-weight="600" fill="{INK}">{escape(title)}</text>',
+        f'<text x="20" y="50" font-size="12" fill="{PALE}">{escape(subtitle)}; the line: smallest to largest of '
+        f"{len(bars[0]['rounds'])} rounds</text>",
+    ]
+    for index, bar in enumerate(bars):
+        parts += _bar(bar, TOP + ROW * index, (WIDTH - LEFT - RIGHT) / longest)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _bar(bar: Result, top: float, scale: float) -> list[str]:
+    ours = bar["name"].startswith("softmaxd")
+    color, weight = (OURS, 600) if ours else (OTHERS, 400)
+    middle, end = top + ROW / 2, LEFT + max(bar["max"] * scale, 2)
+    low, high = LEFT + bar["min"] * scale, LEFT + bar["max"] * scale
+    return [
+        f'<text x="{LEFT - 10}" y="{middle + 4.5}" font-size="13" font-weight="{weight}" text-anchor="end" '
+        f'fill="{INK}">{escape(bar["name"])}</text>',
+        f'<rect x="{LEFT}" y="{top + 6}" width="{max(bar["median"] * scale, 2):.1f}" height="{ROW - 12}" rx="3" '
+        f'fill="{color}"/>',
+        f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8M{high:.1f} {middle - 4}v8" '
+        f'stroke="{INK}" stroke-width="1.2" fill="none"/>',
+        f'<text x="{end + 8:.1f}" y="{middle + 4.5}" font-size="13" font-weight="{weight}" fill="{INK}">'
+        f"{_number(bar['median'])}{' ms' if bar['unit'] == 'ms' else ''}</text>",
+    ]
+
+
+def _figures(results: Iterable[Result]) -> str:
+    lines = [
+        "| | work | figure | target | measured | min … max | holds |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for result in results:
+        rows = [
+            (text, target, f"**{median}**", spread.replace("..", " … "), holds)
+            for text, target, median, spread, holds in map(_cells, result["figures"])
+        ]
+        rows += [(name, "", reason, "", "") for name, reason in _absent(result)]
+        for index, row in enumerate(rows):
+            heading = ("", "") if index else (result["scenario"], result["work"])
+            lines.append(f"| {' | '.join((*heading, *row))} |")
+    return "\n".join([*lines, ""])
+
+
+def _values(result: Result) -> str:
+    settings, commit = result["settings"], result["commit"]
+    lines = [
+        f"### {result['scenario']}: {result['work']}\n",
+        "| | median | min … max | |",
+        "| --- | ---: | ---: | --- |",
+        *(
+            f"| {each['name']} | {_number(each['median'])} | {_number(each['min'])} … {_number(each['max'])} "
+            f"| {each['unit']} |"
+            for each in result["measurements"]
+        ),
+        "",
+        *(f"{note[0].upper()}{note[1:]}.\n" for note in result["notes"]),
+        f"{result['date'][:10]}, commit {commit[:12]}{commit[40:]}, {settings['rounds']} rounds of "
+        f"{settings['seconds']} s, load average before it {settings['load_average']:.1f}.\n",
+    ]
+    return "\n".join(lines)
+
+
+def _machines(results: Iterable[Result]) -> str:
+    """Return what was measured on what, once for the scenarios that share it."""
+    scenarios: dict[str, list[str]] = {}
+    for result in results:
+        machine = result["machine"]
+        versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+        text = f"{machine['cpu']}, {machine['cores']} cores, kernel {machine['kernel']}; {versions}"
+        scenarios.setdefault(text, []).append(result["scenario"])
+    return "\n".join(f"- {', '.join(keys)}: {text}." for text, keys in scenarios.items()) + "\n"
+
+
+def _cells(figure: Result) -> tuple[str, str, str, str, str]:
+    unit = figure["unit"] if figure["unit"] == "×" else f" {figure['unit']}"
+    spread = f"{_number(figure['min'])}..{_number(figure['max'])}"
+    return (
+        figure["text"],
+        f"{figure['relation']} {figure['target']:g}{unit}",
+        f"{_number(figure['median'])}{unit}",
+        spread,
+        "yes" if figure["holds"] else "NO",
+    )
+
+
+def _absent(result: Result) -> list[tuple[str, str]]:
+    return [(name, f"not measured: {reason}") for name, reason in result["not_measured"].items()]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= LARGE_NUMBER else f"{value:.3g}"
