@@ -1,16 +1,19 @@
 """The composition root: builds the objects and hands them on. Knows every module below the server."""
 
 import os
+from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from service import __version__
-from service.errors import ServiceError
+from service.asgi import endpoint, to_response
+from service.errors import InternalError, ServiceError
 from service.lifecycle import InFlight, Lifecycle
+from service.metrics import MEDIA_TYPE, Metrics
 from service.protocols import native
 from service.repository import load_models
 from service.settings import Settings, read_settings
@@ -21,13 +24,16 @@ A small, strict inference service for softmax classifiers. Every body is JSON an
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, metrics: Metrics | None = None) -> FastAPI:
     """Load the models and return the ASGI application; settings come from the environment unless given.
 
+    `app.state` has what a server needs beside it: `lifecycle`, `metrics` and the `operations` for an express lane.
     Raises `StartupError` when a setting or a model is not as it should be.
     """
     settings = settings or read_settings(os.environ, {})
-    models = load_models(settings)
+    metrics = metrics or Metrics()
+    models = load_models(settings, metrics)
+    metrics.watch_models(models.all)
     lifecycle = Lifecycle()
     app = FastAPI(
         title="softmaxd",
@@ -37,12 +43,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.lifecycle = lifecycle
-    app.add_middleware(InFlight, lifecycle=lifecycle)
+    operations = native.operations(models, max_rows=settings.max_rows)
+    app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
+    app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     app.add_exception_handler(ServiceError, _refuse)
     app.add_exception_handler(Exception, _fail)
     app.add_exception_handler(ClientDisconnect, _forget)
-    app.include_router(native.router(models, lifecycle, settings))
+    endpoints = {
+        operation.path: endpoint(operation, lifecycle, metrics, max_body_bytes=settings.max_body_bytes)
+        for operation in operations
+    }
+    app.include_router(native.router(models, endpoints, lifecycle))
+    app.add_api_route("/metrics", _metrics_endpoint(metrics), include_in_schema=False)
     # Swagger UI from an installed package: the page works without the internet
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
     app.add_api_route("/docs", _docs, include_in_schema=False)
@@ -51,15 +63,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return native.error_response(error)
+    return to_response(native.refuse(error))
 
 
 async def _fail(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"detail": "Internal Server Error"}, 500)  # the traceback goes to the log
+    return to_response(native.refuse(InternalError()))  # the traceback goes to the log
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:
     return Response()  # the client left while it sent its body: nobody reads this
+
+
+def _metrics_endpoint(metrics: Metrics) -> Callable[[], Awaitable[Response]]:
+    async def scrape() -> Response:
+        return Response(metrics.render(), media_type=MEDIA_TYPE)
+
+    return scrape
 
 
 async def _docs() -> HTMLResponse:

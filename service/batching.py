@@ -5,6 +5,7 @@ So a lone request waits for nothing, and a busy service fills its batches by its
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from service.errors import QueueFull, QueueTimeout
-from service.model import Array, Outputs
+from service.model import Array, Outputs, Settle
 
 MAX_BATCH_ROWS = 8192  # joined; a larger request runs alone
 
 Run = Callable[[Array], Outputs]
-Settle = Callable[[Outputs | Exception], None]
+Outcome = tuple[int, float, Sequence[Outputs | Exception]]
+OnBatch = Callable[[int, float, float], None]  # rows, seconds that the first of them waited, seconds of the engine
 
 
 class Entry:
@@ -35,13 +37,16 @@ class Entry:
 class Batcher:
     """A bounded queue of rows before one engine, in the event loop in which it is first used."""
 
-    def __init__(self, run: Run, *, inline: bool, max_queued_rows: int, queue_timeout: float) -> None:
+    def __init__(
+        self, run: Run, on_batch: OnBatch, *, inline: bool, max_queued_rows: int, queue_timeout: float
+    ) -> None:
         self._run = run
+        self._on_batch = on_batch
         self._max_queued_rows = max_queued_rows
         self._queue_timeout = queue_timeout
         self._executor = None if inline else ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: deque[Entry] = deque()
-        self._queued_rows = 0
+        self.queued_rows = 0
         self._scheduled = False  # a flush is due, or the engine is busy and will cause one
         self._timer: asyncio.TimerHandle | None = None
 
@@ -66,12 +71,12 @@ class Batcher:
 
     def submit(self, features: Array, settle: Settle) -> Entry:
         """Queue features [n, d]; `settle` gets the outputs, n rows each, or the error. Raises `QueueFull`."""
-        if self._queued_rows + len(features) > self._max_queued_rows:
-            raise QueueFull(f"{self._queued_rows} rows are waiting; try again later")
+        if self.queued_rows + len(features) > self._max_queued_rows:
+            raise QueueFull(f"{self.queued_rows} rows are waiting; try again later")
         loop = asyncio.get_running_loop()
         entry = Entry(features, settle, loop.time() + self._queue_timeout)
         self._waiting.append(entry)
-        self._queued_rows += len(features)
+        self.queued_rows += len(features)
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._flush, loop)
@@ -80,16 +85,19 @@ class Batcher:
         return entry
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._drop_expired(loop.time())
+        now = loop.time()
+        self._drop_expired(now)
         batch = self._take()
         if not batch:
             self._scheduled = False
-        elif self._executor is None:
-            self._finish(loop, batch, _outcomes(self._run, [entry.features for entry in batch]))
+            return
+        parts = [entry.features for entry in batch]
+        waiting = now - batch[0].deadline + self._queue_timeout
+        if self._executor is None:
+            self._finish(loop, batch, waiting, _outcomes(self._run, parts))
         else:
-            features = [entry.features for entry in batch]
-            running = loop.run_in_executor(self._executor, _outcomes, self._run, features)
-            running.add_done_callback(lambda done: self._finish(loop, batch, done.result()))
+            running = loop.run_in_executor(self._executor, _outcomes, self._run, parts)
+            running.add_done_callback(lambda done: self._finish(loop, batch, waiting, done.result()))
 
     def _take(self) -> list[Entry]:
         batch: list[Entry] = []
@@ -101,9 +109,9 @@ class Batcher:
                 rows += len(entry.features)
         return batch
 
-    def _finish(
-        self, loop: asyncio.AbstractEventLoop, batch: list[Entry], outcomes: Sequence[Outputs | Exception]
-    ) -> None:
+    def _finish(self, loop: asyncio.AbstractEventLoop, batch: list[Entry], waiting: float, ran: Outcome) -> None:
+        rows, seconds, outcomes = ran
+        self._on_batch(rows, waiting, seconds)
         for entry, outcome in zip(batch, outcomes, strict=True):
             if not entry.abandoned:
                 entry.settle(outcome)
@@ -126,16 +134,19 @@ class Batcher:
 
     def _pop(self) -> Entry:
         entry = self._waiting.popleft()
-        self._queued_rows -= len(entry.features)
+        self.queued_rows -= len(entry.features)
         return entry
 
 
-def _outcomes(run: Run, parts: list[Array]) -> Sequence[Outputs | Exception]:
-    """Run the parts as one batch and return what each of them gets."""
+def _outcomes(run: Run, parts: list[Array]) -> Outcome:
+    """Run the parts as one batch and return its rows, its seconds, and what each of the parts gets."""
+    start = time.perf_counter()
+    outcomes: Sequence[Outputs | Exception]
     try:
-        return run_together(run, parts)
+        outcomes = run_together(run, parts)
     except Exception as error:  # whatever the engine raises, every waiting request must hear of it
-        return [error] * len(parts)
+        outcomes = [error] * len(parts)
+    return sum(map(len, parts)), time.perf_counter() - start, outcomes
 
 
 def run_together(run: Run, parts: list[Array]) -> list[Outputs]:

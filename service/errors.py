@@ -4,11 +4,13 @@ The way of a request, and where it can end:
 
     bytes ── decode ──▶ features ── submit ──▶ batch ── engine ──▶ outputs ── encode ──▶ bytes
      │          │                      │                                         │
-    413, 431   415, 422               429, 503, 504                             422 (outputs not finite)
+    408, 413   415, 422               429, 503, 504                             422 (outputs not finite)
+    431
 
 Anything that is not a `ServiceError` is a bug of ours: logged with its traceback and answered as a bare 500.
 """
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -32,6 +34,10 @@ class ServiceError(Exception):
 
     status: ClassVar[int]
     headers: ClassVar[dict[str, str]] = {}
+    reason: ClassVar[str]  # in the metrics: the class's name, as in queue_full
+
+    def __init_subclass__(cls) -> None:
+        cls.reason = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -60,10 +66,24 @@ class ModelNotFound(ServiceError):
     status = 404
 
 
+class RequestTimeout(ServiceError):
+    """A request that did not arrive in time."""
+
+    status = 408
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
 class TooLarge(ServiceError):
     """A body or a number of rows that this service never takes."""
 
     status = 413
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
+class NotHttp(ServiceError):
+    """Bytes that are not an HTTP request."""
+
+    status = 400
     headers: ClassVar[dict[str, str]] = {"Connection": "close"}
 
 
@@ -86,6 +106,15 @@ class NotReady(ServiceError):
 
     status = 503
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class InternalError(ServiceError):
+    """A bug of ours; its traceback is in the log."""
+
+    status = 500
+
+    def __init__(self) -> None:
+        super().__init__("Internal Server Error")
 
 
 class QueueTimeout(ServiceError):

@@ -1,10 +1,14 @@
 """Whether the process takes requests: how many are in flight, and whether it is on its way out."""
 
 import asyncio
+import time
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import NotReady
+from service.metrics import Metrics
+
+UNMATCHED = "unmatched"  # the operation of a request whose path is none of ours
 
 
 class Lifecycle:
@@ -21,22 +25,35 @@ class Lifecycle:
 
 
 class InFlight:
-    """ASGI middleware that counts the requests in flight, so that a shutdown can wait for them."""
+    """ASGI middleware that knows the requests in flight, so that a shutdown can wait for them, and counts them."""
 
-    def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
+    def __init__(self, app: ASGIApp, lifecycle: Lifecycle, metrics: Metrics) -> None:
         self.app = app
         self.lifecycle = lifecycle
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        start = time.perf_counter()
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
         self.lifecycle.in_flight += 1
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, watch)
         except asyncio.CancelledError:
             if not self.lifecycle.draining:
                 raise
             # given up at the end of the drain: its connection is closed, and uvicorn would log a traceback
         finally:
             self.lifecycle.in_flight -= 1
+            route = scope.get("route")
+            operation = route.path if route else UNMATCHED
+            self.metrics.count_request(operation, status, "asgi", time.perf_counter() - start)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
 Array = npt.NDArray[np.float32]
 Outputs = Mapping[str, Array]  # by output name, each [rows, classes]
+Settle = Callable[[Outputs | Exception], None]  # hears of an outcome
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -67,17 +68,24 @@ class Manifest(_Frozen):
     provenance: Provenance | None = None
 
 
+class Waiting(Protocol):
+    """Rows that wait for the engine; once abandoned, their outcome is not wanted any more."""
+
+    abandoned: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A loaded model: float32 features [n, features] in, outputs of n rows each out.
 
-    `submit` joins the rows of concurrent requests, `run` runs these rows now and by themselves.
+    `predict` and `submit` join the rows of concurrent requests; `run` runs these rows now and by themselves.
     """
 
     manifest: Manifest
     provider: str
     run: Callable[[Array], Outputs]
-    submit: Callable[[Array], Awaitable[Outputs]]
+    predict: Callable[[Array], Awaitable[Outputs]]
+    submit: Callable[[Array, Settle], Waiting]
 
 
 def sha256(path: Path) -> str:

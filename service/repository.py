@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from service.batching import Batcher
 from service.engine import Engine
 from service.errors import ModelNotFound, StartupError
+from service.metrics import Metrics
 from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, Model, sha256
 from service.settings import Settings
 
@@ -50,13 +51,13 @@ class Repository:
         raise ModelNotFound("There is no such version of this model; GET /models lists what is served")
 
 
-def load_models(settings: Settings) -> Repository:
+def load_models(settings: Settings, metrics: Metrics) -> Repository:
     """Load every version below `models_dir`; raises `StartupError` when one of them is not as its manifest says."""
     if not settings.models_dir.is_dir():
         raise StartupError(f"{settings.models_dir} is not a folder; set the folder of models with --models-dir")
     models: dict[str, dict[int, Model]] = {}
     for folder in _version_folders(settings.models_dir):
-        model = _load(folder, settings)
+        model = _load(folder, settings, metrics)
         models.setdefault(model.manifest.name, {})[model.manifest.version] = model
     if not models:
         raise StartupError(f"{settings.models_dir} has no model: expected <name>/<version>/{MODEL_FILE}")
@@ -75,7 +76,7 @@ def _default(chosen: str | None, names: set[str]) -> str | None:
     return chosen or (FALLBACK_DEFAULT if FALLBACK_DEFAULT in names else None)
 
 
-def _load(folder: Path, settings: Settings) -> Model:
+def _load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
     try:
         manifest = _read_manifest(folder)
         engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
@@ -86,6 +87,7 @@ def _load(folder: Path, settings: Settings) -> Model:
     inline = seconds < INLINE_SECONDS
     batcher = Batcher(
         engine.run,
+        metrics.batches(manifest.name).add,
         inline=inline,
         max_queued_rows=settings.max_queued_rows,
         queue_timeout=settings.queue_timeout,
@@ -97,7 +99,8 @@ def _load(folder: Path, settings: Settings) -> Model:
         engine.provider,
         extra={"threads": settings.threads, "row_microseconds": round(seconds * 1e6), "inline": inline},
     )
-    return Model(manifest, engine.provider, engine.run, batcher.predict)
+    metrics.watch_queue(manifest.name, lambda: batcher.queued_rows)
+    return Model(manifest, engine.provider, engine.run, batcher.predict, batcher.submit)
 
 
 def _read_manifest(folder: Path) -> Manifest:

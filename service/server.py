@@ -1,21 +1,33 @@
-"""Starts uvicorn with our connection class; signals and drain."""
+"""Starts uvicorn with our connection class: workers, signals and drain."""
 
 import logging
 import os
+import shutil
+import signal
 import socket
+import sys
+import tempfile
 import time
+from functools import partial
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import multiprocess
 
 from service.app import create_app
-from service.connection import Connection
+from service.connection import Connection, Shared
 from service.errors import StartupError
-from service.lifecycle import Lifecycle
+from service.logs import set_up_logs
+from service.metrics import Metrics
+from service.repository import load_models
 from service.settings import Settings
 
 CLOSE_SECONDS = 1  # for uvicorn to close its connections after the drain
+TICKS_BETWEEN_SWEEPS = 5  # half a second
+WORKER_PING_SECONDS = 30  # a worker that does not answer its supervisor for so long is killed
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made in it has a name of its own
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +39,10 @@ class Server(uvicorn.Server):
     without a refused connection. A second signal ends the drain at once.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_timeout: float) -> None:
+    def __init__(self, config: uvicorn.Config, shared: Shared) -> None:
         super().__init__(config)
-        self._lifecycle = lifecycle
-        self._drain_timeout = drain_timeout
+        self._shared = shared
+        self._lifecycle = shared.lifecycle
         self._drain_until = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -38,14 +50,23 @@ class Server(uvicorn.Server):
         if self._lifecycle.draining:
             self.force_exit = self.should_exit = True
         self._lifecycle.draining = True
-        self._drain_until = time.monotonic() + self._drain_timeout
+        self._drain_until = time.monotonic() + self._shared.settings.drain_timeout
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: leave when nothing is in flight any more, or the time is over."""
+        """Ten times a second: sweep the connections now and then, and leave when the drain is over."""
+        if counter % TICKS_BETWEEN_SWEEPS == 0:
+            self._sweep()
         if self._lifecycle.draining:
             drained = self._lifecycle.in_flight == 0
             self.should_exit |= drained or time.monotonic() > self._drain_until
         return await super().on_tick(counter)
+
+    def _sweep(self) -> None:
+        self._shared.now = time.monotonic()
+        self._shared.metrics.save()
+        for connection in list(self.server_state.connections):
+            assert isinstance(connection, Connection)
+            connection.sweep(self._shared.now)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close every connection; one whose request is still in flight is given up."""
@@ -56,21 +77,95 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class WorkerServer(Server):
+    """The server of one worker among several: its supervisor says when to end, or has died itself."""
+
+    def __init__(self, config: uvicorn.Config, shared: Shared) -> None:
+        super().__init__(config, shared)
+        self._supervisor = os.getppid()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Leave Ctrl-C, which a terminal sends to every process, to the supervisor."""
+        if sig != signal.SIGINT:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if os.getppid() != self._supervisor and not self._lifecycle.draining:
+            self.handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
+
+
+class WorkersConfig(uvicorn.Config):
+    """What the supervisor hands to each worker."""
+
+    def __init__(self, settings: Settings, metrics_folder: Path) -> None:
+        super().__init__(
+            "service.app:create_app",
+            factory=True,
+            log_config=None,
+            workers=settings.workers,
+            timeout_worker_healthcheck=WORKER_PING_SECONDS,
+        )
+        self.settings = settings
+        self.metrics_folder = metrics_folder
+
+
+class Worker(multiprocess.Process):
+    """One worker, as its supervisor sees it; `target` and `pong` run in the worker."""
+
+    config: WorkersConfig
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        settings = self.config.settings
+        set_up_logs(settings.log_format, settings.log_level)
+        try:
+            self._server = _new_server(WorkerServer, settings, Metrics(self.config.metrics_folder))
+        except StartupError as error:
+            logger.error("%s", error)
+            sys.exit(STARTUP_FAILURE)
+        super().target(sockets)
+
+    def pong(self) -> None:
+        """Answer the supervisor, also before there is a server."""
+        self.child_conn.recv()
+        self.child_conn.send(self._server is not None and self._server.started)
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; raises `StartupError`."""
-    app = create_app(settings)
-    listener = _listen(settings.host, settings.port)
-    server = Server(_config(app, settings), app.state.lifecycle, settings.drain_timeout)
-    logger.info("listening on %s", _url(listener))
-    with listener:
-        server.run(sockets=[listener])
+    if settings.workers == 1:
+        server = _new_server(Server, settings, Metrics())
+        with _listen(settings.host, settings.port) as listener:
+            logger.info("listening on %s", _url(listener))
+            server.run(sockets=[listener])
+    else:
+        _supervise(settings)
     logger.info("stopped")
 
 
-def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
+def _supervise(settings: Settings) -> None:
+    """Run workers side by side, and replace one that dies."""
+    load_models(settings, Metrics())  # what is wrong with them is said once, before there are workers
+    folder = Path(tempfile.mkdtemp(prefix="softmaxd-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
+    try:
+        with _listen(settings.host, settings.port) as listener:
+            # the supervisor makes its workers of this name and of no other
+            multiprocess.Process = Worker  # type: ignore[misc]
+            supervisor = multiprocess.Multiprocess(WorkersConfig(settings, folder), sockets=[listener])
+            logger.info("listening on %s with %d workers", _url(listener), settings.workers)
+            supervisor.run()
+    finally:
+        shutil.rmtree(folder)
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise StartupError("a worker could not start; its log line says why")
+
+
+def _new_server(kind: type[Server], settings: Settings, metrics: Metrics) -> Server:
+    app = create_app(settings, metrics)
+    shared = Shared(app.state.operations, app.state.lifecycle, metrics, settings)
+    config = uvicorn.Config(
         app,
-        http=Connection,
+        http=partial(Connection, shared=shared),  # type: ignore[arg-type] # it is only called
         ws="none",
         lifespan="off",
         log_config=None,
@@ -78,9 +173,9 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=settings.keep_alive_timeout,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
+    return kind(config, shared)
 
 
 def _listen(host: str, port: int) -> socket.socket:

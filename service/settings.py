@@ -20,6 +20,7 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="The port; 0 takes a free one.")
+    workers: PositiveInt = Field(1, le=256, description="Processes that serve side by side on the same port.")
     models_dir: Path = Field(Path("models"), description="The folder of `<name>/<version>/` model folders.")
     default_model: str | None = Field(
         None, description="The model of `POST /predict`; unset: the only model, else `blobs`."
@@ -36,9 +37,22 @@ class Settings(BaseModel):
     queue_timeout: PositiveFloat = Field(
         5.0, allow_inf_nan=False, description="Seconds that rows may wait for the engine; longer gets 504."
     )
-    keep_alive_timeout: PositiveInt = Field(75, description="Seconds after which an idle connection is closed.")
+    header_timeout: PositiveFloat = Field(
+        10.0, allow_inf_nan=False, description="Seconds for the request line and headers to arrive; later gets 408."
+    )
+    request_timeout: PositiveFloat = Field(
+        30.0,
+        allow_inf_nan=False,
+        description="Seconds for the whole request to arrive (later gets 408), and for a client that reads nothing.",
+    )
+    keep_alive_timeout: PositiveFloat = Field(
+        75.0, allow_inf_nan=False, description="Seconds after which an idle connection is closed."
+    )
     drain_timeout: PositiveFloat = Field(
         20.0, allow_inf_nan=False, description="Seconds that requests in flight get to finish after SIGTERM."
+    )
+    express: Literal["on", "off"] = Field(
+        "on", description="`off`: every request takes the ASGI lane, which is slower and answers the same."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`auto`: `console` on a terminal, `json` lines otherwise."

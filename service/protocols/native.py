@@ -1,14 +1,13 @@
 """The native HTTP interface: `/softmax`, `/predict`, `/models`, and the health of the process."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -22,6 +21,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from service import __version__
+from service.asgi import Endpoint
 from service.errors import (
     HeadersTooLarge,
     InvalidBody,
@@ -30,15 +30,16 @@ from service.errors import (
     Problem,
     QueueFull,
     QueueTimeout,
+    RequestTimeout,
     ServiceError,
     TooLarge,
     UnsupportedMediaType,
 )
 from service.lifecycle import Lifecycle
 from service.model import Array, Feature, Manifest, Model, Outputs, Provenance
+from service.operations import JSON, Headers, Job, Operation, Reply
 from service.repository import Repository
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, check_rows, invalid, read_json, to_features
-from service.settings import Settings
 from service.softmax import Softmax, log_softmax, sigmoid
 
 # --- what comes in -----------------------------------------------------------------------------------------------
@@ -183,8 +184,9 @@ class BodyRefusal(BaseModel):
 # --- decode and encode: pure -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SoftmaxJob:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftmaxJob(Job):
+    features: None = None
     logits: npt.NDArray[np.float64]  # [rows, classes]
     is_vector: bool
     temperature: float
@@ -193,8 +195,9 @@ class SoftmaxJob:
 
 
 @dataclass(frozen=True, slots=True)
-class PredictJob:
-    features: Array  # [rows, features]
+class PredictJob(Job):
+    features: Array
+    manifest: Manifest
     include: Sequence[PredictInclude]
     top_k: int | None
 
@@ -218,7 +221,8 @@ def decode_softmax(body: bytes, *, max_rows: int) -> SoftmaxJob:
         raise invalid("missing", ["targets"], "Field required for loss")
     matrix = np.array(rows, dtype=np.float64)
     checked = None if targets is None else _targets(targets, matrix.shape[0], matrix.shape[1], is_vector=is_vector)
-    return SoftmaxJob(matrix, is_vector, request.get("temperature", 1.0), checked, include)
+    temperature = request.get("temperature", 1.0)
+    return SoftmaxJob(logits=matrix, is_vector=is_vector, temperature=temperature, targets=checked, include=include)
 
 
 def _targets(targets: int | list[int], rows: int, classes: int, *, is_vector: bool) -> npt.NDArray[np.intp]:
@@ -260,10 +264,10 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
     if top_k is not None and top_k > len(manifest.labels):
         message = f"Input should be at most {len(manifest.labels)}, the number of classes"
         raise invalid("less_than_equal", ["top_k"], message)
-    return PredictJob(features, request.get("include", ()), top_k)
+    return PredictJob(features, manifest, request.get("include", ()), top_k)
 
 
-def encode_predict(outputs: Outputs, job: PredictJob, manifest: Manifest) -> bytes:
+def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
     """Return the answer to `POST …/predict`, float32 digits that round-trip.
 
     Raises `InvalidBody` when features, though finite, are so large that an output is not.
@@ -273,7 +277,7 @@ def encode_predict(outputs: Outputs, job: PredictJob, manifest: Manifest) -> byt
         if not finite.all():
             loc: list[str | int] = ["instances", int(np.argmin(finite.all(axis=1)))]
             raise invalid("too_large", loc, "Input is so large that the model's output is not finite")
-    probabilities, logits = outputs["probabilities"], outputs["logits"]
+    manifest, probabilities, logits = job.manifest, outputs["probabilities"], outputs["logits"]
     fields: dict[str, Any] = {
         "model": manifest.name,
         "version": str(manifest.version),
@@ -299,49 +303,42 @@ def _top(probabilities: Array, top_k: int, labels: Sequence[str]) -> list[list[R
     ]
 
 
+SOFTMAX_DESCRIPTION = "Computed in float64, shifted by the row's maximum: no finite logits overflow."
+PREDICT_DESCRIPTION = "The float32 probabilities are those of the ONNX file, temperature and normalisation included."
+
 # --- the parts of HTTP -------------------------------------------------------------------------------------------
 
 
 Examples = dict[str, tuple[Any, Any]]  # request and answer, by name
 
 
-def check_media_type(content_type: str | None, content_encoding: str | None) -> None:
+def check_headers(headers: Headers) -> None:
     """Refuse a body that is declared as something else than plain JSON."""
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    is_json = media_type == "application/json" or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    )
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name.startswith(b"content-"):
+            found.setdefault(name, value)
+    if found.get(b"content-type", JSON) != JSON:
+        _check_media_type(found[b"content-type"])
+    if found.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
+        raise UnsupportedMediaType("The body should not be compressed: send no Content-Encoding")
+
+
+def _check_media_type(content_type: bytes) -> None:
+    media_type = content_type.partition(b";")[0].strip().lower()
+    is_json = media_type == JSON or (media_type.startswith(b"application/") and media_type.endswith(b"+json"))
     if media_type and not is_json:
         raise UnsupportedMediaType(
             "The body should be JSON: send the header 'Content-Type: application/json' "
             "(with curl: -H 'Content-Type: application/json')"
         )
-    if (content_encoding or "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("The body should not be compressed: send no Content-Encoding")
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Return the whole body; raises `TooLarge` beyond max_bytes, declared or not."""
-    check_media_type(request.headers.get("content-type"), request.headers.get("content-encoding"))
-    too_large = TooLarge(f"The body is larger than {max_bytes} bytes")
-    if int(request.headers.get("content-length", 0)) > max_bytes:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise too_large
-    return bytes(body)
-
-
-def error_response(error: ServiceError) -> JSONResponse:
+def refuse(error: ServiceError) -> Reply:
     """Return an error in FastAPI's convention: a list for a wrong body, one sentence for the rest."""
     detail = error.problems if isinstance(error, InvalidBody) else error.detail
-    return JSONResponse({"detail": detail}, error.status, error.headers)
-
-
-def _reply(body: bytes) -> Response:
-    return Response(body, media_type="application/json")
+    headers = tuple((name.lower().encode(), value.encode()) for name, value in error.headers.items())
+    return Reply(orjson.dumps({"detail": detail}), error.status, headers=headers)
 
 
 def _refusals(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
@@ -405,7 +402,7 @@ def _predict_examples(model: Model) -> Examples:
     examples: Examples = {}
     for name, body in bodies.items():
         job = decode_predict(orjson.dumps(body), manifest, max_rows=2)
-        examples[name] = (body, orjson.loads(encode_predict(model.run(job.features), job, manifest)))
+        examples[name] = (body, orjson.loads(encode_predict(model.run(job.features), job)))
     return examples
 
 
@@ -413,56 +410,79 @@ def _between(low: float, high: float, share: float) -> float:
     return float(f"{low + share * (high - low):.3g}")
 
 
-BODY_ERRORS = (TooLarge, UnsupportedMediaType, InvalidBody, HeadersTooLarge, NotReady)
+BODY_ERRORS = (RequestTimeout, TooLarge, UnsupportedMediaType, InvalidBody, HeadersTooLarge, NotReady)
 PREDICT_ERRORS = (ModelNotFound, *BODY_ERRORS, QueueFull, QueueTimeout)
 
 
-def router(models: Repository, lifecycle: Lifecycle, settings: Settings) -> APIRouter:
-    """Return the routes of the native interface."""
+# --- operations and routes ---------------------------------------------------------------------------------------
+
+
+def operations(models: Repository, *, max_rows: int) -> list[Operation]:
+    """Return the operations of the native interface, the hottest first."""
+
+    def decode_rows(body: bytes, _headers: Headers, model: Model | None) -> PredictJob:
+        assert model is not None
+        return decode_predict(body, model.manifest, max_rows=max_rows)
+
+    def decode_logits(body: bytes, _headers: Headers, _model: Model | None) -> SoftmaxJob:
+        return decode_softmax(body, max_rows=max_rows)
+
+    predict = Operation(
+        path="/predict",
+        find=models.find,
+        check=check_headers,
+        decode=decode_rows,
+        encode=lambda outputs, job: Reply(encode_predict(outputs, job)),
+        refuse=refuse,
+    )
+    return [
+        predict,
+        replace(
+            predict,
+            path="/softmax",
+            find=lambda _name, _version: None,
+            decode=decode_logits,
+            encode=lambda _outputs, job: Reply(encode_softmax(job)),
+        ),
+        replace(predict, path="/models/{name}/predict"),
+        replace(predict, path="/models/{name}/versions/{version}/predict"),
+    ]
+
+
+def router(models: Repository, endpoints: Mapping[str, Endpoint], lifecycle: Lifecycle) -> APIRouter:
+    """Return the routes of the native interface; `endpoints` are its operations, by path."""
     api = APIRouter()
-    _add_operations(api, models, lifecycle, settings)
+    _add_operations(api, models, endpoints)
     _add_models(api, models)
     _add_health(api, lifecycle)
     return api
 
 
-def _add_operations(api: APIRouter, models: Repository, lifecycle: Lifecycle, settings: Settings) -> None:
-    """Every operation is decode → submit → encode."""
-
-    @api.post(
-        "/softmax",
-        summary="Raw logits → probabilities",
-        **_operation_docs(SOFTMAX_REQUEST, SoftmaxReply, BODY_ERRORS, _softmax_examples()),
-    )
-    async def softmax(request: Request) -> Response:
-        """Computed in float64, shifted by the row's maximum: no finite logits overflow."""
-        lifecycle.admit()
-        job = decode_softmax(await read_body(request, settings.max_body_bytes), max_rows=settings.max_rows)
-        return _reply(encode_softmax(job))
-
-    async def answer(request: Request, model: Model) -> Response:
-        lifecycle.admit()
-        body = await read_body(request, settings.max_body_bytes)
-        job = decode_predict(body, model.manifest, max_rows=settings.max_rows)
-        return _reply(encode_predict(await model.submit(job.features), job, model.manifest))
-
+def _add_operations(api: APIRouter, models: Repository, endpoints: Mapping[str, Endpoint]) -> None:
     examples = {} if models.default is None else _predict_examples(models.find(None))
+    softmax_docs = _operation_docs(SOFTMAX_REQUEST, SoftmaxReply, BODY_ERRORS, _softmax_examples())
     predict_docs = _operation_docs(PREDICT_REQUEST, PredictReply, PREDICT_ERRORS, examples)
+    for path, summary, description in (
+        ("/softmax", "Raw logits → probabilities", SOFTMAX_DESCRIPTION),
+        ("/predict", "Features → class probabilities, by the default model", PREDICT_DESCRIPTION),
+        ("/models/{name}/predict", "The same by a named model", "The highest version of this model answers."),
+        ("/models/{name}/versions/{version}/predict", "The same by one version", "Exactly this version answers."),
+    ):
+        parameters = [_path_parameter(name) for name in ("name", "version") if f"{{{name}}}" in path]
+        docs = softmax_docs if path == "/softmax" else predict_docs
+        extra = {**docs["openapi_extra"], **({"parameters": parameters} if parameters else {})}
+        api.add_api_route(
+            path,
+            endpoints[path],
+            methods=["POST"],
+            summary=summary,
+            description=description,
+            **{**docs, "openapi_extra": extra},
+        )
 
-    @api.post("/predict", summary="Features → class probabilities, by the default model", **predict_docs)
-    async def predict(request: Request) -> Response:
-        """The float32 probabilities are those of the ONNX file, temperature and normalisation included."""
-        return await answer(request, models.find(None))
 
-    @api.post("/models/{name}/predict", summary="The same by a named model", **predict_docs)
-    async def predict_by(name: str, request: Request) -> Response:
-        """The highest version of this model answers."""
-        return await answer(request, models.find(name))
-
-    @api.post("/models/{name}/versions/{version}/predict", summary="The same by one version", **predict_docs)
-    async def predict_by_version(name: str, version: str, request: Request) -> Response:
-        """Exactly this version answers."""
-        return await answer(request, models.find(name, version))
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _add_models(api: APIRouter, models: Repository) -> None:

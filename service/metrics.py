@@ -1,0 +1,199 @@
+"""What Prometheus gets to know: counts and times, over all workers of this service.
+
+A request adds to plain numbers. Once a second, and before it answers a scrape, a worker writes its numbers into a file
+beside those of the others; whichever worker is scraped adds up all the files. So a worker that is killed loses at most
+its last second, and no counter ever goes back.
+"""
+
+import os
+import pickle
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from service.model import Model
+
+SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+
+
+class Tally:
+    """A histogram as plain numbers: how many values fell up to each bound, and their sum."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def merge(self, other: "Tally") -> None:
+        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return how many values are at most each bound, as Prometheus wants them."""
+        pairs, count = [], 0
+        for bound, more in zip((*self.bounds, float("inf")), self.counts, strict=True):
+            count += more
+            pairs.append(("+Inf" if bound == float("inf") else str(float(bound)), float(count)))
+        return pairs
+
+
+@dataclass(slots=True)
+class BatchTally:
+    """The batches of one model: their rows, how long the first of them waited, how long the engine took."""
+
+    rows: Tally = field(default_factory=lambda: Tally(ROWS))
+    waiting: Tally = field(default_factory=lambda: Tally(SECONDS))
+    engine: Tally = field(default_factory=lambda: Tally(SECONDS))
+
+    def add(self, rows: int, waiting: float, engine: float) -> None:
+        self.rows.add(rows)
+        self.waiting.add(waiting)
+        self.engine.add(engine)
+
+    def merge(self, other: "BatchTally") -> None:
+        self.rows.merge(other.rows)
+        self.waiting.merge(other.waiting)
+        self.engine.merge(other.engine)
+
+
+@dataclass(slots=True)
+class Numbers:
+    """What one worker has counted since it began."""
+
+    requests: dict[tuple[str, int, str], Tally] = field(default_factory=dict)  # seconds by operation, status, lane
+    rejections: Counter[str] = field(default_factory=Counter)  # by reason
+    batches: dict[str, BatchTally] = field(default_factory=dict)  # by model
+    queued_rows: dict[str, int] = field(default_factory=dict)  # by model, now
+
+    def merge(self, other: "Numbers") -> None:
+        for key, tally in other.requests.items():
+            self.requests.setdefault(key, Tally(SECONDS)).merge(tally)
+        self.rejections.update(other.rejections)
+        for model, batches in other.batches.items():
+            self.batches.setdefault(model, BatchTally()).merge(batches)
+
+
+class Metrics(Collector):
+    """The instruments of one worker; `folder` is shared with the other workers, if there are any."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._numbers = Numbers()
+        self._queues: dict[str, Callable[[], int]] = {}
+        self._models: Callable[[], Sequence[Model]] = list
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def count_request(self, operation: str, status: int, lane: str, seconds: float) -> None:
+        """Count an answered request."""
+        key = (operation, status, lane)
+        tally = self._numbers.requests.get(key)
+        if tally is None:
+            tally = self._numbers.requests[key] = Tally(SECONDS)
+        tally.add(seconds)
+
+    def count_rejection(self, reason: str) -> None:
+        """Count a request that was refused."""
+        self._numbers.rejections[reason] += 1
+
+    def batches(self, model: str) -> BatchTally:
+        """Return where the batches of a model are to be counted."""
+        return self._numbers.batches.setdefault(model, BatchTally())
+
+    def watch_queue(self, model: str, queued_rows: Callable[[], int]) -> None:
+        """Ask for a model's queue length at every scrape."""
+        self._queues[model] = queued_rows
+
+    def watch_models(self, models: Callable[[], Sequence[Model]]) -> None:
+        """Ask for the models that are served at every scrape."""
+        self._models = models
+
+    def save(self) -> None:
+        """Write this worker's numbers for the others to add up."""
+        if self._folder is None:
+            return
+        self._numbers.queued_rows = {model: queued_rows() for model, queued_rows in self._queues.items()}
+        unfinished = self._folder / f".{os.getpid()}"
+        unfinished.write_bytes(pickle.dumps(self._numbers))
+        unfinished.rename(self._folder / str(os.getpid()))
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        self.save()
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        numbers = self._sum()
+        yield from _request_families(numbers)
+        yield from _batch_families(numbers)
+        info = GaugeMetricFamily("softmaxd_model_info", "Models that are served.", labels=LABELS_OF_INFO)
+        for model in self._models():
+            info.add_metric([model.manifest.name, str(model.manifest.version), model.provider], 1)
+        yield info
+
+    def _sum(self) -> Numbers:
+        self._numbers.queued_rows = {model: queued_rows() for model, queued_rows in self._queues.items()}
+        if self._folder is None:
+            return self._numbers
+        total = Numbers()
+        for file in self._folder.iterdir():
+            if file.name.isdecimal():
+                worker: Numbers = pickle.loads(file.read_bytes())  # noqa: S301 - our own workers wrote it
+                total.merge(worker)
+                if _is_alive(int(file.name)):
+                    total.queued_rows = dict(Counter(total.queued_rows) + Counter(worker.queued_rows))
+        return total
+
+
+LABELS_OF_INFO = ["model", "version", "provider"]
+
+
+def _request_families(numbers: Numbers) -> Iterator[Metric]:
+    labels = ["operation", "status", "lane"]
+    count = CounterMetricFamily("softmaxd_requests", "Requests answered.", labels=labels)
+    seconds = HistogramMetricFamily(
+        "softmaxd_request_seconds", "From the end of a request's head to its answer.", labels=["operation", "lane"]
+    )
+    by_operation: dict[tuple[str, str], Tally] = {}
+    for (operation, status, lane), tally in sorted(numbers.requests.items()):
+        count.add_metric([operation, str(status), lane], sum(tally.counts))
+        by_operation.setdefault((operation, lane), Tally(SECONDS)).merge(tally)
+    for names, tally in by_operation.items():
+        seconds.add_metric(list(names), tally.buckets(), tally.total)
+    rejections = CounterMetricFamily("softmaxd_rejections", "Requests refused, by reason.", labels=["reason"])
+    for reason, number in sorted(numbers.rejections.items()):
+        rejections.add_metric([reason], number)
+    yield from (count, seconds, rejections)
+
+
+def _batch_families(numbers: Numbers) -> Iterator[Metric]:
+    labels = ["model"]
+    rows = HistogramMetricFamily("softmaxd_batch_rows", "Rows that ran together.", labels=labels)
+    waiting = HistogramMetricFamily("softmaxd_queue_seconds", "Wait of the first rows of a batch.", labels=labels)
+    engine = HistogramMetricFamily("softmaxd_engine_seconds", "Run of the engine for a batch.", labels=labels)
+    queued = GaugeMetricFamily("softmaxd_queued_rows", "Rows that wait for the engine now.", labels=labels)
+    for model, batches in sorted(numbers.batches.items()):
+        for family, tally in ((rows, batches.rows), (waiting, batches.waiting), (engine, batches.engine)):
+            family.add_metric([model], tally.buckets(), tally.total)
+        queued.add_metric([model], numbers.queued_rows.get(model, 0))
+    yield from (rows, waiting, engine, queued)
+
+
+def _is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()

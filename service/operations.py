@@ -1,0 +1,87 @@
+"""An operation: a pair of pure functions around a model call. Both lanes run the same object.
+
+It knows neither ASGI nor sockets, so it is tested without a server.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import ServiceError
+from service.model import Array, Model, Outputs
+
+Headers = Sequence[tuple[bytes, bytes]]  # of a request, names in lower case
+
+JSON = b"application/json"
+MAX_KNOWN_TARGETS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back to the client."""
+
+    body: bytes
+    status: int = 200
+    media_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """All header fields, in the order in which both lanes send them."""
+        return [*self.headers, (b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type)]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a body asks for; `features` [rows, features] for the model to run, if a model is asked at all."""
+
+    features: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a path does with a POST.
+
+    `find` raises `ModelNotFound`; `check` sees the header, `decode` the body, and both raise what the client did wrong.
+    """
+
+    path: str  # as a FastAPI route: {name} and {version} stand for one segment
+    find: Callable[[str | None, str | None], Model | None]
+    check: Callable[[Headers], None]
+    decode: Callable[[bytes, Headers, Model | None], Job]
+    encode: Callable[[Outputs, Any], Reply]  # Any: the job that this operation's own decode returned
+    refuse: Callable[[ServiceError], Reply]
+
+
+Target = tuple[Operation, str | None, str | None]  # with the model's name and version
+
+
+class Targets:
+    """Finds the operation of a request target; only for paths in their plainest form."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._patterns = [(re.compile(_pattern(operation.path)), operation) for operation in operations]
+        self._known: dict[bytes, Target] = {}
+
+    def find(self, target: bytes) -> Target | None:
+        """Return the operation of this raw request target and what stands in its path, or None."""
+        known = self._known.get(target)
+        if known is None:
+            for pattern, operation in self._patterns:
+                if found := pattern.fullmatch(target):
+                    known = (operation, *_names(found))
+                    if len(self._known) < MAX_KNOWN_TARGETS:
+                        self._known[target] = known
+                    break
+        return known
+
+
+def _pattern(path: str) -> bytes:
+    """Return a pattern of a path whose segments need no unquoting."""
+    return re.sub(r"\\{(\w+)\\}", r"(?P<\1>[\\w.~-]+)", re.escape(path)).encode()
+
+
+def _names(found: re.Match[bytes]) -> tuple[str | None, str | None]:
+    names = {key: value.decode("ascii") for key, value in found.groupdict().items()}
+    return names.get("name"), names.get("version")
