@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from service.errors import InternalError, ServiceError, TooLarge
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
+from service.model import NOTHING
 from service.operations import Operation, Reply
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max
     headers = request.headers.raw
     operation.check(headers)
     job = operation.decode(await _read_body(request, max_body_bytes), headers, model)
-    outputs = await model.predict(job.features) if model and job.features is not None else {}
+    outputs = await model.predict(job.features) if model and job.features is not None else NOTHING
     return operation.encode(outputs, job)
 
 

@@ -8,22 +8,34 @@ uvicorn's own code and the ASGI lane, which answers the same, byte for byte.
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from service.errors import HeadersTooLarge, InternalError, NotHttp, RequestTimeout, ServiceError
+from service.errors import HeadersTooLarge, InternalError, ModelNotFound, NotHttp, RequestTimeout, ServiceError
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
-from service.model import Model, Outputs, Waiting
-from service.operations import JSON, Job, Operation, Reply, Targets
+from service.model import NOTHING, Model, Outputs, Waiting
+from service.operations import JSON, Headers, Job, Operation, Reply, Target, Targets
 from service.settings import Settings
 
 MAX_HEAD_BYTES = 16 * 1024  # request target and headers
 MAX_READ_BYTES = 256 * 1024  # that the event loop may hand over at once
+MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
+END_OF_HEAD = b"\r\n\r\n"
 NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainHead:
+    """What is known of a head that came before, byte for byte: its request is one for the express lane."""
+
+    target: Target
+    headers: Headers
+    body_bytes: int
 
 
 class Shared:
@@ -36,8 +48,16 @@ class Shared:
         self.metrics = metrics
         self.settings = settings
         self.now = time.monotonic()  # as of the last sweep
+        self.known: dict[bytes, PlainHead] = {}  # heads that came before
         self._head = b""  # of a JSON answer, up to its length
         self._head_of: list[tuple[bytes, bytes]] = []
+
+    def remember(self, head: bytes, plain: PlainHead) -> None:
+        """Keep a head, for clients send the same one again and again."""
+        if len(head) <= MAX_KNOWN_BYTES:
+            if len(self.known) >= MAX_KNOWN_HEADS:
+                self.known.clear()
+            self.known[head] = plain
 
     def head(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
         """Return how every 200 begins; uvicorn makes new default headers once a second, for the date."""
@@ -51,14 +71,15 @@ class Call:
     """A request in the express lane, in the place of uvicorn's cycle."""
 
     __slots__ = (
-        *("body", "connection", "job", "keep_alive"),
+        *("body", "connection", "headers", "job", "keep_alive"),
         *("model", "operation", "response_complete", "start", "waiting"),
     )
 
-    def __init__(self, connection: "Connection", operation: Operation, model: Model | None) -> None:
+    def __init__(self, connection: "Connection", operation: Operation, model: Model | None, headers: Headers) -> None:
         self.connection = connection
         self.operation = operation
         self.model = model
+        self.headers = headers
         self.body: list[bytes] = []
         self.keep_alive = True
         self.response_complete = False
@@ -71,11 +92,11 @@ class Call:
         operation = self.operation
         try:
             body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
-            self.job = operation.decode(body, self.connection.headers, self.model)
+            self.job = operation.decode(body, self.headers, self.model)
             if self.model is not None and self.job.features is not None:
                 self.waiting = self.model.submit(self.job.features, self.settle)
             else:
-                self.settle({})
+                self.settle(NOTHING)
         except Exception as error:  # whatever it is, the client must hear of it
             self.fail(error)
 
@@ -107,8 +128,9 @@ class Connection(HttpToolsProtocol):
         self.shared = shared
         self._head_bytes = 0
         self._head_unparsed = 0  # httptools keeps an unfinished header to itself, however long it grows
-        self._head_is_open = True  # the first request is awaited
-        self._body_is_open = False
+        self._head: bytes | None = None  # of the request that begins with the bytes being parsed, if all of it is there
+        self._is_parsing = False  # a request has begun to arrive
+        self._body_is_open = False  # its head is complete
         self._call: Call | None = None  # in the express lane, not answered yet
         self._since = shared.now  # since when it has been in its present state
         self._unsent = 0  # bytes at the last sweep, which `_unsent_since` has not seen shrink
@@ -117,8 +139,19 @@ class Connection(HttpToolsProtocol):
     # --- the head ---
 
     def data_received(self, data: bytes) -> None:
+        """Take what came: a whole request whose head is known, or anything else for the parser."""
+        end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
+        head = data[:end]
+        known = self.shared.known.get(head)
+        if known is not None and len(data) == end + known.body_bytes and not self._is_parsing and self._can_express:
+            call = self._new_call(known.target, known.headers)
+            if call is not None:
+                call.body.append(data[end:])
+                call.begin()
+                return
+        self._head = None if self._is_parsing else head
         super().data_received(data)
-        if self._head_is_open and not self.transport.is_closing():
+        if self._is_parsing and not self._body_is_open and not self.transport.is_closing():
             self._head_unparsed += len(data)
             if self._head_unparsed > MAX_HEAD_BYTES + MAX_READ_BYTES:
                 self._refuse(HeadersTooLarge(HEAD_TOO_LARGE))
@@ -126,7 +159,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request; its ASGI scope is made when it is known to be needed."""
         self._head_bytes = self._head_unparsed = 0
-        self._head_is_open = True
+        self._is_parsing = True
         self._since = self.shared.now
         self.url = b""
         self.headers = []
@@ -141,14 +174,21 @@ class Connection(HttpToolsProtocol):
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._head_is_open = False
         self._body_is_open = True
-        call = self._express_call()
-        if call is None:
+        head, self._head = self._head, None
+        plain = self._plain_head() if self._can_express else None
+        if plain is None or self._new_call(plain.target, plain.headers) is None:
             self._begin_asgi()
-        else:
-            self.shared.lifecycle.in_flight += 1
-            self.cycle = self._call = call  # type: ignore[assignment] # what follows on the connection waits for it
+        elif head is not None and self._is_all_of(head):
+            self.shared.remember(head, plain)
+
+    def _is_all_of(self, head: bytes) -> bool:
+        """Whether these bytes are the head that was just parsed, to the last: each header on a line of its own."""
+        lines = len(self.headers) + 2
+        return (
+            len(head) == len(b"POST  HTTP/1.1\r\n\r\n") + self._head_bytes
+            and head.count(b"\n") == head.count(b"\r\n") == lines
+        )
 
     def _begin_asgi(self) -> None:
         url, headers = self.url, self.headers
@@ -158,15 +198,21 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
         super().on_headers_complete()
 
-    def _express_call(self) -> Call | None:
-        """Return the request as a call of the express lane, or None when it is not plain enough."""
+    @property
+    def _can_express(self) -> bool:
+        """Whether nothing is pending on the connection that the express lane would overtake, nor a shutdown."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+            and not self.shared.lifecycle.draining
+        )
+
+    def _plain_head(self) -> PlainHead | None:
+        """Return what the express lane has to know of the head just parsed, or None when it is not plain enough."""
         target = self.shared.targets.find(self.url)
-        parser, settings = self.parser, self.shared.settings
+        parser = self.parser
         if (
             target is None
-            or self._is_busy
-            or self.flow.write_paused
-            or self.shared.lifecycle.draining
             or parser.get_method() != b"POST"
             or parser.get_http_version() != "1.1"
             or not parser.should_keep_alive()
@@ -178,20 +224,31 @@ class Connection(HttpToolsProtocol):
                 length = int(value)
             elif name in NOT_PLAIN:
                 return None
-        if length is None or length > settings.max_body_bytes:
+        if length is None or length > self.shared.settings.max_body_bytes:
             return None
-        operation, model_name, version = target
         try:
-            operation.check(self.headers)
-            return Call(self, operation, operation.find(model_name, version))
+            target[0].check(self.headers)
         except ServiceError:
             return None
+        return PlainHead(target, self.headers, length)
+
+    def _new_call(self, target: Target, headers: Headers) -> Call | None:
+        """Begin a request in the express lane, or return None when there is no such model."""
+        operation, name, version = target
+        try:
+            model = operation.find(name, version)
+        except ModelNotFound:
+            return None
+        call = Call(self, operation, model, headers)
+        self.cycle = self._call = call  # type: ignore[assignment] # what follows on the connection waits for it
+        self.shared.lifecycle.in_flight += 1
+        return call
+
+    # --- the body ---
 
     @property
     def _is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
-
-    # --- the body ---
 
     def on_body(self, body: bytes) -> None:
         if isinstance(self.cycle, Call):
@@ -200,7 +257,7 @@ class Connection(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._body_is_open = False
+        self._is_parsing = self._body_is_open = False
         if isinstance(self.cycle, Call):
             self.cycle.begin()
         else:
@@ -213,7 +270,7 @@ class Connection(HttpToolsProtocol):
         if call.response_complete:
             return  # the connection is gone
         self._forget(call)
-        close = not call.keep_alive or any(name == b"connection" for name, _ in reply.headers)
+        close = not call.keep_alive or _closes(reply)
         self.transport.write(self._head_of(reply, close=close) + reply.body)
         if close:
             self.transport.close()
@@ -231,7 +288,7 @@ class Connection(HttpToolsProtocol):
                 len(reply.body),
             )
         fields = [*default_headers, *reply.fields]
-        if close and not any(name == b"connection" for name, _ in reply.headers):
+        if close and not _closes(reply):
             fields.append((b"connection", b"close"))
         return b"".join([STATUS_LINE[reply.status], *_lines(fields), b"\r\n"])
 
@@ -279,7 +336,7 @@ class Connection(HttpToolsProtocol):
                 self._time_out(f"The request did not arrive within {settings.request_timeout:g} s")
         elif self._is_busy:
             return  # it is our turn
-        elif self._head_is_open:
+        elif self._is_parsing or self.headers is None:
             if now - self._since > settings.header_timeout:
                 self._time_out(f"The request line and headers did not arrive within {settings.header_timeout:g} s")
         elif now - self._since > settings.keep_alive_timeout:
@@ -325,3 +382,7 @@ HEAD_TOO_LARGE = f"The request line and headers are larger than {MAX_HEAD_BYTES}
 
 def _lines(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
     return [b"%s: %s\r\n" % header for header in headers]
+
+
+def _closes(reply: Reply) -> bool:
+    return bool(reply.headers) and any(name == b"connection" for name, _ in reply.headers)

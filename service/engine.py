@@ -6,7 +6,7 @@ from typing import Literal
 import onnxruntime
 
 from service.errors import StartupError
-from service.model import Array, Outputs
+from service.model import Array
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -19,7 +19,7 @@ class Engine:
 
     def __init__(self, path: Path, *, device: Device = "auto", threads: int = 1) -> None:
         self._session = _open_session(path, device, threads)
-        self._input = self._session.get_inputs()[0]
+        self._input_name = self._session.get_inputs()[0].name
         self._names = [output.name for output in self._session.get_outputs()]
         self.provider: str = self._session.get_providers()[0]
 
@@ -33,9 +33,9 @@ class Engine:
         """Type and shape of each output of the graph, by name."""
         return {node.name: (node.type, node.shape) for node in self._session.get_outputs()}
 
-    def run(self, features: Array) -> Outputs:
+    def run(self, features: Array) -> dict[str, Array]:
         """Return all outputs of the graph by name; any failure of ONNX Runtime passes through."""
-        outputs = self._session.run(self._names, {self._input.name: features})
+        outputs = self._session.run(self._names, {self._input_name: features})
         return dict(zip(self._names, outputs, strict=True))
 
 

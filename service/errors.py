@@ -54,6 +54,16 @@ class InvalidBody(ServiceError):
         self.problems = problems
 
 
+class OutputNotFinite(ServiceError):
+    """Features, though finite, that are so large that the model's output is not."""
+
+    status = 422
+
+    def __init__(self, row: int) -> None:
+        super().__init__(f"Row {row} is so large that the model's output is not finite")
+        self.row = row
+
+
 class UnsupportedMediaType(ServiceError):
     """The body is declared as something else than JSON, or as compressed."""
 

@@ -1,18 +1,24 @@
 """The vocabulary that training and service share: what a model is and what its manifest says."""
 
 import hashlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
+from service.errors import OutputNotFinite
+
 Array = npt.NDArray[np.float32]
-Outputs = Mapping[str, Array]  # by output name, each [rows, classes]
-Settle = Callable[[Outputs | Exception], None]  # hears of an outcome
+Settle = Callable[["Outputs | Exception"], None]  # hears of an outcome
+
+FEW_ROWS = 64  # up to which the rows of a request are taken from the text of their batch
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -66,6 +72,96 @@ class Manifest(_Frozen):
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     metrics: Mapping[str, FiniteFloat] = {}
     provenance: Provenance | None = None
+
+    @cached_property
+    def names_as_json(self) -> bytes:
+        """Name and version, as they stand in every answer."""
+        return b'"model":%s,"version":"%d"' % (orjson.dumps(self.name), self.version)
+
+    @cached_property
+    def labels_as_json(self) -> list[bytes]:
+        return [orjson.dumps(label) for label in self.labels]
+
+
+class Batch:
+    """What the engine gave for the rows of a batch, by output name. What is made of whole batches is made once."""
+
+    __slots__ = ("_best", "_finite", "_texts", "outputs")
+
+    def __init__(self, outputs: Mapping[str, Array]) -> None:
+        self.outputs = outputs
+        self._best: list[int] | None = None  # not `cached_property`: its lock takes 1 µs in Python 3.11
+        self._finite: dict[str, bool] = {}
+        self._texts: dict[str, list[bytes]] = {}
+
+    @property
+    def best(self) -> list[int]:
+        """The most probable class of each row; ties: the lower index."""
+        if self._best is None:
+            self._best = self.outputs["probabilities"].argmax(axis=1).tolist()
+        return self._best
+
+    def is_finite(self, name: str) -> bool:
+        """Whether an output has only finite values."""
+        finite = self._finite.get(name)
+        if finite is None:
+            values = self.outputs[name]
+            # the product alone takes 0.4 instead of 1.0 µs for a few rows; it may overflow where no value does
+            finite = math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
+            self._finite[name] = finite
+        return finite
+
+    def texts(self, name: str) -> list[bytes]:
+        """Return each row of an output [rows, n] as JSON, with the digits that round-trip, without brackets."""
+        texts = self._texts.get(name)
+        if texts is None:
+            texts = self._texts[name] = to_json(self.outputs[name])[2:-2].split(b"],[")
+        return texts
+
+
+class Outputs:
+    """The rows of one request in a batch."""
+
+    __slots__ = ("_batch", "_start", "_stop")
+
+    def __init__(self, batch: Batch, start: int, stop: int) -> None:
+        self._batch = batch
+        self._start = start
+        self._stop = stop
+
+    @property
+    def best(self) -> list[int]:
+        """The most probable class of each row."""
+        return self._batch.best[self._start : self._stop]
+
+    def json(self, name: str) -> bytes:
+        """Return an output [rows, n] as JSON. Raises `OutputNotFinite`."""
+        batch = self._batch
+        if not batch.is_finite(name):
+            self._find_not_finite(name)
+        if self._stop - self._start > FEW_ROWS:
+            return to_json(self[name])
+        return b"[[%s]]" % b"],[".join(batch.texts(name)[self._start : self._stop])
+
+    def __getitem__(self, name: str) -> Array:
+        """Return an output [rows, n]. Raises `OutputNotFinite`."""
+        if not self._batch.is_finite(name):
+            self._find_not_finite(name)
+        return self._batch.outputs[name][self._start : self._stop]
+
+    def _find_not_finite(self, name: str) -> None:
+        """Raise `OutputNotFinite` if it is a row of this request, and not of another one in the batch."""
+        finite = np.isfinite(self._batch.outputs[name][self._start : self._stop]).all(axis=1)
+        if not finite.all():
+            raise OutputNotFinite(int(np.argmin(finite)))
+
+
+NOTHING = Outputs(Batch({}), 0, 0)  # of an operation that asks no model
+
+
+def to_json(value: object) -> bytes:
+    """Return a value, C-contiguous arrays in it, as JSON, with the shortest digits that round-trip."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 class Waiting(Protocol):

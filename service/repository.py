@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from service.batching import Batcher
+from service.batching import Batcher, run_together
 from service.engine import Engine
 from service.errors import ModelNotFound, StartupError
 from service.metrics import Metrics
@@ -27,6 +27,7 @@ class Repository:
 
     def __init__(self, models: Mapping[str, Mapping[int, Model]], default: str | None) -> None:
         self._models = models
+        self._newest = {name: versions[max(versions)] for name, versions in models.items()}
         self.default = default
 
     def all(self) -> list[Model]:
@@ -38,14 +39,15 @@ class Repository:
 
         Raises `ModelNotFound`.
         """
-        if name is None and self.default is None:
+        name = name or self.default
+        if name is None:
             raise ModelNotFound("There is no default model; use /models/{name}/predict")
-        versions = self._models.get(name or self.default or "")
-        if versions is None:
+        newest = self._newest.get(name)
+        if newest is None:
             raise ModelNotFound("There is no such model; GET /models lists what is served")
         if version is None:
-            return versions[max(versions)]
-        for number, model in versions.items():
+            return newest
+        for number, model in self._models[name].items():
             if str(number) == version:
                 return model
         raise ModelNotFound("There is no such version of this model; GET /models lists what is served")
@@ -100,7 +102,13 @@ def _load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
         extra={"threads": settings.threads, "row_microseconds": round(seconds * 1e6), "inline": inline},
     )
     metrics.watch_queue(manifest.name, lambda: batcher.queued_rows)
-    return Model(manifest, engine.provider, engine.run, batcher.predict, batcher.submit)
+    return Model(
+        manifest,
+        engine.provider,
+        lambda features: run_together(engine.run, [features])[0],
+        batcher.predict,
+        batcher.submit,
+    )
 
 
 def _read_manifest(folder: Path) -> Manifest:

@@ -1,7 +1,9 @@
 """Bytes of JSON numbers → checked array. The pydantic schema is the contract; past this module nobody checks again."""
 
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from functools import cache
+from struct import Struct
+from typing import Annotated, TypeVar, cast
 
 import numpy as np
 from pydantic import Field, FiniteFloat, Tag, TypeAdapter, ValidationError
@@ -15,6 +17,7 @@ MAX_KEY = 64  # characters of a client's own key that an answer repeats
 
 T = TypeVar("T")
 
+FLOAT32 = np.dtype(np.float32)
 FAIL_FAST = Field(fail_fast=True)
 
 Vector = Annotated[list[FiniteFloat], FAIL_FAST]
@@ -34,7 +37,7 @@ TAGS = {"vector", "matrix", "rows", "records", "index", "indices"}
 def read_json(schema: TypeAdapter[T], body: bytes) -> T:
     """Return the body as its schema says, or raise `InvalidBody`. A duplicate key takes its last value."""
     try:
-        return schema.validate_json(body)
+        return cast(T, schema.validator.validate_json(body))  # `TypeAdapter.validate_json` itself takes 0.4 µs
     except ValidationError as error:
         raise InvalidBody(*_problems(error)) from error
 
@@ -43,6 +46,12 @@ def to_features(
     instances: Sequence[Sequence[float]] | Sequence[dict[str, float]], manifest: Manifest, *, max_rows: int
 ) -> Array:
     """Return float32 features [rows, features] of rows in the model's feature order, or by feature name."""
+    width = len(manifest.features)
+    if len(instances) == 1 and isinstance(instances[0], list) and len(instances[0]) == width:
+        try:
+            return _one_row(instances[0], width)
+        except OverflowError:
+            pass  # beyond float32: refused below, with its place
     if not instances:
         raise invalid("too_short", ["instances"], "Input should have at least 1 row")
     check_rows(len(instances), max_rows)
@@ -60,6 +69,16 @@ def to_features(
         loc = ["instances", row_index, names[column] if isinstance(instances[0], dict) else column]
         raise invalid("finite_number", loc, "Input should be a finite number, also as float32")
     return features
+
+
+def _one_row(row: list[float], width: int) -> Array:
+    """Return one row [1, width] as float32: 0.4 µs, where the way by NumPy and its checks takes 5."""
+    return np.ndarray((1, width), FLOAT32, _struct(width).pack(*row))
+
+
+@cache
+def _struct(width: int) -> Struct:
+    return Struct(f"={width}f")
 
 
 def check_rows(rows: int, max_rows: int) -> None:

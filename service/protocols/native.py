@@ -27,6 +27,7 @@ from service.errors import (
     InvalidBody,
     ModelNotFound,
     NotReady,
+    OutputNotFinite,
     Problem,
     QueueFull,
     QueueTimeout,
@@ -36,7 +37,7 @@ from service.errors import (
     UnsupportedMediaType,
 )
 from service.lifecycle import Lifecycle
-from service.model import Array, Feature, Manifest, Model, Outputs, Provenance
+from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, to_json
 from service.operations import JSON, Headers, Job, Operation, Reply
 from service.repository import Repository
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, check_rows, invalid, read_json, to_features
@@ -184,7 +185,7 @@ class BodyRefusal(BaseModel):
 # --- decode and encode: pure -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SoftmaxJob(Job):
     features: None = None
     logits: npt.NDArray[np.float64]  # [rows, classes]
@@ -194,7 +195,7 @@ class SoftmaxJob(Job):
     include: Sequence[SoftmaxInclude]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PredictJob(Job):
     features: Array
     manifest: Manifest
@@ -253,7 +254,7 @@ def encode_softmax(job: SoftmaxJob) -> bytes:
         fields["sigmoid"] = sigmoid(job.logits)
     if job.is_vector:
         fields = {name: values[0] for name, values in fields.items()}
-    return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+    return to_json(fields)
 
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
@@ -270,28 +271,20 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
 def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
     """Return the answer to `POST …/predict`, float32 digits that round-trip.
 
-    Raises `InvalidBody` when features, though finite, are so large that an output is not.
+    Raises `OutputNotFinite` when features, though finite, are so large that an output is not.
     """
-    for values in outputs.values():
-        finite = np.isfinite(values)
-        if not finite.all():
-            loc: list[str | int] = ["instances", int(np.argmin(finite.all(axis=1)))]
-            raise invalid("too_large", loc, "Input is so large that the model's output is not finite")
-    manifest, probabilities, logits = job.manifest, outputs["probabilities"], outputs["logits"]
-    fields: dict[str, Any] = {
-        "model": manifest.name,
-        "version": str(manifest.version),
-        "labels": [manifest.labels[index] for index in probabilities.argmax(axis=1).tolist()],
-    }
+    labels = job.manifest.labels_as_json
+    parts = [b'{%s,"labels":[%s]' % (job.manifest.names_as_json, b",".join([labels[index] for index in outputs.best]))]
     if job.top_k is None:
-        fields["probabilities"] = probabilities
+        parts.append(b'"probabilities":%s' % outputs.json("probabilities"))
     else:
-        fields["top"] = _top(probabilities, job.top_k, manifest.labels)
+        parts.append(b'"top":%s' % to_json(_top(outputs["probabilities"], job.top_k, job.manifest.labels)))
     if "logits" in job.include:
-        fields["logits"] = logits
+        parts.append(b'"logits":%s' % outputs.json("logits"))
     if "log_probabilities" in job.include:
-        fields["log_probabilities"] = log_softmax(logits.astype(np.float64)).astype(np.float32)
-    return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+        values = log_softmax(outputs["logits"].astype(np.float64)).astype(np.float32)
+        parts.append(b'"log_probabilities":%s' % to_json(values))
+    return b",".join(parts) + b"}"
 
 
 def _top(probabilities: Array, top_k: int, labels: Sequence[str]) -> list[list[Ranked]]:
@@ -336,6 +329,10 @@ def _check_media_type(content_type: bytes) -> None:
 
 def refuse(error: ServiceError) -> Reply:
     """Return an error in FastAPI's convention: a list for a wrong body, one sentence for the rest."""
+    if isinstance(error, OutputNotFinite):
+        error = invalid(
+            "too_large", ["instances", error.row], "Input is so large that the model's output is not finite"
+        )
     detail = error.problems if isinstance(error, InvalidBody) else error.detail
     headers = tuple((name.lower().encode(), value.encode()) for name, value in error.headers.items())
     return Reply(orjson.dumps({"detail": detail}), error.status, headers=headers)
