@@ -1,0 +1,133 @@
+"""The documents name every setting, route, field, status, file and target, and their links lead somewhere."""
+
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.app import create_app
+from service.errors import ServiceError
+from service.settings import ENV_PREFIX, Settings, option_name
+from tests.conftest import MODELS, REPOSITORY
+from tests.unit.test_architecture import LAYERS, SERVICE
+
+DOCS = REPOSITORY / "docs"
+API, ARCHITECTURE, SETTINGS = ((DOCS / f"{name}.md").read_text() for name in ("api", "architecture", "settings"))
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+FOLDERS = (REPOSITORY, DOCS, REPOSITORY / "benchmarks")
+PAGES = sorted({*(page for folder in FOLDERS for page in folder.glob("*.md")), *MODELS.rglob("*.md")})
+FILES = sorted(path.relative_to(SERVICE).as_posix() for path in SERVICE.rglob("*.py") if path.stem != "__init__")
+
+
+@pytest.fixture(scope="module")
+def openapi() -> dict[str, Any]:
+    return create_app(Settings(models_dir=MODELS)).openapi()
+
+
+def operations(openapi: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give each operation by its name: `POST /softmax`."""
+    for path, methods in openapi["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def names(node: object, schemas: dict[str, Any]) -> Iterator[str]:
+    """Give the fields, and the words that one may choose among, of all schemas below a node."""
+    if isinstance(node, list):
+        for item in node:
+            yield from names(item, schemas)
+    elif isinstance(node, dict):
+        yield from node.get("properties", {})
+        yield from node.get("enum", [])
+        if "$ref" in node:
+            yield from names(schemas.get(node["$ref"].rpartition("/")[2]), schemas)
+        for item in node.values():
+            yield from names(item, schemas)
+
+
+def statuses(error: type[ServiceError]) -> set[int]:
+    """Return the statuses of an error class and of all below it."""
+    own = {error.status} if hasattr(error, "status") else set()
+    return own.union(*(statuses(each) for each in error.__subclasses__()))
+
+
+def prose(page: Path) -> str:
+    """Return the text of a page without its examples."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def codes(page: Path) -> list[str]:
+    """Return the code of a page: fenced, indented, and in its sentences."""
+    return re.findall(r"^```.*?^```$|^ {4}.+?$|`[^`\n]+`", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a link to a heading of the page may end in."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: Path) -> list[str]:
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in target]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described(name: str) -> None:
+    assert f"| `{ENV_PREFIX}{name.upper()}` | `{option_name(name)}` |" in SETTINGS
+
+
+def test_the_page_of_settings_is_the_one_that_is_generated() -> None:
+    page = runpy.run_path(str(DOCS / "generate.py"))["settings_page"]()
+
+    assert page == SETTINGS, "docs/settings.md is old; run `make docs`"
+
+
+def test_every_route_is_described(openapi: dict[str, Any]) -> None:
+    assert {name for name, _ in operations(openapi) if f"`{name}`" not in API} == set()
+
+
+def test_every_field_of_a_request_and_of_its_answer_is_described(openapi: dict[str, Any]) -> None:
+    schemas = openapi["components"]["schemas"]
+    bodies = [[operation.get("requestBody"), operation["responses"].get("200")] for _, operation in operations(openapi)]
+
+    assert {name for name in names(bodies, schemas) if f"`{name}`" not in API} == set()
+
+
+def test_every_status_is_in_the_table_of_errors(openapi: dict[str, Any]) -> None:
+    documented = {int(status) for status in re.findall(r"^\| (\d{3}) \|", API, re.MULTILINE)}
+    announced = {int(status) for _, operation in operations(openapi) for status in operation["responses"]} - {200}
+
+    assert (statuses(ServiceError) | announced) - documented == set()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_file_of_the_service_is_on_the_map(file: str) -> None:
+    assert re.search(rf"^\| `{re.escape(file)}` \| \S", ARCHITECTURE, re.MULTILINE)
+
+
+def test_the_order_of_imports_is_the_one_that_is_tested() -> None:
+    drawn = ARCHITECTURE.partition("## What imports what")[2].partition("\n## ")[0]
+    layers = [set(line.split()) for line in re.findall(r"^ {4}(.+)$", drawn, re.MULTILINE)]
+
+    assert layers == [{name.partition(".")[0] for name in names} - {"__init__"} for names in LAYERS]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_target_is_described_and_every_described_one_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE))
+    described = set(re.findall(r"^\| `make ([a-z-]+)` \|", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.MULTILINE))
+    mentioned = {name for page in PAGES for code in codes(page) for name in re.findall(r"\bmake ([a-z-]+)", code)}
+
+    assert described == targets
+    assert mentioned <= targets
