@@ -6,118 +6,19 @@ with `Content-Length`, nothing pending before it on the connection, a model that
 uvicorn's own code and the ASGI lane, which answers the same, byte for byte.
 """
 
-import logging
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from service.errors import HeadersTooLarge, InternalError, ModelNotFound, NotHttp, RequestTimeout, ServiceError
-from service.lifecycle import Lifecycle
-from service.metrics import Metrics
-from service.model import NOTHING, Model, Outputs, Waiting
-from service.operations import JSON, Headers, Job, Operation, Reply, Target, Targets
-from service.settings import Settings
+from service.errors import HeadersTooLarge, ModelNotFound, NotHttp, RequestTimeout, ServiceError
+from service.express import Call, PlainHead, Shared
+from service.operations import JSON, Reply
 
 MAX_HEAD_BYTES = 16 * 1024  # request target and headers
 MAX_READ_BYTES = 256 * 1024  # that the event loop may hand over at once
-MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
 END_OF_HEAD = b"\r\n\r\n"
 NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PlainHead:
-    """What is known of a head that came before, byte for byte: its request is one for the express lane."""
-
-    target: Target
-    headers: Headers
-    body_bytes: int
-
-
-class Shared:
-    """What all connections of a process share."""
-
-    def __init__(self, operations: list[Operation], lifecycle: Lifecycle, metrics: Metrics, settings: Settings) -> None:
-        self.targets = Targets(operations if settings.express == "on" else ())
-        self.refuse = operations[0].refuse
-        self.lifecycle = lifecycle
-        self.metrics = metrics
-        self.settings = settings
-        self.now = time.monotonic()  # as of the last sweep
-        self.known: dict[bytes, PlainHead] = {}  # heads that came before
-        self._head = b""  # of a JSON answer, up to its length
-        self._head_of: list[tuple[bytes, bytes]] = []
-
-    def remember(self, head: bytes, plain: PlainHead) -> None:
-        """Keep a head, for clients send the same one again and again."""
-        if len(head) <= MAX_KNOWN_BYTES:
-            if len(self.known) >= MAX_KNOWN_HEADS:
-                self.known.clear()
-            self.known[head] = plain
-
-    def head(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-        """Return how every 200 begins; uvicorn makes new default headers once a second, for the date."""
-        if default_headers is not self._head_of:
-            self._head = b"".join([STATUS_LINE[200], *_lines(default_headers), b"content-length: "])
-            self._head_of = default_headers
-        return self._head
-
-
-class Call:
-    """A request in the express lane, in the place of uvicorn's cycle."""
-
-    __slots__ = (
-        *("body", "connection", "headers", "job", "keep_alive"),
-        *("model", "operation", "response_complete", "start", "waiting"),
-    )
-
-    def __init__(self, connection: "Connection", operation: Operation, model: Model | None, headers: Headers) -> None:
-        self.connection = connection
-        self.operation = operation
-        self.model = model
-        self.headers = headers
-        self.body: list[bytes] = []
-        self.keep_alive = True
-        self.response_complete = False
-        self.start = time.perf_counter()
-        self.job: Job
-        self.waiting: Waiting | None = None
-
-    def begin(self) -> None:
-        """Decode the body, and ask the model when there is one."""
-        operation = self.operation
-        try:
-            body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
-            self.job = operation.decode(body, self.headers, self.model)
-            if self.model is not None and self.job.features is not None:
-                self.waiting = self.model.submit(self.job.features, self.settle)
-            else:
-                self.settle(NOTHING)
-        except Exception as error:  # whatever it is, the client must hear of it
-            self.fail(error)
-
-    def settle(self, outcome: Outputs | Exception) -> None:
-        """Answer with what the model made of the features."""
-        if isinstance(outcome, Exception):
-            self.fail(outcome)
-            return
-        try:
-            reply = self.operation.encode(outcome, self.job)
-        except Exception as error:  # as above
-            self.fail(error)
-        else:
-            self.connection.answer(self, reply)
-
-    def fail(self, error: Exception) -> None:
-        if not isinstance(error, ServiceError):
-            logger.error("%s failed", self.operation.path, exc_info=error)
-            error = InternalError()
-        self.connection.shared.metrics.count_rejection(error.reason)
-        self.connection.answer(self, self.operation.refuse(error))
 
 
 class Connection(HttpToolsProtocol):
@@ -144,7 +45,7 @@ class Connection(HttpToolsProtocol):
         head = data[:end]
         known = self.shared.known.get(head)
         if known is not None and len(data) == end + known.body_bytes and not self._is_parsing and self._can_express:
-            call = self._new_call(known.target, known.headers)
+            call = self._new_call(known)
             if call is not None:
                 call.body.append(data[end:])
                 call.begin()
@@ -177,7 +78,7 @@ class Connection(HttpToolsProtocol):
         self._body_is_open = True
         head, self._head = self._head, None
         plain = self._plain_head() if self._can_express else None
-        if plain is None or self._new_call(plain.target, plain.headers) is None:
+        if plain is None or self._new_call(plain) is None:
             self._begin_asgi()
         elif head is not None and self._is_all_of(head):
             self.shared.remember(head, plain)
@@ -232,14 +133,14 @@ class Connection(HttpToolsProtocol):
             return None
         return PlainHead(target, self.headers, length)
 
-    def _new_call(self, target: Target, headers: Headers) -> Call | None:
+    def _new_call(self, plain: PlainHead) -> Call | None:
         """Begin a request in the express lane, or return None when there is no such model."""
-        operation, name, version = target
+        operation, name, version = plain.target
         try:
             model = operation.find(name, version)
         except ModelNotFound:
             return None
-        call = Call(self, operation, model, headers)
+        call = Call(self.answer, self.shared, model, plain)
         self.cycle = self._call = call  # type: ignore[assignment] # what follows on the connection waits for it
         self.shared.lifecycle.in_flight += 1
         return call
@@ -278,19 +179,29 @@ class Connection(HttpToolsProtocol):
             self.flow.pause_reading()
         seconds = time.perf_counter() - call.start
         self.shared.metrics.count_request(call.operation.path, reply.status, "express", seconds)
+        if not call.is_large:
+            self.shared.large.small += 1
         self.on_response_complete()
 
     def _head_of(self, reply: Reply, *, close: bool) -> bytes:
         default_headers = self.server_state.default_headers
         if reply.status == 200 and reply.media_type is JSON and not reply.headers and not close:  # noqa: PLR2004
             return b"%s%d\r\ncontent-type: application/json\r\n\r\n" % (
-                self.shared.head(default_headers),
+                self._head_of_200(default_headers),
                 len(reply.body),
             )
         fields = [*default_headers, *reply.fields]
         if close and not _closes(reply):
             fields.append((b"connection", b"close"))
         return b"".join([STATUS_LINE[reply.status], *_lines(fields), b"\r\n"])
+
+    def _head_of_200(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Return how every plain 200 begins; uvicorn makes new default headers once a second, for the date."""
+        shared = self.shared
+        if default_headers is not shared.default_headers:
+            shared.default_headers = default_headers
+            shared.head_of_200 = b"".join([STATUS_LINE[200], *_lines(default_headers), b"content-length: "])
+        return shared.head_of_200
 
     def _forget(self, call: Call) -> None:
         call.response_complete = True

@@ -17,8 +17,9 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
 from service.app import create_app
-from service.connection import Connection, Shared
+from service.connection import Connection
 from service.errors import StartupError
+from service.express import Shared
 from service.logs import set_up_logs
 from service.metrics import Metrics
 from service.repository import load_models

@@ -10,8 +10,8 @@ from tests.conftest import REPOSITORY
 SERVICE = REPOSITORY / "service"
 LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
-    {"rows", "engine", "batching", "logs", "lifecycle"},
-    {"repository"},
+    {"rows", "engine", "batching", "logs", "metrics", "operations", "lifecycle"},
+    {"repository", "asgi", "express"},
     {"protocols", "protocols.native"},
     {"app"},
     {"connection"},
@@ -20,8 +20,9 @@ LAYERS = [
 ]
 HOMES = {
     "onnxruntime": {"engine"},
-    "fastapi": {"protocols.native", "app", "server"},  # server: the type of the application that it runs
+    "fastapi": {"protocols.native", "asgi", "app"},
     "uvicorn": {"connection", "server"},
+    "prometheus_client": {"metrics"},
     "pythonjsonlogger": {"logs"},
 }
 MODULES = {".".join(path.relative_to(SERVICE).with_suffix("").parts): path for path in SERVICE.rglob("*.py")}

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from service.batching import MAX_BATCH_ROWS, Batcher, run_together
 from service.errors import QueueFull, QueueTimeout
-from service.model import Array, Outputs
+from service.model import Array
 
 
-def double(features: Array) -> Outputs:
+def double(features: Array) -> dict[str, Array]:
     return {"doubled": features * 2}
 
 
@@ -22,13 +22,19 @@ def rows(*values: float) -> Array:
 
 
 def batcher(
-    run: Callable[[Array], Outputs] = double,
+    run: Callable[[Array], dict[str, Array]] = double,
     *,
     inline: bool = True,
     max_queued_rows: int = 100_000,
     queue_timeout: float = 60.0,
 ) -> Batcher:
-    return Batcher(run, inline=inline, max_queued_rows=max_queued_rows, queue_timeout=queue_timeout)
+    return Batcher(
+        run,
+        lambda _rows, _waiting, _engine: None,
+        inline=inline,
+        max_queued_rows=max_queued_rows,
+        queue_timeout=queue_timeout,
+    )
 
 
 class Gate:
@@ -39,7 +45,7 @@ class Gate:
         self.entered = threading.Event()
         self.sizes: list[int] = []
 
-    def run(self, features: Array) -> Outputs:
+    def run(self, features: Array) -> dict[str, Array]:
         self.sizes.append(len(features))
         self.entered.set()
         assert self.opened.wait(10)
@@ -69,7 +75,7 @@ def test_each_request_gets_the_outputs_of_its_own_rows(inline: bool) -> None:
 def test_requests_of_one_turn_of_the_loop_are_one_batch() -> None:
     sizes: list[int] = []
 
-    def count(features: Array) -> Outputs:
+    def count(features: Array) -> dict[str, Array]:
         sizes.append(len(features))
         return double(features)
 
@@ -104,7 +110,7 @@ def test_rows_gather_while_the_engine_is_busy() -> None:
 def test_a_batch_is_bounded_and_a_larger_request_runs_alone() -> None:
     sizes: list[int] = []
 
-    def count(features: Array) -> Outputs:
+    def count(features: Array) -> dict[str, Array]:
         sizes.append(len(features))
         return double(features)
 
@@ -121,7 +127,7 @@ def test_a_batch_is_bounded_and_a_larger_request_runs_alone() -> None:
 
 @pytest.mark.parametrize("inline", [True, False])
 def test_a_failing_engine_fails_every_request_of_the_batch_and_no_later_one(inline: bool) -> None:
-    def fail_on_negatives(features: Array) -> Outputs:
+    def fail_on_negatives(features: Array) -> dict[str, Array]:
         if (features < 0).any():
             raise ValueError("negative")
         return double(features)
