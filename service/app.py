@@ -1,7 +1,9 @@
 """The composition root: builds the objects and hands them on. Knows every module below the server."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -15,7 +17,7 @@ from service.errors import InternalError, ServiceError
 from service.lifecycle import InFlight, Lifecycle
 from service.metrics import MEDIA_TYPE, Metrics
 from service.protocols import native
-from service.repository import load_models
+from service.repository import Repository
 from service.settings import Settings, read_settings
 
 DESCRIPTION = """\
@@ -24,16 +26,22 @@ A small, strict inference service for softmax classifiers. Every body is JSON an
 """
 
 
-def create_app(settings: Settings | None = None, metrics: Metrics | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> FastAPI:
     """Load the models and return the ASGI application; settings come from the environment unless given.
 
+    `shared_folder` is where several workers of one service tell each other what they count and unload.
     `app.state` has what a server needs beside it: `lifecycle`, `metrics` and the `operations` for an express lane.
     Raises `StartupError` when a setting or a model is not as it should be.
     """
     settings = settings or read_settings(os.environ, {})
-    metrics = metrics or Metrics()
-    models = load_models(settings, metrics)
-    metrics.watch_models(models.all)
+    metrics = Metrics(shared_folder)
+    models = Repository(settings, metrics, shared_folder)
+    metrics.watch_versions(
+        lambda: [
+            (each.name, str(each.version), each.state, each.model.provider if each.model else "")
+            for each in models.states()
+        ]
+    )
     lifecycle = Lifecycle()
     app = FastAPI(
         title="softmaxd",
@@ -42,6 +50,7 @@ def create_app(settings: Settings | None = None, metrics: Metrics | None = None)
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_watching(models),
     )
     operations = native.operations(models, max_rows=settings.max_rows)
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
@@ -59,6 +68,18 @@ def create_app(settings: Settings | None = None, metrics: Metrics | None = None)
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
     app.add_api_route("/docs", _docs, include_in_schema=False)
     return app
+
+
+def _watching(models: Repository) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return a lifespan in which new versions of the models are looked for."""
+
+    @asynccontextmanager
+    async def watching(_app: FastAPI) -> AsyncIterator[None]:
+        models.watch()
+        yield
+        models.close()
+
+    return watching
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_options(parser: argparse.ArgumentParser, names: list[str]) -> None:
     for name in names:
         field = Settings.model_fields[name]
-        default = "" if field.default is None else f" Default: {field.default}."
+        default = "" if field.default in (None, ()) else f" Default: {field.default}."
         text = f"{(field.description or '').replace('`', '')}{default}".replace("%", "%%")
         parser.add_argument(option_name(name), metavar="VALUE", default=argparse.SUPPRESS, help=text)
 

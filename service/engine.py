@@ -58,4 +58,5 @@ def _new_session(path: Path, options: onnxruntime.SessionOptions, providers: lis
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
-        raise StartupError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0].replace(str(path), path.name)
+        raise StartupError(f"ONNX Runtime cannot load it: {reason}") from error

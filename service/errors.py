@@ -70,6 +70,19 @@ class UnsupportedMediaType(ServiceError):
     status = 415
 
 
+class Unauthorized(ServiceError):
+    """A key is needed, and was not sent or is none of those that are configured."""
+
+    status = 401
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(ServiceError):
+    """Something that is switched off here."""
+
+    status = 403
+
+
 class ModelNotFound(ServiceError):
     """No such model, or no such version of it."""
 

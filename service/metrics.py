@@ -18,8 +18,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from service.model import Model
-
 SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
 
@@ -96,7 +94,7 @@ class Metrics(Collector):
         self._folder = folder
         self._numbers = Numbers()
         self._queues: dict[str, Callable[[], int]] = {}
-        self._models: Callable[[], Sequence[Model]] = list
+        self._versions: Callable[[], Sequence[Sequence[str]]] = list
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -120,9 +118,9 @@ class Metrics(Collector):
         """Ask for a model's queue length at every scrape."""
         self._queues[model] = queued_rows
 
-    def watch_models(self, models: Callable[[], Sequence[Model]]) -> None:
-        """Ask for the models that are served at every scrape."""
-        self._models = models
+    def watch_versions(self, versions: Callable[[], Sequence[Sequence[str]]]) -> None:
+        """Ask for model, version, state and provider of every version at every scrape."""
+        self._versions = versions
 
     def save(self) -> None:
         """Write this worker's numbers for the others to add up."""
@@ -142,9 +140,10 @@ class Metrics(Collector):
         numbers = self._sum()
         yield from _request_families(numbers)
         yield from _batch_families(numbers)
-        info = GaugeMetricFamily("softmaxd_model_info", "Models that are served.", labels=LABELS_OF_INFO)
-        for model in self._models():
-            info.add_metric([model.manifest.name, str(model.manifest.version), model.provider], 1)
+        labels = ["model", "version", "state", "provider"]
+        info = GaugeMetricFamily("softmaxd_model_info", "Versions of models, and what became of them.", labels=labels)
+        for version in self._versions():
+            info.add_metric(version, 1)
         yield info
 
     def _sum(self) -> Numbers:
@@ -159,9 +158,6 @@ class Metrics(Collector):
                 if _is_alive(int(file.name)):
                     total.queued_rows = dict(Counter(total.queued_rows) + Counter(worker.queued_rows))
         return total
-
-
-LABELS_OF_INFO = ["model", "version", "provider"]
 
 
 def _request_families(numbers: Numbers) -> Iterator[Metric]:

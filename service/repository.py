@@ -1,149 +1,278 @@
-"""Finds, checks, loads and warms the models of a folder `<name>/<version>/{model.onnx, manifest.json}`."""
+"""The models that are served, and how they change: finds version folders, loads, swaps and retires them.
+
+A version folder `<name>/<version>/{model.onnx, manifest.json}` is written elsewhere and renamed into place. A new one
+is tried out and loaded beside the others, then swapped in by one assignment; requests in flight finish on the version
+that they began with. One that fails is reported, and what was served before goes on being served.
+"""
 
 import logging
-import time
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-from pydantic import ValidationError
-
-from service.batching import Batcher, run_together
-from service.engine import Engine
 from service.errors import ModelNotFound, StartupError
+from service.loading import load, try_out
 from service.metrics import Metrics
-from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, Model, sha256
+from service.model import MANIFEST_FILE, MODEL_FILE, Model, sha256
 from service.settings import Settings
 
-INLINE_SECONDS = 200e-6  # a model that answers one row faster runs on the event loop: a thread costs more
-WARM_UP_ROWS = (1, 64, 1)
 FALLBACK_DEFAULT = "blobs"
+
+Key = tuple[str, int]  # name and version
+State = Literal["ready", "loading", "rejected", "unloaded"]
+Stamp = tuple[tuple[int, int, int] | None, ...]  # of a folder and its files: inode, time and size
 
 logger = logging.getLogger(__name__)
 
 
-class Repository:
-    """The models that are served, by name and version."""
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What became of a version folder: the model when it is ready, else the reason why it is not."""
 
-    def __init__(self, models: Mapping[str, Mapping[int, Model]], default: str | None) -> None:
-        self._models = models
-        self._newest = {name: versions[max(versions)] for name, versions in models.items()}
-        self.default = default
+    name: str
+    version: int
+    state: State
+    reason: str = ""
+    model: Model | None = None
+    stamp: Stamp = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that is known at one moment; a change makes a new one."""
+
+    versions: Mapping[Key, Version] = field(default_factory=dict)
+    newest: Mapping[str, Model] = field(default_factory=dict)  # the highest version that is ready, by name
+    default: str | None = None
+
+
+class Unloaded:
+    """The names of the models that are unloaded by request, as files in the folder that several workers share."""
+
+    SUFFIX = ".unloaded"
+
+    def __init__(self, shared_folder: Path | None) -> None:
+        self._folder = shared_folder
+        self._names: set[str] = set()
+
+    def names(self) -> set[str]:
+        if self._folder is None:
+            return self._names
+        return {file.name.removesuffix(self.SUFFIX) for file in self._folder.glob(f"*{self.SUFFIX}")}
+
+    def add(self, name: str) -> None:
+        self._names.add(name)
+        if self._folder is not None:
+            (self._folder / (name + self.SUFFIX)).touch()
+
+    def discard(self, name: str) -> None:
+        self._names.discard(name)
+        if self._folder is not None:
+            (self._folder / (name + self.SUFFIX)).unlink(missing_ok=True)
+
+
+class Repository:
+    """The models of a folder. Raises `StartupError` at the start when a model has no version that can be served.
+
+    `find` and `all` may be called at any time from the event loop; `update` only from one thread at a time.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, shared_folder: Path | None = None) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._unloaded = Unloaded(shared_folder)
+        self._tried: set[str] = set()  # SHA-256 of files that passed their trial
+        self._update_lock = threading.Lock()
+        self._stop = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._catalogue = Catalogue()
+        self._start()
+
+    @property
+    def default(self) -> str | None:
+        """The name of the model that answers when none is named."""
+        return self._catalogue.default
 
     def all(self) -> list[Model]:
-        """Return every version of every model, by name, then by version."""
-        return [self._models[name][version] for name in sorted(self._models) for version in sorted(self._models[name])]
+        """Return every version that is served, by name, then by version."""
+        return [version.model for version in self.states() if version.model is not None]
+
+    def states(self) -> list[Version]:
+        """Return what became of every version folder, by name, then by version."""
+        versions = self._catalogue.versions
+        return [versions[key] for key in sorted(versions)]
+
+    def _states_of(self, name: str) -> list[Version]:
+        return [version for version in self.states() if version.name == name]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a model to serve, and the default one if it is named."""
+        catalogue = self._catalogue
+        return bool(catalogue.newest) and (self._settings.default_model is None or catalogue.default is not None)
 
     def find(self, name: str | None, version: str | None = None) -> Model:
-        """Return a model: the default one without a name, its highest version without a version.
+        """Return a model: the default one without a name, its highest version that is ready without a version.
 
         Raises `ModelNotFound`.
         """
-        name = name or self.default
+        catalogue = self._catalogue
+        name = name or catalogue.default
         if name is None:
             raise ModelNotFound("There is no default model; use /models/{name}/predict")
-        newest = self._newest.get(name)
+        newest = catalogue.newest.get(name)
         if newest is None:
             raise ModelNotFound("There is no such model; GET /models lists what is served")
         if version is None:
             return newest
-        for number, model in self._models[name].items():
-            if str(number) == version:
-                return model
+        if version.isascii() and version.isdecimal() and str(int(version)) == version:
+            found = catalogue.versions.get((name, int(version)))
+            if found is not None and found.model is not None:
+                return found.model
         raise ModelNotFound("There is no such version of this model; GET /models lists what is served")
 
+    # --- changes ---
 
-def load_models(settings: Settings, metrics: Metrics) -> Repository:
-    """Load every version below `models_dir`; raises `StartupError` when one of them is not as its manifest says."""
-    if not settings.models_dir.is_dir():
-        raise StartupError(f"{settings.models_dir} is not a folder; set the folder of models with --models-dir")
-    models: dict[str, dict[int, Model]] = {}
-    for folder in _version_folders(settings.models_dir):
-        model = _load(folder, settings, metrics)
-        models.setdefault(model.manifest.name, {})[model.manifest.version] = model
-    if not models:
-        raise StartupError(f"{settings.models_dir} has no model: expected <name>/<version>/{MODEL_FILE}")
-    return Repository(models, _default(settings.default_model, set(models)))
+    def watch(self) -> None:
+        """Look for changes every `reload_interval`, in a thread of its own, until `close`."""
+        if self._settings.reload_interval and self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, name="reload", daemon=True)
+            self._watcher.start()
+
+    def close(self) -> None:
+        """Stop looking for changes."""
+        self._stop.set()
+        if self._watcher is not None:
+            self._watcher.join()
+
+    def update(self) -> None:
+        """Look for changes now: load what is new, retire what has gone."""
+        with self._update_lock:
+            unloaded = self._unloaded.names()
+            found = dict(_version_folders(self._settings.models_dir))
+            for key in set(self._catalogue.versions) - set(found):
+                logger.info("retired %s version %d", *key)
+                self._swap(key, None)
+            for key, folder in sorted(found.items()):
+                self._refresh(key, folder, is_unloaded=key[0] in unloaded)
+
+    def load(self, name: str) -> None:
+        """Serve a model that was unloaded or rejected. Raises `ModelNotFound`, or `StartupError` with the reason."""
+        if not any(key[0] == name for key, _ in _version_folders(self._settings.models_dir)):
+            raise ModelNotFound("There is no such model in the models folder")
+        with self._update_lock:
+            self._unloaded.discard(name)
+            for key, version in self._catalogue.versions.items():
+                if key[0] == name and version.state == "rejected":
+                    self._swap(key, None)
+        self.update()
+        if name not in self._catalogue.newest:
+            raise StartupError("; ".join(version.reason for version in self._states_of(name)))
+
+    def unload(self, name: str) -> None:
+        """Serve a model no longer, until it is loaded again. Raises `ModelNotFound`."""
+        if name not in self._catalogue.newest:
+            raise ModelNotFound("There is no such model; GET /models lists what is served")
+        self._unloaded.add(name)
+        self.update()
+
+    def _start(self) -> None:
+        """Load everything; here a model without a version that can be served is an error."""
+        folder = self._settings.models_dir
+        if not folder.is_dir():
+            raise StartupError(f"{folder} is not a folder; set the folder of models with --models-dir")
+        found = list(_version_folders(folder))
+        for key, version_folder in sorted(found):
+            self._swap(key, self._load(key, version_folder, _stamp(version_folder)))
+        for name in {name for (name, _), _ in found} - set(self._catalogue.newest):
+            reasons = [f"{folder / name / str(each.version)}: {each.reason}" for each in self._states_of(name)]
+            raise StartupError("; ".join(reasons))
+        if not found:
+            raise StartupError(f"{folder} has no model: expected <name>/<version>/{MODEL_FILE}")
+        chosen = self._settings.default_model
+        if chosen is not None and chosen not in self._catalogue.newest:
+            raise StartupError(f"default_model is {chosen}, but the models are {', '.join(self._catalogue.newest)}")
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._settings.reload_interval):
+            try:
+                self.update()
+            except Exception:  # whatever happens to the folder, looking at it has to go on
+                logger.exception("looking for new models failed")
+
+    def _refresh(self, key: Key, folder: Path, *, is_unloaded: bool) -> None:
+        known = self._catalogue.versions.get(key)
+        if is_unloaded:
+            if known is None or known.state != "unloaded":
+                self._swap(key, Version(*key, state="unloaded", reason="unloaded by request"))
+            return
+        stamp = _stamp(folder)
+        if known is not None and known.stamp == stamp:
+            return
+        before = None if known is None else known.model
+        if before is None:
+            self._swap(key, Version(*key, state="loading"))
+        version = self._try_and_load(key, folder, stamp)
+        if before is not None and version.model is None:  # what was served goes on being served
+            version = replace(version, state="ready", model=before)
+        self._swap(key, version)
+
+    def _try_and_load(self, key: Key, folder: Path, stamp: Stamp) -> Version:
+        try:
+            digest = sha256(folder / MODEL_FILE)
+            if digest not in self._tried:
+                try_out(folder)
+                self._tried.add(digest)
+        except OSError:
+            pass  # a file is missing: loading says so
+        except StartupError as error:
+            return _rejected(key, stamp, error)
+        return self._load(key, folder, stamp)
+
+    def _load(self, key: Key, folder: Path, stamp: Stamp) -> Version:
+        try:
+            model = load(folder, self._settings, self._metrics)
+        except StartupError as error:
+            return _rejected(key, stamp, error)
+        return Version(*key, state="ready", model=model, stamp=stamp)
+
+    def _swap(self, key: Key, version: Version | None) -> None:
+        """Put a version in the place of what was there, or take it out."""
+        versions = {other: known for other, known in self._catalogue.versions.items() if other != key}
+        if version is not None:
+            versions[key] = version
+        newest = {name: known.model for (name, _), known in sorted(versions.items()) if known.model is not None}
+        self._catalogue = Catalogue(versions, newest, _default(self._settings.default_model, newest))
 
 
-def _version_folders(models_dir: Path) -> list[Path]:
-    return sorted(folder for folder in models_dir.glob("[!.]*/*") if folder.name.isdecimal() and folder.is_dir())
+def _rejected(key: Key, stamp: Stamp, error: StartupError) -> Version:
+    logger.error("rejected %s version %d: %s", *key, error)
+    return Version(*key, state="rejected", reason=str(error), stamp=stamp)
 
 
-def _default(chosen: str | None, names: set[str]) -> str | None:
-    if chosen is not None and chosen not in names:
-        raise StartupError(f"default_model is {chosen}, but the models are {', '.join(sorted(names))}")
-    if chosen is None and len(names) == 1:
-        return next(iter(names))
-    return chosen or (FALLBACK_DEFAULT if FALLBACK_DEFAULT in names else None)
+def _version_folders(models_dir: Path) -> Iterable[tuple[Key, Path]]:
+    for folder in models_dir.glob("[!.]*/*"):
+        if folder.name.isascii() and folder.name.isdecimal() and not folder.name.startswith("0") and folder.is_dir():
+            yield (folder.parent.name, int(folder.name)), folder
 
 
-def _load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
-    try:
-        manifest = _read_manifest(folder)
-        engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
-        _check_graph(engine, manifest)
-    except StartupError as error:
-        raise StartupError(f"{folder}: {error}") from error
-    seconds = _warm_up(engine, manifest)
-    inline = seconds < INLINE_SECONDS
-    batcher = Batcher(
-        engine.run,
-        metrics.batches(manifest.name).add,
-        inline=inline,
-        max_queued_rows=settings.max_queued_rows,
-        queue_timeout=settings.queue_timeout,
-    )
-    logger.info(
-        "serving %s version %d on %s",
-        manifest.name,
-        manifest.version,
-        engine.provider,
-        extra={"threads": settings.threads, "row_microseconds": round(seconds * 1e6), "inline": inline},
-    )
-    metrics.watch_queue(manifest.name, lambda: batcher.queued_rows)
-    return Model(
-        manifest,
-        engine.provider,
-        lambda features: run_together(engine.run, [features])[0],
-        batcher.predict,
-        batcher.submit,
-    )
+def _stamp(folder: Path) -> Stamp:
+    """Return what changes when the folder or one of its two files is written again."""
+    stamp: list[tuple[int, int, int] | None] = []
+    for path in (folder, folder / MANIFEST_FILE, folder / MODEL_FILE):
+        try:
+            status = path.stat()
+            stamp.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        except OSError:
+            stamp.append(None)
+    return tuple(stamp)
 
 
-def _read_manifest(folder: Path) -> Manifest:
-    try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
-        digest = sha256(folder / MODEL_FILE)
-    except OSError as error:
-        raise StartupError(f"{error.strerror}: {Path(error.filename).name}") from error
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "the file"
-        raise StartupError(f"{MANIFEST_FILE}: {place}: {problem['msg']}") from error
-    if [manifest.name, str(manifest.version)] != [folder.parent.name, folder.name]:
-        raise StartupError(f"{MANIFEST_FILE} is of {manifest.name} version {manifest.version}")
-    if digest != manifest.sha256:
-        raise StartupError(f"{MODEL_FILE} does not match its manifest: SHA-256 {digest}, not {manifest.sha256}")
-    return manifest
-
-
-def _check_graph(engine: Engine, manifest: Manifest) -> None:
-    """Refuse a graph that is not float32 features [n, d] → logits and probabilities [n, k]."""
-    classes = len(manifest.labels)
-    expected = {"features": len(manifest.features)}, {"logits": classes, "probabilities": classes}
-    for nodes, widths in zip((engine.inputs, engine.outputs), expected, strict=True):
-        for name, width in widths.items():
-            kind, shape = nodes.get(name, ("nothing", []))
-            if kind != "tensor(float)" or len(shape) != 2 or isinstance(shape[0], int) or shape[1] != width:  # noqa: PLR2004 - rows and columns
-                raise StartupError(f"{name} should be tensor(float) [n, {width}], but the graph has {kind} {shape}")
-
-
-def _warm_up(engine: Engine, manifest: Manifest) -> float:
-    """Run the model as it will be run, and return the seconds that one row takes."""
-    middle = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
-    for rows in WARM_UP_ROWS:
-        features = np.tile(np.array(middle, dtype=np.float32), (rows, 1))
-        start = time.perf_counter()
-        engine.run(features)
-    return time.perf_counter() - start
+def _default(chosen: str | None, newest: Mapping[str, Model]) -> str | None:
+    if chosen is not None:
+        return chosen if chosen in newest else None
+    if len(newest) == 1:
+        return next(iter(newest))
+    return FALLBACK_DEFAULT if FALLBACK_DEFAULT in newest else None

@@ -22,7 +22,7 @@ from service.errors import StartupError
 from service.express import Shared
 from service.logs import set_up_logs
 from service.metrics import Metrics
-from service.repository import load_models
+from service.repository import Repository
 from service.settings import Settings
 
 CLOSE_SECONDS = 1  # for uvicorn to close its connections after the drain
@@ -99,7 +99,7 @@ class WorkerServer(Server):
 class WorkersConfig(uvicorn.Config):
     """What the supervisor hands to each worker."""
 
-    def __init__(self, settings: Settings, metrics_folder: Path) -> None:
+    def __init__(self, settings: Settings, shared_folder: Path) -> None:
         super().__init__(
             "service.app:create_app",
             factory=True,
@@ -108,7 +108,7 @@ class WorkersConfig(uvicorn.Config):
             timeout_worker_healthcheck=WORKER_PING_SECONDS,
         )
         self.settings = settings
-        self.metrics_folder = metrics_folder
+        self.shared_folder = shared_folder
 
 
 class Worker(multiprocess.Process):
@@ -120,7 +120,7 @@ class Worker(multiprocess.Process):
         settings = self.config.settings
         set_up_logs(settings.log_format, settings.log_level)
         try:
-            self._server = _new_server(WorkerServer, settings, Metrics(self.config.metrics_folder))
+            self._server = _new_server(WorkerServer, settings, self.config.shared_folder)
         except StartupError as error:
             logger.error("%s", error)
             sys.exit(STARTUP_FAILURE)
@@ -135,7 +135,7 @@ class Worker(multiprocess.Process):
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; raises `StartupError`."""
     if settings.workers == 1:
-        server = _new_server(Server, settings, Metrics())
+        server = _new_server(Server, settings)
         with _listen(settings.host, settings.port) as listener:
             logger.info("listening on %s", _url(listener))
             server.run(sockets=[listener])
@@ -146,7 +146,7 @@ def serve(settings: Settings) -> None:
 
 def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
-    load_models(settings, Metrics())  # what is wrong with them is said once, before there are workers
+    Repository(settings, Metrics())  # what is wrong with them is said once, before there are workers
     folder = Path(tempfile.mkdtemp(prefix="softmaxd-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
     try:
         with _listen(settings.host, settings.port) as listener:
@@ -161,14 +161,13 @@ def _supervise(settings: Settings) -> None:
         raise StartupError("a worker could not start; its log line says why")
 
 
-def _new_server(kind: type[Server], settings: Settings, metrics: Metrics) -> Server:
-    app = create_app(settings, metrics)
-    shared = Shared(app.state.operations, app.state.lifecycle, metrics, settings)
+def _new_server(kind: type[Server], settings: Settings, shared_folder: Path | None = None) -> Server:
+    app = create_app(settings, shared_folder)
+    shared = Shared(app.state.operations, app.state.lifecycle, app.state.metrics, settings)
     config = uvicorn.Config(
         app,
         http=partial(Connection, shared=shared),  # type: ignore[arg-type] # it is only called
         ws="none",
-        lifespan="off",
         log_config=None,
         log_level="warning",
         access_log=False,

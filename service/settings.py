@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from service.errors import StartupError
 
@@ -13,6 +22,13 @@ ENV_PREFIX = "SOFTMAXD_"
 
 class SettingsError(StartupError):
     """A setting that does not exist or has a value that it cannot have."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Settings(BaseModel):
@@ -51,8 +67,16 @@ class Settings(BaseModel):
     drain_timeout: PositiveFloat = Field(
         20.0, allow_inf_nan=False, description="Seconds that requests in flight get to finish after SIGTERM."
     )
+    reload_interval: NonNegativeFloat = Field(
+        1.0, allow_inf_nan=False, description="Seconds between looks for new model versions; 0: never."
+    )
     express: Literal["on", "off"] = Field(
         "on", description="`off`: every request takes the ASGI lane, which is slower and answers the same."
+    )
+    admin_keys: Annotated[tuple[Sha256, ...], BeforeValidator(_split)] = Field(
+        (),
+        description="SHA-256 hashes, separated by commas, of the keys with which models may be loaded and unloaded "
+        "over HTTP; none: not possible.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`auto`: `console` on a terminal, `json` lines otherwise."
@@ -88,6 +112,6 @@ def settings_table() -> str:
     """Return the settings as rows of a Markdown table."""
     return "\n".join(
         f"| `{ENV_PREFIX}{name.upper()}` | `{option_name(name)}` | "
-        f"{'–' if field.default is None else f'`{field.default}`'} | {field.description} |"
+        f"{'–' if field.default in (None, ()) else f'`{field.default}`'} | {field.description} |"
         for name, field in Settings.model_fields.items()
     )

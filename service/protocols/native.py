@@ -39,7 +39,7 @@ from service.errors import (
 from service.lifecycle import Lifecycle
 from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, to_json
 from service.operations import JSON, Headers, Job, Operation, Reply
-from service.repository import Repository
+from service.repository import Repository, Version
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, check_rows, invalid, read_json, to_features
 from service.softmax import Softmax, log_softmax, sigmoid
 
@@ -146,18 +146,19 @@ class PredictReply(TypedDict):
 
 
 class ModelInfo(BaseModel):
-    """One version of a model: what it is, and where it comes from."""
+    """One version of a model: what it is, and where it comes from. Only a ready one has more than a state."""
 
     name: str
     version: str
     default: Annotated[bool, Field(description="Whether `POST /predict` asks this one.")]
-    state: Literal["ready"]
-    provider: Annotated[str, Field(description="ONNX Runtime's execution provider.")]
-    classes: Annotated[list[str], Field(description="All labels, in the order of the probabilities.")]
-    features: Annotated[list[Feature], Field(description="In order, with the range in the training rows.")]
-    metrics: Annotated[dict[str, float], Field(description="On the test rows; losses in nats.")]
-    sha256: Annotated[str, Field(description="Of the ONNX file.")]
-    provenance: Provenance | None
+    state: Literal["ready", "loading", "rejected", "unloaded"]
+    reason: Annotated[str, Field(description="Why it is not ready, or why a newer file of it is not; else empty.")]
+    provider: Annotated[str | None, Field(description="ONNX Runtime's execution provider.")] = None
+    classes: Annotated[list[str], Field(description="All labels, in the order of the probabilities.")] = []
+    features: Annotated[list[Feature], Field(description="In order, with the range in the training rows.")] = []
+    metrics: Annotated[dict[str, float], Field(description="On the test rows; losses in nats.")] = {}
+    sha256: Annotated[str | None, Field(description="Of the ONNX file.")] = None
+    provenance: Provenance | None = None
 
 
 class ModelList(BaseModel):
@@ -451,7 +452,7 @@ def router(models: Repository, endpoints: Mapping[str, Endpoint], lifecycle: Lif
     api = APIRouter()
     _add_operations(api, models, endpoints)
     _add_models(api, models)
-    _add_health(api, lifecycle)
+    _add_health(api, models, lifecycle)
     return api
 
 
@@ -482,26 +483,39 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _add_models(api: APIRouter, models: Repository) -> None:
-    def info(model: Model) -> ModelInfo:
-        manifest = model.manifest
-        default = models.default is not None and model is models.find(None)
-        return ModelInfo(
-            name=manifest.name,
-            version=str(manifest.version),
-            default=default,
-            state="ready",
-            provider=model.provider,
-            classes=list(manifest.labels),
-            features=list(manifest.features),
-            metrics=dict(manifest.metrics),
-            sha256=manifest.sha256,
-            provenance=manifest.provenance,
-        )
+def _info(version: Version, models: Repository) -> ModelInfo:
+    info = ModelInfo(
+        name=version.name,
+        version=str(version.version),
+        default=False,
+        state=version.state,
+        reason=version.reason,
+    )
+    if version.model is None:
+        return info
+    manifest = version.model.manifest
+    return info.model_copy(
+        update={
+            "default": models.default is not None and version.model is models.find(None),
+            "provider": version.model.provider,
+            "classes": list(manifest.labels),
+            "features": list(manifest.features),
+            "metrics": dict(manifest.metrics),
+            "sha256": manifest.sha256,
+            "provenance": manifest.provenance,
+        }
+    )
 
-    @api.get("/models", tags=["models"], summary="Every version that is served")
+
+def _add_models(api: APIRouter, models: Repository) -> None:
+    def describe(name: str, version: str | None) -> ModelInfo:
+        served = models.find(name, version)
+        return next(_info(each, models) for each in models.states() if each.model is served)
+
+    @api.get("/models", tags=["models"], summary="Every version of every model")
     async def list_models() -> ModelList:
-        return ModelList(models=[info(model) for model in models.all()])
+        """Those that are not served as well, with the reason."""
+        return ModelList(models=[_info(version, models) for version in models.states()])
 
     @api.get(
         "/models/{name}",
@@ -510,7 +524,7 @@ def _add_models(api: APIRouter, models: Repository) -> None:
         responses=_refusals(ModelNotFound),
     )
     async def describe_model(name: str) -> ModelInfo:
-        return info(models.find(name))
+        return describe(name, None)
 
     @api.get(
         "/models/{name}/versions/{version}",
@@ -519,18 +533,20 @@ def _add_models(api: APIRouter, models: Repository) -> None:
         responses=_refusals(ModelNotFound),
     )
     async def describe_version(name: str, version: str) -> ModelInfo:
-        return info(models.find(name, version))
+        return describe(name, version)
 
 
-def _add_health(api: APIRouter, lifecycle: Lifecycle) -> None:
+def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> None:
     @api.get("/livez", tags=["health"], summary="The process answers")
     async def livez() -> Status:
         return Status(status="alive")
 
     @api.get("/readyz", tags=["health"], summary="Models are loaded and warm", responses=_refusals(NotReady))
     async def readyz() -> Status:
-        """Not ready once the service is shutting down."""
+        """Not ready once the service is shutting down, or when there is no model to serve."""
         lifecycle.admit()
+        if not models.is_ready:
+            raise NotReady("No model is loaded, or not the default one")
         return Status(status="ready")
 
     @api.get("/", tags=["health"], summary="What this is")

@@ -10,8 +10,8 @@ from tests.conftest import REPOSITORY
 SERVICE = REPOSITORY / "service"
 LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
-    {"rows", "engine", "batching", "logs", "metrics", "operations", "lifecycle"},
-    {"repository", "asgi", "express"},
+    {"rows", "engine", "batching", "logs", "metrics", "operations", "lifecycle", "onnxfile", "access"},
+    {"loading", "repository", "asgi", "express"},
     {"protocols", "protocols.native"},
     {"app"},
     {"connection"},

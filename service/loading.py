@@ -1,0 +1,130 @@
+"""Loads a version folder: checks it against its manifest, opens the engine, warms it up.
+
+`python -m service.loading FOLDER` does so on trial, in a process of its own with limits: a model that hangs, crashes or
+takes all memory then takes nothing with it.
+"""
+
+import logging
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from service.batching import Batcher, run_together
+from service.engine import Engine
+from service.errors import StartupError
+from service.metrics import Metrics
+from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, Model, sha256
+from service.onnxfile import check_content, check_size
+from service.settings import Settings
+
+INLINE_SECONDS = 200e-6  # a model that answers one row faster runs on the event loop: a thread costs more
+WARM_UP_ROWS = (1, 64, 1)
+TRIAL_SECONDS = 30
+TRIAL_BYTES = 4 * 2**30  # of address space
+
+logger = logging.getLogger(__name__)
+
+
+def load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
+    """Return the model of a version folder, warm; raises `StartupError` when it is not as its manifest says."""
+    manifest = read_manifest(folder)
+    engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
+    _check_graph(engine, manifest)
+    seconds = _warm_up(engine, manifest)
+    inline = seconds < INLINE_SECONDS
+    batcher = Batcher(
+        engine.run,
+        metrics.batches(manifest.name).add,
+        inline=inline,
+        max_queued_rows=settings.max_queued_rows,
+        queue_timeout=settings.queue_timeout,
+    )
+    logger.info(
+        "serving %s version %d on %s",
+        manifest.name,
+        manifest.version,
+        engine.provider,
+        extra={"threads": settings.threads, "row_microseconds": round(seconds * 1e6), "inline": inline},
+    )
+    metrics.watch_queue(manifest.name, lambda: batcher.queued_rows)
+    return Model(
+        manifest,
+        engine.provider,
+        lambda features: run_together(engine.run, [features])[0],
+        batcher.predict,
+        batcher.submit,
+    )
+
+
+def try_out(folder: Path) -> None:
+    """Load a version folder in another process; raises `StartupError` with its reason, or with how it ended."""
+    command = [sys.executable, "-m", "service.loading", str(folder)]
+    try:
+        trial = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise StartupError(f"loading and running it takes more than {TRIAL_SECONDS} s") from error
+    if trial.returncode < 0:
+        raise StartupError(f"loading or running it ends the process by signal {-trial.returncode}")
+    if trial.returncode:
+        raise StartupError((trial.stderr.strip().splitlines() or ["it failed without a word"])[-1])
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a version folder, whose model file matches it; raises `StartupError`."""
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        check_size(folder / MODEL_FILE)
+        digest = sha256(folder / MODEL_FILE)
+    except OSError as error:
+        raise StartupError(f"{error.strerror}: {Path(error.filename).name}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise StartupError(f"{MANIFEST_FILE}: {place}: {problem['msg']}") from error
+    if [manifest.name, str(manifest.version)] != [folder.parent.name, folder.name]:
+        raise StartupError(f"{MANIFEST_FILE} is of {manifest.name} version {manifest.version}")
+    if digest != manifest.sha256:
+        raise StartupError(f"{MODEL_FILE} does not match its manifest: SHA-256 {digest}, not {manifest.sha256}")
+    check_content(folder / MODEL_FILE)
+    return manifest
+
+
+def _check_graph(engine: Engine, manifest: Manifest) -> None:
+    """Refuse a graph that is not float32 features [n, d] → logits and probabilities [n, k]."""
+    classes = len(manifest.labels)
+    expected = {"features": len(manifest.features)}, {"logits": classes, "probabilities": classes}
+    for nodes, widths in zip((engine.inputs, engine.outputs), expected, strict=True):
+        for name, width in widths.items():
+            kind, shape = nodes.get(name, ("nothing", []))
+            if kind != "tensor(float)" or len(shape) != 2 or isinstance(shape[0], int) or shape[1] != width:  # noqa: PLR2004 - rows and columns
+                raise StartupError(f"{name} should be tensor(float) [n, {width}], but the graph has {kind} {shape}")
+
+
+def _warm_up(engine: Engine, manifest: Manifest) -> float:
+    """Run the model as it will be run, and return the seconds that one row takes."""
+    middle = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
+    for rows in WARM_UP_ROWS:
+        features = np.tile(np.array(middle, dtype=np.float32), (rows, 1))
+        start = time.perf_counter()
+        try:
+            engine.run(features)
+        except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
+            raise StartupError(f"ONNX Runtime cannot run {rows} rows: {str(error).splitlines()[0]}") from error
+    return time.perf_counter() - start
+
+
+def _main(folder: str) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (TRIAL_BYTES, TRIAL_BYTES))
+    try:
+        load(Path(folder), Settings(device="cpu"), Metrics())
+    except StartupError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
