@@ -24,7 +24,7 @@ from service.settings import Settings
 
 INLINE_SECONDS = 200e-6  # a model that answers one row faster runs on the event loop: a thread costs more
 WARM_UP_ROWS = (1, 64, 1)
-TRIAL_SECONDS = 30
+TRIAL_SECONDS = 15
 TRIAL_BYTES = 4 * 2**30  # of address space
 
 logger = logging.getLogger(__name__)

@@ -64,6 +64,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while position < len(message):
         key, position = _varint(message, position)
         number, wire_type = key >> 3, key & 7
+        if number == 0:
+            raise ValueError("field 0")
         if wire_type == VARINT:
             value, position = _varint(message, position)
             yield number, value

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from service.errors import ModelNotFound, StartupError
-from service.loading import load, try_out
+from service.loading import load, read_manifest, try_out
 from service.metrics import Metrics
-from service.model import MANIFEST_FILE, MODEL_FILE, Model, sha256
+from service.model import MANIFEST_FILE, MODEL_FILE, Model
 from service.settings import Settings
 
 FALLBACK_DEFAULT = "blobs"
@@ -221,12 +221,10 @@ class Repository:
 
     def _try_and_load(self, key: Key, folder: Path, stamp: Stamp) -> Version:
         try:
-            digest = sha256(folder / MODEL_FILE)
+            digest = read_manifest(folder).sha256
             if digest not in self._tried:
                 try_out(folder)
                 self._tried.add(digest)
-        except OSError:
-            pass  # a file is missing: loading says so
         except StartupError as error:
             return _rejected(key, stamp, error)
         return self._load(key, folder, stamp)
