@@ -41,7 +41,7 @@ from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, 
 from service.operations import JSON, Headers, Job, Operation, Reply
 from service.repository import Repository, Version
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, check_rows, invalid, read_json, to_features
-from service.softmax import Softmax, log_softmax, sigmoid
+from service.softmax import FEW_CLASSES, Softmax, log_softmax, sigmoid, softmax_of_few
 
 # --- what comes in -----------------------------------------------------------------------------------------------
 
@@ -186,10 +186,9 @@ class BodyRefusal(BaseModel):
 # --- decode and encode: pure -------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class SoftmaxJob(Job):
-    features: None = None
-    logits: npt.NDArray[np.float64]  # [rows, classes]
+    logits: list[list[float]]  # [rows, classes]
     is_vector: bool
     temperature: float
     targets: npt.NDArray[np.intp] | None  # [rows]
@@ -221,10 +220,8 @@ def decode_softmax(body: bytes, *, max_rows: int) -> SoftmaxJob:
     targets = request.get("targets")
     if targets is None and "loss" in include:
         raise invalid("missing", ["targets"], "Field required for loss")
-    matrix = np.array(rows, dtype=np.float64)
-    checked = None if targets is None else _targets(targets, matrix.shape[0], matrix.shape[1], is_vector=is_vector)
-    temperature = request.get("temperature", 1.0)
-    return SoftmaxJob(logits=matrix, is_vector=is_vector, temperature=temperature, targets=checked, include=include)
+    checked = None if targets is None else _targets(targets, len(rows), len(rows[0]), is_vector=is_vector)
+    return SoftmaxJob(None, rows, is_vector, request.get("temperature", 1.0), checked, include)
 
 
 def _targets(targets: int | list[int], rows: int, classes: int, *, is_vector: bool) -> npt.NDArray[np.intp]:
@@ -243,7 +240,10 @@ def _targets(targets: int | list[int], rows: int, classes: int, *, is_vector: bo
 
 def encode_softmax(job: SoftmaxJob) -> bytes:
     """Return the answer to `POST /softmax`, float64 digits that round-trip."""
-    result = Softmax(job.logits, job.temperature)
+    if job.is_vector and not job.include and job.temperature == 1.0 and len(job.logits[0]) <= FEW_CLASSES:
+        return orjson.dumps({"probabilities": softmax_of_few(job.logits[0])})
+    logits = np.array(job.logits, dtype=np.float64)
+    result = Softmax(logits, job.temperature)
     fields: dict[str, Any] = {"probabilities": result.probabilities}
     if "log_probabilities" in job.include:
         fields["log_probabilities"] = result.log_probabilities
@@ -252,7 +252,7 @@ def encode_softmax(job: SoftmaxJob) -> bytes:
     if "entropy" in job.include:
         fields["entropy"] = result.entropy
     if "sigmoid" in job.include:
-        fields["sigmoid"] = sigmoid(job.logits)
+        fields["sigmoid"] = sigmoid(logits)
     if job.is_vector:
         fields = {name: values[0] for name, values in fields.items()}
     return to_json(fields)
