@@ -48,7 +48,7 @@ class Batcher:
         self._executor = None if inline else ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: deque[Entry] = deque()
         self.queued_rows = 0
-        self._scheduled = False  # a flush is due, or the engine is busy and will cause one
+        self._is_busy = False  # with a batch, or about to take the next one
         self._timer: asyncio.TimerHandle | None = None
 
     async def predict(self, features: Array) -> Outputs:
@@ -64,6 +64,7 @@ class Batcher:
                 future.set_result(outcome)
 
         entry = self.submit(features, settle)
+        asyncio.get_running_loop().call_soon(self.flush)
         try:
             return await future
         except asyncio.CancelledError:
@@ -71,26 +72,32 @@ class Batcher:
             raise
 
     def submit(self, features: Array, settle: Settle) -> Entry:
-        """Queue features [n, d]; `settle` gets the outputs, n rows each, or the error. Raises `QueueFull`."""
+        """Queue features [n, d] for the next `flush`; `settle` gets the outputs, n rows each, or the error.
+
+        Raises `QueueFull`.
+        """
         if self.queued_rows + len(features) > self._max_queued_rows:
             raise QueueFull(f"{self.queued_rows} rows are waiting; try again later")
         loop = asyncio.get_running_loop()
         entry = Entry(features, settle, loop.time() + self._queue_timeout)
         self._waiting.append(entry)
         self.queued_rows += len(features)
-        if not self._scheduled:
-            self._scheduled = True
-            loop.call_soon(self._flush, loop)
-        elif self._executor and self._timer is None:
+        if self._is_busy and self._executor and self._timer is None:
             self._timer = loop.call_at(entry.deadline, self._expire, loop)
         return entry
 
-    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+    def flush(self) -> None:
+        """Run what waits; what comes while the engine is busy follows by itself."""
+        if not self._is_busy:
+            self._is_busy = True
+            self._run_next(asyncio.get_running_loop())
+
+    def _run_next(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         self._drop_expired(now)
         batch = self._take()
         if not batch:
-            self._scheduled = False
+            self._is_busy = False
             return
         parts = [entry.features for entry in batch]
         waiting = now - batch[0].deadline + self._queue_timeout
@@ -117,9 +124,9 @@ class Batcher:
             if not entry.abandoned:
                 entry.settle(outcome)
         if self._waiting:
-            loop.call_soon(self._flush, loop)
+            loop.call_soon(self._run_next, loop)
         else:
-            self._scheduled = False
+            self._is_busy = False
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         self._drop_expired(loop.time())

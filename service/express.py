@@ -41,8 +41,26 @@ class Shared:
         self.now = time.monotonic()  # as of the last sweep
         self.known: dict[bytes, PlainHead] = {}  # heads that came before
         self.large = LargeBodies()
+        self._arrived: list[Call] = []
         self.default_headers: list[tuple[bytes, bytes]] = []  # that `head_of_200` was made with
         self.head_of_200 = b""
+
+    def enter(self, call: "Call") -> None:
+        """Run a call once everything that has arrived is read: code that runs for many in a row runs faster."""
+        self._arrived.append(call)
+        if len(self._arrived) == 1:
+            asyncio.get_running_loop().call_soon(self._run_arrived)
+
+    def _run_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        models = set()
+        for call in arrived:
+            if not call.response_complete:  # its client is still there
+                call.run()
+                models.add(call.model)
+        for model in models:
+            if model is not None:
+                model.flush()
 
     def remember(self, head: bytes, plain: PlainHead) -> None:
         """Keep a head, for clients send the same one again and again."""
@@ -81,7 +99,7 @@ class Call:
         if self.is_large:
             self.shared.large.enter(self)
         else:
-            self.run()
+            self.shared.enter(self)
 
     def run(self) -> None:
         """Decode the body, and ask the model when there is one."""
@@ -158,6 +176,8 @@ class LargeBodies:
         call = self._waiting.popleft()
         if not call.response_complete:  # its client is still there
             call.run()
+            if call.model is not None:
+                call.model.flush()
         self.spend(time.monotonic() - start)
         self._is_scheduled = False
         if self._waiting:

@@ -58,6 +58,7 @@ def load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
         lambda features: run_together(engine.run, [features])[0],
         batcher.predict,
         batcher.submit,
+        batcher.flush,
     )
 
 

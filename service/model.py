@@ -170,11 +170,12 @@ class Waiting(Protocol):
     abandoned: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A loaded model: float32 features [n, features] in, outputs of n rows each out.
 
-    `predict` and `submit` join the rows of concurrent requests; `run` runs these rows now and by themselves.
+    `predict` joins the rows of concurrent requests, and so does `submit`, whose rows run at the next `flush`; `run`
+    runs these rows now and by themselves.
     """
 
     manifest: Manifest
@@ -182,6 +183,7 @@ class Model:
     run: Callable[[Array], Outputs]
     predict: Callable[[Array], Awaitable[Outputs]]
     submit: Callable[[Array, Settle], Waiting]
+    flush: Callable[[], None]
 
 
 def sha256(path: Path) -> str:
