@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check format train docs bench test-container lock clean
+.PHONY: help run test check format train docs bench bench-peers test-container lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,12 @@ train: $(VENV)/.train  ## Train the blobs classifier and publish it as the next 
 
 docs: $(VENV)/.serve  ## Write docs/settings.md from the settings
 	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.test  ## Measure against a constant answer, nginx and a handwritten service (needs wrk, nginx, two cores)
+	$(BIN)/python -m benchmarks.bench
+
+bench-peers: $(VENV)/.test  ## Measure against Triton, Ray Serve, MLServer, LitServe and BentoML (makes their environments)
+	$(BIN)/python -m benchmarks.bench --peers
 
 test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
 	$(BIN)/python -m pytest tests/container
