@@ -40,7 +40,7 @@ from service.lifecycle import Lifecycle
 from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, to_json
 from service.operations import JSON, Headers, Job, Operation, Reply
 from service.repository import Repository, Version
-from service.rows import FAIL_FAST, Instances, VectorOrMatrix, check_rows, invalid, read_json, to_features
+from service.rows import FAIL_FAST, Instances, VectorOrMatrix, check_rows, invalid, read_features, read_json
 from service.softmax import FEW_CLASSES, Softmax, log_softmax, sigmoid, softmax_of_few
 
 # --- what comes in -----------------------------------------------------------------------------------------------
@@ -260,8 +260,7 @@ def encode_softmax(job: SoftmaxJob) -> bytes:
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
     """Return what a body of `POST …/predict` asks of a model; raises `InvalidBody` or `TooLarge`."""
-    request = read_json(PREDICT_REQUEST, body)
-    features = to_features(request["instances"], manifest, max_rows=max_rows)
+    features, request = read_features(PREDICT_REQUEST, body, manifest, max_rows=max_rows)
     top_k = request.get("top_k")
     if top_k is not None and top_k > len(manifest.labels):
         message = f"Input should be at most {len(manifest.labels)}, the number of classes"
