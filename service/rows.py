@@ -48,8 +48,15 @@ class HasInstances(TypedDict):
     instances: Instances
 
 
+class HasLogits(TypedDict):
+    """The same for a request that brings its own logits."""
+
+    logits: VectorOrMatrix
+
+
 T = TypeVar("T")
 R = TypeVar("R", bound=HasInstances)
+L = TypeVar("L", bound=HasLogits)
 
 
 def read_features(
@@ -67,6 +74,31 @@ def read_features(
             return features, request
     request = read_json(schema, body)
     return to_features(request["instances"], manifest, max_rows=max_rows), request
+
+
+def read_logits(
+    schema: TypeAdapter[L], body: bytes, *, max_rows: int, fast_from: int = LARGE_BODY
+) -> tuple[Floats | list[list[float]], bool, L]:
+    """Return float64 rows of one length, whether they came as one vector, and the request as `read_features` does.
+
+    Only the fast reader makes an array of them: a few short rows are dearer so.
+    """
+    if len(body) >= fast_from and (proved := _read_matrix(schema, "logits", body)):
+        matrix, request = proved
+        check_rows(len(matrix), max_rows)
+        return matrix, False, request
+    request = read_json(schema, body)
+    logits = request["logits"]
+    is_vector = not logits or not isinstance(logits[0], list)
+    rows = cast(list[list[float]], [logits] if is_vector else logits)
+    check_rows(len(rows), max_rows)
+    for index, row in enumerate(rows):
+        loc: list[str | int] = ["logits"] if is_vector else ["logits", index]
+        if not row:
+            raise invalid("too_short", loc, "Input should have at least 1 number")
+        if len(row) != len(rows[0]):
+            raise invalid("row_length", loc, f"Input should have {len(rows[0])} numbers as row 0, not {len(row)}")
+    return rows, is_vector, request
 
 
 def read_json(schema: TypeAdapter[T], body: bytes) -> T:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from service import rows
 from service.errors import InvalidBody, TooLarge
 from service.model import Feature, Manifest
-from service.protocols.native import PREDICT_REQUEST
-from service.rows import LARGE_BODY, PIECE, read_features
+from service.protocols.native import PREDICT_REQUEST, SOFTMAX_REQUEST
+from service.rows import LARGE_BODY, PIECE, read_features, read_logits
 
 EXAMPLES = 2000 if "CI" in os.environ else 200
 MAX_ROWS = 6
@@ -40,6 +40,26 @@ def outcome(body: bytes, *, width: int = 2, fast_from: int = 0, max_rows: int = 
         return TooLarge, error.detail
     assert features.flags.c_contiguous
     return features.dtype, features.shape, features.tobytes(), request.get("include"), repr(request.get("top_k"))
+
+
+def softmax_body(body: bytes) -> bytes:
+    """Return the body of a prediction as one for softmax: logits for instances, and other fields that it has."""
+    names = {b'"logits"': b'"entropy"', b"instances": b"logits", b"inst\\u0061nces": b"l\\u006fgits"}
+    for old, new in (names | {b"top_k": b"temperature"}).items():
+        body = body.replace(old, new)
+    return body
+
+
+def softmax_outcome(body: bytes, *, fast_from: int = 0, max_rows: int = MAX_ROWS) -> Outcome:
+    """Return the same of a body with logits."""
+    try:
+        logits, is_vector, request = read_logits(SOFTMAX_REQUEST, body, max_rows=max_rows, fast_from=fast_from)
+    except InvalidBody as error:
+        return InvalidBody, error.problems
+    except TooLarge as error:
+        return TooLarge, error.detail
+    matrix = np.array(logits, dtype=np.float64)
+    return matrix.shape, matrix.tobytes(), is_vector, request.get("include"), repr(request.get("temperature"))
 
 
 def is_read_fast(body: bytes, *, width: int = 2, fast_from: int = 0, max_rows: int = MAX_ROWS) -> bool:
@@ -152,6 +172,23 @@ BODIES = PROVED | NOT_PROVED | REFUSED
 @pytest.mark.parametrize("width", [1, 2, 3])
 def test_a_body_is_answered_alike_by_both_readers(body: bytes, width: int) -> None:
     assert outcome(body, width=width) == outcome(body, width=width, fast_from=NEVER)
+
+
+@pytest.mark.parametrize("body", [softmax_body(body) for body in BODIES.values()], ids=BODIES)
+def test_a_body_with_logits_is_answered_alike_by_both_readers(body: bytes) -> None:
+    assert softmax_outcome(body) == softmax_outcome(body, fast_from=NEVER)
+
+
+@pytest.mark.parametrize("size", [0, LARGE_BODY])
+def test_only_a_large_matrix_of_logits_takes_the_fast_reader(size: int) -> None:
+    body = b'{"logits":[[1,2e300]],"temperature":2}'.ljust(size)
+
+    logits, is_vector, request = read_logits(SOFTMAX_REQUEST, body, max_rows=1)
+
+    assert np.array(logits).tolist() == [[1.0, 2e300]]
+    assert not is_vector
+    assert request["logits"] == ([] if size else [[1.0, 2e300]])
+    assert request["temperature"] == 2.0
 
 
 @pytest.mark.parametrize("body", PROVED.values(), ids=PROVED)
@@ -285,6 +322,8 @@ fuzz = settings(max_examples=EXAMPLES, deadline=None)
 
 def assert_both_readers_agree(body: bytes, *, width: int = 2) -> None:
     assert outcome(body, width=width) == outcome(body, width=width, fast_from=NEVER)
+    with_logits = softmax_body(body)
+    assert softmax_outcome(with_logits) == softmax_outcome(with_logits, fast_from=NEVER)
 
 
 @contextlib.contextmanager
