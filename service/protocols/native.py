@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, NotRequired, cast
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +40,8 @@ from service.lifecycle import Lifecycle
 from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, to_json
 from service.operations import JSON, Headers, Job, Operation, Reply
 from service.repository import Repository, Version
-from service.rows import FAIL_FAST, Instances, VectorOrMatrix, check_rows, invalid, read_json, to_features
-from service.softmax import FEW_CLASSES, Softmax, log_softmax, sigmoid, softmax_of_few
+from service.rows import FAIL_FAST, Instances, VectorOrMatrix, invalid, read_features, read_logits
+from service.softmax import FEW_CLASSES, Floats, Softmax, log_softmax, sigmoid, softmax_of_few
 
 # --- what comes in -----------------------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class BodyRefusal(BaseModel):
 
 @dataclass(slots=True)
 class SoftmaxJob(Job):
-    logits: list[list[float]]  # [rows, classes]
+    logits: Floats | list[list[float]]  # [rows, classes]
     is_vector: bool
     temperature: float
     targets: npt.NDArray[np.intp] | None  # [rows]
@@ -205,17 +205,7 @@ class PredictJob(Job):
 
 def decode_softmax(body: bytes, *, max_rows: int) -> SoftmaxJob:
     """Return what a body of `POST /softmax` asks for; raises `InvalidBody` or `TooLarge`."""
-    request = read_json(SOFTMAX_REQUEST, body)
-    logits = request["logits"]
-    is_vector = not logits or not isinstance(logits[0], list)
-    rows = cast(list[list[float]], [logits] if is_vector else logits)
-    check_rows(len(rows), max_rows)
-    for index, row in enumerate(rows):
-        loc: list[str | int] = ["logits"] if is_vector else ["logits", index]
-        if not row:
-            raise invalid("too_short", loc, "Input should have at least 1 number")
-        if len(row) != len(rows[0]):
-            raise invalid("row_length", loc, f"Input should have {len(rows[0])} numbers as row 0, not {len(row)}")
+    rows, is_vector, request = read_logits(SOFTMAX_REQUEST, body, max_rows=max_rows)
     include = request.get("include", ())
     targets = request.get("targets")
     if targets is None and "loss" in include:
@@ -260,8 +250,7 @@ def encode_softmax(job: SoftmaxJob) -> bytes:
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
     """Return what a body of `POST …/predict` asks of a model; raises `InvalidBody` or `TooLarge`."""
-    request = read_json(PREDICT_REQUEST, body)
-    features = to_features(request["instances"], manifest, max_rows=max_rows)
+    features, request = read_features(PREDICT_REQUEST, body, manifest, max_rows=max_rows)
     top_k = request.get("top_k")
     if top_k is not None and top_k > len(manifest.labels):
         message = f"Input should be at most {len(manifest.labels)}, the number of classes"
