@@ -15,6 +15,7 @@ from service.operations import Headers, Job, Operation, Reply, Target, Targets
 from service.settings import Settings
 
 MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
+LARGE_REST = 1.5  # rests for what decoding and encoding took; reading, running and writing come on top of it
 LARGE_BYTES = 64 * 1024  # a body that takes the event loop for about a millisecond or more
 
 logger = logging.getLogger(__name__)
@@ -163,7 +164,7 @@ class LargeBodies:
     def spend(self, seconds: float) -> None:
         """Account for time of the event loop that a large body took."""
         now = time.monotonic()
-        self._rest_until = max(self._rest_until, now) + seconds
+        self._rest_until = max(self._rest_until, now) + LARGE_REST * seconds
         self._small_then = self.small
 
     def _schedule(self) -> None:
