@@ -55,6 +55,16 @@ def test_it_has_nothing_that_serving_does_not_need(image: str) -> None:
     assert find(image, "/opt/softmaxd", NOT_FOR_SERVING) == []
 
 
+def test_no_health_check_compiles_what_it_imports(image: str) -> None:
+    command = ["run", "--rm", "--network", "none", "--entrypoint", "python", image]
+
+    imports = attempt(*command, "-v", "-c", "import service.cli").stderr
+
+    sources = re.findall(r"^# code object from '?(\S+?)'?$", imports, re.MULTILINE)
+    assert len(sources) > 100
+    assert [path for path in sources if not path.endswith(".pyc")] == []
+
+
 def test_sigterm_reaches_the_service_itself(image: str) -> None:
     config = inspect("image", "inspect", image)["Config"]
 
