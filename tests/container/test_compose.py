@@ -1,0 +1,142 @@
+"""docker-compose.yml as it is committed: the contract holds in it, and it is locked down."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.model import MANIFEST_FILE, Manifest
+from service.settings import Settings
+from tests.conftest import MODELS, REPOSITORY
+from tests.container.conftest import FREE_PORT, Deploy, Deployment
+
+THREADS = """
+import threading
+stop, threads = threading.Event(), []
+try:
+    while len(threads) < 1000:
+        threads.append(threading.Thread(target=stop.wait))
+        threads[-1].start()
+except RuntimeError:
+    print("refused")
+stop.set()
+"""
+
+
+def test_the_contract_holds(deployment: Deployment) -> None:
+    started = deployment.inspect()["State"]["StartedAt"]
+
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/contract", "-p", "no:cacheprovider"],
+        cwd=REPOSITORY,
+        env={**os.environ, "BASE_URL": deployment.url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stdout[-20_000:] + result.stderr
+    assert re.search(r"^=+ \d+ passed in ", result.stdout.splitlines()[-1])
+    assert not [line for line in deployment.log() if line["level"] in {"ERROR", "CRITICAL"}]
+    assert deployment.inspect()["State"]["StartedAt"] == started
+
+
+def test_it_is_healthy_and_reached_from_this_machine_only(deployment: Deployment) -> None:
+    container = deployment.inspect()
+
+    assert container["State"]["Health"]["Status"] == "healthy"
+    assert {binding["HostIp"] for binding in container["NetworkSettings"]["Ports"]["8000/tcp"]} == {"127.0.0.1"}
+
+
+def test_no_process_is_root(deployment: Deployment) -> None:
+    status = deployment.run("sh", "-c", "cat /proc/[0-9]*/status").stdout
+
+    users = re.findall(r"^[UG]id:\t(.+)$", status, re.MULTILINE)
+    assert len(users) >= 4  # of the service and of this command
+    assert set(users) == {"10001\t10001\t10001\t10001"}
+
+
+def test_it_has_no_capabilities_and_can_gain_none(deployment: Deployment) -> None:
+    status = deployment.run("cat", "/proc/1/status").stdout
+
+    assert set(re.findall(r"^Cap\w+:\t(\w+)$", status, re.MULTILINE)) == {"0" * 16}
+    assert re.search(r"^NoNewPrivs:\t1$", status, re.MULTILINE)
+
+
+@pytest.mark.parametrize("folder", ["/", "/srv", "/srv/models", "/opt/softmaxd", "/tmp", "/var/tmp", "/home"])  # noqa: S108 - in the container
+def test_nothing_can_be_written(deployment: Deployment, folder: str) -> None:
+    result = deployment.run("touch", f"{folder}/file")
+
+    assert result.returncode == 1
+    assert result.stderr.endswith(": Read-only file system\n")
+
+
+def test_its_processes_are_limited(deployment: Deployment) -> None:
+    result = deployment.run("python", "-c", THREADS)
+
+    assert result.stdout == "refused\n"
+    assert httpx.get(deployment.url + "/readyz").status_code == 200
+
+
+def test_its_memory_is_limited(deployment: Deployment) -> None:
+    result = deployment.run("python", "-c", "b'1' * 2**31")
+
+    assert result.returncode == 137  # killed
+    assert httpx.get(deployment.url + "/readyz").status_code == 200
+
+
+def test_it_is_started_again_unless_it_was_stopped(deployment: Deployment) -> None:
+    assert deployment.inspect()["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+
+
+def test_it_exits_with_0_when_it_is_stopped(deployment: Deployment) -> None:
+    deployment.compose("stop")
+    state, last = deployment.inspect()["State"], deployment.log()[-1]["message"]
+    deployment.up()
+
+    assert (state["Status"], state["ExitCode"]) == ("exited", 0)
+    assert last == "stopped"
+
+
+def test_a_stop_leaves_more_time_than_the_drain_takes(deployment: Deployment) -> None:
+    assert deployment.inspect()["Config"]["StopTimeout"] > Settings().drain_timeout
+
+
+def test_it_starts_without_a_network_and_without_a_mount(deploy: Deploy) -> None:
+    deployment = deploy("network_mode: none", "ports: !reset []", "volumes: !reset []")
+
+    health = deployment.run("softmaxd", "health")
+
+    container = deployment.inspect()
+    assert (list(container["NetworkSettings"]["Networks"]), container["Mounts"]) == (["none"], [])
+    assert (health.returncode, health.stdout) == (0, "127.0.0.1 port 8000 is ready\n")
+
+
+def test_a_new_version_is_served_after_a_restart(deploy: Deploy, tmp_path: Path) -> None:
+    shutil.copytree(MODELS, tmp_path / "models")
+    deployment = deploy(FREE_PORT, root=tmp_path)
+    before = deployment.inspect()
+    old = httpx.get(deployment.url + "/models/blobs").json()["version"]
+
+    new = publish_again(tmp_path / "models" / "blobs", int(old))
+    deployment.compose("restart")
+    deployment.up()
+
+    after = deployment.inspect()
+    assert httpx.get(deployment.url + "/models/blobs").json()["version"] == str(new)
+    assert (after["Id"], after["Image"]) == (before["Id"], before["Image"])
+
+
+def publish_again(folder: Path, version: int) -> int:
+    """Copy a version as the next one, and return its number."""
+    new = version + 1
+    shutil.copytree(folder / str(version), folder / str(new))
+    file = folder / str(new) / MANIFEST_FILE
+    manifest = Manifest.model_validate_json(file.read_bytes())
+    file.write_text(manifest.model_copy(update={"version": new}).model_dump_json())
+    return new
