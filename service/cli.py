@@ -3,6 +3,7 @@
 import argparse
 import http.client
 import os
+import signal
 import sys
 
 from service import __version__
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(settings: Settings) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):  # until uvicorn has its own: process 1 of a container ignores them
+        signal.signal(number, lambda *_: sys.exit(0))
     from service.logs import set_up_logs  # noqa: PLC0415 - `softmaxd health` needs none of what serving loads
     from service.server import serve  # noqa: PLC0415
 
