@@ -17,6 +17,8 @@ from service.operations import JSON, Reply
 
 MAX_HEAD_BYTES = 16 * 1024  # request target and headers
 MAX_READ_BYTES = 256 * 1024  # that the event loop may hand over at once
+OK = 200
+TAIL_OF_JSON = b"\r\ncontent-type: application/json\r\n\r\n"
 END_OF_HEAD = b"\r\n\r\n"
 NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
 
@@ -44,7 +46,7 @@ class Connection(HttpToolsProtocol):
         end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
         head = data[:end]
         known = self.shared.known.get(head)
-        if known is not None and len(data) == end + known.body_bytes and not self._is_parsing and self._can_express:
+        if known is not None and len(data) == end + known.body_bytes and not self._is_parsing and self._can_express():
             call = self._new_call(known)
             if call is not None:
                 call.body.append(data[end:])
@@ -77,7 +79,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._body_is_open = True
         head, self._head = self._head, None
-        plain = self._plain_head() if self._can_express else None
+        plain = self._plain_head() if self._can_express() else None
         if plain is None or self._new_call(plain) is None:
             self._begin_asgi()
         elif head is not None and self._is_all_of(head):
@@ -99,7 +101,6 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
         super().on_headers_complete()
 
-    @property
     def _can_express(self) -> bool:
         """Whether nothing is pending on the connection that the express lane would overtake, nor a shutdown."""
         return (
@@ -171,33 +172,30 @@ class Connection(HttpToolsProtocol):
         if call.response_complete:
             return  # the connection is gone
         self._forget(call)
-        close = not call.keep_alive or _closes(reply)
-        self.transport.write(self._head_of(reply, close=close) + reply.body)
-        if close:
-            self.transport.close()
-        elif self.flow.write_paused:
+        if call.keep_alive and not reply.headers and reply.media_type is JSON and reply.status == OK:
+            body = reply.body
+            self.transport.write(b"%s%d%s%s" % (self._head_of_200(), len(body), TAIL_OF_JSON, body))
+        else:
+            self._write(reply, close=not call.keep_alive or _closes(reply))
+        if self.flow.write_paused:
             self.flow.pause_reading()
-        seconds = time.perf_counter() - call.start
-        self.shared.metrics.count_request(call.operation.path, reply.status, "express", seconds)
+        shared = self.shared
+        shared.metrics.count_request(call.operation.path, reply.status, "express", time.perf_counter() - call.start)
         if not call.is_large:
-            self.shared.large.small += 1
+            shared.large.small += 1
         self.on_response_complete()
 
-    def _head_of(self, reply: Reply, *, close: bool) -> bytes:
-        default_headers = self.server_state.default_headers
-        if reply.status == 200 and reply.media_type is JSON and not reply.headers and not close:  # noqa: PLR2004
-            return b"%s%d\r\ncontent-type: application/json\r\n\r\n" % (
-                self._head_of_200(default_headers),
-                len(reply.body),
-            )
-        fields = [*default_headers, *reply.fields]
+    def _write(self, reply: Reply, *, close: bool) -> None:
+        fields = [*self.server_state.default_headers, *reply.fields]
         if close and not _closes(reply):
             fields.append((b"connection", b"close"))
-        return b"".join([STATUS_LINE[reply.status], *_lines(fields), b"\r\n"])
+        self.transport.write(b"".join([STATUS_LINE[reply.status], *_lines(fields), b"\r\n", reply.body]))
+        if close:
+            self.transport.close()
 
-    def _head_of_200(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    def _head_of_200(self) -> bytes:
         """Return how every plain 200 begins; uvicorn makes new default headers once a second, for the date."""
-        shared = self.shared
+        shared, default_headers = self.shared, self.server_state.default_headers
         if default_headers is not shared.default_headers:
             shared.default_headers = default_headers
             shared.head_of_200 = b"".join([STATUS_LINE[200], *_lines(default_headers), b"content-length: "])
@@ -283,9 +281,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, error: ServiceError) -> None:
         self.shared.metrics.count_rejection(error.reason)
-        reply = self.shared.refuse(error)
-        self.transport.write(self._head_of(reply, close=True) + reply.body)
-        self.transport.close()
+        self._write(self.shared.refuse(error), close=True)
 
 
 HEAD_TOO_LARGE = f"The request line and headers are larger than {MAX_HEAD_BYTES} bytes"
@@ -296,4 +292,4 @@ def _lines(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
 
 
 def _closes(reply: Reply) -> bool:
-    return bool(reply.headers) and any(name == b"connection" for name, _ in reply.headers)
+    return any(name == b"connection" for name, _ in reply.headers)

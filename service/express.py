@@ -109,7 +109,7 @@ class Call:
             body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
             self.job = operation.decode(body, self.headers, self.model)
             if self.model is not None and self.job.features is not None:
-                self.waiting = self.model.submit(self.job.features, self.settle)
+                self.waiting = self.model.submit(self.job.features, self.settle_large if self.is_large else self.settle)
             else:
                 self.settle(NOTHING)
         except Exception as error:  # whatever it is, the client must hear of it
@@ -117,12 +117,6 @@ class Call:
 
     def settle(self, outcome: Outputs | Exception) -> None:
         """Answer with what the model made of the features."""
-        start = time.monotonic() if self.is_large else 0.0
-        self._settle(outcome)
-        if self.is_large:
-            self.shared.large.spend(time.monotonic() - start)
-
-    def _settle(self, outcome: Outputs | Exception) -> None:
         if isinstance(outcome, Exception):
             self._fail(outcome)
             return
@@ -132,6 +126,12 @@ class Call:
             self._fail(error)
         else:
             self.answer(self, reply)
+
+    def settle_large(self, outcome: Outputs | Exception) -> None:
+        """Do so, and account for the time that it takes."""
+        start = time.monotonic()
+        self.settle(outcome)
+        self.shared.large.spend(time.monotonic() - start)
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, ServiceError):
