@@ -10,7 +10,7 @@ from tests.conftest import REPOSITORY
 SERVICE = REPOSITORY / "service"
 LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
-    {"rows", "engine", "batching", "logs", "metrics", "operations", "lifecycle", "onnxfile", "access"},
+    {"rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"},
     {"loading", "repository", "asgi", "express"},
     {"protocols", "protocols.native"},
     {"app"},
