@@ -20,15 +20,19 @@ def operation_docs(
     requests = {name: {"value": body} for name, (body, _) in examples.items()}
     replies = {name: {"value": answer} for name, (_, answer) in examples.items()}
     content = {"application/json": {"schema": request.json_schema(), "examples": requests}}
-    extra: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
-    if names := re.findall(r"{(\w+)}", path):
-        extra["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
     return {
-        "openapi_extra": extra,
+        "openapi_extra": {**path_parameters(path), "requestBody": {"required": True, "content": content}},
         "responses": {200: {"model": reply, "content": {"application/json": {"examples": replies}}}, **refusals},
     }
+
+
+def path_parameters(path: str) -> dict[str, Any]:
+    """Return the parameters of a path, if it has any."""
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+    return {"parameters": parameters} if parameters else {}
 
 
 def refusal(error: type[ServiceError], body: type) -> dict[str, Any]:

@@ -54,6 +54,11 @@ class Operation:
     refuse: Callable[[ServiceError], Reply]
 
 
+def header_fields(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return headers in the form in which a reply has them."""
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
 def content_headers(headers: Headers) -> dict[bytes, bytes]:
     """Return the headers that describe the body; of several with one name the first."""
     found: dict[bytes, bytes] = {}

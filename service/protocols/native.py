@@ -39,7 +39,7 @@ from service.errors import (
 from service.lifecycle import Lifecycle
 from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, to_json
 from service.openapi import Examples, Responses, example_rows, operation_docs, refusal
-from service.operations import JSON, Headers, Job, Operation, Reply, content_headers, refuse_compressed
+from service.operations import JSON, Headers, Job, Operation, Reply, content_headers, header_fields, refuse_compressed
 from service.repository import Repository, Version
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, invalid, read_features, read_logits
 from service.softmax import FEW_CLASSES, Floats, Softmax, log_softmax, sigmoid, softmax_of_few
@@ -318,8 +318,7 @@ def refuse(error: ServiceError) -> Reply:
             "too_large", ["instances", error.row], "Input is so large that the model's output is not finite"
         )
     detail = error.problems if isinstance(error, InvalidBody) else error.detail
-    headers = tuple((name.lower().encode(), value.encode()) for name, value in error.headers.items())
-    return Reply(orjson.dumps({"detail": detail}), error.status, headers=headers)
+    return Reply(orjson.dumps({"detail": detail}), error.status, headers=header_fields(error.headers))
 
 
 def _refusals(*errors: type[ServiceError]) -> Responses:
