@@ -16,13 +16,14 @@ from service.asgi import endpoint, to_response
 from service.errors import InternalError, ServiceError
 from service.lifecycle import InFlight, Lifecycle
 from service.metrics import MEDIA_TYPE, Metrics
-from service.protocols import native
+from service.operations import Reply
+from service.protocols import native, v1
 from service.repository import Repository
 from service.settings import Settings, read_settings
 
 DESCRIPTION = """\
-A small, strict inference service for softmax classifiers. Every body is JSON and is refused with a
-422 when it is not exactly what its schema says; numbers in answers are the shortest digits that round-trip.
+A small, strict inference service for softmax classifiers. Every body is JSON and is refused when it is
+not what its schema says; numbers in answers are the shortest digits that round-trip.
 """
 
 
@@ -52,7 +53,10 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
         redirect_slashes=False,
         lifespan=_watching(models),
     )
-    operations = native.operations(models, max_rows=settings.max_rows)
+    operations = [
+        *native.operations(models, max_rows=settings.max_rows),
+        *v1.operations(models, max_rows=settings.max_rows),
+    ]
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     app.add_exception_handler(ServiceError, _refuse)
@@ -63,6 +67,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
         for operation in operations
     }
     app.include_router(native.router(models, endpoints, lifecycle))
+    app.include_router(v1.router(models, endpoints, lifecycle))
     app.add_api_route("/metrics", _metrics_endpoint(metrics), include_in_schema=False)
     # Swagger UI from an installed package: the page works without the internet
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
@@ -82,13 +87,18 @@ def _watching(models: Repository) -> Callable[[FastAPI], AbstractAsyncContextMan
     return watching
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return to_response(native.refuse(error))
+    return to_response(_refusal(request.url.path, error))
 
 
-async def _fail(_request: Request, _error: Exception) -> Response:
-    return to_response(native.refuse(InternalError()))  # the traceback goes to the log
+async def _fail(request: Request, _error: Exception) -> Response:
+    return to_response(_refusal(request.url.path, InternalError()))  # the traceback goes to the log
+
+
+def _refusal(path: str, error: ServiceError) -> Reply:
+    """Return an error in the form of the protocol whose path it is."""
+    return v1.refuse(error) if path.startswith("/v1/") else native.refuse(error)
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:

@@ -50,8 +50,15 @@ class InvalidBody(ServiceError):
     status = 422
 
     def __init__(self, *problems: Problem) -> None:
-        super().__init__("; ".join(problem["msg"] for problem in problems))
+        super().__init__("; ".join(map(_sentence, problems)))
         self.problems = problems
+
+
+def _sentence(problem: Problem) -> str:
+    """Return a problem as one line: `instances[0].x1: Input should be a valid number`."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]]
+    place = "".join(parts).removeprefix(".")
+    return f"{place}: {problem['msg']}" if place else problem["msg"]
 
 
 class OutputNotFinite(ServiceError):

@@ -4,11 +4,11 @@ It knows neither ASGI nor sockets, so it is tested without a server.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import ServiceError
+from service.errors import ServiceError, UnsupportedMediaType
 from service.model import Array, Model, Outputs
 
 Headers = Sequence[tuple[bytes, bytes]]  # of a request, names in lower case
@@ -52,6 +52,26 @@ class Operation:
     decode: Callable[[bytes, Headers, Model | None], Job]
     encode: Callable[[Outputs, Any], Reply]  # Any: the job that this operation's own decode returned
     refuse: Callable[[ServiceError], Reply]
+
+
+def header_fields(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return headers in the form in which a reply has them."""
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
+def content_headers(headers: Headers) -> dict[bytes, bytes]:
+    """Return the headers that describe the body; of several with one name the first."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name.startswith(b"content-"):
+            found.setdefault(name, value)
+    return found
+
+
+def refuse_compressed(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse a body that is declared as compressed."""
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
+        raise UnsupportedMediaType("The body should not be compressed: send no Content-Encoding")
 
 
 Target = tuple[Operation, str | None, str | None]  # with the model's name and version

@@ -9,6 +9,7 @@ from struct import Struct
 from typing import Annotated, TypeVar, cast
 
 import numpy as np
+import orjson
 import simdjson
 from pydantic import Field, FiniteFloat, Tag, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -66,14 +67,25 @@ def read_features(
 
     Raises `InvalidBody` or `TooLarge`. Bodies of `fast_from` bytes or more try the fast reader first.
     """
-    if len(body) >= fast_from and (proved := _read_matrix(schema, "instances", body)):
-        matrix, request = proved
-        check_rows(len(matrix), max_rows)  # the one error that comes from here: the schema takes a second for 8 MiB
-        features = _to_float32(matrix)
-        if matrix.shape[1] == len(manifest.features) and np.isfinite(features).all():
-            return features, request
+    fast = read_large(schema, "instances", body, manifest, max_rows=max_rows, fast_from=fast_from)
+    if fast is not None:
+        return fast
     request = read_json(schema, body)
     return to_features(request["instances"], manifest, max_rows=max_rows), request
+
+
+def read_large(
+    schema: TypeAdapter[T], field: str, body: bytes, manifest: Manifest, *, max_rows: int, fast_from: int = LARGE_BODY
+) -> tuple[Array, T] | None:
+    """Return the features of a large body's field and the request; None: the schema has to read the whole body."""
+    proved = _read_matrix(schema, field, body) if len(body) >= fast_from else None
+    if proved is None:
+        return None
+    matrix, request = proved
+    check_rows(len(matrix), max_rows)  # the one error that comes from here: the schema takes a second for 8 MiB
+    features = _to_float32(matrix)
+    is_right = matrix.shape[1] == len(manifest.features) and np.isfinite(features).all()
+    return (features, request) if is_right else None
 
 
 def read_logits(
@@ -109,10 +121,26 @@ def read_json(schema: TypeAdapter[T], body: bytes) -> T:
         raise InvalidBody(*_problems(error)) from error
 
 
+def refuse_nan(body: bytes) -> None:
+    """Refuse `NaN` and `Infinity` in fields that a schema ignores: pydantic takes them for JSON."""
+    if b"NaN" in body or b"Infinity" in body:
+        try:
+            orjson.loads(body)  # they may be in a string
+        except orjson.JSONDecodeError as error:
+            raise invalid("json_invalid", [], "Invalid JSON: NaN and Infinity are not numbers") from error
+
+
 def to_features(
-    instances: Sequence[Sequence[float]] | Sequence[dict[str, float]], manifest: Manifest, *, max_rows: int
+    instances: Sequence[Sequence[float]] | Sequence[dict[str, float]],
+    manifest: Manifest,
+    *,
+    max_rows: int,
+    place: Sequence[str | int] = ("instances",),
 ) -> Array:
-    """Return float32 features [rows, features] of rows in the model's feature order, or by feature name."""
+    """Return float32 features [rows, features] of rows in the model's feature order, or by feature name.
+
+    `place` is where they are in the body.
+    """
     width = len(manifest.features)
     if len(instances) == 1 and isinstance(instances[0], list) and len(instances[0]) == width:
         try:
@@ -120,19 +148,21 @@ def to_features(
         except OverflowError:
             pass  # beyond float32: refused below, with its place
     if not instances:
-        raise invalid("too_short", ["instances"], "Input should have at least 1 row")
+        raise invalid("too_short", place, "Input should have at least 1 row")
     check_rows(len(instances), max_rows)
     names = [feature.name for feature in manifest.features]
-    rows = [_by_name(row, names, index) if isinstance(row, dict) else row for index, row in enumerate(instances)]
+    rows = [
+        _by_name(row, names, [*place, index]) if isinstance(row, dict) else row for index, row in enumerate(instances)
+    ]
     for index, row in enumerate(rows):
         if len(row) != len(names):
             expected = f"{len(names)} numbers ({', '.join(names)})"
-            raise invalid("row_length", ["instances", index], f"Input should be {expected}, not {len(row)}")
+            raise invalid("row_length", [*place, index], f"Input should be {expected}, not {len(row)}")
     features = _to_float32(rows)
     finite = np.isfinite(features)
     if not finite.all():
         row_index, column = np.argwhere(~finite)[0].tolist()
-        loc = ["instances", row_index, names[column] if isinstance(instances[0], dict) else column]
+        loc = [*place, row_index, names[column] if isinstance(instances[0], dict) else column]
         raise invalid("finite_number", loc, "Input should be a finite number, also as float32")
     return features
 
@@ -182,6 +212,8 @@ def _read_matrix(schema: TypeAdapter[T], field: str, body: bytes) -> tuple[Float
         request = read_json(schema, rest)
     except InvalidBody:
         return None
+    if field not in cast(dict[str, object], request):  # it is inside of a field that the schema ignores
+        return None
     matrix = _to_matrix(body[start:stop])
     return None if matrix is None else (matrix, request)
 
@@ -217,14 +249,14 @@ def _pieces(array: bytes) -> Iterator[bytes]:
         start = stop + 1
 
 
-def _by_name(row: dict[str, float], names: list[str], index: int) -> list[float]:
+def _by_name(row: dict[str, float], names: list[str], place: Sequence[str | int]) -> list[float]:
     missing = [name for name in names if name not in row]
     if missing:
-        raise invalid("missing", ["instances", index, missing[0]], "Field required")
+        raise invalid("missing", [*place, missing[0]], "Field required")
     if len(row) != len(names):
         unknown = next(key for key in row if key not in names)
         message = f"Extra inputs are not permitted; the features are {', '.join(names)}"
-        raise invalid("extra_forbidden", ["instances", index, unknown[:MAX_KEY]], message)
+        raise invalid("extra_forbidden", [*place, unknown[:MAX_KEY]], message)
     return [row[name] for name in names]
 
 

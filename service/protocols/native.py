@@ -38,7 +38,8 @@ from service.errors import (
 )
 from service.lifecycle import Lifecycle
 from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, to_json
-from service.operations import JSON, Headers, Job, Operation, Reply
+from service.openapi import Examples, Responses, example_rows, operation_docs, refusal
+from service.operations import JSON, Headers, Job, Operation, Reply, content_headers, header_fields, refuse_compressed
 from service.repository import Repository, Version
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, invalid, read_features, read_logits
 from service.softmax import FEW_CLASSES, Floats, Softmax, log_softmax, sigmoid, softmax_of_few
@@ -292,19 +293,12 @@ PREDICT_DESCRIPTION = "The float32 probabilities are those of the ONNX file, tem
 # --- the parts of HTTP -------------------------------------------------------------------------------------------
 
 
-Examples = dict[str, tuple[Any, Any]]  # request and answer, by name
-
-
 def check_headers(headers: Headers) -> None:
     """Refuse a body that is declared as something else than plain JSON."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name.startswith(b"content-"):
-            found.setdefault(name, value)
+    found = content_headers(headers)
     if found.get(b"content-type", JSON) != JSON:
         _check_media_type(found[b"content-type"])
-    if found.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
-        raise UnsupportedMediaType("The body should not be compressed: send no Content-Encoding")
+    refuse_compressed(found)
 
 
 def _check_media_type(content_type: bytes) -> None:
@@ -324,38 +318,11 @@ def refuse(error: ServiceError) -> Reply:
             "too_large", ["instances", error.row], "Input is so large that the model's output is not finite"
         )
     detail = error.problems if isinstance(error, InvalidBody) else error.detail
-    headers = tuple((name.lower().encode(), value.encode()) for name, value in error.headers.items())
-    return Reply(orjson.dumps({"detail": detail}), error.status, headers=headers)
+    return Reply(orjson.dumps({"detail": detail}), error.status, headers=header_fields(error.headers))
 
 
-def _refusals(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    return {
-        error.status: {
-            "model": BodyRefusal if error is InvalidBody else Refusal,
-            "description": (error.__doc__ or "").strip(),
-            "headers": {
-                name: {"schema": {"type": "string"}, "example": value} for name, value in error.headers.items()
-            },
-        }
-        for error in errors
-    }
-
-
-def _operation_docs(
-    request: TypeAdapter[Any], reply: type, errors: Sequence[type[ServiceError]], examples: Examples
-) -> dict[str, Any]:
-    """Return what FastAPI cannot see of an operation that reads its body itself."""
-    requests = {name: {"value": body} for name, (body, _) in examples.items()}
-    replies = {name: {"value": answer} for name, (_, answer) in examples.items()}
-    content = {"application/json": {"schema": request.json_schema(), "examples": requests}}
-    return {
-        "tags": ["operations"],
-        "openapi_extra": {"requestBody": {"required": True, "content": content}},
-        "responses": {
-            200: {"model": reply, "content": {"application/json": {"examples": replies}}},
-            **_refusals(*errors),
-        },
-    }
+def _refusals(*errors: type[ServiceError]) -> Responses:
+    return {error.status: refusal(error, BodyRefusal if error is InvalidBody else Refusal) for error in errors}
 
 
 def _softmax_examples() -> Examples:
@@ -375,26 +342,18 @@ def _softmax_examples() -> Examples:
 
 
 def _predict_examples(model: Model) -> Examples:
-    """Return requests to this model, at a quarter and at three quarters of its features' ranges, with its answers."""
-    manifest = model.manifest
-    low, high = (
-        [_between(feature.min or 0.0, feature.max or 0.0, share) for feature in manifest.features]
-        for share in (0.25, 0.75)
-    )
-    by_name = {feature.name: value for feature, value in zip(manifest.features, low, strict=True)}
+    """Return requests to this model with its answers."""
+    low, high = example_rows(model.manifest)
+    by_name = {feature.name: value for feature, value in zip(model.manifest.features, low, strict=True)}
     bodies: dict[str, Any] = {
         "rows": {"instances": [low, high]},
         "by name": {"instances": [by_name], "top_k": 2, "include": ["logits", "log_probabilities"]},
     }
-    examples: Examples = {}
+    examples = {}
     for name, body in bodies.items():
-        job = decode_predict(orjson.dumps(body), manifest, max_rows=2)
+        job = decode_predict(orjson.dumps(body), model.manifest, max_rows=2)
         examples[name] = (body, orjson.loads(encode_predict(model.run(job.features), job)))
     return examples
-
-
-def _between(low: float, high: float, share: float) -> float:
-    return float(f"{low + share * (high - low):.3g}")
 
 
 BODY_ERRORS = (RequestTimeout, TooLarge, UnsupportedMediaType, InvalidBody, HeadersTooLarge, NotReady)
@@ -447,29 +406,26 @@ def router(models: Repository, endpoints: Mapping[str, Endpoint], lifecycle: Lif
 
 def _add_operations(api: APIRouter, models: Repository, endpoints: Mapping[str, Endpoint]) -> None:
     examples = {} if models.default is None else _predict_examples(models.find(None))
-    softmax_docs = _operation_docs(SOFTMAX_REQUEST, SoftmaxReply, BODY_ERRORS, _softmax_examples())
-    predict_docs = _operation_docs(PREDICT_REQUEST, PredictReply, PREDICT_ERRORS, examples)
     for path, summary, description in (
         ("/softmax", "Raw logits → probabilities", SOFTMAX_DESCRIPTION),
         ("/predict", "Features → class probabilities, by the default model", PREDICT_DESCRIPTION),
         ("/models/{name}/predict", "The same by a named model", "The highest version of this model answers."),
         ("/models/{name}/versions/{version}/predict", "The same by one version", "Exactly this version answers."),
     ):
-        parameters = [_path_parameter(name) for name in ("name", "version") if f"{{{name}}}" in path]
-        docs = softmax_docs if path == "/softmax" else predict_docs
-        extra = {**docs["openapi_extra"], **({"parameters": parameters} if parameters else {})}
+        docs = (
+            operation_docs(path, SOFTMAX_REQUEST, SoftmaxReply, _refusals(*BODY_ERRORS), _softmax_examples())
+            if path == "/softmax"
+            else operation_docs(path, PREDICT_REQUEST, PredictReply, _refusals(*PREDICT_ERRORS), examples)
+        )
         api.add_api_route(
             path,
             endpoints[path],
             methods=["POST"],
+            tags=["operations"],
             summary=summary,
             description=description,
-            **{**docs, "openapi_extra": extra},
+            **docs,
         )
-
-
-def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _info(version: Version, models: Repository) -> ModelInfo:

@@ -51,7 +51,7 @@ def calls(document: str) -> Iterator[Call]:
 
 
 README = list(calls("README.md"))
-CALLS = [*README, *calls("docs/api.md")]
+CALLS = [*README, *calls("docs/api.md"), *calls("docs/protocols.md")]
 
 
 def lacking(reason: str) -> NoReturn:

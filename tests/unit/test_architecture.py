@@ -10,9 +10,9 @@ from tests.conftest import REPOSITORY
 SERVICE = REPOSITORY / "service"
 LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
-    {"rows", "engine", "batching", "logs", "metrics", "operations", "lifecycle", "onnxfile", "access"},
+    {"rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"},
     {"loading", "repository", "asgi", "express"},
-    {"protocols", "protocols.native"},
+    {"protocols", "protocols.native", "protocols.v1"},
     {"app"},
     {"connection"},
     {"server"},
@@ -20,7 +20,7 @@ LAYERS = [
 ]
 HOMES = {
     "onnxruntime": {"engine"},
-    "fastapi": {"protocols.native", "asgi", "app"},
+    "fastapi": {"protocols.native", "protocols.v1", "asgi", "app"},
     "uvicorn": {"connection", "server"},
     "prometheus_client": {"metrics"},
     "pythonjsonlogger": {"logs"},

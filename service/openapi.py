@@ -1,0 +1,56 @@
+"""What FastAPI cannot see of an operation, as it reads its body itself: its part of the OpenAPI document."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from service.errors import ServiceError
+from service.model import Manifest
+
+Examples = Mapping[str, tuple[Any, Any]]  # request and answer, by name
+Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them
+
+
+def operation_docs(
+    path: str, request: TypeAdapter[Any], reply: type, refusals: Responses, examples: Examples
+) -> dict[str, Any]:
+    """Return what a route of an operation has to be given beside its summary."""
+    requests = {name: {"value": body} for name, (body, _) in examples.items()}
+    replies = {name: {"value": answer} for name, (_, answer) in examples.items()}
+    content = {"application/json": {"schema": request.json_schema(), "examples": requests}}
+    return {
+        "openapi_extra": {**path_parameters(path), "requestBody": {"required": True, "content": content}},
+        "responses": {200: {"model": reply, "content": {"application/json": {"examples": replies}}}, **refusals},
+    }
+
+
+def path_parameters(path: str) -> dict[str, Any]:
+    """Return the parameters of a path, if it has any."""
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+    return {"parameters": parameters} if parameters else {}
+
+
+def refusal(error: type[ServiceError], body: type) -> dict[str, Any]:
+    """Return the response that an error is, with a body of this type."""
+    return {
+        "model": body,
+        "description": (error.__doc__ or "").strip(),
+        "headers": {name: {"schema": {"type": "string"}, "example": value} for name, value in error.headers.items()},
+    }
+
+
+def example_rows(manifest: Manifest) -> list[list[float]]:
+    """Return two rows of features, at a quarter and at three quarters of their ranges."""
+    return [
+        [_between(feature.min or 0.0, feature.max or 0.0, share) for feature in manifest.features]
+        for share in (0.25, 0.75)
+    ]
+
+
+def _between(low: float, high: float, share: float) -> float:
+    return float(f"{low + share * (high - low):.3g}")
