@@ -48,7 +48,7 @@ def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.Infer
     if device != "cpu" and CUDA in onnxruntime.get_available_providers():
         session = _new_session(path, options, [CUDA, CPU])
         if session.get_providers()[0] == CUDA:
-            return session
+            return session  # pragma: no cover - needs a GPU
     if device == "cuda":
         raise StartupError("device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu")
     return _new_session(path, options, [CPU])

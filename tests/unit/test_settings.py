@@ -44,3 +44,14 @@ def test_settings_do_not_change() -> None:
 def test_every_setting_is_described(name: str) -> None:
     assert (Settings.model_fields[name].description or "").endswith(".")
     assert option_name(name) == "--" + name.replace("_", "-")
+
+
+def test_hashes_of_keys_are_separated_by_commas() -> None:
+    settings = read_settings({"SOFTMAXD_ADMIN_KEYS": f"{'a' * 64}, {'0' * 64},"}, {})
+
+    assert settings.admin_keys == ("a" * 64, "0" * 64)
+
+
+def test_a_key_itself_is_not_taken_for_its_hash() -> None:
+    with pytest.raises(SettingsError, match=r"^SOFTMAXD_ADMIN_KEYS: "):
+        read_settings({"SOFTMAXD_ADMIN_KEYS": "secret"}, {})
