@@ -113,9 +113,12 @@ def _warm_up(engine: Engine, manifest: Manifest) -> float:
         features = np.tile(np.array(middle, dtype=np.float32), (rows, 1))
         start = time.perf_counter()
         try:
-            engine.run(features)
+            outputs = engine.run(features)
         except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
             raise StartupError(f"ONNX Runtime cannot run {rows} rows: {str(error).splitlines()[0]}") from error
+        for name, values in outputs.items():
+            if len(values) != rows:
+                raise StartupError(f"it gives {len(values)} rows of {name} for {rows} rows")
     return time.perf_counter() - start
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import NodeProto, helper
 
 from service import loading
 from service.errors import StartupError
@@ -44,22 +44,35 @@ def test_a_trial_that_ends_badly_says_how(
         loading.try_out(tmp_path)
 
 
-def test_a_model_that_loads_but_does_not_run_is_refused(tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("Gemm", ["features", "weights", "bias"], ["sums"]),
-        helper.make_node("Shape", ["sums"], ["rows"], start=0, end=1),
-        helper.make_node("Squeeze", ["rows"], ["count"]),
-        helper.make_node("Add", ["count", "one"], ["too_many"]),
-        helper.make_node("Range", ["zero", "too_many", "one"], ["indices"]),
-        helper.make_node("Gather", ["sums", "indices"], ["logits"]),  # one more than there are
-    ]
-    constants = {
-        "weights": np.zeros((2, 3), dtype=np.float32),
-        "bias": np.zeros(3, dtype=np.float32),
-        "zero": np.array(0),
-        "one": np.array(1),
-    }
-    folder = publish(tmp_path, 1, classifier(nodes, constants).SerializeToString())
+SUMS = helper.make_node("Gemm", ["features", "weights", "bias"], ["sums"])
+CONSTANTS = {
+    "weights": np.zeros((2, 3), dtype=np.float32),
+    "bias": np.zeros(3, dtype=np.float32),
+    "five columns": np.array([-1, 5]),
+    "0": np.array([0]),
+    "1": np.array([1]),
+    "3": np.array([3]),
+    "many": np.array([2**40]),
+}
 
-    with pytest.raises(StartupError, match="ONNX Runtime cannot run 1 rows"):
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"),
+    [
+        (
+            [
+                helper.make_node("Reshape", ["sums", "five columns"], ["reshaped"]),
+                helper.make_node("Slice", ["reshaped", "0", "3", "1"], ["logits"]),
+            ],
+            "ONNX Runtime cannot run 1 rows",
+        ),
+        ([helper.make_node("Slice", ["sums", "1", "many", "0"], ["logits"])], "it gives 0 rows of logits for 1 rows"),
+    ],
+)
+def test_a_model_that_loads_but_does_not_run_right_is_refused(
+    tmp_path: Path, nodes: list[NodeProto], reason: str
+) -> None:
+    folder = publish(tmp_path, 1, classifier([SUMS, *nodes], CONSTANTS).SerializeToString())
+
+    with pytest.raises(StartupError, match=reason):
         loading.load(folder, Settings(), Metrics())
