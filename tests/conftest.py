@@ -109,12 +109,13 @@ def start_server() -> Iterator[StartServer]:
 
 
 @pytest.fixture(scope="session")
-def base_url() -> Iterator[str]:
-    """Where the service under test is: at BASE_URL, or started here with the committed models."""
+def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the service under test is: at BASE_URL, or started here with the committed models, in a chosen lane."""
     if "BASE_URL" in os.environ:
         yield os.environ["BASE_URL"]
         return
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(MODELS)})
+    express = getattr(request, "param", "on")
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(MODELS), "SOFTMAXD_EXPRESS": express})
     yield server.url
     assert server.stop() == 0
     assert not [line for line in server.messages() if line["level"] in {"ERROR", "CRITICAL"}]
