@@ -33,6 +33,7 @@ class Connection(HttpToolsProtocol):
         self._is_parsing = False  # a request has begun to arrive
         self._body_is_open = False  # its head is complete
         self._call: Call | None = None  # in the express lane, not answered yet
+        self._refusal: ServiceError | None = None  # to be sent, and the connection closed, when its turn comes
         self._since = shared.now  # since when it has been in its present state
         self._unsent = 0  # bytes at the last sweep, which `_unsent_since` has not seen shrink
         self._unsent_since = shared.now
@@ -50,6 +51,8 @@ class Connection(HttpToolsProtocol):
                 call.body.append(data[end:])
                 call.begin()
                 return
+        if self._refusal is not None:
+            return
         self._head = None if self._is_parsing else head
         super().data_received(data)
         if self._is_parsing and not self._body_is_open and not self.transport.is_closing():
@@ -75,6 +78,8 @@ class Connection(HttpToolsProtocol):
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        if self.transport.is_closing():
+            return  # nothing that comes after a last answer is answered
         self._body_is_open = True
         head, self._head = self._head, None
         plain = self._plain_head() if self._can_express else None
@@ -152,17 +157,17 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def on_body(self, body: bytes) -> None:
-        if isinstance(self.cycle, Call):
-            self.cycle.body.append(body)
-        else:
+        if not isinstance(self.cycle, Call):
             super().on_body(body)
+        elif not self.cycle.response_complete:
+            self.cycle.body.append(body)
 
     def on_message_complete(self) -> None:
         self._is_parsing = self._body_is_open = False
-        if isinstance(self.cycle, Call):
-            self.cycle.begin()
-        else:
+        if not isinstance(self.cycle, Call):
             super().on_message_complete()
+        elif not self.cycle.response_complete:
+            self.cycle.begin()
 
     # --- the answer ---
 
@@ -218,6 +223,8 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self._refusal is not None:
+            self._send_refusal(self._refusal)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -262,10 +269,8 @@ class Connection(HttpToolsProtocol):
         return unsent > 0 and now - self._unsent_since > self.shared.settings.request_timeout
 
     def _time_out(self, detail: str) -> None:
-        if self.headers is None or (self._body_is_open and not self._is_busy):
-            self.transport.close()  # nothing began, or it is answered already
-        elif self._is_busy and getattr(self.cycle, "response_started", False):
-            self.transport.abort()
+        if self.headers is None:
+            self.transport.close()  # nothing began
         else:
             self._refuse(RequestTimeout(detail))
 
@@ -282,6 +287,27 @@ class Connection(HttpToolsProtocol):
             raise HeadersTooLarge(HEAD_TOO_LARGE)
 
     def _refuse(self, error: ServiceError) -> None:
+        """Refuse the request that is arriving, when those before it are answered; then the connection closes."""
+        if self.transport.is_closing():
+            return
+        if self._body_is_open and self.pipeline:
+            self.pipeline.popleft()  # it waits behind others and has not begun
+            self._wait_to_refuse(error)
+        elif self._is_busy and not self._body_is_open:
+            self._wait_to_refuse(error)
+        elif self._body_is_open and not self._is_busy:
+            self.transport.close()  # it is answered already
+        elif self._is_busy and getattr(self.cycle, "response_started", False):
+            self.transport.abort()
+        else:
+            self._send_refusal(error)
+
+    def _wait_to_refuse(self, error: ServiceError) -> None:
+        self._refusal = error
+        self._body_is_open = False
+        self.flow.pause_reading()
+
+    def _send_refusal(self, error: ServiceError) -> None:
         self.shared.metrics.count_rejection(error.reason)
         reply = self.shared.refuse(error)
         self.transport.write(self._head_of(reply, close=True) + reply.body)
