@@ -105,6 +105,8 @@ PREDICT = request()
 SOFTMAX = request(b"/softmax", b'{"logits": [0.7, 1.5, 4.8]}')
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 HEAD, BODY = PREDICT[: PREDICT.index(b"{")], PREDICT[PREDICT.index(b"{") :]
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB"
+UPGRADES = request(b"/predict", BODY, UPGRADE)
 CHUNKED = request(body=chunked(BODY, [5, 1, 9]), length=b"Transfer-Encoding: chunked")
 BROKEN = request(body=b"zz\r\n", length=b"Transfer-Encoding: chunked")
 EXPECTS = request(b"/softmax", b'{"logits": [1, 2]}', b"Expect: 100-continue")
@@ -171,6 +173,12 @@ CASES: dict[str, tuple[Parts, list[int]]] = {
         [request(b"/predict", BODY, b"CONTENT-TYPE: TEXT/PLAIN"), PREDICT.replace(b"Content-L", b"CONTENT-L")],
         [415, 200],
     ),
+    "an upgrade": ([UPGRADES + LIVEZ, UPGRADES[:-9], UPGRADES[-9:] + PREDICT], [200] * 4),
+    "an upgrade, chunked": ([CHUNKED.replace(b"Host: x", UPGRADE) + PREDICT], [200, 200]),
+    "an upgrade that closes": ([UPGRADES.replace(b"on: Up", b"on: close, Up") + PREDICT], [200]),
+    "an upgrade without a body": ([LIVEZ.replace(b"Host: x", UPGRADE) * 2 + PREDICT], [200, 200, 200]),
+    "an upgrade that is not HTTP": ([UPGRADES + b"\0\0\0"], [200, 400]),
+    "CONNECT": ([PREDICT + b"CONNECT x:443 HTTP/1.1\r\n\r\n" + PREDICT], [200, 400]),
 }
 
 
@@ -247,6 +255,7 @@ ODD_TARGETS = [
     *(b"/readyz", b"/models", b"/models/blobs", b"/", b"/nope"),
 ]
 ODD_FIELDS = [
+    UPGRADE,
     *(b"Connection: keep-alive", b"Connection: upgrade", b"Keep-Alive: timeout=5", b"Host: y", b"Accept: */*"),
     *(b"accept:*/*", b"X-A: 1", b"x-a:  1 ", b"X-Empty:", b"X-Bytes: \xe9\xff", b"X-Long: " + b"x" * 2000),
     *(b"Expect: 100-continue", b"EXPECT: 100-Continue", b"Expect: something", b"Content-Type: text/plain"),
