@@ -9,6 +9,7 @@ uvicorn's own code and the ASGI lane, which answers the same, byte for byte.
 import time
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.errors import HeadersTooLarge, ModelNotFound, NotHttp, RequestTimeout, ServiceError
@@ -33,8 +34,10 @@ class Connection(HttpToolsProtocol):
         self._head_unparsed = 0  # httptools keeps an unfinished header to itself, however long it grows
         self._head: bytes | None = None  # of the request that begins with the bytes being parsed, if all of it is there
         self._is_parsing = False  # a request has begun to arrive
+        self._is_upgrade = False  # it wants to change the protocol, and comes again without that
         self._body_is_open = False  # its head is complete
         self._call: Call | None = None  # in the express lane, not answered yet
+        self._refusal: ServiceError | None = None  # to be sent, and the connection closed, when its turn comes
         self._since = shared.now  # since when it has been in its present state
         self._unsent = 0  # bytes at the last sweep, which `_unsent_since` has not seen shrink
         self._unsent_since = shared.now
@@ -52,12 +55,38 @@ class Connection(HttpToolsProtocol):
                 call.body.append(data[end:])
                 call.begin()
                 return
+        if self._refusal is not None:
+            return
         self._head = None if self._is_parsing else head
-        super().data_received(data)
+        self._parse(data)
         if self._is_parsing and not self._body_is_open and not self.transport.is_closing():
             self._head_unparsed += len(data)
             if self._head_unparsed > MAX_HEAD_BYTES + MAX_READ_BYTES:
                 self._refuse(HeadersTooLarge(HEAD_TOO_LARGE))
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                try:
+                    self.parser.feed_data(rest)
+                    return
+                except HttpParserUpgrade as upgrade:
+                    rest = rest[upgrade.args[0] :]
+                    if self._is_upgrade:
+                        self._parse_without_upgrade()
+        except HttpParserError:
+            self.logger.warning(NOT_HTTP)
+            self.send_400_response(NOT_HTTP)
+
+    def _parse_without_upgrade(self) -> None:
+        """Begin the request anew without its wish for another protocol, for which httptools drops the body."""
+        self._is_upgrade = False
+        line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [field for field in self.headers if field[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)  # the old one may be closed
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser.feed_data(b"".join([line, *_lines(fields), b"\r\n"]))
 
     def on_message_begin(self) -> None:
         """Begin a request; its ASGI scope is made when it is known to be needed."""
@@ -77,13 +106,18 @@ class Connection(HttpToolsProtocol):
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._body_is_open = True
+        if self.transport.is_closing():
+            return  # nothing that comes after a last answer is answered
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._is_upgrade = True
+            return
         head, self._head = self._head, None
         plain = self._plain_head() if self._can_express() else None
         if plain is None or self._new_call(plain) is None:
             self._begin_asgi()
         elif head is not None and self._is_all_of(head):
             self.shared.remember(head, plain)
+        self._body_is_open = True
 
     def _is_all_of(self, head: bytes) -> bool:
         """Whether these bytes are the head that was just parsed, to the last: each header on a line of its own."""
@@ -153,17 +187,19 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def on_body(self, body: bytes) -> None:
-        if isinstance(self.cycle, Call):
-            self.cycle.body.append(body)
-        else:
+        if not isinstance(self.cycle, Call):
             super().on_body(body)
+        elif not self.cycle.response_complete:
+            self.cycle.body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._is_upgrade:
+            return
         self._is_parsing = self._body_is_open = False
-        if isinstance(self.cycle, Call):
-            self.cycle.begin()
-        else:
+        if not isinstance(self.cycle, Call):
             super().on_message_complete()
+        elif not self.cycle.response_complete:
+            self.cycle.begin()
 
     # --- the answer ---
 
@@ -216,6 +252,8 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self._refusal is not None:
+            self._send_refusal(self._refusal)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -260,10 +298,8 @@ class Connection(HttpToolsProtocol):
         return unsent > 0 and now - self._unsent_since > self.shared.settings.request_timeout
 
     def _time_out(self, detail: str) -> None:
-        if self.headers is None or (self._body_is_open and not self._is_busy):
-            self.transport.close()  # nothing began, or it is answered already
-        elif self._is_busy and getattr(self.cycle, "response_started", False):
-            self.transport.abort()
+        if self.headers is None:
+            self.transport.close()  # nothing began
         else:
             self._refuse(RequestTimeout(detail))
 
@@ -280,10 +316,32 @@ class Connection(HttpToolsProtocol):
             raise HeadersTooLarge(HEAD_TOO_LARGE)
 
     def _refuse(self, error: ServiceError) -> None:
+        """Refuse the request that is arriving, when those before it are answered; then the connection closes."""
+        if self.transport.is_closing():
+            return
+        if self._body_is_open and self.pipeline:
+            self.pipeline.popleft()  # it waits behind others and has not begun
+            self._wait_to_refuse(error)
+        elif self._is_busy and not self._body_is_open:
+            self._wait_to_refuse(error)
+        elif self._body_is_open and not self._is_busy:
+            self.transport.close()  # it is answered already
+        elif self._is_busy and getattr(self.cycle, "response_started", False):
+            self.transport.abort()
+        else:
+            self._send_refusal(error)
+
+    def _wait_to_refuse(self, error: ServiceError) -> None:
+        self._refusal = error
+        self._body_is_open = False
+        self.flow.pause_reading()
+
+    def _send_refusal(self, error: ServiceError) -> None:
         self.shared.metrics.count_rejection(error.reason)
         self._write(self.shared.refuse(error), close=True)
 
 
+NOT_HTTP = "Invalid HTTP request received."
 HEAD_TOO_LARGE = f"The request line and headers are larger than {MAX_HEAD_BYTES} bytes"
 
 

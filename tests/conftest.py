@@ -1,9 +1,11 @@
 """A real server for the tests: one that they start on a free port, or the one at BASE_URL."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODELS = REPOSITORY / "models"
@@ -90,6 +93,31 @@ def softmaxd(*arguments: str, **settings: str) -> tuple[int, str, str]:
     return result.returncode, result.stdout, result.stderr
 
 
+def connect(port: int) -> socket.socket:
+    """Return a connection on which every send leaves at once."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def receive(connection: socket.socket, until: bytes | None = None) -> bytes:
+    """Return what comes until it ends in `until`, or else until the service closes the connection."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):  # it closed before it had read all, which is how TCP says so
+        while chunk := connection.recv(65536):
+            received += chunk
+            if until is not None and received.endswith(until):
+                break
+    return received
+
+
+def metric(url: str, name: str, **labels: str) -> float:
+    """Return the sum of a metric's samples that have these labels, as `GET /metrics` has them now."""
+    families = text_string_to_metric_families(httpx.get(url + "/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())
+
+
 StartServer = Callable[..., Server]
 
 
@@ -109,12 +137,13 @@ def start_server() -> Iterator[StartServer]:
 
 
 @pytest.fixture(scope="session")
-def base_url() -> Iterator[str]:
-    """Where the service under test is: at BASE_URL, or started here with the committed models."""
+def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the service under test is: at BASE_URL, or started here with the committed models, in a chosen lane."""
     if "BASE_URL" in os.environ:
         yield os.environ["BASE_URL"]
         return
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(MODELS)})
+    express = getattr(request, "param", "on")
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(MODELS), "SOFTMAXD_EXPRESS": express})
     yield server.url
     assert server.stop() == 0
     assert not [line for line in server.messages() if line["level"] in {"ERROR", "CRITICAL"}]

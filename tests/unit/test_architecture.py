@@ -21,6 +21,7 @@ LAYERS = [
 HOMES = {
     "onnxruntime": {"engine"},
     "fastapi": {"protocols.native", "protocols.v1", "asgi", "app"},
+    "httptools": {"connection"},
     "uvicorn": {"connection", "server"},
     "prometheus_client": {"metrics"},
     "pythonjsonlogger": {"logs"},
