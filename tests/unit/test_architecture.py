@@ -10,7 +10,10 @@ from tests.conftest import REPOSITORY
 SERVICE = REPOSITORY / "service"
 LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
-    {"rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"},
+    {
+        *("rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"),
+        "publishing",
+    },
     {"loading", "repository", "asgi", "express"},
     {"protocols", "protocols.native", "protocols.v1"},
     {"app"},
