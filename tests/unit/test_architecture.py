@@ -14,7 +14,7 @@ LAYERS = [
         *("rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"),
         "publishing",
     },
-    {"loading", "repository", "asgi", "express"},
+    {"loading", "repository", "asgi", "express", "graphs", "inspection", "adding"},
     {"protocols", "protocols.native", "protocols.v1"},
     {"app"},
     {"connection"},
@@ -23,6 +23,7 @@ LAYERS = [
 ]
 HOMES = {
     "onnxruntime": {"engine"},
+    "onnx": {"graphs"},
     "fastapi": {"protocols.native", "protocols.v1", "asgi", "app"},
     "httptools": {"connection"},
     "uvicorn": {"connection", "server"},
