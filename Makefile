@@ -3,13 +3,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check format train docs bench bench-peers test-container lock clean
+.PHONY: help run add test check format train docs bench bench-peers test-container lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(VENV)/.serve  ## Serve the committed model on http://127.0.0.1:8000
 	$(BIN)/softmaxd serve
+
+add: $(VENV)/.add  ## Set up what `softmaxd models add` needs besides
 
 test: $(VENV)/.test  ## Run the tests, with the coverage of service/
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
@@ -44,6 +46,8 @@ lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --extra train pyproject.toml -o requirements/train.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --extra add pyproject.toml -o requirements/add.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt pyproject.toml -o requirements/serve.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --group build -o requirements/build.txt
@@ -58,7 +62,7 @@ $(VENV)/.python:
 	@touch $@
 
 # One environment, filled up to what a target needs; every package is pinned with its hashes.
-$(VENV)/.serve $(VENV)/.train $(VENV)/.test: $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.python
+$(VENV)/.serve $(VENV)/.add $(VENV)/.train $(VENV)/.test: $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.python
 	@echo "Setting up $(VENV) for $*"
 	$(PIP) install --require-hashes -r requirements/$*.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --no-index --editable .

@@ -17,8 +17,10 @@ CUDA = "CUDAExecutionProvider"
 class Engine:
     """An ONNX Runtime session: float32 features [n, d] in, every output of the graph out, n rows each."""
 
-    def __init__(self, path: Path, *, device: Device = "auto", threads: int = 1) -> None:
-        self._session = _open_session(path, device, threads)
+    def __init__(self, model: Path | bytes, *, device: Device = "auto", threads: int = 1) -> None:
+        self._session = _open_session(model, device, threads)
+        if not self._session.get_inputs():
+            raise StartupError("the graph has no input")
         self._input_name = self._session.get_inputs()[0].name
         self._names = [output.name for output in self._session.get_outputs()]
         self.provider: str = self._session.get_providers()[0]
@@ -39,24 +41,29 @@ class Engine:
         return dict(zip(self._names, outputs, strict=True))
 
 
-def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.InferenceSession:
+def _open_session(model: Path | bytes, device: Device, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # batch sizes vary: a pattern for each of them would only grow
     options.log_severity_level = 4  # failures reach us as exceptions; warnings would garble the log lines
     if device != "cpu" and CUDA in onnxruntime.get_available_providers():
-        session = _new_session(path, options, [CUDA, CPU])
+        session = _new_session(model, options, [CUDA, CPU])
         if session.get_providers()[0] == CUDA:
             return session  # pragma: no cover - needs a GPU
     if device == "cuda":
         raise StartupError("device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu")
-    return _new_session(path, options, [CPU])
+    return _new_session(model, options, [CPU])
 
 
-def _new_session(path: Path, options: onnxruntime.SessionOptions, providers: list[str]) -> onnxruntime.InferenceSession:
+def _new_session(
+    model: Path | bytes, options: onnxruntime.SessionOptions, providers: list[str]
+) -> onnxruntime.InferenceSession:
+    source = model if isinstance(model, bytes) else str(model)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        return onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
-        reason = str(error).splitlines()[0].replace(str(path), path.name)
+        reason = str(error).splitlines()[0]
+        if isinstance(model, Path):
+            reason = reason.replace(str(model), model.name)
         raise StartupError(f"ONNX Runtime cannot load it: {reason}") from error

@@ -62,12 +62,12 @@ def _sentence(problem: Problem) -> str:
 
 
 class OutputNotFinite(ServiceError):
-    """Features, though finite, that are so large that the model's output is not."""
+    """Features, though finite, for which the model's output is not: most often they are too large."""
 
     status = 422
 
     def __init__(self, row: int) -> None:
-        super().__init__(f"Row {row} is so large that the model's output is not finite")
+        super().__init__(f"Row {row} has numbers for which the model's output is not finite")
         self.row = row
 
 

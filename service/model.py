@@ -72,6 +72,7 @@ class Manifest(_Frozen):
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     metrics: Mapping[str, FiniteFloat] = {}
     provenance: Provenance | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def names_as_json(self) -> bytes:

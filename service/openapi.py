@@ -1,13 +1,13 @@
 """What FastAPI cannot see of an operation, as it reads its body itself: its part of the OpenAPI document."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from service.errors import ServiceError
-from service.model import Manifest
+from service.errors import OutputNotFinite, ServiceError
+from service.model import Manifest, Model
 
 Examples = Mapping[str, tuple[Any, Any]]  # request and answer, by name
 Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them
@@ -42,6 +42,18 @@ def refusal(error: type[ServiceError], body: type) -> dict[str, Any]:
         "description": (error.__doc__ or "").strip(),
         "headers": {name: {"schema": {"type": "string"}, "example": value} for name, value in error.headers.items()},
     }
+
+
+def examples_of(model: Model | None, make: Callable[[Model], Examples]) -> Examples:
+    """Return examples with a model's answers, if there is a model.
+
+    None either when an answer is not finite: where the ranges of the features are unknown, the rows are zeros, whatever
+    the model takes.
+    """
+    try:
+        return {} if model is None else make(model)
+    except OutputNotFinite:
+        return {}
 
 
 def example_rows(manifest: Manifest) -> list[list[float]]:

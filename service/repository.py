@@ -151,7 +151,7 @@ class Repository:
         """Look for changes now: load what is new, retire what has gone."""
         with self._update_lock:
             unloaded = self._unloaded.names()
-            found = dict(_version_folders(self._settings.models_dir))
+            found = dict(version_folders(self._settings.models_dir))
             for key in set(self._catalogue.versions) - set(found):
                 logger.info("retired %s version %d", *key)
                 self._swap(key, None)
@@ -160,7 +160,7 @@ class Repository:
 
     def load(self, name: str) -> None:
         """Serve a model that was unloaded or rejected. Raises `ModelNotFound`, or `StartupError` with the reason."""
-        if not any(key[0] == name for key, _ in _version_folders(self._settings.models_dir)):
+        if not any(key[0] == name for key, _ in version_folders(self._settings.models_dir)):
             raise ModelNotFound("There is no such model in the models folder")
         with self._update_lock:
             self._unloaded.discard(name)
@@ -183,7 +183,7 @@ class Repository:
         folder = self._settings.models_dir
         if not folder.is_dir():
             raise StartupError(f"{folder} is not a folder; set the folder of models with --models-dir")
-        found = list(_version_folders(folder))
+        found = list(version_folders(folder))
         for key, version_folder in sorted(found):
             self._swap(key, self._load(key, version_folder, _stamp(version_folder)))
         for name in {name for (name, _), _ in found} - set(self._catalogue.newest):
@@ -250,7 +250,8 @@ def _rejected(key: Key, stamp: Stamp, error: StartupError) -> Version:
     return Version(*key, state="rejected", reason=str(error), stamp=stamp)
 
 
-def _version_folders(models_dir: Path) -> Iterable[tuple[Key, Path]]:
+def version_folders(models_dir: Path) -> Iterable[tuple[Key, Path]]:
+    """Yield name and version of every version folder, and the folder."""
     for folder in models_dir.glob("[!.]*/*"):
         if folder.name.isascii() and folder.name.isdecimal() and not folder.name.startswith("0") and folder.is_dir():
             yield (folder.parent.name, int(folder.name)), folder

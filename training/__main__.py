@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from service.model import Manifest
+from service.publishing import Refused
 from training.card import EPOCHS
 
 INTERRUPTED = 130  # as a shell reports it: 128 + SIGINT
@@ -27,7 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> int:
     with _without_native_logs():
         from training import blobs  # noqa: PLC0415 - TensorFlow takes ten seconds; --help should not
-        from training.publish import Refused  # noqa: PLC0415
     try:
         folder, manifest = blobs.train(options.models, seeds=options.seeds, epochs=options.epochs)
     except Refused as error:

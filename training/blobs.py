@@ -15,8 +15,9 @@ from sklearn.datasets import make_blobs
 from tqdm import tqdm
 
 from service.model import MANIFEST_FILE, MODEL_FILE, Array, Feature, Manifest, Provenance, SeedResult, sha256
+from service.publishing import Refused, next_version
 from training import card, pictures
-from training.publish import Refused, check_drift, export, next_version, package_versions
+from training.publish import check_drift, export, package_versions
 
 NAME = "blobs"
 LABELS = ("blob-0", "blob-1", "blob-2", "blob-3")

@@ -1,9 +1,6 @@
-"""Publishes a trained network as the next version of a model: all of its files, or none of them."""
+"""Exports a trained network to ONNX, and checks that the file answers as the network does."""
 
-import os
-import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from importlib.metadata import version as package_version
 from pathlib import Path
 
@@ -14,43 +11,10 @@ import tf2onnx
 
 from service.engine import Engine
 from service.model import Array
+from service.publishing import Refused
 
 OPSET = 18
 MAX_DRIFT = 1e-6  # between Keras and ONNX Runtime, in any probability of the test rows
-
-
-class Refused(Exception):
-    """The network must not be published; the message says why."""
-
-
-@contextmanager
-def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Give an empty folder to write the next version of a model into, and the number of that version.
-
-    After the block the folder is renamed to `folder`/<number>. On any exception, Ctrl-C included, it is removed
-    instead. Until then its name starts with a dot, so that no reader takes it for a version.
-
-    Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten.
-    """
-    number = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
-    unfinished = folder / f".unfinished-{number}-{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished.mkdir()
-        yield unfinished, number
-        _rename(unfinished, folder / str(number))
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-
-
-def _rename(source: Path, target: Path) -> None:
-    try:
-        source.rename(target)  # POSIX refuses when the target is a folder with anything in it
-    except OSError as error:
-        if target.exists():
-            raise Refused(f"version {target.name} has been published by another run in the meantime") from error
-        raise
 
 
 def export(network: keras.Model, path: Path) -> None:

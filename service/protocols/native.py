@@ -38,7 +38,7 @@ from service.errors import (
 )
 from service.lifecycle import Lifecycle
 from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, to_json
-from service.openapi import Examples, Responses, example_rows, operation_docs, refusal
+from service.openapi import Examples, Responses, example_rows, examples_of, operation_docs, refusal
 from service.operations import JSON, Headers, Job, Operation, Reply, content_headers, header_fields, refuse_compressed
 from service.repository import Repository, Version
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, invalid, read_features, read_logits
@@ -262,7 +262,7 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
 def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
     """Return the answer to `POST …/predict`, float32 digits that round-trip.
 
-    Raises `OutputNotFinite` when features, though finite, are so large that an output is not.
+    Raises `OutputNotFinite` when an output is not finite, though the features are.
     """
     labels = job.manifest.labels_as_json
     parts = [b'{%s,"labels":[%s]' % (job.manifest.names_as_json, b",".join([labels[index] for index in outputs.best]))]
@@ -315,7 +315,7 @@ def refuse(error: ServiceError) -> Reply:
     """Return an error in FastAPI's convention: a list for a wrong body, one sentence for the rest."""
     if isinstance(error, OutputNotFinite):
         error = invalid(
-            "too_large", ["instances", error.row], "Input is so large that the model's output is not finite"
+            "too_large", ["instances", error.row], "Input should be numbers for which the model's output is finite"
         )
     detail = error.problems if isinstance(error, InvalidBody) else error.detail
     return Reply(orjson.dumps({"detail": detail}), error.status, headers=header_fields(error.headers))
@@ -405,7 +405,7 @@ def router(models: Repository, endpoints: Mapping[str, Endpoint], lifecycle: Lif
 
 
 def _add_operations(api: APIRouter, models: Repository, endpoints: Mapping[str, Endpoint]) -> None:
-    examples = {} if models.default is None else _predict_examples(models.find(None))
+    examples = examples_of(None if models.default is None else models.find(None), _predict_examples)
     for path, summary, description in (
         ("/softmax", "Raw logits → probabilities", SOFTMAX_DESCRIPTION),
         ("/predict", "Features → class probabilities, by the default model", PREDICT_DESCRIPTION),

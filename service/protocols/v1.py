@@ -24,7 +24,7 @@ from service.errors import (
 )
 from service.lifecycle import Lifecycle
 from service.model import Array, Manifest, Model, Outputs, to_json
-from service.openapi import Examples, Responses, example_rows, operation_docs, path_parameters, refusal
+from service.openapi import Examples, Responses, example_rows, examples_of, operation_docs, path_parameters, refusal
 from service.operations import Headers, Job, Operation, Reply, content_headers, header_fields, refuse_compressed
 from service.repository import Repository, Version
 from service.rows import FAIL_FAST, MAX_KEY, Matrix, Vector, invalid, read_json, read_large, refuse_nan, to_features
@@ -364,8 +364,8 @@ def router(models: Repository, endpoints: Mapping[str, Endpoint], lifecycle: Lif
 
 def _add_operations(api: APIRouter, models: Repository, endpoints: Mapping[str, Endpoint]) -> None:
     default = None if models.default is None else models.find(None)
-    predictions = {} if default is None else _predict_examples(default)
-    classifications = {} if default is None else _classify_examples(default)
+    predictions = examples_of(default, _predict_examples)
+    classifications = examples_of(default, _classify_examples)
     refusals = _refusals(*ERRORS)
     for path, whose in PATHS.items():
         api.add_api_route(

@@ -325,7 +325,7 @@ def test_what_json_has_no_numbers_for_is_400_even_where_nobody_looks(
             {"instances": ROWS, "signature_name": "probabilities"},
             "signature_name: Input should be 'serving_default' or 'logits'",
         ),
-        ({"instances": [[1, 2], [3.4e38, 3.4e38]]}, "Row 1 is so large that the model's output is not finite"),
+        ({"instances": [[1, 2], [3.4e38, 3.4e38]]}, "Row 1 has numbers for which the model's output is not finite"),
     ],
 )
 def test_says_what_is_wrong_with_a_body_of_predict(client: httpx.Client, body: object, sentence: str) -> None:
@@ -351,7 +351,7 @@ def test_says_what_is_wrong_with_a_body_of_predict(client: httpx.Client, body: o
             "context: Input should be empty: give each example all of its features",
         ),
         ({"examples": EXAMPLES, "signature_name": 1}, "signature_name: Input should be 'serving_default' or 'logits'"),
-        ({"examples": [{"x1": 3.4e38, "x2": 3.4e38}]}, "Row 0 is so large that the model's output is not finite"),
+        ({"examples": [{"x1": 3.4e38, "x2": 3.4e38}]}, "Row 0 has numbers for which the model's output is not finite"),
     ],
 )
 def test_says_what_is_wrong_with_a_body_of_classify(client: httpx.Client, body: object, sentence: str) -> None:

@@ -239,7 +239,10 @@ def test_health_is_1_when_nobody_answers() -> None:
     assert one_line(error).startswith(f"softmaxd: no answer from 127.0.0.1 port {port}: ")
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["health"]])
+@pytest.mark.parametrize(
+    "command",
+    [[], ["serve"], ["health"], ["models"], ["models", "add"], ["models", "list"], ["models", "check"]],
+)
 def test_help_has_an_example(command: list[str]) -> None:
     code, output, _ = softmaxd(*command, "--help")
 

@@ -10,8 +10,11 @@ from tests.conftest import REPOSITORY
 SERVICE = REPOSITORY / "service"
 LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
-    {"rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"},
-    {"loading", "repository", "asgi", "express"},
+    {
+        *("rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"),
+        "publishing",
+    },
+    {"loading", "repository", "asgi", "express", "graphs", "inspection", "adding"},
     {"protocols", "protocols.native", "protocols.v1"},
     {"app"},
     {"connection"},
@@ -20,6 +23,7 @@ LAYERS = [
 ]
 HOMES = {
     "onnxruntime": {"engine"},
+    "onnx": {"graphs"},
     "fastapi": {"protocols.native", "protocols.v1", "asgi", "app"},
     "httptools": {"connection"},
     "uvicorn": {"connection", "server"},

@@ -36,7 +36,7 @@ def test_an_error_keeps_its_status_and_headers(kind: type[ServiceError]) -> None
     ("error", "sentence"),
     [
         (InvalidBody({"type": "missing", "loc": ["examples"], "msg": "Field required"}), "examples: Field required"),
-        (OutputNotFinite(3), "Row 3 is so large that the model's output is not finite"),
+        (OutputNotFinite(3), "Row 3 has numbers for which the model's output is not finite"),
     ],
 )
 def test_what_the_client_did_wrong_is_400(error: ServiceError, sentence: str) -> None:

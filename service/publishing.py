@@ -1,0 +1,41 @@
+"""Publishes the next version of a model: all of its files, or none of them."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Refused(Exception):
+    """The model must not be published; the message is the one line that says why."""
+
+
+@contextmanager
+def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Give an empty folder to write the next version of a model into, and the number of that version.
+
+    After the block the folder is renamed to `folder`/<number>. On any exception, Ctrl-C included, it is removed
+    instead. Until then its name starts with a dot, so that no reader takes it for a version.
+
+    Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten.
+    """
+    number = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
+    unfinished = folder / f".unfinished-{number}-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir()
+        yield unfinished, number
+        _rename(unfinished, folder / str(number))
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)  # POSIX refuses when the target is a folder with anything in it
+    except OSError as error:
+        if target.exists():
+            raise Refused(f"version {target.name} has been published by another run in the meantime") from error
+        raise

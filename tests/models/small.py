@@ -1,0 +1,47 @@
+"""Small ONNX graphs for the tests, by onnx's own helpers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+WEIGHTS = np.array([[1.0, -1.0, 0.5], [0.25, 2.0, -1.5]], dtype=np.float32)  # two features, three classes
+
+Shape = Sequence[int | str | None]
+
+
+def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> onnx.NodeProto:
+    """Return a node; its tensors are named with spaces between them."""
+    return helper.make_node(operator, inputs.split(), outputs.split(), **attributes)
+
+
+def tensor(name: str, shape: Shape | None, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def model(
+    nodes: Sequence[onnx.NodeProto],
+    *,
+    inputs: Sequence[onnx.ValueInfoProto] | None = None,
+    outputs: Sequence[onnx.ValueInfoProto],
+    constants: Mapping[str, np.ndarray[Any, Any]] | None = None,
+    opset: int = 17,
+) -> onnx.ModelProto:
+    """Return a model; without others it has one input x [n, 2], and `WEIGHTS` as w."""
+    arrays = {"w": WEIGHTS} if constants is None else constants
+    graph = helper.make_graph(
+        nodes,
+        "classifier",
+        [tensor("x", ["n", 2])] if inputs is None else inputs,
+        outputs,
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=9)
+
+
+def logits_only() -> onnx.ModelProto:
+    """Return the plainest classifier: x · w."""
+    return model([node("MatMul", "x w", "scores")], outputs=[tensor("scores", ["n", 3])])
