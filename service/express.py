@@ -38,7 +38,6 @@ class Shared:
         self.lifecycle = lifecycle
         self.metrics = metrics
         self.settings = settings
-        self.now = time.monotonic()  # as of the last sweep
         self.known: dict[bytes, PlainHead] = {}  # heads that came before
         self.large = LargeBodies()
         self.default_headers: list[tuple[bytes, bytes]] = []  # that `head_of_200` was made with

@@ -63,11 +63,11 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _sweep(self) -> None:
-        self._shared.now = time.monotonic()
         self._shared.metrics.save()
+        now = time.monotonic()
         for connection in list(self.server_state.connections):
             assert isinstance(connection, Connection)
-            connection.sweep(self._shared.now)
+            connection.sweep(now)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close every connection; one whose request is still in flight is given up."""
@@ -120,7 +120,7 @@ class Worker(multiprocess.Process):
         settings = self.config.settings
         set_up_logs(settings.log_format, settings.log_level)
         try:
-            self._server = _new_server(WorkerServer, settings, Metrics(self.config.metrics_folder))
+            self._server = new_server(WorkerServer, settings, Metrics(self.config.metrics_folder))
         except StartupError as error:
             logger.error("%s", error)
             sys.exit(STARTUP_FAILURE)
@@ -135,7 +135,7 @@ class Worker(multiprocess.Process):
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; raises `StartupError`."""
     if settings.workers == 1:
-        server = _new_server(Server, settings, Metrics())
+        server = new_server(Server, settings, Metrics())
         with _listen(settings.host, settings.port) as listener:
             logger.info("listening on %s", _url(listener))
             server.run(sockets=[listener])
@@ -161,7 +161,8 @@ def _supervise(settings: Settings) -> None:
         raise StartupError("a worker could not start; its log line says why")
 
 
-def _new_server(kind: type[Server], settings: Settings, metrics: Metrics) -> Server:
+def new_server(kind: type[Server], settings: Settings, metrics: Metrics) -> Server:
+    """Return a server of this kind, not started, for an application of its own."""
     app = create_app(settings, metrics)
     shared = Shared(app.state.operations, app.state.lifecycle, metrics, settings)
     config = uvicorn.Config(
