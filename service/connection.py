@@ -38,9 +38,9 @@ class Connection(HttpToolsProtocol):
         self._body_is_open = False  # its head is complete
         self._call: Call | None = None  # in the express lane, not answered yet
         self._refusal: ServiceError | None = None  # to be sent, and the connection closed, when its turn comes
-        self._since = shared.now  # since when it has been in its present state
-        self._unsent = 0  # bytes at the last sweep, which `_unsent_since` has not seen shrink
-        self._unsent_since = shared.now
+        self._since: float | None = None  # the sweep that first saw it in its present state, if one has
+        self._unsent = 0  # bytes at the last sweep
+        self._unsent_since = 0.0  # the sweep since which they have not become fewer
 
     # --- the head ---
 
@@ -92,7 +92,7 @@ class Connection(HttpToolsProtocol):
         """Begin a request; its ASGI scope is made when it is known to be needed."""
         self._head_bytes = self._head_unparsed = 0
         self._is_parsing = True
-        self._since = self.shared.now
+        self._since = None
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -245,7 +245,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it: as uvicorn does, but without a timer for each connection."""
         self.server_state.total_requests += 1
-        self._since = self.shared.now
+        self._since = None
         if self.transport.is_closing():
             return
         if not self.flow.write_paused:
@@ -274,34 +274,32 @@ class Connection(HttpToolsProtocol):
     def sweep(self, now: float) -> None:
         """Close the connection when it has been in its present state for too long; called about once a second."""
         settings = self.shared.settings
+        if self._since is None:
+            self._since = now
+        seconds = now - self._since
         if self._is_stuck(now):
             self.transport.abort()
         elif self.transport.is_closing():
             return
         elif self._body_is_open and not self.pipeline:
-            if now - self._since > settings.request_timeout:
-                self._time_out(f"The request did not arrive within {settings.request_timeout:g} s")
+            if seconds > settings.request_timeout:
+                self._refuse(RequestTimeout(f"The request did not arrive within {settings.request_timeout:g} s"))
         elif self._is_busy:
             return  # it is our turn
-        elif self._is_parsing or self.headers is None:
-            if now - self._since > settings.header_timeout:
-                self._time_out(f"The request line and headers did not arrive within {settings.header_timeout:g} s")
-        elif now - self._since > settings.keep_alive_timeout:
+        elif self._is_parsing:
+            if seconds > settings.header_timeout:
+                timeout = f"{settings.header_timeout:g} s"
+                self._refuse(RequestTimeout(f"The request line and headers did not arrive within {timeout}"))
+        elif seconds > (settings.header_timeout if self.cycle is None else settings.keep_alive_timeout):
             self.transport.close()
 
     def _is_stuck(self, now: float) -> bool:
         """Whether the client has read nothing of what waits to be sent, for `request_timeout`."""
         unsent = self.transport.get_write_buffer_size()
-        if unsent == 0 or unsent < self._unsent:
+        if not 0 < self._unsent <= unsent:
             self._unsent_since = now
         self._unsent = unsent
         return unsent > 0 and now - self._unsent_since > self.shared.settings.request_timeout
-
-    def _time_out(self, detail: str) -> None:
-        if self.headers is None:
-            self.transport.close()  # nothing began
-        else:
-            self._refuse(RequestTimeout(detail))
 
     def send_400_response(self, msg: str) -> None:
         """Answer what httptools could not parse, or what a callback refused by raising."""

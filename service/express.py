@@ -39,7 +39,6 @@ class Shared:
         self.lifecycle = lifecycle
         self.metrics = metrics
         self.settings = settings
-        self.now = time.monotonic()  # as of the last sweep
         self.known: dict[bytes, PlainHead] = {}  # heads that came before
         self.large = LargeBodies()
         self._arrived: list[Call] = []

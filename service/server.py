@@ -65,11 +65,11 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _sweep(self) -> None:
-        self._shared.now = time.monotonic()
         self._shared.metrics.save()
+        now = time.monotonic()
         for connection in list(self.server_state.connections):
             assert isinstance(connection, Connection)
-            connection.sweep(self._shared.now)
+            connection.sweep(now)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close every connection; one whose request is still in flight is given up."""
@@ -86,11 +86,6 @@ class WorkerServer(Server):
     def __init__(self, config: uvicorn.Config, shared: Shared) -> None:
         super().__init__(config, shared)
         self._supervisor = os.getppid()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Leave Ctrl-C, which a terminal sends to every process, to the supervisor."""
-        if sig != signal.SIGINT:
-            super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
         if os.getppid() != self._supervisor and not self._lifecycle.draining:
@@ -118,11 +113,19 @@ class Worker(multiprocess.Process):
 
     config: WorkersConfig
 
+    def start(self) -> None:
+        """Start it deaf to Ctrl-C, which a terminal sends to every process: the supervisor says when to end."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         settings = self.config.settings
         set_up_logs(settings.log_format, settings.log_level)
         try:
-            self._server = _new_server(WorkerServer, settings, self.config.shared_folder)
+            self._server = new_server(WorkerServer, settings, self.config.shared_folder)
         except StartupError as error:
             logger.error("%s", error)
             sys.exit(STARTUP_FAILURE)
@@ -137,7 +140,7 @@ class Worker(multiprocess.Process):
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; raises `StartupError`."""
     if settings.workers == 1:
-        server = _new_server(Server, settings)
+        server = new_server(Server, settings)
         with _listen(settings.host, settings.port) as listener:
             logger.info("listening on %s", _url(listener))
             server.run(sockets=[listener])
@@ -163,7 +166,8 @@ def _supervise(settings: Settings) -> None:
         raise StartupError("a worker could not start; its log line says why")
 
 
-def _new_server(kind: type[Server], settings: Settings, shared_folder: Path | None = None) -> Server:
+def new_server(kind: type[Server], settings: Settings, shared_folder: Path | None = None) -> Server:
+    """Return a server of this kind, not started, for an application of its own."""
     app = create_app(settings, shared_folder)
     shared = Shared(app.state.operations, app.state.lifecycle, app.state.metrics, settings)
     config = uvicorn.Config(
