@@ -15,7 +15,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import multiprocess
 
 from service.connection import Connection
-from service.metrics import Metrics
 from service.server import Server, Worker, WorkerServer, new_server
 from service.settings import Settings
 from tests.conftest import MODELS
@@ -80,7 +79,7 @@ def run(main: Callable[[Server], Coroutine[Any, Any, None]], express: str = "on"
     settings = Settings(
         models_dir=MODELS, express=express, header_timeout=10, request_timeout=30, keep_alive_timeout=75
     )
-    server = new_server(Server, settings, Metrics())
+    server = new_server(Server, settings)
     server.config.load()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(server))
