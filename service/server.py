@@ -12,6 +12,7 @@ import time
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -83,14 +84,15 @@ class Server(uvicorn.Server):
 class WorkerServer(Server):
     """The server of one worker among several: its supervisor says when to end, or has died itself."""
 
-    def __init__(self, config: uvicorn.Config, shared: Shared) -> None:
-        super().__init__(config, shared)
-        self._supervisor = os.getppid()
+    supervisor = 0  # its process id
 
     async def on_tick(self, counter: int) -> bool:
-        if os.getppid() != self._supervisor and not self._lifecycle.draining:
+        if os.getppid() != self.supervisor and not self._lifecycle.draining:
             self.handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)
+
+
+AnyServer = TypeVar("AnyServer", bound=Server)
 
 
 class WorkersConfig(uvicorn.Config):
@@ -106,6 +108,7 @@ class WorkersConfig(uvicorn.Config):
         )
         self.settings = settings
         self.shared_folder = shared_folder
+        self.supervisor = os.getpid()
 
 
 class Worker(multiprocess.Process):
@@ -125,10 +128,12 @@ class Worker(multiprocess.Process):
         settings = self.config.settings
         set_up_logs(settings.log_format, settings.log_level)
         try:
-            self._server = new_server(WorkerServer, settings, self.config.shared_folder)
+            server = new_server(WorkerServer, settings, self.config.shared_folder)
         except StartupError as error:
             logger.error("%s", error)
             sys.exit(STARTUP_FAILURE)
+        server.supervisor = self.config.supervisor
+        self._server = server
         super().target(sockets)
 
     def pong(self) -> None:
@@ -166,7 +171,7 @@ def _supervise(settings: Settings) -> None:
         raise StartupError("a worker could not start; its log line says why")
 
 
-def new_server(kind: type[Server], settings: Settings, shared_folder: Path | None = None) -> Server:
+def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | None = None) -> AnyServer:
     """Return a server of this kind, not started, for an application of its own."""
     app = create_app(settings, shared_folder)
     shared = Shared(app.state.operations, app.state.lifecycle, app.state.metrics, settings)
