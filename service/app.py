@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from service import __version__
 from service.asgi import endpoint, to_response
 from service.errors import InternalError, ServiceError
-from service.lifecycle import InFlight, Lifecycle
+from service.lifecycle import UNANSWERED, InFlight, Lifecycle
 from service.metrics import MEDIA_TYPE, Metrics
 from service.protocols import native
 from service.repository import load_models
@@ -71,7 +71,7 @@ async def _fail(_request: Request, _error: Exception) -> Response:
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:
-    return Response()  # the client left while it sent its body: nobody reads this
+    return Response(status_code=UNANSWERED)  # the client left: nobody reads this
 
 
 def _metrics_endpoint(metrics: Metrics) -> Callable[[], Awaitable[Response]]:
