@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from service import __version__
 from service.asgi import endpoint, to_response
 from service.errors import InternalError, ServiceError
-from service.lifecycle import InFlight, Lifecycle
+from service.lifecycle import UNANSWERED, InFlight, Lifecycle
 from service.metrics import MEDIA_TYPE, Metrics
 from service.operations import Reply
 from service.protocols import native, v1
@@ -102,7 +102,7 @@ def _refusal(path: str, error: ServiceError) -> Reply:
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:
-    return Response()  # the client left while it sent its body: nobody reads this
+    return Response(status_code=UNANSWERED)  # the client left: nobody reads this
 
 
 def _metrics_endpoint(metrics: Metrics) -> Callable[[], Awaitable[Response]]:

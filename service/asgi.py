@@ -1,5 +1,6 @@
 """The ASGI lane: an operation as a FastAPI route. It is the reference; everything works here, on any ASGI server."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -9,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from service.errors import InternalError, ServiceError, TooLarge
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
-from service.model import NOTHING
+from service.model import NOTHING, Array, Model, Outputs
 from service.operations import Operation, Reply
 
 logger = logging.getLogger(__name__)
@@ -42,8 +43,22 @@ async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max
     headers = request.headers.raw
     operation.check(headers)
     job = operation.decode(await _read_body(request, max_body_bytes), headers, model)
-    outputs = await model.predict(job.features) if model and job.features is not None else NOTHING
+    outputs = await _predict(model, job.features, request) if model and job.features is not None else NOTHING
     return operation.encode(outputs, job)
+
+
+async def _predict(model: Model, features: Array, request: Request) -> Outputs:
+    """Ask the model; raises `ClientDisconnect` when the client leaves, whose rows then leave their batch."""
+    outputs = asyncio.ensure_future(model.predict(features))
+    left = asyncio.ensure_future(request.receive())  # the body is there: all that may come is that the client left
+    try:
+        await asyncio.wait((outputs, left), return_when=asyncio.FIRST_COMPLETED)
+        if not outputs.done():
+            raise ClientDisconnect
+        return outputs.result()
+    finally:
+        outputs.cancel()
+        left.cancel()
 
 
 async def _read_body(request: Request, max_bytes: int) -> bytes:

@@ -9,6 +9,7 @@ from service.errors import NotReady
 from service.metrics import Metrics
 
 UNMATCHED = "unmatched"  # the operation of a request whose path is none of ours
+UNANSWERED = 499  # the status that nginx logs for a client that left; none is sent
 
 
 class Lifecycle:
@@ -37,7 +38,7 @@ class InFlight:
             await self.app(scope, receive, send)
             return
         start = time.perf_counter()
-        status = 0
+        status = UNANSWERED
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -54,6 +55,7 @@ class InFlight:
             # given up at the end of the drain: its connection is closed, and uvicorn would log a traceback
         finally:
             self.lifecycle.in_flight -= 1
-            route = scope.get("route")
-            operation = route.path if route else UNMATCHED
-            self.metrics.count_request(operation, status, "asgi", time.perf_counter() - start)
+            if status != UNANSWERED:
+                route = scope.get("route")
+                operation = route.path if route else UNMATCHED
+                self.metrics.count_request(operation, status, "asgi", time.perf_counter() - start)

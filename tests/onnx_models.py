@@ -10,6 +10,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from service.model import MANIFEST_FILE, MODEL_FILE, Feature, Manifest
 
+SIDE = 512  # of the matrix that the slow network multiplies
 LABELS = ("a", "b", "c")
 FEATURES = ("x1", "x2")
 
@@ -23,14 +24,20 @@ def linear(bias: Sequence[float] = (0.0, 0.0, 0.0)) -> onnx.ModelProto:
     )
 
 
-def classifier(nodes: Sequence[NodeProto], constants: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """Return a model of nodes that make `logits` [n, 3] of `features` [n, 2], with the softmax added."""
+def classifier(
+    nodes: Sequence[NodeProto],
+    constants: dict[str, np.ndarray],
+    *,
+    features: int = len(FEATURES),
+    classes: int = len(LABELS),
+) -> onnx.ModelProto:
+    """Return a model of nodes that make `logits` [n, classes] of `features` [n, features], with the softmax added."""
     graph = helper.make_graph(
         [*nodes, helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1)],
         "classifier",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", len(FEATURES)])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", features])],
         [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", len(LABELS)])
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", classes])
             for name in ("logits", "probabilities")
         ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
@@ -38,7 +45,16 @@ def classifier(nodes: Sequence[NodeProto], constants: dict[str, np.ndarray]) -> 
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
-def publish(models: Path, version: int, content: bytes, *, name: str = "linear", digest: str | None = None) -> Path:
+def publish(
+    models: Path,
+    version: int,
+    content: bytes,
+    *,
+    name: str = "linear",
+    digest: str | None = None,
+    labels: Sequence[str] = LABELS,
+    features: Sequence[Feature] = tuple(Feature(name=name, min=-1.0, max=1.0) for name in FEATURES),
+) -> Path:
     """Write a version folder and rename it into place; returns it."""
     folder = models / name / str(version)
     unfinished = models / name / f".{version}"
@@ -48,9 +64,42 @@ def publish(models: Path, version: int, content: bytes, *, name: str = "linear",
         name=name,
         version=version,
         sha256=digest or hashlib.sha256(content).hexdigest(),
-        labels=LABELS,
-        features=tuple(Feature(name=feature, min=-1.0, max=1.0) for feature in FEATURES),
+        labels=tuple(labels),
+        features=tuple(features),
     )
     (unfinished / MANIFEST_FILE).write_text(manifest.model_dump_json())
     unfinished.rename(folder)
     return folder
+
+
+def publish_slow(models: Path, version: int = 1) -> None:
+    """Publish `slow`, which multiplies a large matrix by itself as often as the largest `x1` of its batch says."""
+    value = helper.make_tensor_value_info
+    square = [SIDE, SIDE]
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("MatMul", ["matrix", "matrix"], ["product"])],
+        "body",
+        [
+            value("turn", TensorProto.INT64, []),
+            value("go", TensorProto.BOOL, []),
+            value("matrix", TensorProto.FLOAT, square),
+        ],
+        [value("on", TensorProto.BOOL, []), value("product", TensorProto.FLOAT, square)],
+    )
+    nodes = [
+        helper.make_node("Gather", ["features", "first"], ["x1"], axis=1),
+        helper.make_node("ReduceMax", ["x1"], ["largest"], keepdims=0),
+        helper.make_node("Cast", ["largest"], ["turns"], to=TensorProto.INT64),
+        helper.make_node("Loop", ["turns", "", "start"], ["end"], body=body),
+        helper.make_node("ReduceMean", ["end"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["features", "nothing"], ["logits"]),
+    ]
+    constants = {
+        "first": np.array(0),
+        "start": np.full(square, 1 / SIDE, dtype=np.float32),  # its square is itself
+        "zero": np.array(0, dtype=np.float32),
+    }
+    features = [Feature(name="x1", min=0, max=20), Feature(name="x2")]  # 10 turns at warm-up
+    content = classifier(nodes, constants, classes=2).SerializeToString()
+    publish(models, version, content, name="slow", labels=["one", "two"], features=features)

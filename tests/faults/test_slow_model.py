@@ -1,106 +1,165 @@
-"""A model that takes its time runs beside the event loop: the service goes on answering, and rows gather."""
+"""A model that takes its time: the service stays awake meanwhile, gathers rows, and says when it has too many."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import select
+import signal
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
-from onnx import helper
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import Server, StartServer
-from tests.onnx_models import classifier, publish
+from tests.conftest import Server, StartServer, connect, metric, receive
+from tests.onnx_models import publish_slow
 
-SIZE = 2000  # of a square matrix that is multiplied by itself in each run: a third of a second or more
-CLIENTS = 8
-BODY = {"instances": [[0.5, 0.5]]}
+A_WHILE = 1000.0  # turns of the slow network: about a second
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
-    nodes = [
-        helper.make_node("Gemm", ["features", "weights", "bias"], ["plain"]),
-        helper.make_node("ReduceSum", ["features"], ["sum"], keepdims=0),
-        helper.make_node("Expand", ["sum", "shape"], ["large"]),
-        helper.make_node("MatMul", ["large", "large"], ["product"]),
-        helper.make_node("ReduceSum", ["product"], ["total"], keepdims=0),
-        helper.make_node("Mul", ["total", "zero"], ["nothing"]),
-        helper.make_node("Add", ["plain", "nothing"], ["logits"]),
-    ]
-    constants = {
-        "weights": np.array([[1.0, 0.5, -0.5], [-1.0, 0.25, 2.0]], dtype=np.float32),
-        "bias": np.zeros(3, dtype=np.float32),
-        "shape": np.array([SIZE, SIZE]),
-        "zero": np.array(0.0, dtype=np.float32),
-    }
-    publish(tmp_path, 1, classifier(nodes, constants).SerializeToString(), name="slow")
-    return tmp_path
-
-
-def post(server: Server) -> httpx.Response:
-    return httpx.post(server.url + "/models/slow/predict", json=BODY, timeout=60)
-
-
-def sample(server: Server, name: str) -> float:
-    families = text_string_to_metric_families(httpx.get(server.url + "/metrics").text)
-    return sum(sample.value for family in families for sample in family.samples if sample.name == name)
-
-
-@pytest.fixture(params=["on", "off"])
-def express(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=["on", "off"], ids="express={}".format)
+def lane(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_others_are_answered_and_rows_gather_while_it_runs(
-    start_server: StartServer, models: Path, express: str
+@pytest.fixture
+def models(tmp_path: Path) -> str:
+    publish_slow(tmp_path)
+    return str(tmp_path)
+
+
+@contextlib.contextmanager
+def asked(server: Server, turns: float, rows: int = 1) -> Iterator[socket.socket]:
+    """Ask for a prediction, and go on when it runs, or waits for one that does."""
+    body = b'{"instances": [%s]}' % b",".join([b"[%g, 0]" % turns] * rows)
+    with connect(server.port) as connection, connect(server.port) as other:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        for _ in range(3):  # a question takes turns of the event loop, in which the rows go to the engine
+            other.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert status_of(other) == 200
+        yield connection
+
+
+def is_answered(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+def status_of(connection: socket.socket) -> int:
+    return int(receive(connection, b"}").split()[1])
+
+
+def test_it_runs_in_a_thread_while_the_service_answers_others(
+    start_server: StartServer, models: str, lane: str
 ) -> None:
-    server = start_server(models_dir=str(models), express=express)
-    stop = threading.Event()
-    served_between = []
+    server = start_server(models_dir=models, express=lane)
 
-    def watch() -> None:
-        with httpx.Client() as client:
-            while not stop.is_set():
-                client.get(server.url + "/livez")
-                served_between.append(sample(server, "softmaxd_batch_rows_count"))
+    with asked(server, A_WHILE) as slow:
+        assert httpx.get(server.url + "/readyz").status_code == 200
+        assert httpx.post(server.url + "/softmax", content=b'{"logits": [1]}').status_code == 200
+        assert not is_answered(slow)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        responses = [future.result() for future in [pool.submit(post, server) for _ in range(4 * CLIENTS)]]
-    stop.set()
-    watcher.join()
-
-    assert [response.status_code for response in responses] == [200] * 4 * CLIENTS
-    assert len({response.text for response in responses}) == 1
-    batches = sample(server, "softmaxd_batch_rows_count")
-    assert sample(server, "softmaxd_batch_rows_sum") == 4 * CLIENTS
-    assert batches < 4 * CLIENTS
-    assert len(served_between) > batches  # more than one answer beside each run
-    assert next(message for message in server.messages() if "serving" in str(message["message"]))["inline"] is False
+        assert status_of(slow) == 200
+    assert server.messages()[0]["inline"] is False
 
 
-def test_a_full_queue_is_429_at_once(start_server: StartServer, models: Path, express: str) -> None:
-    server = start_server(models_dir=str(models), express=express, max_queued_rows="1")
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        responses = [future.result() for future in [pool.submit(post, server) for _ in range(CLIENTS)]]
+def test_rows_gather_into_one_batch_while_another_runs(start_server: StartServer, models: str, lane: str) -> None:
+    server = start_server(models_dir=models, express=lane)
 
-    refused = [response for response in responses if response.status_code == 429]
-    assert refused
-    assert {response.status_code for response in responses} == {200, 429}
-    assert refused[0].headers["retry-after"] == "1"
-    assert "rows are waiting" in refused[0].json()["detail"]
-    assert sample(server, "softmaxd_rejections_total") == len(refused)
+    with contextlib.ExitStack() as stack:
+        slow = stack.enter_context(asked(server, A_WHILE))
+        others = [stack.enter_context(asked(server, 0, rows=3)) for _ in range(10)]
+        assert metric(server.url, "softmaxd_queued_rows") == 30
+        assert not is_answered(slow)
+
+        assert [status_of(connection) for connection in (slow, *others)] == [200] * 11
+    assert metric(server.url, "softmaxd_batch_rows_count") == 2
+    assert metric(server.url, "softmaxd_batch_rows_sum") == 31
+    assert metric(server.url, "softmaxd_queued_rows") == 0
 
 
-def test_rows_that_wait_too_long_are_504(start_server: StartServer, models: Path, express: str) -> None:
-    server = start_server(models_dir=str(models), express=express, queue_timeout="0.05")
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        responses = [future.result() for future in [pool.submit(post, server) for _ in range(CLIENTS)]]
+def test_more_rows_than_may_wait_are_refused_at_once(start_server: StartServer, models: str, lane: str) -> None:
+    server = start_server(models_dir=models, express=lane, max_queued_rows="10")
 
-    late = [response for response in responses if response.status_code == 504]
-    assert late
-    assert {response.status_code for response in responses} == {200, 504}
-    assert late[0].json() == {"detail": "waited in the queue for more than 0.05 s"}
+    with asked(server, A_WHILE) as slow, asked(server, 0, rows=10) as waiting:
+        refused = httpx.post(server.url + "/predict", content=b'{"instances": [[0, 0]]}')
+        assert not is_answered(slow)
+
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert refused.json() == {"detail": "10 rows are waiting; try again later"}
+        assert [status_of(slow), status_of(waiting)] == [200, 200]
+    assert httpx.post(server.url + "/predict", content=b'{"instances": [[0, 0]]}').status_code == 200
+    assert metric(server.url, "softmaxd_rejections_total", reason="queue_full") == 1
+
+
+def test_rows_that_wait_too_long_are_given_up_while_another_batch_runs(
+    start_server: StartServer, models: str, lane: str
+) -> None:
+    server = start_server(models_dir=models, express=lane, queue_timeout="0.1")
+
+    with asked(server, A_WHILE) as slow:
+        late = httpx.post(server.url + "/predict", content=b'{"instances": [[0, 0]]}')
+        assert not is_answered(slow)
+
+        assert late.status_code == 504
+        assert late.json() == {"detail": "waited in the queue for more than 0.1 s"}
+        assert status_of(slow) == 200
+    assert metric(server.url, "softmaxd_batch_rows_sum") == 1
+
+
+def test_the_rows_of_a_client_that_left_do_not_run(start_server: StartServer, models: str, lane: str) -> None:
+    server = start_server(models_dir=models, express=lane)
+
+    with asked(server, A_WHILE) as slow, asked(server, 0) as staying:
+        with asked(server, 0, rows=5):
+            assert metric(server.url, "softmaxd_queued_rows") == 6
+        assert not is_answered(slow)
+
+        assert [status_of(slow), status_of(staying)] == [200, 200]
+    assert metric(server.url, "softmaxd_batch_rows_sum") == 2
+    assert metric(server.url, "softmaxd_requests_total", operation="/predict") == 2
+
+
+def test_nobody_waits_for_a_client_that_left(start_server: StartServer, models: str, lane: str) -> None:
+    server = start_server(models_dir=models, express=lane, drain_timeout="0.1")
+
+    with asked(server, A_WHILE):
+        pass
+
+    assert server.stop() == 0
+    assert [message["message"] for message in server.messages()[-2:]][1:] == ["stopped"]
+    assert {message["level"] for message in server.messages()} == {"INFO"}
+
+
+def test_a_batch_that_runs_is_answered_before_the_end(start_server: StartServer, models: str, lane: str) -> None:
+    server = start_server(models_dir=models, express=lane)
+
+    with asked(server, A_WHILE) as slow, asked(server, 0) as waiting:
+        server.send_signal(signal.SIGTERM)
+
+        assert [status_of(slow), status_of(waiting)] == [200, 200]
+    assert server.wait() == 0
+
+
+def test_no_deadline_of_the_connection_runs_while_the_model_does(
+    start_server: StartServer, models: str, lane: str
+) -> None:
+    timeouts = {f"{name}_timeout": "0.01" for name in ("header", "request", "keep_alive")}
+    server = start_server(models_dir=models, express=lane, **timeouts)
+
+    with asked(server, A_WHILE) as slow:
+        assert status_of(slow) == 200
+        assert receive(slow) == b""
+
+
+def test_what_is_not_http_is_refused_after_what_came_before(start_server: StartServer, models: str, lane: str) -> None:
+    server = start_server(models_dir=models, express=lane)
+    body = b'{"instances": [[%g, 0]]}' % (A_WHILE / 2)
+    chunked = b"POST /predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+    with connect(server.port) as connection:
+        connection.sendall(chunked + chunked + b"\0")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1000):
+                connection.sendall(b"\0" * 1000)
+        answers = receive(connection)
+
+    assert [part.split()[0] for part in answers.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"400"]
