@@ -53,7 +53,7 @@ def publish(
     name: str = "linear",
     digest: str | None = None,
     labels: Sequence[str] = LABELS,
-    features: Sequence[Feature] = tuple(Feature(name=name, min=-1.0, max=1.0) for name in FEATURES),
+    features: Sequence[Feature] = (Feature(name="x1", min=-1, max=1), Feature(name="x2", min=-1, max=1)),
 ) -> Path:
     """Write a version folder and rename it into place; returns it."""
     folder = models / name / str(version)

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.batching import MAX_BATCH_ROWS, Batcher, run_together
+from service.engine import Engine
 from service.errors import QueueFull, QueueTimeout
-from service.model import Array
+from service.model import Array, Outputs
+from tests.conftest import MODELS
 
 
 def double(features: Array) -> dict[str, Array]:
@@ -263,3 +265,27 @@ def test_any_split_of_rows_gets_them_back_in_order(sizes: list[int]) -> None:
 
     assert [len(output["doubled"]) for output in outputs] == sizes
     assert np.array_equal(np.concatenate([output["doubled"] for output in outputs]), every * 2)
+
+
+@pytest.fixture(scope="module")
+def blobs() -> Engine:
+    newest = max((MODELS / "blobs").iterdir(), key=lambda folder: int(folder.name))
+    return Engine(newest / "model.onnx", device="cpu")
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
+def test_the_answer_to_a_row_does_not_depend_on_its_neighbours(blobs: Engine, sizes: list[int], seed: int) -> None:
+    every = np.random.default_rng(seed).uniform(-10, 40, (sum(sizes), 2)).astype(np.float32)
+    parts = np.split(every, np.cumsum(sizes)[:-1])
+    alone = [{name: values.tobytes() for name, values in blobs.run(row[None]).items()} for row in every]
+
+    async def main() -> list[Outputs]:
+        queue = Batcher(blobs.run, lambda *_: None, inline=True, max_queued_rows=10_000, queue_timeout=60.0)
+        return await asyncio.gather(*(queue.predict(part) for part in parts))
+
+    together = asyncio.run(main())
+
+    for name in ("logits", "probabilities"):
+        rows = [row.tobytes() for outputs in together for row in outputs[name]]
+        assert rows == [row[name] for row in alone]

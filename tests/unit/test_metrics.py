@@ -1,0 +1,109 @@
+import os
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.metrics import ROWS, SECONDS, Metrics, Tally
+
+GONE = 2**22 + 1  # above the highest process id that Linux gives
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Return each value by name and labels."""
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        (sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "at_most"), [(0.0, 50e-6), (50e-6, 50e-6), (51e-6, 100e-6), (9.9, 10.0), (10.0, 10.0)]
+)
+def test_a_value_counts_up_to_its_bound(value: float, at_most: float) -> None:
+    tally = Tally(SECONDS)
+    tally.add(value)
+
+    buckets = dict(tally.buckets())
+    assert min(float(bound) for bound, count in buckets.items() if count == 1) == at_most
+    assert buckets["+Inf"] == 1
+    assert tally.total == value
+
+
+def test_a_value_above_all_bounds_counts_only_among_all() -> None:
+    tally = Tally(ROWS)
+    tally.add(1e9)
+
+    assert [count for _, count in tally.buckets()] == [0] * len(ROWS) + [1]
+
+
+def test_requests_are_counted_by_operation_status_and_lane() -> None:
+    metrics = Metrics()
+    for status, seconds in ((200, 0.001), (200, 0.003), (422, 0.02)):
+        metrics.count_request("/predict", status, "express", seconds)
+    metrics.count_request("/predict", 200, "asgi", 0.1)
+
+    found = samples(metrics)
+    labels = ("lane=express", "operation=/predict")
+    assert found["softmaxd_requests_total", *labels, "status=200"] == 2
+    assert found["softmaxd_requests_total", *labels, "status=422"] == 1
+    assert found["softmaxd_requests_total", "lane=asgi", "operation=/predict", "status=200"] == 1
+    assert found["softmaxd_request_seconds_count", *labels] == 3
+    assert found["softmaxd_request_seconds_sum", *labels] == pytest.approx(0.024)
+    assert found["softmaxd_request_seconds_bucket", "lane=express", "le=0.005", "operation=/predict"] == 2
+
+
+def test_rejections_are_counted_by_reason() -> None:
+    metrics = Metrics()
+    metrics.count_rejection("queue_full")
+    metrics.count_rejection("queue_full")
+
+    assert samples(metrics)["softmaxd_rejections_total", "reason=queue_full"] == 2
+
+
+def test_batches_queues_and_versions_are_told_by_model() -> None:
+    metrics = Metrics()
+    metrics.batches("blobs").add(32, 0.001, 0.0001)
+    metrics.batches("blobs").add(1, 0.002, 0.0001)
+    metrics.watch_queue("blobs", lambda: 7)
+    metrics.watch_versions(lambda: [("blobs", "1", "ready", "CPUExecutionProvider")])
+
+    found = samples(metrics)
+    assert found["softmaxd_batch_rows_sum", "model=blobs"] == 33
+    assert found["softmaxd_queue_seconds_sum", "model=blobs"] == pytest.approx(0.003)
+    assert found["softmaxd_engine_seconds_count", "model=blobs"] == 2
+    assert found["softmaxd_queued_rows", "model=blobs"] == 7
+    info = ("model=blobs", "provider=CPUExecutionProvider", "state=ready", "version=1")
+    assert found["softmaxd_model_info", *info] == 1
+
+
+def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:
+    gone = Metrics(tmp_path)
+    gone.count_request("/predict", 200, "express", 0.001)
+    gone.count_rejection("too_large")
+    gone.batches("blobs").add(2, 0.0, 0.0)
+    gone.watch_queue("blobs", lambda: 100)
+    gone.save()
+    (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
+    here = Metrics(tmp_path)
+    here.count_request("/predict", 200, "express", 0.001)
+    here.batches("blobs").add(3, 0.0, 0.0)
+    here.watch_queue("blobs", lambda: 5)
+    (tmp_path / ".12").write_bytes(b"half written")
+
+    found = samples(here)
+    assert found["softmaxd_requests_total", "lane=express", "operation=/predict", "status=200"] == 2
+    assert found["softmaxd_rejections_total", "reason=too_large"] == 1
+    assert found["softmaxd_batch_rows_sum", "model=blobs"] == 5
+    assert found["softmaxd_queued_rows", "model=blobs"] == 5  # the rows of the dead wait no longer
+
+
+def test_one_worker_alone_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    metrics = Metrics()
+    metrics.count_rejection("queue_full")
+    metrics.save()
+
+    assert list(tmp_path.iterdir()) == []
