@@ -116,6 +116,7 @@ class Call:
 
     def settle(self, outcome: Outputs | Exception) -> None:
         """Answer with what the model made of the features."""
+        self.waiting = None  # it knows this call: a circle that only the garbage collector would find
         if isinstance(outcome, Exception):
             self._fail(outcome)
             return

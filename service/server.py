@@ -1,6 +1,5 @@
 """Starts uvicorn with our connection class: workers, signals and drain."""
 
-import gc
 import logging
 import os
 import shutil
@@ -29,7 +28,6 @@ from service.settings import Settings
 
 CLOSE_SECONDS = 1  # for uvicorn to close its connections after the drain
 TICKS_BETWEEN_SWEEPS = 5  # half a second
-YOUNG_OBJECTS = 50_000  # before the garbage collector looks at them: with Python's 700 it took 6 % of the time
 WORKER_PING_SECONDS = 30  # a worker that does not answer its supervisor for so long is killed
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made in it has a name of its own
 
@@ -186,9 +184,6 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
         proxy_headers=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    gc.collect()
-    gc.freeze()  # what is there now stays: it need not be looked at again
-    gc.set_threshold(YOUNG_OBJECTS)
     return kind(config, shared)
 
 
