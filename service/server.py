@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -28,6 +29,7 @@ from service.settings import Settings
 
 CLOSE_SECONDS = 1  # for uvicorn to close its connections after the drain
 TICKS_BETWEEN_SWEEPS = 5  # half a second
+MAX_FILES = 65536  # open at once, if the system allows it
 WORKER_PING_SECONDS = 30  # a worker that does not answer its supervisor for so long is killed
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made in it has a name of its own
 
@@ -142,6 +144,7 @@ class Worker(multiprocess.Process):
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; raises `StartupError`."""
+    _raise_limit_of_files()
     if settings.workers == 1:
         server = new_server(Server, settings)
         with _listen(settings.host, settings.port) as listener:
@@ -150,6 +153,13 @@ def serve(settings: Settings) -> None:
     else:
         _supervise(settings)
     logger.info("stopped")
+
+
+def _raise_limit_of_files() -> None:
+    """Allow more connections than the usual 1,024 open files, which idle clients alone may hold."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def _supervise(settings: Settings) -> None:

@@ -163,6 +163,19 @@ def test_a_client_that_reads_nothing_is_cut() -> None:
     run(main)
 
 
+def test_nothing_more_is_read_from_a_client_until_it_has_read() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client, asyncio.timeout(10):
+            client.writer.write(LONG_ANSWER)
+            await client.until(lambda: client.side.flow.read_paused)
+            client.writer.write(HEAD + BODY)
+            answers = bytearray()
+            while b'"model":"blobs"' not in answers[-1000:]:
+                answers += await client.reader.read(2**16)
+
+    run(main)
+
+
 # --- what is used of uvicorn beyond its documentation: a version without one of these names fails here first ---
 
 OF_PROTOCOL = {
