@@ -123,6 +123,7 @@ class Worker(multiprocess.Process):
             super().start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.child_conn.close()  # the worker has its own: when it dies, a ping ends at once instead of waiting
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         settings = self.config.settings
@@ -165,7 +166,8 @@ def _raise_limit_of_files() -> None:
 def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
     Repository(settings, Metrics())  # what is wrong with them is said once, before there are workers
-    folder = Path(tempfile.mkdtemp(prefix="softmaxd-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
+    prefix = f"softmaxd-{os.getpid()}-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
     try:
         with _listen(settings.host, settings.port) as listener:
             # the supervisor makes its workers of this name and of no other

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.server import SHARED_MEMORY
 from tests.conftest import Server, StartServer, softmaxd
-from tests.onnx_models import publish
+from tests.onnx_models import linear, publish
 
 BODY = {"instances": [[15.2, 0.3]]}
 
@@ -86,6 +86,7 @@ def test_a_killed_worker_is_replaced_while_the_others_go_on(server: Server) -> N
 def test_a_signal_ends_all_of_them_with_0(server: Server, number: signal.Signals) -> None:
     until(lambda: len(workers_of(server)) == 2)
     workers = workers_of(server)
+    assert list(SHARED_MEMORY.glob(f"softmaxd-{server.process.pid}-*"))
     if number == signal.SIGINT:  # a terminal sends it to all of them
         for worker in workers:
             os.kill(worker, number)
@@ -95,13 +96,7 @@ def test_a_signal_ends_all_of_them_with_0(server: Server, number: signal.Signals
     assert server.wait() == 0
     assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
     assert server.messages()[-1]["message"] == "stopped"
-    assert not [folder for folder in SHARED_MEMORY.glob("softmaxd-*") if folder.stat().st_ctime > start_of(server)]
-
-
-def start_of(server: Server) -> float:
-    """Return when the server said that it listens, in seconds since the epoch."""
-    line = next(message for message in server.messages() if "listening" in str(message["message"]))
-    return time.mktime(time.strptime(str(line["time"])[:19], "%Y-%m-%d %H:%M:%S")) - 5
+    assert list(SHARED_MEMORY.glob(f"softmaxd-{server.process.pid}-*")) == []
 
 
 def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
@@ -122,3 +117,17 @@ def test_a_broken_model_is_told_once(tmp_path: Path) -> None:
     assert [line for line in error.splitlines() if line.startswith("softmaxd: ")] == [
         f"softmaxd: {tmp_path}/linear/1: model.onnx is not an ONNX file, or not all of it"
     ]
+
+
+def test_a_worker_that_cannot_start_stops_all_with_1(start_server: StartServer, tmp_path: Path) -> None:
+    folder = publish(tmp_path, 1, linear().SerializeToString())
+    server = start_server("--workers", "2", models_dir=str(tmp_path))
+    until(lambda: httpx.get(server.url + "/readyz").status_code == 200)
+    (folder / "model.onnx").unlink()
+    (killed, *_) = workers_of(server)
+
+    os.kill(killed, signal.SIGKILL)  # the one that replaces it finds no model
+
+    assert server.wait() == 1
+    assert "No such file or directory: model.onnx" in "".join(server.lines)
+    assert server.lines[-1] == "softmaxd: a worker could not start; its log line says why\n"
