@@ -1,10 +1,15 @@
 import json
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.errors import OutputNotFinite
-from service.model import FEW_ROWS, Array, Batch, Outputs
+from service.model import FEW_ROWS, Array, Batch, Outputs, float32_to_json, is_finite, to_json
+
+ROUNDED_TWICE = 0x15AE43FD  # 7.03853069e-26, whose shortest digits are read as a float64 halfway to its neighbour
 
 
 def outputs(probabilities: Array, start: int, stop: int) -> Outputs:
@@ -20,6 +25,8 @@ def test_the_rows_of_a_request_are_written_alike_in_any_batch(rows: int) -> None
 
     assert in_a_batch.json("probabilities") == alone.json("probabilities")
     assert np.array(json.loads(alone.json("probabilities")), dtype=np.float32).tobytes() == part.tobytes()
+    assert in_a_batch.flat_json("probabilities") == alone.flat_json("probabilities")
+    assert json.loads(alone.flat_json("probabilities")) == json.loads(to_json(part.ravel()))
     assert in_a_batch["probabilities"].tobytes() == part.tobytes()
     assert in_a_batch.best == part.argmax(axis=1).tolist()
 
@@ -35,7 +42,7 @@ def test_only_the_request_whose_row_it_is_hears_of_an_output_that_is_not_finite(
     batch = Batch({"probabilities": probabilities})
 
     assert Outputs(batch, 0, 3).json("probabilities") == b"[[0.5,0.5],[0.5,0.5],[0.5,0.5]]"
-    for read in (Outputs.json, Outputs.__getitem__):
+    for read in (Outputs.json, Outputs.flat_json, Outputs.__getitem__):
         with pytest.raises(OutputNotFinite) as refused:
             read(Outputs(batch, 2, 5), "probabilities")
         assert refused.value.row == 1
@@ -44,4 +51,38 @@ def test_only_the_request_whose_row_it_is_hears_of_an_output_that_is_not_finite(
 def test_numbers_whose_squares_overflow_are_finite() -> None:
     large = np.full((1, 2), 3e38, dtype=np.float32)
 
+    assert is_finite(large)
     assert outputs(large, 0, 1).json("probabilities") == b"[[3e+38,3e+38]]"
+
+
+def of_bits(bits: npt.ArrayLike) -> Array:
+    """Return the finite float32 among these bit patterns."""
+    values = np.array(bits, dtype=np.uint32).view(np.float32)
+    return values[np.isfinite(values)]
+
+
+def as_clients_read(text: bytes) -> Array:
+    """Read numbers as float64 and round them to float32, as JavaScript and Python clients do."""
+    return np.array(json.loads(text), dtype=np.float64).astype(np.float32)
+
+
+def test_each_float32_comes_back_bit_for_bit_by_way_of_float64() -> None:
+    random = np.random.default_rng(7).integers(0, 2**32, 1_000_000, dtype=np.uint32)
+    values = of_bits([*random, 0, 1, 0x7FFFFF, 0x800000, 0x7F7FFFFF, 0x80000000])
+
+    assert as_clients_read(float32_to_json(values)).tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("among", [0, 10_000])
+@pytest.mark.parametrize("sign", [0, 2**31])
+def test_so_does_the_one_that_is_rounded_twice(among: int, sign: int) -> None:
+    values = of_bits([0x3F8CCCCD] * among + [ROUNDED_TWICE | sign])
+
+    assert as_clients_read(float32_to_json(values)).tobytes() == values.tobytes()
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=20))
+def test_any_float32_comes_back_bit_for_bit(bits: list[int]) -> None:
+    values = of_bits(bits)
+
+    assert as_clients_read(float32_to_json(values)).tobytes() == values.tobytes()
