@@ -1,10 +1,12 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.metrics import ROWS, SECONDS, Metrics, Tally
+from service.batching import Ran
+from service.metrics import ROWS, SECONDS, Metrics, Tally, VersionTally
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives
 
@@ -107,3 +109,39 @@ def test_one_worker_alone_writes_no_file(tmp_path: Path, monkeypatch: pytest.Mon
     metrics.save()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def ran(*, requests: int = 1, rows: int = 1, failed: bool = False) -> Ran:
+    return Ran(requests=requests, rows=rows, failed=failed, first_waited=0.5, waited=1.0, seconds=2.0)
+
+
+def test_the_runs_of_a_version_are_summed_over_its_requests() -> None:
+    metrics = Metrics()
+    count = metrics.runs_of("blobs", 1)
+    metrics.runs_of("blobs", 2)
+
+    count(ran(requests=2, rows=5))
+    count(ran(requests=1, rows=3))
+    count(ran(requests=3, rows=9, failed=True))
+
+    first, second = metrics.by_version()["blobs", 1], metrics.by_version()["blobs", 2]
+    assert (first.runs, first.rows, first.requests, first.failed_requests) == (2, 8, 3, 3)
+    assert (first.waited, first.engine, first.failed_seconds) == (2.0, 6.0, 7.0)
+    assert first.last_run > 0
+    assert second == VersionTally()
+
+
+def test_the_runs_of_all_workers_are_added_up(tmp_path: Path) -> None:
+    gone, here = Metrics(tmp_path), Metrics(tmp_path)
+    gone.runs_of("blobs", 1)(ran(requests=2, rows=5))
+    gone.runs_of("blobs", 1)(ran(failed=True))
+    gone.save()
+    (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
+    before = time.time()
+    here.runs_of("blobs", 1)(ran(requests=1, rows=4))
+
+    total = here.by_version()["blobs", 1]
+
+    assert (total.runs, total.rows, total.requests, total.failed_requests) == (2, 9, 3, 1)
+    assert (total.waited, total.engine, total.failed_seconds) == (2.0, 6.0, 3.0)
+    assert total.last_run > before
