@@ -12,7 +12,7 @@ LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
     {
         *("rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"),
-        "publishing",
+        *("publishing", "compression"),
     },
     {"loading", "repository", "asgi", "express", "graphs", "inspection", "adding"},
     {"protocols", "protocols.native", "protocols.v1"},
