@@ -86,6 +86,11 @@ class Manifest(_Frozen):
         return b'"model":%s,"version":"%d"' % (orjson.dumps(self.name), self.version)
 
     @cached_property
+    def model_names_as_json(self) -> bytes:
+        """The same, as they stand in the answers of `/v2`."""
+        return b'"model_name":%s,"model_version":"%d"' % (orjson.dumps(self.name), self.version)
+
+    @cached_property
     def labels_as_json(self) -> list[bytes]:
         return [orjson.dumps(label) for label in self.labels]
 
@@ -93,12 +98,13 @@ class Manifest(_Frozen):
 class Batch:
     """What the engine gave for the rows of a batch, by output name. What is made of whole batches is made once."""
 
-    __slots__ = ("_best", "_finite", "_texts", "outputs")
+    __slots__ = ("_best", "_finite", "_raw", "_texts", "outputs")
 
     def __init__(self, outputs: Mapping[str, Array]) -> None:
         self.outputs = outputs
         self._best: list[int] | None = None  # not `cached_property`: its lock takes 1 µs in Python 3.11
         self._finite: dict[str, bool] = {}
+        self._raw: dict[str, tuple[memoryview, int]] = {}
         self._texts: dict[str, list[bytes]] = {}
 
     @property
@@ -114,6 +120,14 @@ class Batch:
         if finite is None:
             finite = self._finite[name] = is_finite(self.outputs[name])
         return finite
+
+    def raw(self, name: str) -> tuple[memoryview, int]:
+        """Return the bytes of an output [rows, n], and how many a row has."""
+        found = self._raw.get(name)
+        if found is None:
+            values = self.outputs[name]
+            found = self._raw[name] = (values.data.cast("B"), values.nbytes // len(values))
+        return found
 
     def texts(self, name: str) -> list[bytes]:
         """Return each row of an output [rows, n] as JSON, with the digits that round-trip, without brackets."""
@@ -154,6 +168,13 @@ class Outputs:
         if not self._batch.is_finite(name):
             self._find_not_finite(name)
         return self._batch.texts(name)[self._start : self._stop]
+
+    def raw(self, name: str) -> memoryview:
+        """Return the bytes of an output [rows, n], row by row. Raises `OutputNotFinite`."""
+        if not self._batch.is_finite(name):
+            self._find_not_finite(name)
+        values, row = self._batch.raw(name)
+        return values[self._start * row : self._stop * row]
 
     def __getitem__(self, name: str) -> Array:
         """Return an output [rows, n]. Raises `OutputNotFinite`."""

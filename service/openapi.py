@@ -19,11 +19,27 @@ def operation_docs(
     """Return what a route of an operation has to be given beside its summary."""
     requests = {name: {"value": body} for name, (body, _) in examples.items()}
     replies = {name: {"value": answer} for name, (_, answer) in examples.items()}
-    content = {"application/json": {"schema": request.json_schema(), "examples": requests}}
+    content = {"application/json": {"schema": schema_of(request), "examples": requests}}
     return {
         "openapi_extra": {**path_parameters(path), "requestBody": {"required": True, "content": content}},
         "responses": {200: {"model": reply, "content": {"application/json": {"examples": replies}}}, **refusals},
     }
+
+
+def schema_of(request: TypeAdapter[Any]) -> Any:
+    """Return a JSON schema without references: in an OpenAPI document its definitions would be elsewhere."""
+    schema = request.json_schema()
+    return _inlined(schema, schema.pop("$defs", {}))
+
+
+def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _inlined(definitions[node["$ref"].removeprefix("#/$defs/")], definitions)
+    return {key: _inlined(item, definitions) for key, item in node.items()}
 
 
 def path_parameters(path: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ LAYERS = [
         *("rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"),
         *("publishing", "compression"),
     },
-    {"loading", "repository", "asgi", "express", "graphs", "inspection", "adding"},
+    {"loading", "repository", "asgi", "express", "tensors", "graphs", "inspection", "adding"},
     {"protocols", "protocols.native", "protocols.v1"},
     {"app"},
     {"connection"},

@@ -31,6 +31,14 @@ def test_the_rows_of_a_request_are_written_alike_in_any_batch(rows: int) -> None
     assert in_a_batch.best == part.argmax(axis=1).tolist()
 
 
+def test_each_request_of_a_batch_gets_its_own_rows_as_bytes() -> None:
+    probabilities = np.random.default_rng(1).random((6, 4), dtype=np.float32)
+    batch = Batch({"probabilities": probabilities})
+
+    for start, stop in ((0, 1), (1, 3), (3, 6)):
+        assert Outputs(batch, start, stop).raw("probabilities") == probabilities[start:stop].tobytes()
+
+
 def test_of_equal_probabilities_the_lower_index_is_best() -> None:
     assert outputs(np.full((2, 3), 1 / 3, dtype=np.float32), 0, 2).best == [0, 0]
 
@@ -42,7 +50,7 @@ def test_only_the_request_whose_row_it_is_hears_of_an_output_that_is_not_finite(
     batch = Batch({"probabilities": probabilities})
 
     assert Outputs(batch, 0, 3).json("probabilities") == b"[[0.5,0.5],[0.5,0.5],[0.5,0.5]]"
-    for read in (Outputs.json, Outputs.flat_json, Outputs.__getitem__):
+    for read in (Outputs.json, Outputs.flat_json, Outputs.raw, Outputs.__getitem__):
         with pytest.raises(OutputNotFinite) as refused:
             read(Outputs(batch, 2, 5), "probabilities")
         assert refused.value.row == 1
