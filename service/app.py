@@ -8,23 +8,27 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from service import __version__
 from service.asgi import endpoint, to_response
-from service.errors import InternalError, ServiceError
+from service.errors import InternalError, ServiceError, UnknownPath, WrongMethod
 from service.lifecycle import UNANSWERED, InFlight, Lifecycle
 from service.metrics import MEDIA_TYPE, Metrics
-from service.operations import Reply
-from service.protocols import native, v1
+from service.operations import Reply, header_fields
+from service.protocols import native, v1, v2
 from service.repository import Repository
 from service.settings import Settings, read_settings
 
 DESCRIPTION = """\
-A small, strict inference service for softmax classifiers. Every body is JSON and is refused when it is
-not what its schema says; numbers in answers are the shortest digits that round-trip.
+A small, strict inference service for softmax classifiers. A body is refused when it is not what its
+schema says; numbers in answers are the shortest digits that round-trip. `/v1` and `/v2` are for the
+clients of other servers: they ignore fields that they do not know, and say `{"error": …}`.
 """
+
+FORMS = {"v1": v1.refuse, "v2": v2.refuse}  # of errors, by the first segment of a path; all others are native
 
 
 def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> FastAPI:
@@ -55,11 +59,13 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     )
     operations = [
         *native.operations(models, max_rows=settings.max_rows),
+        *v2.operations(models, max_rows=settings.max_rows, max_body_bytes=settings.max_body_bytes),
         *v1.operations(models, max_rows=settings.max_rows),
     ]
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     app.add_exception_handler(ServiceError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_unroutable)
     app.add_exception_handler(Exception, _fail)
     app.add_exception_handler(ClientDisconnect, _forget)
     endpoints = {
@@ -68,6 +74,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     }
     app.include_router(native.router(models, endpoints, lifecycle))
     app.include_router(v1.router(models, endpoints, lifecycle))
+    app.include_router(v2.router(models, endpoints, lifecycle, metrics.by_version, max_rows=settings.max_rows))
     app.add_api_route("/metrics", _metrics_endpoint(metrics), include_in_schema=False)
     # Swagger UI from an installed package: the page works without the internet
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
@@ -92,13 +99,23 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return to_response(_refusal(request.url.path, error))
 
 
+async def _refuse_unroutable(request: Request, error: Exception) -> Response:
+    """Refuse what the framework has no route for, with its own headers, such as `Allow`."""
+    assert isinstance(error, HTTPException)
+    kind = WrongMethod if error.status_code == WrongMethod.status else UnknownPath
+    reply = _refusal(request.url.path, kind(error.detail))
+    reply.headers = (*reply.headers, *header_fields(error.headers or {}))
+    return to_response(reply)
+
+
 async def _fail(request: Request, _error: Exception) -> Response:
     return to_response(_refusal(request.url.path, InternalError()))  # the traceback goes to the log
 
 
 def _refusal(path: str, error: ServiceError) -> Reply:
     """Return an error in the form of the protocol whose path it is."""
-    return v1.refuse(error) if path.startswith("/v1/") else native.refuse(error)
+    root = path.removeprefix("/").partition("/")[0]
+    return FORMS.get(root, native.refuse)(error)
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:

@@ -30,6 +30,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, shared: Shared, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.shared = shared
+        self.url = b""
         self._head_bytes = 0
         self._head_unparsed = 0  # httptools keeps an unfinished header to itself, however long it grows
         self._head: bytes | None = None  # of the request that begins with the bytes being parsed, if all of it is there
@@ -336,7 +337,7 @@ class Connection(HttpToolsProtocol):
 
     def _send_refusal(self, error: ServiceError) -> None:
         self.shared.metrics.count_rejection(error.reason)
-        self._write(self.shared.refuse(error), close=True)
+        self._write(self.shared.refuse(self.url, error), close=True)
 
 
 NOT_HTTP = "Invalid HTTP request received."

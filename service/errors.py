@@ -90,6 +90,18 @@ class Forbidden(ServiceError):
     status = 403
 
 
+class UnknownPath(ServiceError):
+    """A path that does not exist."""
+
+    status = 404
+
+
+class WrongMethod(ServiceError):
+    """A method that the path does not have; `Allow` has those that it has."""
+
+    status = 405
+
+
 class ModelNotFound(ServiceError):
     """No such model, or no such version of it."""
 

@@ -35,7 +35,7 @@ class Shared:
 
     def __init__(self, operations: list[Operation], lifecycle: Lifecycle, metrics: Metrics, settings: Settings) -> None:
         self.targets = Targets(operations if settings.express == "on" else ())
-        self.refuse = operations[0].refuse
+        self._operations = operations
         self.lifecycle = lifecycle
         self.metrics = metrics
         self.settings = settings
@@ -44,6 +44,12 @@ class Shared:
         self._arrived: list[Call] = []
         self.default_headers: list[tuple[bytes, bytes]] = []  # that `head_of_200` was made with
         self.head_of_200 = b""
+
+    def refuse(self, url: bytes, error: ServiceError) -> Reply:
+        """Return an error in the form of the protocol whose path it is; of the first one when that is unknown."""
+        root = _root(url)
+        similar = (operation for operation in self._operations if _root(operation.path.encode()) == root)
+        return next(similar, self._operations[0]).refuse(error)
 
     def enter(self, call: "Call") -> None:
         """Run a call once everything that has arrived is read: code that runs for many in a row runs faster."""
@@ -68,6 +74,11 @@ class Shared:
             if len(self.known) >= MAX_KNOWN_HEADS:
                 self.known.clear()
             self.known[head] = plain
+
+
+def _root(url: bytes) -> bytes:
+    """Return the first segment of a path: `v2` of `/v2/models?x`."""
+    return url.partition(b"?")[0].removeprefix(b"/").partition(b"/")[0]
 
 
 class Call:

@@ -15,7 +15,7 @@ LAYERS = [
         *("publishing", "compression"),
     },
     {"loading", "repository", "asgi", "express", "tensors", "graphs", "inspection", "adding"},
-    {"protocols", "protocols.native", "protocols.v1"},
+    {"protocols", "protocols.native", "protocols.v1", "protocols.v2"},
     {"app"},
     {"connection"},
     {"server"},
@@ -24,7 +24,7 @@ LAYERS = [
 HOMES = {
     "onnxruntime": {"engine"},
     "onnx": {"graphs"},
-    "fastapi": {"protocols.native", "protocols.v1", "asgi", "app"},
+    "fastapi": {"protocols.native", "protocols.v1", "protocols.v2", "asgi", "app"},
     "httptools": {"connection"},
     "uvicorn": {"connection", "server"},
     "prometheus_client": {"metrics"},

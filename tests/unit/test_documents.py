@@ -10,6 +10,7 @@ import pytest
 
 from service.app import create_app
 from service.errors import ServiceError
+from service.protocols import v2
 from service.settings import ENV_PREFIX, Settings, option_name
 from tests.conftest import MODELS, REPOSITORY
 from tests.unit.test_architecture import LAYERS, SERVICE
@@ -122,6 +123,10 @@ def test_every_status_is_in_the_table_of_errors(openapi: dict[str, Any]) -> None
 
     assert missing == set()
     assert statuses(ServiceError) - statuses_in(API) == set()
+
+
+def test_every_extension_that_the_server_names_is_described() -> None:
+    assert {extension for extension in v2.EXTENSIONS if f"\n| `{extension}` |" not in PROTOCOLS} == set()
 
 
 @pytest.mark.parametrize("file", FILES)
