@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
         for operation in operations
     }
     app.include_router(native.router(models, endpoints, lifecycle))
-    app.include_router(v2.router(models, endpoints, lifecycle, metrics.by_version, max_rows=settings.max_rows))
+    app.include_router(v2.router(models, endpoints, lifecycle, metrics.by_version, settings))
     app.include_router(v1.router(models, endpoints, lifecycle))
     app.add_api_route("/metrics", _metrics_endpoint(metrics), include_in_schema=False)
     # Swagger UI from an installed package: the page works without the internet

@@ -108,6 +108,12 @@ class ModelNotFound(ServiceError):
     status = 404
 
 
+class ModelNotLoaded(ServiceError):
+    """A model that was to be loaded and cannot be served."""
+
+    status = 400
+
+
 class RequestTimeout(ServiceError):
     """A request that did not arrive in time."""
 

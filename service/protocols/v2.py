@@ -1,5 +1,6 @@
 """The Open Inference Protocol, `/v2`, with Triton's extensions of it that a softmax classifier has a use for."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -11,19 +12,24 @@ from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from service import __version__
-from service.asgi import Endpoint
+from service.access import check_admin
+from service.asgi import Endpoint, read_body
 from service.compression import WINDOW_BITS, check_encoding, inflate
 from service.errors import (
+    Forbidden,
     HeadersTooLarge,
     InvalidBody,
     ModelNotFound,
+    ModelNotLoaded,
     NotReady,
     OutputNotFinite,
     QueueFull,
     QueueTimeout,
     RequestTimeout,
     ServiceError,
+    StartupError,
     TooLarge,
+    Unauthorized,
     UnsupportedMediaType,
 )
 from service.lifecycle import Lifecycle
@@ -32,7 +38,8 @@ from service.model import MODEL_FILE, Manifest, Model, Outputs
 from service.openapi import Examples, Responses, example_rows, examples_of, operation_docs, path_parameters, refusal
 from service.operations import Headers, Job, Operation, Reply, header_fields
 from service.repository import Repository, Version
-from service.rows import read_json, refuse_nan
+from service.rows import invalid, read_json, refuse_nan
+from service.settings import Settings
 from service.tensors import (
     BINARY,
     DATATYPE,
@@ -67,7 +74,17 @@ class IndexRequest(TypedDict):
     ready: NotRequired[Annotated[bool | None, Field(description="Whether to leave out what is not ready.")]]
 
 
+@with_config(STRICT)
+class LoadRequest(TypedDict):
+    """To load or unload a model. No body at all is as good as `{}`."""
+
+    parameters: NotRequired[
+        Annotated[dict[str, object] | None, Field(description="`config` and `file:…` are refused, others ignored.")]
+    ]
+
+
 INDEX_REQUEST = TypeAdapter(IndexRequest)
+LOAD_REQUEST = TypeAdapter(LoadRequest)
 
 T = TypeVar("T")
 
@@ -77,6 +94,14 @@ def read_optional(schema: TypeAdapter[T], body: bytes, headers: Headers, *, max_
     body = inflate(body, dict(headers).get(b"content-encoding", b""), max_bytes=max_bytes)
     refuse_nan(body)
     return read_json(schema, body or b"{}")
+
+
+def refuse_upload(request: LoadRequest) -> None:
+    """Refuse a configuration and files: what is served comes from the models folder, and from nowhere else."""
+    for name, value in (request.get("parameters") or {}).items():
+        if value is not None and (name == "config" or name.startswith("file:")):
+            message = "Input should have no config and no file: models come from the models folder"
+            raise invalid("extra_forbidden", ["parameters"], message)
 
 
 # --- what goes out -----------------------------------------------------------------------------------------------
@@ -180,6 +205,10 @@ class IndexEntry(TypedDict):
     version: str
     state: Literal["READY", "LOADING", "UNAVAILABLE"]
     reason: Annotated[str, Field(description="Why it is not ready, or why a newer file of it is not; else empty.")]
+
+
+class Done(TypedDict):
+    """Nothing: it is done."""
 
 
 class OutputTensor(TypedDict):
@@ -293,6 +322,8 @@ def _refusals(*errors: type[ServiceError]) -> Responses:
 INFER = "/v2/models/{name}/infer"
 INFER_VERSION = "/v2/models/{name}/versions/{version}/infer"
 REPOSITORY_INDEX = "/v2/repository/index"
+LOAD = "/v2/repository/models/{name}/load"
+UNLOAD = "/v2/repository/models/{name}/unload"
 
 
 def operations(models: Repository, *, max_rows: int, max_body_bytes: int) -> list[Operation]:
@@ -338,6 +369,7 @@ def _entry(version: Version) -> IndexEntry:
 
 TAGS: list[str | Enum] = ["open inference protocol"]
 BODY_ERRORS = (RequestTimeout, TooLarge, UnsupportedMediaType, InvalidBody, HeadersTooLarge, NotReady)
+ADMIN_ERRORS = (Unauthorized, Forbidden, ModelNotFound, *BODY_ERRORS)
 INFER_ERRORS = (ModelNotFound, *BODY_ERRORS, QueueFull, QueueTimeout)
 INFER_DESCRIPTION = """\
 An input with `binary_data_size` has its bytes after the JSON, whose own length is then in the request's header
@@ -352,14 +384,14 @@ def router(
     endpoints: Mapping[str, Endpoint],
     lifecycle: Lifecycle,
     tallies: Callable[[], Tallies],
-    *,
-    max_rows: int,
+    settings: Settings,
 ) -> APIRouter:
     """Return the routes of this protocol; `endpoints` are its operations, by path."""
     api = APIRouter(tags=TAGS)
     _add_operations(api, models, endpoints)
     _add_server(api, models, lifecycle, tallies)
-    _add_models(api, models, lifecycle, tallies, max_rows=max_rows)
+    _add_models(api, models, lifecycle, tallies, max_rows=settings.max_rows)
+    _add_changes(api, models, lifecycle, settings)
     return api
 
 
@@ -493,4 +525,38 @@ def _add_get(
             summary=text,
             responses=refusals,
             openapi_extra=path_parameters(path),  # declared, they would be announced with a 422
+        )
+
+
+def _add_changes(api: APIRouter, models: Repository, lifecycle: Lifecycle, settings: Settings) -> None:
+    async def change(request: Request, how: Callable[[str], None]) -> Done:
+        headers = request.headers.raw
+        check_admin(headers, settings.admin_keys)
+        lifecycle.admit()
+        check_headers(headers)
+        body = await read_body(request, settings.max_body_bytes)
+        refuse_upload(read_optional(LOAD_REQUEST, body, headers, max_bytes=settings.max_body_bytes))
+        try:
+            await asyncio.to_thread(how, request.path_params["name"])  # a trial takes seconds
+        except StartupError as error:
+            raise ModelNotLoaded(str(error)) from error
+        return Done()
+
+    async def load(request: Request) -> Done:
+        return await change(request, models.load)
+
+    async def unload(request: Request) -> Done:
+        return await change(request, models.unload)
+
+    for path, endpoint, summary in (
+        (LOAD, load, "Serve a model that was unloaded or rejected"),
+        (UNLOAD, unload, "Serve a model no longer, until it is loaded again"),
+    ):
+        api.add_api_route(
+            path,
+            endpoint,
+            methods=["POST"],
+            summary=summary,
+            description="Only with an admin key: `Authorization: Bearer KEY`.",
+            **operation_docs(path, LOAD_REQUEST, Done, _refusals(*ADMIN_ERRORS), {}, needs_body=False),
         )
