@@ -8,30 +8,36 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from service import __version__
 from service.asgi import endpoint, to_response
-from service.errors import InternalError, ServiceError
+from service.errors import InternalError, ServiceError, Unroutable
 from service.lifecycle import UNANSWERED, InFlight, Lifecycle
 from service.metrics import MEDIA_TYPE, Metrics
 from service.operations import Reply
-from service.protocols import native, v1
+from service.protocols import native, v1, v2
 from service.repository import Repository
 from service.settings import Settings, read_settings
 
 DESCRIPTION = """\
 A small, strict inference service for softmax classifiers. Every body is JSON and is refused when it is
 not what its schema says; numbers in answers are the shortest digits that round-trip.
+`/v1` and `/v2` are protocols of other servers: fields that they do not know are ignored, and errors are
+`{"error": …}`, with a 400 for a wrong body.
 """
+
+PREFIXED = (v2, v1)  # the protocols whose paths have a prefix; all others are native
 
 
 def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> FastAPI:
     """Load the models and return the ASGI application; settings come from the environment unless given.
 
     `shared_folder` is where several workers of one service tell each other what they count and unload.
-    `app.state` has what a server needs beside it: `lifecycle`, `metrics` and the `operations` for an express lane.
+    `app.state` has what a server needs beside it: `lifecycle`, `metrics`, the `operations` for an express lane, and
+    `refuse` for what never reaches the application.
     Raises `StartupError` when a setting or a model is not as it should be.
     """
     settings = settings or read_settings(os.environ, {})
@@ -55,11 +61,14 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     )
     operations = [
         *native.operations(models, max_rows=settings.max_rows),
+        *v2.operations(models, max_rows=settings.max_rows, max_body_bytes=settings.max_body_bytes),
         *v1.operations(models, max_rows=settings.max_rows),
     ]
+    app.state.refuse = refuse
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     app.add_exception_handler(ServiceError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_unroutable)
     app.add_exception_handler(Exception, _fail)
     app.add_exception_handler(ClientDisconnect, _forget)
     endpoints = {
@@ -67,6 +76,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
         for operation in operations
     }
     app.include_router(native.router(models, endpoints, lifecycle))
+    app.include_router(v2.router(models, endpoints, lifecycle, metrics.by_version, settings))
     app.include_router(v1.router(models, endpoints, lifecycle))
     app.add_api_route("/metrics", _metrics_endpoint(metrics), include_in_schema=False)
     # Swagger UI from an installed package: the page works without the internet
@@ -87,18 +97,26 @@ def _watching(models: Repository) -> Callable[[FastAPI], AbstractAsyncContextMan
     return watching
 
 
+def refuse(path: str, error: ServiceError) -> Reply:
+    """Return an error in the form of the protocol to which a path belongs."""
+    found = (protocol for protocol in PREFIXED if f"{path}/".startswith(f"{protocol.PREFIX}/"))
+    protocol = next(found, native)
+    reply: Reply = protocol.refuse(error)
+    return reply
+
+
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return to_response(_refusal(request.url.path, error))
+    return to_response(refuse(request.url.path, error))
+
+
+async def _refuse_unroutable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return to_response(refuse(request.url.path, Unroutable(error.status_code, error.detail, error.headers or {})))
 
 
 async def _fail(request: Request, _error: Exception) -> Response:
-    return to_response(_refusal(request.url.path, InternalError()))  # the traceback goes to the log
-
-
-def _refusal(path: str, error: ServiceError) -> Reply:
-    """Return an error in the form of the protocol whose path it is."""
-    return v1.refuse(error) if path.startswith("/v1/") else native.refuse(error)
+    return to_response(refuse(request.url.path, InternalError()))  # the traceback goes to the log
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:

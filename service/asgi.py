@@ -42,7 +42,7 @@ async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max
     lifecycle.admit()
     headers = request.headers.raw
     operation.check(headers)
-    job = operation.decode(await _read_body(request, max_body_bytes), headers, model)
+    job = operation.decode(await read_body(request, max_body_bytes), headers, model)
     outputs = await _predict(model, job.features, request) if model and job.features is not None else NOTHING
     return operation.encode(outputs, job)
 
@@ -61,7 +61,7 @@ async def _predict(model: Model, features: Array, request: Request) -> Outputs:
         left.cancel()
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
     """Return the whole body; raises `TooLarge` beyond max_bytes, declared or not."""
     too_large = TooLarge(f"The body is larger than {max_bytes} bytes")
     if int(request.headers.get("content-length", 0)) > max_bytes:

@@ -7,6 +7,7 @@ uvicorn's own code and the ASGI lane, which answers the same, byte for byte.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -30,6 +31,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, shared: Shared, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.shared = shared
+        self.url = b""
         self._head_bytes = 0
         self._head_unparsed = 0  # httptools keeps an unfinished header to itself, however long it grows
         self._head: bytes | None = None  # of the request that begins with the bytes being parsed, if all of it is there
@@ -208,9 +210,10 @@ class Connection(HttpToolsProtocol):
         if call.response_complete:
             return  # the connection is gone
         self._forget(call)
-        if call.keep_alive and not reply.headers and reply.media_type is JSON and reply.status == OK:
+        if call.keep_alive and reply.status == OK:
             body = reply.body
-            self.transport.write(b"%s%d%s%s" % (self._head_of_200(), len(body), TAIL_OF_JSON, body))
+            tail = TAIL_OF_JSON if reply.media_type is JSON and not reply.headers else _tail_of(reply)
+            self.transport.write(b"%s%d%s%s" % (self._head_of_200(), len(body), tail, body))
         else:
             self._write(reply, close=not call.keep_alive or _closes(reply))
         if self.flow.write_paused:
@@ -336,14 +339,20 @@ class Connection(HttpToolsProtocol):
 
     def _send_refusal(self, error: ServiceError) -> None:
         self.shared.metrics.count_rejection(error.reason)
-        self._write(self.shared.refuse(error), close=True)
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        self._write(self.shared.refuse(path, error), close=True)
 
 
 NOT_HTTP = "Invalid HTTP request received."
 HEAD_TOO_LARGE = f"The request line and headers are larger than {MAX_HEAD_BYTES} bytes"
 
 
-def _lines(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
+def _tail_of(reply: Reply) -> bytes:
+    """Return how the head of a 200 ends, after the length of its body."""
+    return b"\r\ncontent-type: %s\r\n%s\r\n" % (reply.media_type, b"".join(_lines(reply.headers)))
+
+
+def _lines(headers: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
     return [b"%s: %s\r\n" % header for header in headers]
 
 

@@ -11,10 +11,13 @@ Anything that is not a `ServiceError` is a bug of ours: logged with its tracebac
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from typing_extensions import TypedDict
+
+CLOSE: Mapping[str, str] = {"Connection": "close"}
+RETRY: Mapping[str, str] = {"Retry-After": "1"}  # seconds
 
 
 class StartupError(Exception):
@@ -32,8 +35,8 @@ class Problem(TypedDict):
 class ServiceError(Exception):
     """A request that cannot be answered as asked; `detail` is for the client."""
 
-    status: ClassVar[int]
-    headers: ClassVar[dict[str, str]] = {}
+    status: int
+    headers: Mapping[str, str] = {}
     reason: ClassVar[str]  # in the metrics: the class's name, as in queue_full
 
     def __init_subclass__(cls) -> None:
@@ -81,7 +84,7 @@ class Unauthorized(ServiceError):
     """A key is needed, and was not sent or is none of those that are configured."""
 
     status = 401
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(ServiceError):
@@ -90,52 +93,67 @@ class Forbidden(ServiceError):
     status = 403
 
 
+class Unroutable(ServiceError):
+    """What the framework refuses by itself: an unknown path, a method that a path does not have."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = headers
+
+
 class ModelNotFound(ServiceError):
     """No such model, or no such version of it."""
 
     status = 404
 
 
+class ModelNotLoaded(ServiceError):
+    """A model that was to be loaded and cannot be served."""
+
+    status = 400
+
+
 class RequestTimeout(ServiceError):
     """A request that did not arrive in time."""
 
     status = 408
-    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+    headers = CLOSE
 
 
 class TooLarge(ServiceError):
     """A body or a number of rows that this service never takes."""
 
     status = 413
-    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+    headers = CLOSE
 
 
 class NotHttp(ServiceError):
     """Bytes that are not an HTTP request."""
 
     status = 400
-    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+    headers = CLOSE
 
 
 class HeadersTooLarge(ServiceError):
     """A header block over the limit."""
 
     status = 431
-    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+    headers = CLOSE
 
 
 class QueueFull(ServiceError):
     """Too many rows are waiting; a retry may help."""
 
     status = 429
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = RETRY
 
 
 class NotReady(ServiceError):
     """Loading or draining; a retry may help."""
 
     status = 503
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = RETRY
 
 
 class InternalError(ServiceError):

@@ -18,6 +18,8 @@ MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
 LARGE_REST = 1.5  # rests for what decoding and encoding took; reading, running and writing come on top of it
 LARGE_BYTES = 64 * 1024  # a body that takes the event loop for about a millisecond or more
 
+Refuse = Callable[[str, ServiceError], Reply]  # in the form of the protocol to which a path belongs
+
 logger = logging.getLogger(__name__)
 
 
@@ -33,9 +35,11 @@ class PlainHead:
 class Shared:
     """What all connections of a process share."""
 
-    def __init__(self, operations: list[Operation], lifecycle: Lifecycle, metrics: Metrics, settings: Settings) -> None:
+    def __init__(
+        self, operations: list[Operation], refuse: Refuse, lifecycle: Lifecycle, metrics: Metrics, settings: Settings
+    ) -> None:
         self.targets = Targets(operations if settings.express == "on" else ())
-        self.refuse = operations[0].refuse
+        self.refuse = refuse
         self.lifecycle = lifecycle
         self.metrics = metrics
         self.settings = settings

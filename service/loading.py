@@ -39,7 +39,7 @@ def load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
     inline = seconds < INLINE_SECONDS
     batcher = Batcher(
         engine.run,
-        metrics.batches(manifest.name).add,
+        metrics.runs_of(manifest.name, manifest.version),
         inline=inline,
         max_queued_rows=settings.max_queued_rows,
         queue_timeout=settings.queue_timeout,

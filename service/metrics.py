@@ -7,9 +7,10 @@ its last second, and no counter ever goes back.
 
 import os
 import pickle
+import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
+
+from service.batching import Ran
 
 SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
@@ -59,15 +62,51 @@ class BatchTally:
     waiting: Tally = field(default_factory=lambda: Tally(SECONDS))
     engine: Tally = field(default_factory=lambda: Tally(SECONDS))
 
-    def add(self, rows: int, waiting: float, engine: float) -> None:
-        self.rows.add(rows)
-        self.waiting.add(waiting)
-        self.engine.add(engine)
+    def add(self, ran: Ran) -> None:
+        self.rows.add(ran.rows)
+        self.waiting.add(ran.first_waited)
+        self.engine.add(ran.seconds)
 
     def merge(self, other: "BatchTally") -> None:
         self.rows.merge(other.rows)
         self.waiting.merge(other.waiting)
         self.engine.merge(other.engine)
+
+
+@dataclass(slots=True)
+class VersionTally:
+    """What one version of a model has run; seconds are summed over requests, each with all of its batch's time."""
+
+    runs: int = 0
+    rows: int = 0
+    requests: int = 0
+    waited: float = 0.0
+    engine: float = 0.0
+    failed_requests: int = 0
+    failed_seconds: float = 0.0
+    last_run: float = 0.0  # as of time.time()
+
+    def add(self, ran: Ran) -> None:
+        if ran.failed:
+            self.failed_requests += ran.requests
+            self.failed_seconds += ran.waited + ran.requests * ran.seconds
+            return
+        self.runs += 1
+        self.rows += ran.rows
+        self.requests += ran.requests
+        self.waited += ran.waited
+        self.engine += ran.requests * ran.seconds
+        self.last_run = time.time()
+
+    def merge(self, other: "VersionTally") -> None:
+        self.runs += other.runs
+        self.rows += other.rows
+        self.requests += other.requests
+        self.waited += other.waited
+        self.engine += other.engine
+        self.failed_requests += other.failed_requests
+        self.failed_seconds += other.failed_seconds
+        self.last_run = max(self.last_run, other.last_run)
 
 
 @dataclass(slots=True)
@@ -77,6 +116,7 @@ class Numbers:
     requests: dict[tuple[str, int, str], Tally] = field(default_factory=dict)  # seconds by operation, status, lane
     rejections: Counter[str] = field(default_factory=Counter)  # by reason
     batches: dict[str, BatchTally] = field(default_factory=dict)  # by model
+    versions: dict[tuple[str, int], VersionTally] = field(default_factory=dict)  # by model and version
     queued_rows: dict[str, int] = field(default_factory=dict)  # by model, now
 
     def merge(self, other: "Numbers") -> None:
@@ -85,6 +125,8 @@ class Numbers:
         self.rejections.update(other.rejections)
         for model, batches in other.batches.items():
             self.batches.setdefault(model, BatchTally()).merge(batches)
+        for version, runs in other.versions.items():
+            self.versions.setdefault(version, VersionTally()).merge(runs)
 
 
 class Metrics(Collector):
@@ -110,13 +152,28 @@ class Metrics(Collector):
         """Count a request that was refused."""
         self._numbers.rejections[reason] += 1
 
-    def batches(self, model: str) -> BatchTally:
-        """Return where the batches of a model are to be counted."""
-        return self._numbers.batches.setdefault(model, BatchTally())
+    def runs_of(self, model: str, version: int) -> Callable[[Ran], None]:
+        """Return what is to hear of each run of this version's engine."""
+        numbers, key = self._numbers, (model, version)
+        batches, runs = numbers.batches.get(model, BatchTally()), numbers.versions.get(key, VersionTally())
+        # not changed in place: models are loaded in a thread while others are being counted
+        numbers.batches = {**numbers.batches, model: batches}
+        numbers.versions = {**numbers.versions, key: runs}
+
+        def count(ran: Ran) -> None:
+            batches.add(ran)
+            runs.add(ran)
+
+        return count
+
+    def by_version(self) -> Mapping[tuple[str, int], VersionTally]:
+        """Return what each version of a model has run, in all workers: in the others up to their last second."""
+        self.save()
+        return self._sum().versions
 
     def watch_queue(self, model: str, queued_rows: Callable[[], int]) -> None:
         """Ask for a model's queue length at every scrape."""
-        self._queues[model] = queued_rows
+        self._queues = {**self._queues, model: queued_rows}
 
     def watch_versions(self, versions: Callable[[], Sequence[Sequence[str]]]) -> None:
         """Ask for model, version, state and provider of every version at every scrape."""

@@ -14,16 +14,34 @@ Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them
 
 
 def operation_docs(
-    path: str, request: TypeAdapter[Any], reply: type, refusals: Responses, examples: Examples
+    path: str,
+    request: TypeAdapter[Any],
+    reply: type,
+    refusals: Responses,
+    examples: Examples,
+    *,
+    needs_body: bool = True,
 ) -> dict[str, Any]:
     """Return what a route of an operation has to be given beside its summary."""
     requests = {name: {"value": body} for name, (body, _) in examples.items()}
     replies = {name: {"value": answer} for name, (_, answer) in examples.items()}
-    content = {"application/json": {"schema": request.json_schema(), "examples": requests}}
+    schema = request.json_schema()
+    content = {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {})), "examples": requests}}
     return {
-        "openapi_extra": {**path_parameters(path), "requestBody": {"required": True, "content": content}},
+        "openapi_extra": {**path_parameters(path), "requestBody": {"required": needs_body, "content": content}},
         "responses": {200: {"model": reply, "content": {"application/json": {"examples": replies}}}, **refusals},
     }
+
+
+def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
+    """Return a schema with its definitions in their places: in an OpenAPI document no reference would find them."""
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _inlined(definitions[node["$ref"].removeprefix("#/$defs/")], definitions)
+    return {key: _inlined(item, definitions) for key, item in node.items()}
 
 
 def path_parameters(path: str) -> dict[str, Any]:

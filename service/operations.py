@@ -29,7 +29,7 @@ class Reply:
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:
         """All header fields, in the order in which both lanes send them."""
-        return [*self.headers, (b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type)]
+        return [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type), *self.headers]
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from service.errors import ModelNotFound, StartupError
+from service.errors import ModelNotFound, NotReady, StartupError
 from service.loading import load, read_manifest, try_out
 from service.metrics import Metrics
 from service.model import MANIFEST_FILE, MODEL_FILE, Model
@@ -132,6 +132,18 @@ class Repository:
             if found is not None and found.model is not None:
                 return found.model
         raise ModelNotFound("There is no such version of this model; GET /models lists what is served")
+
+    def versions_of(self, name: str, version: str | None = None) -> list[Version]:
+        """Return all versions of a model or this one, the highest last, with what became of them.
+
+        Raises `NotReady` when none of them is ready, and `ModelNotFound` when there is none.
+        """
+        versions = [each for each in self._states_of(name) if version in {None, str(each.version)}]
+        if not versions:
+            raise ModelNotFound("There is no such model, or no such version of it; GET /models lists them")
+        if all(each.model is None for each in versions):
+            raise NotReady("; ".join(f"Version {each.version} is {each.state}: {each.reason}" for each in versions))
+        return versions
 
     # --- changes ---
 

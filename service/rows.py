@@ -267,7 +267,9 @@ def _problems(error: ValidationError) -> list[Problem]:
     fields: dict[str | int, dict[str | int, list[Problem]]] = {}  # by field, then by branch
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         loc = [part if isinstance(part, int) else part[:MAX_KEY] for part in item["loc"]]
-        branch = loc.pop(1) if loc[1:] and loc[1] in TAGS else ""
+        branch = next((part for part in loc[1:] if part in TAGS), "")  # a key of the client's own comes after it
+        if branch:
+            loc.remove(branch)
         problem = Problem(type=item["type"], loc=loc, msg=item["msg"])
         fields.setdefault(loc[0] if loc else "", {}).setdefault(branch, []).append(problem)
     chosen = [max(branches.values(), key=_depth) for branches in fields.values()]

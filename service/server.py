@@ -184,7 +184,7 @@ def _supervise(settings: Settings) -> None:
 def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | None = None) -> AnyServer:
     """Return a server of this kind, not started, for an application of its own."""
     app = create_app(settings, shared_folder)
-    shared = Shared(app.state.operations, app.state.lifecycle, app.state.metrics, settings)
+    shared = Shared(app.state.operations, app.state.refuse, app.state.lifecycle, app.state.metrics, settings)
     config = uvicorn.Config(
         app,
         http=partial(Connection, shared=shared),  # type: ignore[arg-type] # it is only called

@@ -29,6 +29,7 @@ from service.operations import Headers, Job, Operation, Reply, content_headers, 
 from service.repository import Repository, Version
 from service.rows import FAIL_FAST, MAX_KEY, Matrix, Vector, invalid, read_json, read_large, refuse_nan, to_features
 
+PREFIX = "/v1"  # of its paths
 INPUT = "features"  # of every model
 SIGNATURES = {"serving_default": "probabilities", "logits": "logits"}  # the output that each of them asks for
 DEFAULT = "serving_default"
@@ -279,15 +280,17 @@ def refuse(error: ServiceError) -> Reply:
     headers = dict(error.headers)
     if isinstance(error, UnsupportedMediaType):
         headers["Accept-Encoding"] = "identity"
-    return Reply(orjson.dumps({"error": error.detail}), _status(type(error)), headers=header_fields(headers))
+    return Reply(
+        orjson.dumps({"error": error.detail}), _status(type(error), error.status), headers=header_fields(headers)
+    )
 
 
-def _status(error: type[ServiceError]) -> int:
-    return 400 if issubclass(error, InvalidBody | OutputNotFinite) else error.status
+def _status(kind: type[ServiceError], status: int) -> int:
+    return 400 if issubclass(kind, InvalidBody | OutputNotFinite) else status
 
 
 def _refusals(*errors: type[ServiceError]) -> Responses:
-    return {_status(error): refusal(error, ErrorReply) for error in errors}
+    return {_status(error, error.status): refusal(error, ErrorReply) for error in errors}
 
 
 def _predict_examples(model: Model) -> Examples:
@@ -398,7 +401,7 @@ def _add_models(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
 
     async def status(request: Request) -> ModelStatus:
         lifecycle.admit()
-        return _status_of(_versions_of(models, **request.path_params))
+        return _status_of(models.versions_of(**request.path_params)[::-1])
 
     async def metadata(request: Request) -> ModelMetadata:
         return _metadata_of(models.find(**request.path_params).manifest)
@@ -419,19 +422,6 @@ def _add_models(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
             responses=_refusals(ModelNotFound),
             openapi_extra=extra,
         )
-
-
-def _versions_of(models: Repository, name: str, version: str | None = None) -> list[Version]:
-    """Return all versions of a model or this one, the highest first.
-
-    Raises `NotReady` when none of them is ready, and `ModelNotFound` when there is none.
-    """
-    versions = [each for each in models.states() if each.name == name and version in {None, str(each.version)}]
-    if not versions:
-        raise ModelNotFound("There is no such model, or no such version of it; GET /v1/models lists the models")
-    if all(each.model is None for each in versions):
-        raise NotReady("; ".join(f"Version {each.version} is {each.state}: {each.reason}" for each in versions))
-    return versions[::-1]
 
 
 def _status_of(versions: Sequence[Version]) -> ModelStatus:

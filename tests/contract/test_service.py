@@ -1,6 +1,7 @@
 """What is served, the health of the process, and the documentation, by HTTP."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -69,6 +70,14 @@ def test_every_operation_is_documented(document: dict[str, Any]) -> None:
             for response in operation["responses"].values():
                 assert response["description"], path
                 assert "schema" in response["content"]["application/json"], path
+
+
+def test_every_reference_of_the_document_leads_somewhere(document: dict[str, Any]) -> None:
+    references = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(document)))
+
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert references
+    assert references <= known
 
 
 def test_every_example_of_the_documentation_is_answered(client: httpx.Client, document: dict[str, Any]) -> None:

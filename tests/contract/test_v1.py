@@ -380,7 +380,13 @@ def test_the_state_and_signatures_of_an_unknown_model_are_404(client: httpx.Clie
 def test_another_method_than_post_is_405(client: httpx.Client, method: str, path: str) -> None:
     response = client.request(method, path)
 
-    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert response.headers["allow"] == "POST"
+    assert error_of(response) == (405, "Method Not Allowed")
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/models/blobs/else"])
+def test_an_unknown_path_is_404(client: httpx.Client, path: str) -> None:
+    assert error_of(client.get(path)) == (404, "Not Found")
 
 
 @pytest.mark.parametrize("path", GOOD)

@@ -82,6 +82,56 @@ def test_a_good_body_with_a_few_wrong_bytes_is_answered_or_refused(client: httpx
     assert response.status_code in {200, 422}
 
 
+tensors = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.just("features") | st.text(),
+        "shape": st.just([1, 2]) | st.lists(st.integers(-1, 3)),
+        "datatype": st.sampled_from(["FP32", "FP64", "BYTES"]) | st.text(),
+        "data": row | rows | anything,
+        "parameters": st.dictionaries(st.sampled_from(["binary_data_size", "shared_memory_region"]), scalars),
+    },
+)
+wanted = st.fixed_dictionaries(
+    {"name": st.sampled_from(["logits", "probabilities"]) | st.text()},
+    optional={"parameters": st.dictionaries(st.sampled_from(["binary_data", "classification"]), scalars)},
+)
+inferences = st.fixed_dictionaries(
+    {"inputs": st.lists(tensors | scalars, max_size=2)},
+    optional={
+        "id": st.text() | scalars,
+        "outputs": st.lists(wanted, max_size=3),
+        "parameters": st.dictionaries(st.just("binary_data_output"), scalars),
+    },
+)
+
+
+@fuzz
+@given(
+    path=st.sampled_from(["/v2/models/blobs/infer", "/v2/repository/index"]),
+    body=st.binary() | (anything | inferences).map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass")),
+    tensor=st.just(b"") | st.binary(max_size=40),
+    headers=st.fixed_dictionaries(
+        {},
+        optional={
+            "Inference-Header-Content-Length": st.integers(-1, 200).map(str) | st.text("0123456789abc-+", max_size=5),
+            "Content-Encoding": st.sampled_from(["gzip", "deflate", "br", "identity"]),
+            "Accept-Encoding": st.sampled_from(["gzip", "deflate;q=0.5", "*"]),
+        },
+    ),
+)
+def test_any_inference_is_answered_or_refused(
+    client: httpx.Client, path: str, body: bytes, tensor: bytes, headers: dict[str, str]
+) -> None:
+    response = client.post(path, content=body + tensor, headers=headers)
+
+    assert response.status_code in {200, 400, 415}
+    assert len(response.content) < 8 * 1024
+    if response.status_code != 200:
+        assert response.headers["content-type"] == "application/json"
+        assert list(response.json()) == ["error"]
+
+
 @fuzz
 @given(
     name=st.text(min_size=1, max_size=50).filter(lambda text: text not in {".", ".."}),

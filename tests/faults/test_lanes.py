@@ -3,6 +3,8 @@
 import contextlib
 import os
 import re
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 
@@ -118,7 +120,21 @@ LONG_HEAD = request(b"/predict", BODY, b"X-Long: " + b"x" * 17_000)
 ENDLESS_HEAD = b"POST /predict HTTP/1.1\r\nX-Endless: " + b"x" * 600_000
 AS_LONG_AS_BODY = b"GET /".ljust(len(BODY) - 13, b"n") + b" HTTP/1.1\r\n\r\n"
 
+INFER = b"/v2/models/blobs/infer"
+INFERENCE = b'{"inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32", "data": [15.2, 0.3]}]}'
+MANY_ROWS = INFERENCE.replace(b"[1, 2]", b"[100, 2]").replace(b"15.2, 0.3", b", ".join([b"1.5, 2"] * 100))
+TENSOR, RAW = struct.pack("<2f", 15.2, 0.3), b"Inference-Header-Content-Length: 0"
+DEFLATED = request(INFER, zlib.compress(MANY_ROWS), b"Content-Encoding: deflate", b"Accept-Encoding: gzip")
+BOMB = request(INFER, zlib.compress(b" " * 10 * MAX_BODY_BYTES), b"Content-Encoding: deflate")
+
 CASES: dict[str, tuple[Parts, list[int]]] = {
+    "numbers and tensors": ([request(INFER, INFERENCE), request(INFER, TENSOR, RAW) * 2], [200, 200, 200]),
+    "compressed both ways": ([DEFLATED, DEFLATED[:-9], DEFLATED[-9:]], [200, 200]),
+    "a bomb": ([BOMB + PREDICT], [413]),
+    "wrong tensors": ([request(INFER, TENSOR[1:], RAW), request(INFER, TENSOR), PREDICT], [400, 400, 200]),
+    "the index of the models": ([request(b"/v2/repository/index", b""), SOFTMAX], [200, 200]),
+    "a long head of another protocol": ([LONG_HEAD.replace(b"/predict", INFER)], [431]),
+    "another protocol's unknown paths": ([request(b"/v2/x"), request(b"/v2"), request(b"/v1/x")], [404, 405, 404]),
     "one by one": ([PREDICT, SOFTMAX, LIVEZ, PREDICT], [200, 200, 200, 200]),
     "many in one": ([PREDICT * 50 + SOFTMAX * 50], [200] * 100),
     "express, then ASGI": ([PREDICT + LIVEZ], [200, 200]),
@@ -236,6 +252,8 @@ GOOD = {
         b'{"logits": [[1, 2], [3, 4]], "targets": [0, 1], "include": ["loss", "entropy", "sigmoid"]}',
     ],
 }
+GOOD[INFER] = [INFERENCE, INFERENCE[:-1] + b', "id": "a", "parameters": {"binary_data_output": true}}', MANY_ROWS]
+GOOD[b"/v2/repository/index"] = [b"", b'{"ready": true}']
 GOOD[b"/models/blobs/predict"] = GOOD[b"/models/blobs/versions/1/predict"] = GOOD[b"/predict"]
 BAD = [
     *(b"", b" ", b"not json", b"{}", b'{"instances": []}', b'{"logits": [NaN]}', b'{"instances": [[1e39, 0]]}'),
@@ -260,7 +278,8 @@ ODD_FIELDS = [
     *(b"accept:*/*", b"X-A: 1", b"x-a:  1 ", b"X-Empty:", b"X-Bytes: \xe9\xff", b"X-Long: " + b"x" * 2000),
     *(b"Expect: 100-continue", b"EXPECT: 100-Continue", b"Expect: something", b"Content-Type: text/plain"),
     *(b"CONTENT-TYPE: application/json; charset=utf-8", b"Content-Type:", b"content-type: application/x+json"),
-    *(b"Content-Encoding: gzip", b"Content-Encoding: identity"),
+    *(b"Content-Encoding: gzip", b"Content-Encoding: identity", b"Accept-Encoding: gzip", b"accept-encoding: deflate"),
+    *(RAW, b"Inference-Header-Content-Length: 20", b"inference-header-content-length: x"),
 ]
 LAST_FIELDS = [  # after which the connection closes, or what came with them is dropped
     *(b"Connection: close", b"connection: Close", b"Connection: keep-alive, close", b"Content-Length : 1"),

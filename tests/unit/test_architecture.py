@@ -11,11 +11,11 @@ SERVICE = REPOSITORY / "service"
 LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
     {
-        *("rows", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle", "onnxfile", "access"),
-        "publishing",
+        *("rows", "compression", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle"),
+        *("onnxfile", "access", "publishing"),
     },
-    {"loading", "repository", "asgi", "express", "graphs", "inspection", "adding"},
-    {"protocols", "protocols.native", "protocols.v1"},
+    {"loading", "repository", "asgi", "express", "tensors", "graphs", "inspection", "adding"},
+    {"protocols", "protocols.native", "protocols.v1", "protocols.v2"},
     {"app"},
     {"connection"},
     {"server"},
@@ -24,7 +24,7 @@ LAYERS = [
 HOMES = {
     "onnxruntime": {"engine"},
     "onnx": {"graphs"},
-    "fastapi": {"protocols.native", "protocols.v1", "asgi", "app"},
+    "fastapi": {"protocols.native", "protocols.v1", "protocols.v2", "asgi", "app"},
     "httptools": {"connection"},
     "uvicorn": {"connection", "server"},
     "prometheus_client": {"metrics"},

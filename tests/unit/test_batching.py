@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batching import MAX_BATCH_ROWS, Batcher, run_together
+from service.batching import MAX_BATCH_ROWS, Batcher, Ran, run_together
 from service.engine import Engine
 from service.errors import QueueFull, QueueTimeout
 from service.model import Array, Outputs
@@ -32,7 +32,7 @@ def batcher(
 ) -> Batcher:
     return Batcher(
         run,
-        lambda _rows, _waiting, _engine: None,
+        lambda _ran: None,
         inline=inline,
         max_queued_rows=max_queued_rows,
         queue_timeout=queue_timeout,
@@ -265,6 +265,38 @@ def test_any_split_of_rows_gets_them_back_in_order(sizes: list[int]) -> None:
 
     assert [len(output["doubled"]) for output in outputs] == sizes
     assert np.array_equal(np.concatenate([output["doubled"] for output in outputs]), every * 2)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_tells_of_each_run_how_much_it_was_and_how_long_it_waited(inline: bool) -> None:
+    heard: list[Ran] = []
+
+    async def main() -> None:
+        queue = Batcher(double, heard.append, inline=inline, max_queued_rows=10, queue_timeout=60)
+        await asyncio.gather(queue.predict(rows(1)), queue.predict(rows(2, 3)))
+
+    run(main())
+
+    [ran] = heard
+    assert (ran.requests, ran.rows, ran.failed) == (2, 3, False)
+    assert 0 < ran.first_waited < ran.waited <= 2 * ran.first_waited
+    assert ran.seconds > 0
+
+
+def test_tells_of_a_run_that_failed() -> None:
+    heard: list[Ran] = []
+
+    def fail(_features: Array) -> dict[str, Array]:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        queue = Batcher(fail, heard.append, inline=True, max_queued_rows=10, queue_timeout=60)
+        with pytest.raises(ZeroDivisionError):
+            await queue.predict(rows(1))
+
+    run(main())
+
+    assert [(ran.requests, ran.rows, ran.failed) for ran in heard] == [(1, 1, True)]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 from service.app import create_app
 from service.errors import ServiceError
+from service.protocols import v2
 from service.settings import ENV_PREFIX, Settings, option_name
 from tests.conftest import MODELS, REPOSITORY
 from tests.unit.test_architecture import LAYERS, SERVICE
@@ -41,11 +42,6 @@ def page_of(operation: str) -> str:
     return PROTOCOLS if re.match(r"[A-Z]+ /v[12]\b", operation) else API
 
 
-def statuses_in(page: str) -> set[int]:
-    """Return the statuses in the tables of errors of a page."""
-    return {int(status) for status in re.findall(r"^\| (\d{3}) \|", page, re.MULTILINE)}
-
-
 def names(node: object, schemas: dict[str, Any]) -> Iterator[str]:
     """Give the fields, and the words that one may choose among, of all schemas below a node."""
     if isinstance(node, list):
@@ -64,6 +60,12 @@ def statuses(error: type[ServiceError]) -> set[int]:
     """Return the statuses of an error class and of all below it."""
     own = {error.status} if hasattr(error, "status") else set()
     return own.union(*(statuses(each) for each in error.__subclasses__()))
+
+
+def documented_statuses(page: str) -> set[int]:
+    """Return the statuses in the table of errors of a page."""
+    rows = re.findall(r"^\| (\d{3}(?:, \d{3})*) \|", page, re.MULTILINE)
+    return {int(status) for row in rows for status in row.split(", ")}
 
 
 def prose(page: Path) -> str:
@@ -103,25 +105,23 @@ def test_every_route_is_described(openapi: dict[str, Any]) -> None:
 
 def test_every_field_of_a_request_and_of_its_answer_is_described(openapi: dict[str, Any]) -> None:
     schemas = openapi["components"]["schemas"]
-    missing = {
-        field
-        for name, operation in operations(openapi)
-        for field in names([operation.get("requestBody"), operation["responses"].get("200")], schemas)
-        if f"`{field}`" not in page_of(name)
-    }
 
-    assert missing == set()
+    for name, operation in operations(openapi):
+        bodies = [operation.get("requestBody"), operation["responses"].get("200")]
+        assert {field for field in names(bodies, schemas) if f"`{field}`" not in page_of(name)} == set(), name
 
 
 def test_every_status_is_in_the_table_of_errors(openapi: dict[str, Any]) -> None:
-    missing = {
-        (name, status)
-        for name, operation in operations(openapi)
-        for status in {int(status) for status in operation["responses"]} - {200} - statuses_in(page_of(name))
-    }
+    for name, operation in operations(openapi):
+        documented = documented_statuses(page_of(name))
+        assert {int(status) for status in operation["responses"]} - {200} - documented == set(), name
 
-    assert missing == set()
-    assert statuses(ServiceError) - statuses_in(API) == set()
+    assert statuses(ServiceError) - documented_statuses(API) == set()
+
+
+def test_the_table_of_extensions_begins_with_what_the_server_names() -> None:
+    for extension in v2.EXTENSIONS:
+        assert f"\n| `{extension}` |" in PROTOCOLS
 
 
 @pytest.mark.parametrize("file", FILES)

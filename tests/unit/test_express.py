@@ -24,7 +24,7 @@ def shared(tmp_path: Path) -> Shared:
     publish(tmp_path, 1, linear().SerializeToString())
     settings = Settings(models_dir=tmp_path)
     state = create_app(settings).state
-    return Shared(state.operations, state.lifecycle, state.metrics, settings)
+    return Shared(state.operations, state.refuse, state.lifecycle, state.metrics, settings)
 
 
 def plain(shared: Shared, body_bytes: int = len(BODY), **changes: Any) -> PlainHead:

@@ -1,10 +1,12 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.metrics import ROWS, SECONDS, Metrics, Tally
+from service.batching import Ran
+from service.metrics import ROWS, SECONDS, Metrics, Tally, VersionTally
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives
 
@@ -17,6 +19,10 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
         for family in families
         for sample in family.samples
     }
+
+
+def ran(*, requests: int = 1, rows: int = 1, failed: bool = False, first_waited: float = 0.5) -> Ran:
+    return Ran(requests=requests, rows=rows, failed=failed, first_waited=first_waited, waited=1.0, seconds=2.0)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +71,8 @@ def test_rejections_are_counted_by_reason() -> None:
 
 def test_batches_queues_and_versions_are_told_by_model() -> None:
     metrics = Metrics()
-    metrics.batches("blobs").add(32, 0.001, 0.0001)
-    metrics.batches("blobs").add(1, 0.002, 0.0001)
+    metrics.runs_of("blobs", 1)(ran(rows=32, first_waited=0.001))
+    metrics.runs_of("blobs", 2)(ran(rows=1, first_waited=0.002))
     metrics.watch_queue("blobs", lambda: 7)
     metrics.watch_versions(lambda: [("blobs", "1", "ready", "CPUExecutionProvider")])
 
@@ -83,13 +89,13 @@ def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:
     gone = Metrics(tmp_path)
     gone.count_request("/predict", 200, "express", 0.001)
     gone.count_rejection("too_large")
-    gone.batches("blobs").add(2, 0.0, 0.0)
+    gone.runs_of("blobs", 1)(ran(rows=2))
     gone.watch_queue("blobs", lambda: 100)
     gone.save()
     (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
     here = Metrics(tmp_path)
     here.count_request("/predict", 200, "express", 0.001)
-    here.batches("blobs").add(3, 0.0, 0.0)
+    here.runs_of("blobs", 1)(ran(rows=3))
     here.watch_queue("blobs", lambda: 5)
     (tmp_path / ".12").write_bytes(b"half written")
 
@@ -107,3 +113,36 @@ def test_one_worker_alone_writes_no_file(tmp_path: Path, monkeypatch: pytest.Mon
     metrics.save()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_runs_of_a_version_are_summed_over_its_requests() -> None:
+    metrics = Metrics()
+    count = metrics.runs_of("blobs", 1)
+    metrics.runs_of("blobs", 2)
+
+    count(ran(requests=2, rows=5))
+    count(ran(requests=1, rows=3))
+    count(ran(requests=3, rows=9, failed=True))
+
+    first, second = metrics.by_version()["blobs", 1], metrics.by_version()["blobs", 2]
+    assert (first.runs, first.rows, first.requests, first.failed_requests) == (2, 8, 3, 3)
+    assert (first.waited, first.engine, first.failed_seconds) == (2.0, 6.0, 7.0)
+    assert first.last_run > 0
+    assert second == VersionTally()
+
+
+def test_the_runs_of_all_workers_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = Metrics(tmp_path), Metrics(tmp_path)
+    there.runs_of("blobs", 1)(ran(requests=2, rows=5))
+    there.runs_of("blobs", 1)(ran(failed=True))
+    with monkeypatch.context() as other_process:
+        other_process.setattr(os, "getpid", lambda: 1)
+        there.save()
+    before = time.time()
+    here.runs_of("blobs", 1)(ran(requests=1, rows=4))
+
+    total = here.by_version()["blobs", 1]
+
+    assert (total.runs, total.rows, total.requests, total.failed_requests) == (2, 9, 3, 1)
+    assert (total.waited, total.engine, total.failed_seconds) == (2.0, 6.0, 3.0)
+    assert total.last_run > before

@@ -62,7 +62,7 @@ def test_what_is_remembered_has_a_limit() -> None:
     assert len(targets._known) == MAX_KNOWN_TARGETS
 
 
-def test_a_reply_says_its_length_and_type_after_its_own_headers() -> None:
+def test_a_reply_says_its_length_and_type_before_its_own_headers() -> None:
     reply = Reply(b"abc", 429, headers=((b"retry-after", b"1"),))
 
-    assert reply.fields == [(b"retry-after", b"1"), (b"content-length", b"3"), (b"content-type", b"application/json")]
+    assert reply.fields == [(b"content-length", b"3"), (b"content-type", b"application/json"), (b"retry-after", b"1")]

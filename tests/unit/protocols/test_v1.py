@@ -6,11 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from service.app import create_app
-from service.errors import InternalError, InvalidBody, OutputNotFinite, ServiceError
+from service.errors import InternalError, InvalidBody, OutputNotFinite, ServiceError, Unroutable
 from service.operations import Targets
 from service.protocols import v1
 from service.settings import Settings
 from tests.conftest import MODELS
+
+OTHERS = {InternalError, InvalidBody, OutputNotFinite, Unroutable}  # which are made in another way
 
 
 def errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
@@ -20,7 +22,7 @@ def errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceErro
         yield from errors(each)
 
 
-@pytest.mark.parametrize("kind", sorted(set(errors()) - {InternalError, InvalidBody, OutputNotFinite}, key=str))
+@pytest.mark.parametrize("kind", sorted(set(errors()) - OTHERS, key=str))
 def test_an_error_keeps_its_status_and_headers(kind: type[ServiceError]) -> None:
     reply = v1.refuse(kind("why"))
 
@@ -43,6 +45,13 @@ def test_what_the_client_did_wrong_is_400(error: ServiceError, sentence: str) ->
     reply = v1.refuse(error)
 
     assert (reply.status, json.loads(reply.body)) == (400, {"error": sentence})
+
+
+def test_what_the_framework_refuses_keeps_its_status_and_headers() -> None:
+    reply = v1.refuse(Unroutable(405, "No", {"Allow": "POST"}))
+
+    assert (reply.status, json.loads(reply.body)) == (405, {"error": "No"})
+    assert reply.headers == ((b"allow", b"POST"),)
 
 
 def test_a_bug_tells_nothing() -> None:

@@ -1,0 +1,333 @@
+"""The tensors of the Open Inference Protocol: JSON and bytes → checked array, and outputs → JSON and bytes.
+
+A request is JSON, after which the bytes of its tensors may follow; so is an answer. What real clients send decides:
+bodies come under any Content-Type or none, unknown keys are ignored, and `null` is as good as absent.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, NotRequired
+
+import numpy as np
+import orjson
+from pydantic import ConfigDict, Field, StrictInt, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from service.compression import MIN_DEFLATED, accepted_encoding, deflate, inflate
+from service.errors import InvalidBody
+from service.model import Array, Manifest, Outputs, is_finite
+from service.operations import Headers, Job, Reply
+from service.rows import FAIL_FAST, FLOAT32, VectorOrMatrix, check_rows, invalid, read_json, refuse_nan
+
+DATATYPE = "FP32"
+INPUT = "features"
+OUTPUTS = ("logits", "probabilities")
+
+BINARY = b"application/octet-stream"
+JSON_LENGTH = b"inference-header-content-length"
+MAX_DIGITS = 18  # of that header: a length has fewer
+MAX_KNOWN, MAX_KNOWN_BYTES = 256, 1024  # JSON parts that are remembered, and how long they may be
+
+# --- what comes in -----------------------------------------------------------------------------------------------
+
+STRICT = ConfigDict(strict=True)
+
+Size = Annotated[StrictInt, Field(ge=0)]
+NO_SHARED_MEMORY = Field(description="Refused: memory is not shared.")
+
+
+@with_config(STRICT)
+class InputParameters(TypedDict):
+    binary_data_size: NotRequired[
+        Annotated[Size | None, Field(description="The bytes of this tensor after the JSON, instead of `data`.")]
+    ]
+    shared_memory_region: NotRequired[Annotated[object, NO_SHARED_MEMORY]]
+
+
+@with_config(STRICT)
+class InputTensor(TypedDict):
+    name: Annotated[str, Field(description=f"`{INPUT}`.")]
+    shape: Annotated[list[Size], FAIL_FAST, Field(description="[rows, features], at least one row.")]
+    datatype: Annotated[str, Field(description=f"`{DATATYPE}`.")]
+    parameters: NotRequired[InputParameters | None]
+    data: NotRequired[
+        Annotated[
+            VectorOrMatrix | None,
+            Field(description="Row by row, flat or with a list for each row. Finite, also as float32."),
+        ]
+    ]
+
+
+@with_config(STRICT)
+class OutputParameters(TypedDict):
+    binary_data: NotRequired[Annotated[bool | None, Field(description="Whether it comes as bytes after the JSON.")]]
+    classification: NotRequired[
+        Annotated[Size | None, Field(description="How many classes to name, best first, instead of all numbers.")]
+    ]
+    shared_memory_region: NotRequired[Annotated[object, NO_SHARED_MEMORY]]
+
+
+@with_config(STRICT)
+class RequestedOutput(TypedDict):
+    name: Annotated[str, Field(description=" or ".join(f"`{name}`" for name in OUTPUTS) + ".")]
+    parameters: NotRequired[OutputParameters | None]
+
+
+@with_config(STRICT)
+class RequestParameters(TypedDict):
+    binary_data_output: NotRequired[
+        Annotated[bool | None, Field(description="`binary_data` of the outputs that do not have it.")]
+    ]
+
+
+@with_config(STRICT)
+class InferRequest(TypedDict):
+    """Rows of features, for which logits and probabilities are wanted."""
+
+    id: NotRequired[Annotated[str | None, Field(description="Comes back in the answer.")]]
+    parameters: NotRequired[RequestParameters | None]
+    inputs: Annotated[list[InputTensor], FAIL_FAST, Field(min_length=1, description="One tensor.")]
+    outputs: NotRequired[
+        Annotated[
+            Annotated[list[RequestedOutput], FAIL_FAST] | None,
+            Field(description="Those that are wanted; all, when it is empty or not there."),
+        ]
+    ]
+
+
+INFER_REQUEST = TypeAdapter(InferRequest)
+
+# --- decode: pure ------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Wanted:
+    """An output as the client wants it; with `classes`, so many are named instead of all numbers."""
+
+    name: str
+    is_binary: bool
+    classes: int = 0
+
+
+ALL_AS_JSON = tuple(Wanted(name, is_binary=False) for name in OUTPUTS)
+ALL_AS_BYTES = tuple(Wanted(name, is_binary=True) for name in OUTPUTS)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the JSON of a request asks for. Without `features` their bytes follow it."""
+
+    rows: int
+    features: Array | None
+    id: str | None
+    wanted: Sequence[Wanted]
+
+
+@dataclass(slots=True)
+class InferJob(Job):
+    features: Array
+    manifest: Manifest
+    id: str | None
+    wanted: Sequence[Wanted]
+    encoding: bytes | None  # of the answer
+
+
+def decode_infer(body: bytes, headers: Headers, manifest: Manifest, *, max_rows: int, max_bytes: int) -> InferJob:
+    """Return what a body of `POST …/infer` asks of a model.
+
+    Raises `InvalidBody`, `UnsupportedMediaType`, or `TooLarge` beyond max_rows, or when it inflates beyond max_bytes.
+    """
+    fields = dict(headers)
+    if b"content-encoding" in fields:
+        body = inflate(body, fields[b"content-encoding"], max_bytes=max_bytes)
+    accepted = fields.get(b"accept-encoding")
+    encoding = None if accepted is None else accepted_encoding(accepted)
+    length = fields.get(JSON_LENGTH)
+    width = len(manifest.features)
+    if length is None:
+        plan, tensor = _read_json(body, width, max_rows), b""
+    else:
+        json_bytes = _json_bytes(length, len(body))
+        if json_bytes == 0:
+            return InferJob(_one_tensor(body, width, max_rows=max_rows), manifest, None, ALL_AS_BYTES, encoding)
+        read = _read_known_json if json_bytes <= MAX_KNOWN_BYTES else _read_json
+        plan, tensor = read(body[:json_bytes], width, max_rows), body[json_bytes:]
+    features = plan.features
+    expected = plan.rows * width * FLOAT32.itemsize if features is None else 0
+    if len(tensor) != expected:
+        raise _invalid(f"{expected} bytes should follow the JSON, as its binary_data_size says, not {len(tensor)}")
+    if features is None:
+        features = _from_bytes(tensor, plan.rows, width)
+    return InferJob(features, manifest, plan.id, plan.wanted, encoding)
+
+
+def _json_bytes(header: bytes, body_bytes: int) -> int:
+    """Return how many bytes of the body are JSON; 0: the tensor is all there is."""
+    if not header.isdigit() or len(header) > MAX_DIGITS or int(header) > body_bytes:
+        raise _invalid("Inference-Header-Content-Length should be the number of bytes of the JSON part of the body")
+    return int(header)
+
+
+def _read_json(text: bytes, width: int, max_rows: int) -> Plan:
+    request = read_json(INFER_REQUEST, text)
+    refuse_nan(text)
+    inputs = request["inputs"]
+    tensor = inputs[0]
+    if len(inputs) != 1 or tensor["name"] != INPUT:
+        raise _invalid(f"inputs should be one tensor, named {INPUT}")
+    if tensor["datatype"] != DATATYPE:
+        raise _invalid(f"The datatype of {INPUT} should be {DATATYPE}, as the model takes it")
+    shape = tensor["shape"]
+    if len(shape) != 2 or shape[0] < 1 or shape[1] != width:  # noqa: PLR2004 - rows and columns
+        raise _invalid(f"The shape of {INPUT} should be [rows, {width}], with at least one row")
+    rows = shape[0]
+    check_rows(rows, max_rows)
+    numbers = tensor.get("data")
+    if numbers is None or "parameters" in tensor:
+        _check_place(tensor.get("parameters") or {}, numbers, rows * width * FLOAT32.itemsize)
+    features = None if numbers is None else _from_json(numbers, rows, width)
+    return Plan(rows, features, request.get("id"), _wanted(request))
+
+
+# Before the bytes of a tensor clients send the same JSON again and again: 0.2 instead of 3 µs.
+_read_known_json = lru_cache(maxsize=MAX_KNOWN)(_read_json)
+
+
+def _check_place(parameters: InputParameters, numbers: object, tensor_bytes: int) -> None:
+    """Refuse an input that is in no place, in two places, or in a place of another size."""
+    size = parameters.get("binary_data_size")
+    if (numbers is None) == (size is None) or parameters.get("shared_memory_region") is not None:
+        raise _invalid(f"{INPUT} should have either data or binary_data_size, and no shared memory")
+    if size is not None and size != tensor_bytes:
+        raise _invalid(f"The binary_data_size of {INPUT} should be {tensor_bytes}, as its shape says, not {size}")
+
+
+def _from_json(numbers: list[float] | list[list[float]], rows: int, width: int) -> Array:
+    if numbers and isinstance(numbers[0], list):
+        if len(numbers) != rows or any(len(row) != width for row in numbers):
+            raise _invalid(f"The data of {INPUT} should be {rows} lists of {width} numbers, as its shape says")
+        numbers = [number for row in numbers for number in row]
+    elif len(numbers) != rows * width:
+        raise _invalid(f"The data of {INPUT} should be {rows * width} numbers, as its shape says, not {len(numbers)}")
+    try:
+        packed = struct.pack(f"={len(numbers)}f", *numbers)  # 0.8 ms for 200,000 numbers, where `np.array` takes 4
+    except OverflowError as error:
+        raise _not_finite() from error
+    return np.ndarray((rows, width), FLOAT32, packed)
+
+
+def _one_tensor(body: bytes, width: int, *, max_rows: int) -> Array:
+    """Return the features of a body that is nothing but their bytes."""
+    rows, rest = divmod(len(body), width * FLOAT32.itemsize)
+    if rows == 0 or rest:
+        raise _invalid(f"The body should be rows of {width} little-endian {DATATYPE} numbers, at least one row")
+    check_rows(rows, max_rows)
+    return _from_bytes(body, rows, width)
+
+
+def _from_bytes(tensor: bytes, rows: int, width: int) -> Array:
+    features = np.ndarray((rows, width), FLOAT32, tensor)  # little-endian, as every machine is that it runs on
+    if not is_finite(features):
+        raise _not_finite()
+    return features
+
+
+def _wanted(request: InferRequest) -> Sequence[Wanted]:
+    parameters = request.get("parameters")
+    is_binary = bool(parameters and parameters.get("binary_data_output"))
+    outputs = request.get("outputs")
+    if not outputs:
+        return ALL_AS_BYTES if is_binary else ALL_AS_JSON
+    if len(outputs) == 1:
+        return (_as_wanted(outputs[0], is_binary),)
+    if len(outputs) > len(OUTPUTS) or len({output["name"] for output in outputs}) < len(outputs):
+        raise _unknown_outputs()
+    return [_as_wanted(output, is_binary) for output in outputs]
+
+
+def _as_wanted(output: RequestedOutput, is_binary: bool) -> Wanted:
+    name = output["name"]
+    if name not in OUTPUTS:
+        raise _unknown_outputs()
+    parameters = output.get("parameters")
+    if not parameters:
+        return Wanted(name, is_binary)
+    if parameters.get("shared_memory_region") is not None:
+        raise _invalid("outputs should not be in shared memory: there is none")
+    own = parameters.get("binary_data")
+    return Wanted(name, is_binary if own is None else own, parameters.get("classification") or 0)
+
+
+def _unknown_outputs() -> InvalidBody:
+    return _invalid(f"outputs should be among {', '.join(OUTPUTS)}, each once")
+
+
+def _not_finite() -> InvalidBody:
+    return _invalid(f"{INPUT} should be finite numbers, also as float32")
+
+
+def _invalid(message: str) -> InvalidBody:
+    return invalid("tensor_invalid", [], message)
+
+
+# --- encode: pure ------------------------------------------------------------------------------------------------
+
+
+def encode_infer(outputs: Outputs, job: InferJob) -> Reply:
+    """Return the answer to `POST …/infer`: JSON, and after it the bytes of the tensors that are wanted as bytes.
+
+    Raises `OutputNotFinite` when an output is not finite, though the features are.
+    """
+    described: list[bytes] = []
+    tensors: list[bytes | memoryview] = []
+    for wanted in job.wanted:
+        encode = _encode_classes if wanted.classes else _encode_numbers
+        text, tensor = encode(outputs, wanted, job)
+        described.append(text)
+        if tensor is not None:
+            tensors.append(tensor)
+    text = b'{%b,%b"outputs":[%b]}' % (
+        job.manifest.model_names_as_json,
+        b"" if job.id is None else b'"id":%b,' % orjson.dumps(job.id),
+        b",".join(described),
+    )
+    if tensors:
+        reply = Reply(b"".join([text, *tensors]), 200, BINARY, ((JSON_LENGTH, b"%d" % len(text)),))
+    else:
+        reply = Reply(text)
+    if job.encoding is not None and len(reply.body) >= MIN_DEFLATED:
+        reply.body = deflate(reply.body, job.encoding)
+        reply.headers = (*reply.headers, (b"content-encoding", job.encoding))
+    return reply
+
+
+Encoded = tuple[bytes, bytes | memoryview | None]  # the JSON of an output, and its bytes when they are not in it
+
+
+def _encode_numbers(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:
+    described = (wanted.name.encode(), len(job.features), len(job.manifest.labels))
+    if not wanted.is_binary:
+        numbers = outputs.flat_json(wanted.name)
+        return b'{"name":"%b","datatype":"FP32","shape":[%d,%d],"data":%b}' % (*described, numbers), None
+    tensor = outputs.raw(wanted.name)
+    text = b'{"name":"%b","datatype":"FP32","shape":[%d,%d],"parameters":{"binary_data_size":%d}}'
+    return text % (*described, len(tensor)), tensor
+
+
+def _encode_classes(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:
+    values = outputs[wanted.name]
+    order = np.argsort(-values, axis=1, kind="stable")[:, : wanted.classes]  # stable: ties keep the class order
+    ranked = np.take_along_axis(values, order, axis=1)
+    labels = job.manifest.labels
+    classes = [
+        f"{value:f}:{index}:{labels[index]}"
+        for value, index in zip(ranked.ravel().tolist(), order.ravel().tolist(), strict=True)
+    ]
+    described = (wanted.name.encode(), *order.shape)
+    if not wanted.is_binary:
+        return b'{"name":"%b","datatype":"BYTES","shape":[%d,%d],"data":%b}' % (*described, orjson.dumps(classes)), None
+    tensor = b"".join([struct.pack("<I", len(text)) + text for text in map(str.encode, classes)])
+    text = b'{"name":"%b","datatype":"BYTES","shape":[%d,%d],"parameters":{"binary_data_size":%d}}'
+    return text % (*described, len(tensor)), tensor
