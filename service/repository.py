@@ -89,6 +89,8 @@ class Repository:
         self._watcher: threading.Thread | None = None
         self._catalogue = Catalogue()
         self._start()
+        if self._unloaded.names():  # by the other workers, before this one took the place of one that died
+            self.update()
 
     @property
     def default(self) -> str | None:

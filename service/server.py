@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,7 @@ class Server(uvicorn.Server):
             for connection in self.server_state.connections:
                 connection.transport.abort()
         await super().shutdown(sockets)
+        self._shared.metrics.save()
 
 
 class WorkerServer(Server):
@@ -126,6 +128,7 @@ class Worker(multiprocess.Process):
         self.child_conn.close()  # the worker has its own: when it dies, a ping ends at once instead of waiting
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
+        threading.Thread(target=self.always_pong, daemon=True).start()  # before what may take its time
         settings = self.config.settings
         set_up_logs(settings.log_format, settings.log_level)
         try:
@@ -135,7 +138,7 @@ class Worker(multiprocess.Process):
             sys.exit(STARTUP_FAILURE)
         server.supervisor = self.config.supervisor
         self._server = server
-        super().target(sockets)
+        server.run(sockets)
 
     def pong(self) -> None:
         """Answer the supervisor, also before there is a server."""

@@ -188,7 +188,7 @@ OF_FLOW = {"pause_reading", "resume_reading", "write_paused"}
 OF_STATE = {"connections", "default_headers", "total_requests"}
 OF_CYCLE = {"response_complete"}  # and `response_started`, by getattr: a call of the express lane has none
 OF_SERVER = {"handle_exit", "on_tick", "shutdown", "should_exit", "force_exit", "server_state"}
-OF_PROCESS = {"start", "target", "pong", "config", "child_conn", "_server"}
+OF_PROCESS = {"always_pong", "start", "target", "pong", "config", "child_conn", "_server"}
 ASKED_OF_CYCLE = {"response_complete", "keep_alive", "disconnected", "message_event", "body", "more_body"}
 
 

@@ -100,6 +100,14 @@ def test_what_one_worker_unloads_the_others_unload_too(models: Path, tmp_path: P
     assert states(first) == {("linear", 1): "ready"}
 
 
+def test_a_worker_that_comes_later_unloads_it_from_the_start(models: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    repository(models, shared).unload("linear")
+
+    assert states(repository(models, shared)) == {("linear", 1): "unloaded"}
+
+
 def test_loading_says_why_a_model_cannot_be_served(models: Path) -> None:
     found = repository(models)
     publish(models, 1, b"broken", name="other")
