@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 EXAMPLES = 1000 if "CI" in os.environ else 100
-SCHEMA_EXAMPLES = 2000 if "CI" in os.environ else 50
+SHARE = 1 if "CI" in os.environ else 0.025  # of the examples for an operation
+OTHER_PROTOCOLS = "^/v[12]"
 
 WRONG_BODY = {
     "/softmax": 422,
@@ -147,7 +148,8 @@ def test_any_name_and_content_type_is_refused(client: httpx.Client, name: str, c
     assert posted.status_code in {415, 422}
 
 
-def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("paths", "examples"), [("exclude", 2000), ("include", 300)], ids=["native", "v1, v2"])
+def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path, paths: str, examples: int) -> None:
     """Schemathesis sends what the document allows and forbids, and finds no answer that it does not describe."""
     checks = [
         "not_a_server_error",
@@ -162,7 +164,8 @@ def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path) -> 
         [
             Path(sys.executable).with_name("schemathesis"),
             *("run", f"{base_url}/openapi.json", "--checks", ",".join(checks)),
-            *("--max-examples", str(SCHEMA_EXAMPLES), "--phases", "examples,coverage,fuzzing", "--no-color"),
+            *(f"--{paths}-path-regex", OTHER_PROTOCOLS),
+            *("--max-examples", str(int(SHARE * examples)), "--phases", "examples,coverage,fuzzing", "--no-color"),
             *("--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off"),
         ],
         cwd=tmp_path,
