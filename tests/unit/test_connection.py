@@ -6,7 +6,8 @@ import inspect
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, NoReturn, cast
 
 import pytest
 import uvicorn
@@ -15,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import multiprocess
 
 from service.connection import Connection
+from service.errors import ModelNotFound
+from service.express import Call
+from service.operations import Reply
 from service.server import Server, Worker, WorkerServer, new_server
 from service.settings import Settings
 from tests.conftest import MODELS
@@ -22,6 +26,7 @@ from tests.conftest import MODELS
 BODY = b'{"instances": [[15.2, 0.3]]}'
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)
 CHUNKED_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+UPGRADE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 LOGITS = b'{"logits": [%s]}' % b",".join([b"1"] * 200_000)  # whose answer is larger than all buffers
 LONG_ANSWER = b"POST /softmax HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(LOGITS), LOGITS)
 
@@ -139,6 +144,81 @@ def test_an_idle_connection_is_kept_though_none_of_its_heads_was_parsed() -> Non
             second.sweep(184.1)
 
             assert await second.reader.read() == b""
+
+    run(main)
+
+
+def test_a_head_that_is_known_of_a_model_that_has_gone_is_parsed_again() -> None:
+    def gone(_name: str | None, _version: str | None) -> NoReturn:
+        raise ModelNotFound("gone")
+
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            await client.ask(HEAD, BODY)
+            known = client.side.shared.known[HEAD]
+            operation, name, version = known.target
+            client.side.shared.known[HEAD] = replace(known, target=(replace(operation, find=gone), name, version))
+
+            assert (await client.ask(HEAD, BODY)).startswith(b"HTTP/1.1 200 ")
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (UPGRADE, b"200"),
+        (b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+    ],
+)
+def test_what_asks_for_another_protocol_is_answered_in_this_one(head: bytes, status: bytes) -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            assert (await client.ask(head)).split()[1] == status
+
+    run(main)
+
+
+def test_after_its_last_answer_a_connection_is_deaf() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            await client.ask(HEAD, BODY)
+            answered = client.side.cycle
+            client.side.transport.close()
+            client.side.data_received(CHUNKED_HEAD + b"1\r\n{\r\n0\r\n\r\n")
+            client.side.data_received(UPGRADE)
+            client.side.send_400_response("too late")
+            client.side.answer(cast(Call, answered), Reply(b"a second answer"))
+
+            assert client.side.cycle is answered
+            assert await client.reader.read() == b""
+
+    run(main)
+
+
+def test_a_request_in_the_express_lane_is_answered_before_a_shutdown_and_closes() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.side.data_received(HEAD + BODY)
+            client.side.shutdown()
+
+            answer = await client.reader.read()
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"\r\nconnection: close\r\n" in answer
+
+    run(main)
+
+
+def test_a_body_that_stops_after_its_answer_has_begun_is_cut_off() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.sweep(100)
+            client.writer.write(CHUNKED_HEAD)
+            await client.until(lambda: client.side.cycle)
+            client.side.cycle.response_started = True
+            client.sweep(111, 141.1)
+
+            assert await client.reader.read() == b""
 
     run(main)
 

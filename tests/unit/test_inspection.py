@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from service.engine import Engine
-from service.inspection import Findings, convert, inspect
+from service.inspection import Findings, _is_softmax, convert, inspect
 from service.model import Array
 from service.publishing import Refused
 from tests.models.small import WEIGHTS, logits_only, model, node, tensor
@@ -238,3 +238,11 @@ def test_converting_gives_the_same_bytes_each_time() -> None:
 
     assert first == second
     assert not re.search(rb"\bscores\b", first)
+
+
+def test_whole_numbers_and_other_shapes_are_no_logits_of_probabilities() -> None:
+    half = np.full((2, 2), 0.5, dtype=np.float32)
+
+    assert _is_softmax(half, np.zeros((2, 2), dtype=np.float32))
+    assert not _is_softmax(half, np.zeros((2, 2), dtype=np.int64))
+    assert not _is_softmax(half, np.zeros((2, 3), dtype=np.float32))
