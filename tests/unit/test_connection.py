@@ -188,6 +188,7 @@ def test_after_its_last_answer_a_connection_is_deaf() -> None:
             client.side.data_received(CHUNKED_HEAD + b"1\r\n{\r\n0\r\n\r\n")
             client.side.data_received(UPGRADE)
             client.side.send_400_response("too late")
+            client.sweep(100, 1_000)
             client.side.answer(cast(Call, answered), Reply(b"a second answer"))
 
             assert client.side.cycle is answered
