@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -120,6 +121,7 @@ class Worker(multiprocess.Process):
 
     def start(self) -> None:
         """Start it deaf to Ctrl-C, which a terminal sends to every process: the supervisor says when to end."""
+        resource_tracker.ensure_running()  # as the first start would do, and unblock the signal before it forks
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             super().start()

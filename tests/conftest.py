@@ -31,7 +31,12 @@ class Server:
         self.url = ""
         self._listening = threading.Event()
         self.process = subprocess.Popen(
-            command, cwd=REPOSITORY, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,  # with its workers in it, as a terminal does, which sends Ctrl-C to all of the group
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()

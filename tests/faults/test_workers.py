@@ -2,110 +2,194 @@
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from service.model import MODEL_FILE
 from service.server import SHARED_MEMORY
-from tests.conftest import Server, StartServer, softmaxd
+from tests.conftest import Server, StartServer, connect, metric, receive, softmaxd
 from tests.onnx_models import linear, publish
 
-BODY = {"instances": [[15.2, 0.3]]}
-
-
-def workers_of(server: Server) -> set[int]:
-    """Return the process ids of the workers: the children that run Python's spawn, but not its resource tracker."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
-
-
-def ask(server: Server) -> int:
-    """Send one request on a connection of its own, to whichever worker takes it."""
-    return httpx.post(server.url + "/predict", json=BODY).status_code
-
-
-def answered(server: Server) -> int:
-    """Return how many predictions all workers together have answered."""
-    families = text_string_to_metric_families(httpx.get(server.url + "/metrics").text)
-    return sum(
-        int(sample.value)
-        for family in families
-        for sample in family.samples
-        if sample.name == "softmaxd_requests_total" and sample.labels["operation"] == "/predict"
-    )
-
-
-def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        with contextlib.suppress(httpx.TransportError):
-            if condition():
-                return
-        time.sleep(0.03)
-    raise AssertionError("it did not come true in half a minute")
+BODY = b'{"instances": [[15.2, 0.3]]}'
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+SECONDS = 20  # that another process may take for something
 
 
 @pytest.fixture
 def server(start_server: StartServer) -> Server:
+    """Return a service with two workers, both of which serve."""
     server = start_server("--workers", "2")
-    until(lambda: httpx.get(server.url + "/readyz").status_code == 200)
+    until(lambda: len(files_of(server)) == 2)
     return server
 
 
+def until(is_so: Callable[[], object]) -> None:
+    """Wait for what another process does, of which nobody tells."""
+    deadline = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def processes(server: Server) -> dict[int, str]:
+    """Return the command lines of the processes of a service that are not dead, by process id."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            if state != "Z" and int(group) == server.process.pid:
+                found[int(folder.name)] = (folder / "cmdline").read_text()
+    return found
+
+
+def workers_of(server: Server) -> set[int]:
+    """Return the process ids of the workers, which run Python's spawn, as its resource tracker does not."""
+    return {pid for pid, command in processes(server).items() if "spawn_main" in command}
+
+
+def folder_of(server: Server) -> Path:
+    """Return the folder that its workers share."""
+    return next(SHARED_MEMORY.glob(f"softmaxd-{server.process.pid}-*"))
+
+
+def files_of(server: Server) -> list[Path]:
+    """Return the files in which its workers keep their numbers; each has one once it serves."""
+    files = [folder_of(server) / str(pid) for pid in workers_of(server)]
+    return [file for file in files if file.exists()]
+
+
+def wait_for_a_save(file: Path) -> None:
+    saved = file.stat().st_mtime_ns
+    until(lambda: file.stat().st_mtime_ns != saved)
+
+
+def has_said(server: Server, message: str) -> bool:
+    return any(message in line for line in server.lines)
+
+
+def ask(server: Server) -> int:
+    """Ask for a prediction on a connection of its own, for which any of the workers may be taken."""
+    return httpx.post(server.url + "/predict", content=BODY, timeout=SECONDS).status_code
+
+
+def answered(server: Server) -> float:
+    """Return how many predictions all workers together have answered."""
+    return metric(server.url, "softmaxd_requests_total", operation="/predict", status="200")
+
+
+@contextlib.contextmanager
+def stopped(worker: int) -> Iterator[None]:
+    """Let a worker do nothing, so that all requests are for the other."""
+    os.kill(worker, signal.SIGSTOP)
+    yield
+    os.kill(worker, signal.SIGCONT)
+
+
 def test_each_worker_serves_and_the_counts_of_all_add_up(server: Server) -> None:
-    for _ in range(100):
-        assert ask(server) == 200
+    one, other = workers_of(server)
+    with stopped(one):
+        assert [ask(server) for _ in range(3)] == [200] * 3
+    with stopped(other):
+        assert [ask(server) for _ in range(4)] == [200] * 4
 
-    until(lambda: answered(server) == 100)
+    until(lambda: answered(server) == 7)
+    assert metric(server.url, "softmaxd_batch_rows_sum") == 7
+    assert metric(server.url, "softmaxd_model_info") == 1
 
 
-def test_a_killed_worker_is_replaced_while_the_others_go_on(server: Server) -> None:
-    until(lambda: len(workers_of(server)) == 2)
-    before = workers_of(server)
-    for _ in range(50):
-        ask(server)
-    until(lambda: answered(server) == 50)
+def test_a_killed_worker_is_replaced_while_the_other_goes_on_and_no_count_goes_back(server: Server) -> None:
+    killed, survivor = workers_of(server)
+    with stopped(survivor):
+        assert [ask(server) for _ in range(5)] == [200] * 5
+    until(lambda: answered(server) == 5)
+    with stopped(killed):  # so it is the other one that has these numbers, from the file
+        assert answered(server) == 5
 
-    killed = before.pop()
     os.kill(killed, signal.SIGKILL)
-    statuses = set()
-    while len(workers_of(server) - {killed}) < 2:
-        with contextlib.suppress(httpx.TransportError):  # a connection that the killed one had taken
-            statuses.add(ask(server))
+    until(lambda: killed not in workers_of(server))
+    counts = []
+    while len(workers_of(server)) < 2 or len(files_of(server)) < 2:
+        assert ask(server) == 200
+        counts.append(answered(server))
 
-    assert statuses <= {200}
-    assert before < workers_of(server)
-    assert answered(server) >= 50
+    assert counts[0] >= 5
+    assert counts == sorted(counts)
+    until(lambda: answered(server) == 5 + len(counts))
+    with stopped(survivor):  # the one that replaces it knows of all, and serves
+        assert ask(server) == 200
+        assert answered(server) == 6 + len(counts)
+
+
+def test_a_worker_that_dies_while_it_owes_its_supervisor_an_answer_is_replaced_at_once(server: Server) -> None:
+    killed, survivor = workers_of(server)
+    with stopped(killed):
+        for _ in range(4):  # half seconds, in which the supervisor asks how it is
+            wait_for_a_save(folder_of(server) / str(survivor))
+        os.kill(killed, signal.SIGKILL)
+
+    until(lambda: len(workers_of(server)) == 2 and killed not in workers_of(server))
+
+
+def test_no_worker_hears_ctrl_c_not_even_as_it_starts(start_server: StartServer) -> None:
+    server = start_server("--workers", "2")
+    until(lambda: len(workers_of(server)) == 2)
+
+    for worker in workers_of(server):
+        blocked = re.findall(r"SigBlk:\s+(\w+)", Path(f"/proc/{worker}/status").read_text())[0]
+        assert int(blocked, 16) & 1 << signal.SIGINT - 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_of_them_with_0(server: Server, number: signal.Signals) -> None:
-    until(lambda: len(workers_of(server)) == 2)
-    workers = workers_of(server)
-    assert list(SHARED_MEMORY.glob(f"softmaxd-{server.process.pid}-*"))
-    if number == signal.SIGINT:  # a terminal sends it to all of them
-        for worker in workers:
-            os.kill(worker, number)
+def test_a_signal_ends_all_of_them_with_0_after_what_is_in_flight(server: Server, number: signal.Signals) -> None:
+    folder = folder_of(server)
+    with connect(server.port) as connection:
+        connection.sendall(HEAD)
+        receive(connection, CONTINUE)
 
-    server.send_signal(number)
+        server.send_signal(number)
+        until(lambda: has_said(server, "Waiting for child process") and len(files_of(server)) == 1)
+        wait_for_a_save(files_of(server)[0])  # so it has seen every signal
+        connection.sendall(BODY)
 
+        assert receive(connection).startswith(b"HTTP/1.1 200 OK\r\n")
     assert server.wait() == 0
-    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+    until(lambda: not processes(server))
+    assert not folder.exists()
+    assert {message["level"] for message in server.messages()} == {"INFO"}
     assert server.messages()[-1]["message"] == "stopped"
-    assert list(SHARED_MEMORY.glob(f"softmaxd-{server.process.pid}-*")) == []
 
 
 def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
-    until(lambda: len(workers_of(server)) == 2)
-    workers = workers_of(server)
+    folder = folder_of(server)
 
-    server.process.kill()
+    server.send_signal(signal.SIGKILL)
 
-    until(lambda: not [worker for worker in workers if Path(f"/proc/{worker}").exists()])
+    try:
+        until(lambda: not processes(server))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.process.pid, signal.SIGKILL)
+        shutil.rmtree(folder)
+
+
+def test_sighup_replaces_the_workers_while_others_answer_and_loses_no_count(server: Server) -> None:
+    old = workers_of(server)
+
+    server.send_signal(signal.SIGHUP)
+    statuses = []
+    while len(files_of(server)) < 2 or workers_of(server) & old:
+        statuses.append(ask(server))
+
+    assert set(statuses) <= {200, 503}  # 503 from one that was just told to end: it says when to ask again
+    until(lambda: answered(server) == statuses.count(200))
 
 
 def test_a_broken_model_is_told_once(tmp_path: Path) -> None:
@@ -120,14 +204,14 @@ def test_a_broken_model_is_told_once(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_cannot_start_stops_all_with_1(start_server: StartServer, tmp_path: Path) -> None:
-    folder = publish(tmp_path, 1, linear().SerializeToString())
+    model = publish(tmp_path, 1, linear().SerializeToString()) / MODEL_FILE
     server = start_server("--workers", "2", models_dir=str(tmp_path))
-    until(lambda: httpx.get(server.url + "/readyz").status_code == 200)
-    (folder / "model.onnx").unlink()
-    (killed, *_) = workers_of(server)
+    until(lambda: len(files_of(server)) == 2)
+    model.unlink()
 
-    os.kill(killed, signal.SIGKILL)  # the one that replaces it finds no model
+    os.kill(workers_of(server).pop(), signal.SIGKILL)  # the one that replaces it finds no model
 
     assert server.wait() == 1
-    assert "No such file or directory: model.onnx" in "".join(server.lines)
+    until(lambda: not processes(server))
+    assert has_said(server, f"No such file or directory: {MODEL_FILE}")
     assert server.lines[-1] == "softmaxd: a worker could not start; its log line says why\n"
