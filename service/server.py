@@ -89,6 +89,11 @@ class WorkerServer(Server):
 
     supervisor = 0  # its process id
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain, once: SIGTERM also comes from what sends it to every process, as systemd does."""
+        if not self._lifecycle.draining:
+            super().handle_exit(sig, frame)
+
     async def on_tick(self, counter: int) -> bool:
         if os.getppid() != self.supervisor and not self._lifecycle.draining:
             self.handle_exit(signal.SIGTERM, None)

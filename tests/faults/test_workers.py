@@ -147,14 +147,17 @@ def test_no_worker_hears_ctrl_c_not_even_as_it_starts(start_server: StartServer)
         assert int(blocked, 16) & 1 << signal.SIGINT - 1
 
 
+@pytest.mark.parametrize("to_all", [False, True], ids=["to the supervisor", "to all"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_of_them_with_0_after_what_is_in_flight(server: Server, number: signal.Signals) -> None:
+def test_a_signal_ends_all_of_them_with_0_after_what_is_in_flight(
+    server: Server, number: signal.Signals, to_all: bool
+) -> None:
     folder = folder_of(server)
     with connect(server.port) as connection:
         connection.sendall(HEAD)
         receive(connection, CONTINUE)
 
-        server.send_signal(number)
+        (os.killpg if to_all else os.kill)(server.process.pid, number)
         until(lambda: has_said(server, "Waiting for child process") and len(files_of(server)) == 1)
         wait_for_a_save(files_of(server)[0])  # so it has seen every signal
         connection.sendall(BODY)
