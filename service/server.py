@@ -68,7 +68,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _sweep(self) -> None:
-        self._shared.metrics.save()
+        self._save()
         now = time.monotonic()
         for connection in list(self.server_state.connections):
             assert isinstance(connection, Connection)
@@ -81,7 +81,13 @@ class Server(uvicorn.Server):
             for connection in self.server_state.connections:
                 connection.transport.abort()
         await super().shutdown(sockets)
-        self._shared.metrics.save()
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            self._shared.metrics.save()
+        except OSError as error:  # no reason to stop serving
+            logger.warning("cannot save the metrics: %s", error.strerror)
 
 
 class WorkerServer(Server):

@@ -195,6 +195,17 @@ def test_sighup_replaces_the_workers_while_others_answer_and_loses_no_count(serv
     until(lambda: answered(server) == statuses.count(200))
 
 
+def test_workers_serve_on_when_they_cannot_save_their_numbers(server: Server) -> None:
+    folder = folder_of(server)
+    elsewhere = folder.rename(folder.with_name(f"not-{folder.name}"))
+    try:
+        until(lambda: has_said(server, "cannot save the metrics: No such file or directory"))
+
+        assert ask(server) == 200
+    finally:
+        elsewhere.rename(folder)
+
+
 def test_a_broken_model_is_told_once(tmp_path: Path) -> None:
     publish(tmp_path, 1, b"broken")
 
