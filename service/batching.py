@@ -19,6 +19,7 @@ from service.errors import QueueFull, QueueTimeout
 from service.model import Array, Batch, Outputs, Settle
 
 MAX_BATCH_ROWS = 8192  # joined; a larger request runs alone
+ONE_REQUEST = 1  # instead: each request runs alone
 
 Run = Callable[[Array], Mapping[str, Array]]
 Outcome = tuple[int, float, Sequence[Outputs | Exception]]  # rows, seconds of the engine, what each request gets
@@ -54,11 +55,19 @@ class Batcher:
     """A bounded queue of rows before one engine, in the event loop in which it is first used."""
 
     def __init__(
-        self, run: Run, on_batch: Callable[[Ran], None], *, inline: bool, max_queued_rows: int, queue_timeout: float
+        self,
+        run: Run,
+        on_batch: Callable[[Ran], None],
+        *,
+        inline: bool,
+        max_queued_rows: int,
+        queue_timeout: float,
+        max_batch_rows: int = MAX_BATCH_ROWS,
     ) -> None:
         self._run = run
         self._on_batch = on_batch
         self._max_queued_rows = max_queued_rows
+        self._max_batch_rows = max_batch_rows
         self._queue_timeout = queue_timeout
         self._executor = None if inline else ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: deque[Entry] = deque()
@@ -124,7 +133,7 @@ class Batcher:
     def _take(self) -> list[Entry]:
         batch: list[Entry] = []
         rows = 0
-        while self._waiting and (not batch or rows + len(self._waiting[0].features) <= MAX_BATCH_ROWS):
+        while self._waiting and (not batch or rows + len(self._waiting[0].features) <= self._max_batch_rows):
             entry = self._pop()
             if not entry.abandoned:
                 batch.append(entry)

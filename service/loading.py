@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from service.batching import Batcher, run_together
+from service.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, run_together
 from service.engine import Engine
 from service.errors import StartupError
 from service.metrics import Metrics
-from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, Model, sha256
+from service.model import MANIFEST_FILE, MODEL_FILE, Array, Manifest, Model, sha256
 from service.onnxfile import check_content, check_size
+from service.rowwise import ROWS_TO_TRY, find_way
 from service.settings import Settings
 
 INLINE_SECONDS = 200e-6  # a model that answers one row faster runs on the event loop: a thread costs more
@@ -37,10 +38,12 @@ def load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
     _check_graph(engine, manifest)
     seconds = _warm_up(engine, manifest)
     inline = seconds < INLINE_SECONDS
+    run, way = find_way(engine.run, _rows_to_try(manifest))
     batcher = Batcher(
-        engine.run,
+        run,
         metrics.runs_of(manifest.name, manifest.version),
         inline=inline,
+        max_batch_rows=ONE_REQUEST if way == "alone" else MAX_BATCH_ROWS,
         max_queued_rows=settings.max_queued_rows,
         queue_timeout=settings.queue_timeout,
     )
@@ -49,13 +52,13 @@ def load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
         manifest.name,
         manifest.version,
         engine.provider,
-        extra={"threads": settings.threads, "row_microseconds": round(seconds * 1e6), "inline": inline},
+        extra={"threads": settings.threads, "row_microseconds": round(seconds * 1e6), "inline": inline, "rows": way},
     )
     metrics.watch_queue(manifest.name, lambda: batcher.queued_rows)
     return Model(
         manifest,
         engine.provider,
-        lambda features: run_together(engine.run, [features])[0],
+        lambda features: run_together(run, [features])[0],
         batcher.predict,
         batcher.submit,
         batcher.flush,
@@ -120,6 +123,17 @@ def _warm_up(engine: Engine, manifest: Manifest) -> float:
             if len(values) != rows:
                 raise StartupError(f"it gives {len(values)} rows of {name} for {rows} rows")
     return time.perf_counter() - start
+
+
+def _rows_to_try(manifest: Manifest) -> Array:
+    """Return rows in the ranges of the features, as far as known; every other one whole, for models that want that."""
+    low = [-1.0 if feature.min is None else feature.min for feature in manifest.features]
+    high = [1.0 if feature.max is None else feature.max for feature in manifest.features]
+    between = np.random.default_rng(0).uniform(size=(ROWS_TO_TRY, len(low)))
+    with np.errstate(over="ignore", invalid="ignore"):  # of ranges beyond float32
+        rows = (low + between * np.subtract(high, low)).astype(np.float32)
+    rows[::2] = np.rint(rows[::2])
+    return rows
 
 
 def _main(folder: str) -> None:

@@ -14,7 +14,7 @@ LAYERS = [
         *("rows", "compression", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle"),
         *("onnxfile", "access", "publishing"),
     },
-    {"loading", "repository", "asgi", "express", "tensors", "graphs", "inspection", "adding"},
+    {"rowwise", "loading", "repository", "asgi", "express", "tensors", "graphs", "inspection", "adding"},
     {"protocols", "protocols.native", "protocols.v1", "protocols.v2"},
     {"app"},
     {"connection"},

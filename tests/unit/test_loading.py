@@ -1,3 +1,4 @@
+import asyncio
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from onnx import NodeProto, helper
 from service import loading
 from service.errors import StartupError
 from service.metrics import Metrics
+from service.model import Feature, Outputs
 from service.settings import Settings
 from tests.onnx_models import classifier, linear, publish
 
@@ -76,3 +78,28 @@ def test_a_model_that_loads_but_does_not_run_right_is_refused(
 
     with pytest.raises(StartupError, match=reason):
         loading.load(folder, Settings(), Metrics())
+
+
+def test_requests_to_a_model_whose_rows_depend_on_each_other_run_alone(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ReduceMax", ["features"], ["largest"], keepdims=0),
+        helper.make_node("Sub", ["features", "largest"], ["shifted"]),
+        helper.make_node("MatMul", ["shifted", "weights"], ["logits"]),
+    ]
+    weights = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
+    folder = publish(tmp_path, 1, classifier(nodes, {"weights": weights}).SerializeToString())
+    model = loading.load(folder, Settings(), Metrics())
+    rows = [np.array([[value, 1]], dtype=np.float32) for value in (0, 1, 2)]
+
+    async def main() -> list[Outputs]:
+        return await asyncio.gather(*(model.predict(row) for row in rows))
+
+    for row, outputs in zip(rows, asyncio.run(main()), strict=True):
+        assert np.array_equal(outputs["logits"], (row - row.max()) @ weights)
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, None), (0, 0), (5, 1), (-1e300, 1e300)])
+def test_a_model_with_any_ranges_is_tried(tmp_path: Path, low: float | None, high: float | None) -> None:
+    features = [Feature(name="x1", min=low, max=high), Feature(name="x2")]
+
+    loading.load(publish(tmp_path, 1, linear().SerializeToString(), features=features), Settings(), Metrics())
