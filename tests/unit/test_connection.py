@@ -244,6 +244,23 @@ def test_a_client_that_reads_nothing_is_cut() -> None:
     run(main)
 
 
+def test_an_answer_waits_until_the_one_before_it_is_read() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client, asyncio.timeout(10):
+            client.writer.write(LONG_ANSWER + CHUNKED_HEAD + b"0\r\n\r\n")
+            await client.until(lambda: client.side.flow.write_paused)
+            assert not client.side.cycle.response_complete
+
+            answers = bytearray()
+            while not (b"HTTP/1.1 422 " in answers[-1000:] and answers.endswith(b"]}")):
+                answers += await client.reader.read(2**16)
+
+            assert answers.startswith(b"HTTP/1.1 200 ")
+            assert (await client.ask(HEAD, BODY)).startswith(b"HTTP/1.1 200 ")
+
+    run(main)
+
+
 def test_nothing_more_is_read_from_a_client_until_it_has_read() -> None:
     async def main(server: Server) -> None:
         async with connected(server) as client, asyncio.timeout(10):
