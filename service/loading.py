@@ -99,14 +99,21 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_graph(engine: Engine, manifest: Manifest) -> None:
-    """Refuse a graph that is not float32 features [n, d] → logits and probabilities [n, k]."""
-    classes = len(manifest.labels)
-    expected = {"features": len(manifest.features)}, {"logits": classes, "probabilities": classes}
-    for nodes, widths in zip((engine.inputs, engine.outputs), expected, strict=True):
-        for name, width in widths.items():
+    """Refuse a graph that is not float32 features [n, d] → logits and probabilities [n, k].
+
+    With calibration data, `atypicality` [n] comes on top.
+    """
+    classes = [len(manifest.labels)]
+    outputs = {"logits": classes, "probabilities": classes}
+    if manifest.calibration is not None:
+        outputs["atypicality"] = []
+    expected = {"features": [len(manifest.features)]}, outputs
+    for nodes, shapes in zip((engine.inputs, engine.outputs), expected, strict=True):
+        for name, row in shapes.items():
             kind, shape = nodes.get(name, ("nothing", []))
-            if kind != "tensor(float)" or len(shape) != 2 or isinstance(shape[0], int) or shape[1] != width:  # noqa: PLR2004 - rows and columns
-                raise StartupError(f"{name} should be tensor(float) [n, {width}], but the graph has {kind} {shape}")
+            if kind != "tensor(float)" or not shape or isinstance(shape[0], int) or shape[1:] != row:
+                wanted = ", ".join(map(str, ["n", *row]))
+                raise StartupError(f"{name} should be tensor(float) [{wanted}], but the graph has {kind} {shape}")
 
 
 def _warm_up(engine: Engine, manifest: Manifest) -> float:

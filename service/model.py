@@ -5,13 +5,23 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 from service.errors import OutputNotFinite
 
@@ -25,6 +35,8 @@ FEW_ROWS = 64  # up to which the rows of a request are taken from the text of th
 ROUNDED_TWICE = np.float32(7.0385307e-26)
 SHORTEST, EXACT = b"7.038531e-26", b"7.0385307e-26"
 LONG_TEXT = 10_000  # bytes, from which it is looked for in the array: 0.05 ms for 400,000 numbers, in their text 1.6
+
+MAX_QUANTILES = 1_000  # of the calibration rows that a manifest keeps
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -67,6 +79,60 @@ class Provenance(_Frozen):
     packages: Annotated[Mapping[str, str], Field(description="Version by package name")]
 
 
+def _sorted(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(low > high for low, high in pairwise(values)):
+        raise ValueError("should be sorted")
+    return values
+
+
+Quantiles = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=MAX_QUANTILES), AfterValidator(_sorted)]
+
+
+class Calibration(_Frozen):
+    """What the calibration rows say of the model: rows like those to come, which it was not trained on."""
+
+    rows: PositiveInt
+    temperature: Annotated[FiniteFloat, Field(gt=0, description="By which the graph divides the network's logits")]
+    scores: Annotated[Quantiles, Field(description="−ln p of the true label, sorted, thinned (service.trust)")]
+    atypicality: Annotated[Quantiles, Field(description="The graph's output of that name, sorted, thinned")]
+
+    @model_validator(mode="after")
+    def _has_no_more_than_its_rows(self) -> Self:
+        if max(len(self.scores), len(self.atypicality)) > self.rows:
+            raise ValueError(f"should have no more values than its {self.rows} rows")
+        return self
+
+    @cached_property
+    def atypicality_array(self) -> npt.NDArray[np.float64]:
+        return np.array(self.atypicality)
+
+
+class ReliabilityBin(_Frozen):
+    """Rows of about the same maximum probability: its mean, and how often the label was right."""
+
+    rows: PositiveInt
+    confidence: FiniteFloat
+    accuracy: FiniteFloat
+
+
+class Covered(_Frozen):
+    """How often prediction sets held the true label, and how many labels they had on average."""
+
+    coverage: Annotated[FiniteFloat, Field(description="As asked for")]
+    measured: FiniteFloat
+    labels: FiniteFloat
+
+
+class Evaluation(_Frozen):
+    """Tables and pictures of the test rows; the single figures are in `metrics`."""
+
+    confusion: Annotated[tuple[tuple[NonNegativeInt, ...], ...], Field(description="Rows by true, then given label")]
+    reliability: tuple[ReliabilityBin, ...]
+    reliability_before: Annotated[tuple[ReliabilityBin, ...], Field(description="With the temperature 1")]
+    prediction_sets: tuple[Covered, ...]
+    typicality: Annotated[tuple[NonNegativeInt, ...], Field(description="Rows by tenths of (0, 1]")]
+
+
 class Manifest(_Frozen):
     """What a version folder says of its model; written by training, checked before the model is served."""
 
@@ -78,6 +144,8 @@ class Manifest(_Frozen):
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     metrics: Mapping[str, FiniteFloat] = {}
     provenance: Provenance | None = None
+    calibration: Calibration | None = None
+    evaluation: Evaluation | None = None
     notes: tuple[str, ...] = ()
 
     @cached_property

@@ -16,7 +16,7 @@ ALIGNED_ROWS = 16  # numbers of float32 in the widest vector register
 SIZES = (1, 2, 3, 5, 7, 8, 11, 13, 16, 31)  # of the batches that are compared with one of all their rows
 ROWS_TO_TRY = sum(SIZES)
 
-SERVED = ("logits", "probabilities")  # a graph may have more outputs
+SERVED = {"logits", "probabilities", "atypicality"}  # a graph may have more outputs
 
 Way = Literal["joined", "padded", "alone"]  # how the rows of several requests are run
 
@@ -38,7 +38,7 @@ def _is_rowwise(run: Run, features: Array) -> bool:
         for size in SIZES:
             stop = start + size
             part = run(features[start:stop])
-            if any(part[name].tobytes() != whole[name][start:stop].tobytes() for name in SERVED):
+            if any(part[name].tobytes() != whole[name][start:stop].tobytes() for name in SERVED & whole.keys()):
                 return False
             start = stop
     except Exception:  # whatever a model says to rows that nobody has asked for

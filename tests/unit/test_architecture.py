@@ -12,7 +12,7 @@ LAYERS = [
     {"__init__", "errors", "settings", "model", "softmax"},
     {
         *("rows", "compression", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle"),
-        *("onnxfile", "access", "publishing"),
+        *("onnxfile", "access", "publishing", "trust"),
     },
     {"rowwise", "loading", "repository", "asgi", "express", "tensors", "graphs", "inspection", "adding"},
     {"protocols", "protocols.native", "protocols.v1", "protocols.v2"},

@@ -5,9 +5,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from service.errors import OutputNotFinite
-from service.model import FEW_ROWS, Array, Batch, Outputs, float32_to_json, is_finite
+from service.model import FEW_ROWS, Array, Batch, Calibration, Outputs, float32_to_json, is_finite
 
 ROUNDED_TWICE = 0x15AE43FD  # 7.03853069e-26, whose shortest digits are read as a float64 halfway to its neighbour
 
@@ -119,3 +120,21 @@ def test_only_the_request_whose_row_it_is_hears_of_an_output_that_is_not_finite(
         with pytest.raises(OutputNotFinite) as refused:
             read(Outputs(batch, 2, 5), "probabilities")
         assert refused.value.row == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"scores": [2.0, 1.0]},
+        {"scores": []},
+        {"atypicality": [1.0, 2.0, 3.0, 4.0]},
+        {"temperature": 0.0},
+        {"scores": [float("inf")]},
+    ],
+)
+def test_calibration_data_that_cannot_be_is_refused(changed: dict[str, object]) -> None:
+    good: dict[str, object] = {"rows": 3, "temperature": 1.5, "scores": [1.0, 2.0], "atypicality": [0.5]}
+
+    assert Calibration.model_validate(good).rows == 3
+    with pytest.raises(ValidationError):
+        Calibration.model_validate({**good, **changed})
