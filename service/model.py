@@ -220,6 +220,11 @@ class Outputs:
         """The most probable class of each row."""
         return self._batch.best[self._start : self._stop]
 
+    @property
+    def atypicality(self) -> Array:
+        """[rows], unchecked: where it is not a number the row is as atypical as can be."""
+        return self._batch.outputs["atypicality"][self._start : self._stop]
+
     def json(self, name: str) -> bytes:
         """Return an output [rows, n] as JSON, a list for each row. Raises `OutputNotFinite`."""
         if self._stop - self._start > FEW_ROWS:
@@ -245,14 +250,15 @@ class Outputs:
         return values[self._start * row : self._stop * row]
 
     def __getitem__(self, name: str) -> Array:
-        """Return an output [rows, n]. Raises `OutputNotFinite`."""
+        """Return an output [rows, …]. Raises `OutputNotFinite`."""
         if not self._batch.is_finite(name):
             self._find_not_finite(name)
         return self._batch.outputs[name][self._start : self._stop]
 
     def _find_not_finite(self, name: str) -> None:
         """Raise `OutputNotFinite` if it is a row of this request, and not of another one in the batch."""
-        finite = np.isfinite(self._batch.outputs[name][self._start : self._stop]).all(axis=1)
+        values = self._batch.outputs[name][self._start : self._stop]
+        finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
         if not finite.all():
             raise OutputNotFinite(int(np.argmin(finite)))
 

@@ -12,18 +12,21 @@ from typing import Annotated, NotRequired
 
 import numpy as np
 import orjson
-from pydantic import ConfigDict, Field, StrictInt, TypeAdapter, with_config
+from pydantic import ConfigDict, Field, FiniteFloat, StrictInt, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from service.compression import MIN_DEFLATED, accepted_encoding, deflate, inflate
 from service.errors import InvalidBody
-from service.model import Array, Manifest, Outputs, is_finite
+from service.model import Array, Manifest, Outputs, is_finite, to_json
 from service.operations import Headers, Job, Reply
 from service.rows import FAIL_FAST, FLOAT32, VectorOrMatrix, check_rows, invalid, read_json, refuse_nan
+from service.softmax import Floats, log_softmax
+from service.trust import DEFAULT_COVERAGE, Sets, prediction_sets, typicality
 
 DATATYPE = "FP32"
 INPUT = "features"
 OUTPUTS = ("logits", "probabilities")
+TRUST_OUTPUTS = ("atypicality", "typicality", "prediction_sets")  # of models with calibration data, when asked for
 
 BINARY = b"application/octet-stream"
 JSON_LENGTH = b"inference-header-content-length"
@@ -66,12 +69,26 @@ class OutputParameters(TypedDict):
     classification: NotRequired[
         Annotated[Size | None, Field(description="How many classes to name, best first, instead of all numbers.")]
     ]
+    coverage: NotRequired[
+        Annotated[
+            Annotated[FiniteFloat, Field(gt=0, lt=1)] | None,
+            Field(description=f"Of `prediction_sets`: how often they hold the true label. Default {DEFAULT_COVERAGE}."),
+        ]
+    ]
     shared_memory_region: NotRequired[Annotated[object, NO_SHARED_MEMORY]]
 
 
 @with_config(STRICT)
 class RequestedOutput(TypedDict):
-    name: Annotated[str, Field(description=" or ".join(f"`{name}`" for name in OUTPUTS) + ".")]
+    name: Annotated[
+        str,
+        Field(
+            description=", ".join(f"`{name}`" for name in OUTPUTS)
+            + "; of models with calibration data "
+            + ", ".join(f"`{name}`" for name in TRUST_OUTPUTS)
+            + "."
+        ),
+    ]
     parameters: NotRequired[OutputParameters | None]
 
 
@@ -92,7 +109,7 @@ class InferRequest(TypedDict):
     outputs: NotRequired[
         Annotated[
             Annotated[list[RequestedOutput], FAIL_FAST] | None,
-            Field(description="Those that are wanted; all, when it is empty or not there."),
+            Field(description="Those that are wanted; logits and probabilities, when it is empty or not there."),
         ]
     ]
 
@@ -109,6 +126,7 @@ class Wanted:
     name: str
     is_binary: bool
     classes: int = 0
+    coverage: float = DEFAULT_COVERAGE
 
 
 ALL_AS_JSON = tuple(Wanted(name, is_binary=False) for name in OUTPUTS)
@@ -123,6 +141,7 @@ class Plan:
     features: Array | None
     id: str | None
     wanted: Sequence[Wanted]
+    needs_calibration: bool
 
 
 @dataclass(slots=True)
@@ -154,6 +173,11 @@ def decode_infer(body: bytes, headers: Headers, manifest: Manifest, *, max_rows:
             return InferJob(_one_tensor(body, width, max_rows=max_rows), manifest, None, ALL_AS_BYTES, encoding)
         read = _read_known_json if json_bytes <= MAX_KNOWN_BYTES else _read_json
         plan, tensor = read(body[:json_bytes], width, max_rows), body[json_bytes:]
+    if plan.needs_calibration and manifest.calibration is None:
+        raise _invalid(
+            f"{', '.join(TRUST_OUTPUTS)} need calibration data, "
+            f"which the manifest of {manifest.name} version {manifest.version} does not have"
+        )
     features = plan.features
     expected = plan.rows * width * FLOAT32.itemsize if features is None else 0
     if len(tensor) != expected:
@@ -188,7 +212,9 @@ def _read_json(text: bytes, width: int, max_rows: int) -> Plan:
     if numbers is None or "parameters" in tensor:
         _check_place(tensor.get("parameters") or {}, numbers, rows * width * FLOAT32.itemsize)
     features = None if numbers is None else _from_json(numbers, rows, width)
-    return Plan(rows, features, request.get("id"), _wanted(request))
+    wanted = _wanted(request)
+    needs_calibration = any(output.name in TRUST_OUTPUTS for output in wanted)
+    return Plan(rows, features, request.get("id"), wanted, needs_calibration)
 
 
 # Before the bytes of a tensor clients send the same JSON again and again: 0.2 instead of 3 µs.
@@ -242,14 +268,14 @@ def _wanted(request: InferRequest) -> Sequence[Wanted]:
         return ALL_AS_BYTES if is_binary else ALL_AS_JSON
     if len(outputs) == 1:
         return (_as_wanted(outputs[0], is_binary),)
-    if len(outputs) > len(OUTPUTS) or len({output["name"] for output in outputs}) < len(outputs):
+    if len({output["name"] for output in outputs}) < len(outputs):
         raise _unknown_outputs()
     return [_as_wanted(output, is_binary) for output in outputs]
 
 
 def _as_wanted(output: RequestedOutput, is_binary: bool) -> Wanted:
     name = output["name"]
-    if name not in OUTPUTS:
+    if name not in OUTPUTS and name not in TRUST_OUTPUTS:
         raise _unknown_outputs()
     parameters = output.get("parameters")
     if not parameters:
@@ -257,11 +283,15 @@ def _as_wanted(output: RequestedOutput, is_binary: bool) -> Wanted:
     if parameters.get("shared_memory_region") is not None:
         raise _invalid("outputs should not be in shared memory: there is none")
     own = parameters.get("binary_data")
-    return Wanted(name, is_binary if own is None else own, parameters.get("classification") or 0)
+    classes = parameters.get("classification") or 0
+    if classes and name not in OUTPUTS:
+        raise _invalid(f"classification is of {' and '.join(OUTPUTS)}, not of {name}")
+    coverage = parameters.get("coverage") or DEFAULT_COVERAGE
+    return Wanted(name, is_binary if own is None else own, classes, coverage)
 
 
 def _unknown_outputs() -> InvalidBody:
-    return _invalid(f"outputs should be among {', '.join(OUTPUTS)}, each once")
+    return _invalid(f"outputs should be among {', '.join((*OUTPUTS, *TRUST_OUTPUTS))}, each once")
 
 
 def _not_finite() -> InvalidBody:
@@ -283,8 +313,12 @@ def encode_infer(outputs: Outputs, job: InferJob) -> Reply:
     described: list[bytes] = []
     tensors: list[bytes | memoryview] = []
     for wanted in job.wanted:
-        encode = _encode_classes if wanted.classes else _encode_numbers
-        text, tensor = encode(outputs, wanted, job)
+        if wanted.classes:
+            text, tensor = _encode_classes(outputs, wanted, job)
+        elif wanted.name in OUTPUTS:
+            text, tensor = _encode_numbers(outputs, wanted, job)
+        else:
+            text, tensor = _encode_trust(outputs, wanted, job)
         described.append(text)
         if tensor is not None:
             tensors.append(tensor)
@@ -303,6 +337,8 @@ def encode_infer(outputs: Outputs, job: InferJob) -> Reply:
     return reply
 
 
+TRUST_DATATYPES = {"float32": b"FP32", "float64": b"FP64", "bool": b"BOOL"}
+
 Encoded = tuple[bytes, bytes | memoryview | None]  # the JSON of an output, and its bytes when they are not in it
 
 
@@ -314,6 +350,26 @@ def _encode_numbers(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:
     tensor = outputs.raw(wanted.name)
     text = b'{"name":"%b","datatype":"FP32","shape":[%d,%d],"parameters":{"binary_data_size":%d}}'
     return text % (*described, len(tensor)), tensor
+
+
+def _encode_trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:
+    values = _trust(outputs, wanted, job)
+    datatype = TRUST_DATATYPES[values.dtype.name]
+    described = (wanted.name.encode(), datatype, b",".join(b"%d" % size for size in values.shape))
+    if not wanted.is_binary:
+        return b'{"name":"%b","datatype":"%b","shape":[%b],"data":%b}' % (*described, to_json(values.ravel())), None
+    text = b'{"name":"%b","datatype":"%b","shape":[%b],"parameters":{"binary_data_size":%d}}'
+    return text % (*described, values.nbytes), values.tobytes()
+
+
+def _trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Array | Floats | Sets:
+    calibration = job.manifest.calibration
+    assert calibration is not None
+    if wanted.name == "atypicality":
+        return outputs["atypicality"]
+    if wanted.name == "typicality":
+        return typicality(outputs.atypicality, calibration)
+    return prediction_sets(log_softmax(outputs["logits"].astype(np.float64)), calibration, wanted.coverage)
 
 
 def _encode_classes(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:

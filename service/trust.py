@@ -18,6 +18,8 @@ import numpy.typing as npt
 from service.model import MAX_QUANTILES, Array, Calibration
 from service.softmax import Floats
 
+DEFAULT_COVERAGE = 0.95  # of a request that does not say
+
 Sets = npt.NDArray[np.bool_]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from service.model import MANIFEST_FILE, MODEL_FILE, Feature, Manifest
+from service.model import MANIFEST_FILE, MODEL_FILE, Calibration, Feature, Manifest
 
 SIDE = 512  # of the matrix that the slow network multiplies
 LABELS = ("a", "b", "c")
@@ -22,6 +22,25 @@ def linear(bias: Sequence[float] = (0.0, 0.0, 0.0)) -> onnx.ModelProto:
         [helper.make_node("Gemm", ["features", "weights", "bias"], ["logits"])],
         {"weights": weights, "bias": np.array(bias, dtype=np.float32)},
     )
+
+
+def with_atypicality(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Add the output `atypicality`, here the square of a row's distance from (0, 0), at most 3e38."""
+    graph = model.graph
+    graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array([1]), "axis"),
+            numpy_helper.from_array(np.array(3e38, dtype=np.float32), "far"),
+        ]
+    )
+    graph.node.extend(
+        [
+            helper.make_node("ReduceSumSquare", ["features", "axis"], ["squared"], keepdims=0),
+            helper.make_node("Min", ["squared", "far"], ["atypicality"]),
+        ]
+    )
+    graph.output.append(helper.make_tensor_value_info("atypicality", TensorProto.FLOAT, ["n"]))
+    return model
 
 
 def classifier(
@@ -54,6 +73,7 @@ def publish(
     digest: str | None = None,
     labels: Sequence[str] = LABELS,
     features: Sequence[Feature] = (Feature(name="x1", min=-1, max=1), Feature(name="x2", min=-1, max=1)),
+    calibration: Calibration | None = None,
 ) -> Path:
     """Write a version folder and rename it into place; returns it."""
     folder = models / name / str(version)
@@ -66,6 +86,7 @@ def publish(
         sha256=digest or hashlib.sha256(content).hexdigest(),
         labels=tuple(labels),
         features=tuple(features),
+        calibration=calibration,
     )
     (unfinished / MANIFEST_FILE).write_text(manifest.model_dump_json())
     unfinished.rename(folder)

@@ -37,19 +37,21 @@ from service.errors import (
     UnsupportedMediaType,
 )
 from service.lifecycle import Lifecycle
-from service.model import Array, Feature, Manifest, Model, Outputs, Provenance, to_json
+from service.model import Array, Calibration, Evaluation, Feature, Manifest, Model, Outputs, Provenance, to_json
 from service.openapi import Examples, Responses, example_rows, examples_of, operation_docs, refusal
 from service.operations import JSON, Headers, Job, Operation, Reply, content_headers, header_fields, refuse_compressed
 from service.repository import Repository, Version
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, invalid, read_features, read_logits
 from service.softmax import FEW_CLASSES, Floats, Softmax, log_softmax, sigmoid, softmax_of_few
+from service.trust import DEFAULT_COVERAGE, most_coverage, prediction_sets, typicality
 
 # --- what comes in -----------------------------------------------------------------------------------------------
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 
 SoftmaxInclude = Literal["log_probabilities", "loss", "entropy", "sigmoid"]
-PredictInclude = Literal["logits", "log_probabilities"]
+PredictInclude = Literal["logits", "log_probabilities", "prediction_sets", "typicality"]
+NEED_CALIBRATION = {"prediction_sets", "typicality"}
 Index = Annotated[StrictInt, Field(ge=0)]
 
 
@@ -100,7 +102,21 @@ class PredictRequest(TypedDict):
         Annotated[
             list[PredictInclude],
             FAIL_FAST,
-            Field(description="More fields in the answer: `logits`, `log_probabilities` (in nats)."),
+            Field(
+                description="More fields in the answer: `logits`; `log_probabilities` (in nats); `prediction_sets` and "
+                "`typicality`, of models with calibration data."
+            ),
+        ]
+    ]
+    coverage: NotRequired[
+        Annotated[
+            FiniteFloat,
+            Field(
+                gt=0,
+                lt=1,
+                description="The share of rows whose true label is in their prediction set, at least. "
+                f"Default {DEFAULT_COVERAGE}.",
+            ),
         ]
     ]
     top_k: NotRequired[
@@ -144,6 +160,24 @@ class PredictReply(TypedDict):
     top: NotRequired[Annotated[list[list[Ranked]], Field(description="With `top_k`: most probable first.")]]
     logits: NotRequired[FloatRows]
     log_probabilities: NotRequired[FloatRows]
+    prediction_sets: NotRequired[
+        Annotated[
+            list[list[str]],
+            Field(description="The smallest sets that hold the true label often enough, most probable label first."),
+        ]
+    ]
+    typicality: NotRequired[
+        Annotated[
+            list[float],
+            Field(description="In (0, 1]: the share of calibration rows at least as unlike the training rows."),
+        ]
+    ]
+
+
+class CalibrationInfo(TypedDict):
+    rows: Annotated[int, Field(description="Which took no part in training.")]
+    temperature: Annotated[float, Field(description="By which the graph divides the network's logits.")]
+    most_coverage: Annotated[float, Field(description="Above it a prediction set is all labels.")]
 
 
 class ModelInfo(BaseModel):
@@ -160,6 +194,8 @@ class ModelInfo(BaseModel):
     metrics: Annotated[dict[str, float], Field(description="On the test rows; losses in nats.")] = {}
     sha256: Annotated[str | None, Field(description="Of the ONNX file.")] = None
     provenance: Provenance | None = None
+    calibration: Annotated[CalibrationInfo | None, Field(description="Null: no prediction sets, no typicality.")] = None
+    evaluation: Annotated[Evaluation | None, Field(description="Tables of the test rows.")] = None
 
 
 class ModelList(BaseModel):
@@ -202,6 +238,7 @@ class PredictJob(Job):
     manifest: Manifest
     include: Sequence[PredictInclude]
     top_k: int | None
+    coverage: float
 
 
 def decode_softmax(body: bytes, *, max_rows: int) -> SoftmaxJob:
@@ -256,7 +293,18 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
     if top_k is not None and top_k > len(manifest.labels):
         message = f"Input should be at most {len(manifest.labels)}, the number of classes"
         raise invalid("less_than_equal", ["top_k"], message)
-    return PredictJob(features, manifest, request.get("include", ()), top_k)
+    include = request.get("include", ())
+    if include and manifest.calibration is None:
+        _refuse_uncalibrated(include, manifest)
+    return PredictJob(features, manifest, include, top_k, request.get("coverage", DEFAULT_COVERAGE))
+
+
+def _refuse_uncalibrated(include: Sequence[PredictInclude], manifest: Manifest) -> None:
+    for index, field in enumerate(include):
+        if field in NEED_CALIBRATION:
+            model = f"{manifest.name} version {manifest.version}"
+            message = f"{field} needs calibration data, which the manifest of {model} does not have"
+            raise invalid("not_calibrated", ["include", index], message)
 
 
 def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
@@ -273,9 +321,32 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
     if "logits" in job.include:
         parts.append(b'"logits":%s' % outputs.json("logits"))
     if "log_probabilities" in job.include:
-        values = log_softmax(outputs["logits"].astype(np.float64)).astype(np.float32)
+        values = _log_probabilities(outputs).astype(np.float32)
         parts.append(b'"log_probabilities":%s' % to_json(values))
+    if calibration := job.manifest.calibration:
+        if "prediction_sets" in job.include:
+            sets = _sets_as_json(_log_probabilities(outputs), calibration, job.coverage, labels)
+            parts.append(b'"prediction_sets":%s' % sets)
+        if "typicality" in job.include:
+            parts.append(b'"typicality":%s' % to_json(typicality(outputs.atypicality, calibration)))
     return b",".join(parts) + b"}"
+
+
+def _log_probabilities(outputs: Outputs) -> Floats:
+    return log_softmax(outputs["logits"].astype(np.float64))
+
+
+def _sets_as_json(
+    log_probabilities: Floats, calibration: Calibration, coverage: float, labels: Sequence[bytes]
+) -> bytes:
+    """Return the labels of each row's set, the most probable one first; labels come as JSON."""
+    order = np.argsort(-log_probabilities, axis=1, kind="stable")
+    sizes = prediction_sets(log_probabilities, calibration, coverage).sum(axis=1).tolist()
+    rows = [
+        b",".join([labels[index] for index in indices[:size]])
+        for indices, size in zip(order.tolist(), sizes, strict=True)
+    ]
+    return b"[[%s]]" % b"],[".join(rows)
 
 
 def _top(probabilities: Array, top_k: int, labels: Sequence[str]) -> list[list[Ranked]]:
@@ -349,6 +420,9 @@ def _predict_examples(model: Model) -> Examples:
         "rows": {"instances": [low, high]},
         "by name": {"instances": [by_name], "top_k": 2, "include": ["logits", "log_probabilities"]},
     }
+    if model.manifest.calibration is not None:
+        include = ["prediction_sets", "typicality"]
+        bodies["how far to trust it"] = {"instances": [low, high], "include": include, "coverage": 0.9}
     examples = {}
     for name, body in bodies.items():
         job = decode_predict(orjson.dumps(body), model.manifest, max_rows=2)
@@ -448,7 +522,17 @@ def _info(version: Version, models: Repository) -> ModelInfo:
             "metrics": dict(manifest.metrics),
             "sha256": manifest.sha256,
             "provenance": manifest.provenance,
+            "calibration": _calibration_info(manifest.calibration),
+            "evaluation": manifest.evaluation,
         }
+    )
+
+
+def _calibration_info(calibration: Calibration | None) -> CalibrationInfo | None:
+    if calibration is None:
+        return None
+    return CalibrationInfo(
+        rows=calibration.rows, temperature=calibration.temperature, most_coverage=most_coverage(calibration)
     )
 
 

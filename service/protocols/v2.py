@@ -216,7 +216,7 @@ class OutputTensor(TypedDict):
     datatype: str
     shape: list[int]
     parameters: NotRequired[Annotated[dict[str, int], Field(description="`binary_data_size`, in place of `data`.")]]
-    data: NotRequired[Annotated[list[float] | list[str], Field(description="Row by row, flat.")]]
+    data: NotRequired[Annotated[list[float] | list[str] | list[bool], Field(description="Row by row, flat.")]]
 
 
 class InferReply(TypedDict):

@@ -246,7 +246,7 @@ def test_infers_in_the_background(base_url: str, engine: Engine) -> None:
             "infer",
             {"model_name": "blobs", "inputs": [tensor()], "outputs": [http.InferRequestedOutput("x")]},
             "400",
-            "outputs should be among logits, probabilities, each once",
+            "outputs should be among logits, probabilities, atypicality, typicality, prediction_sets, each once",
         ),
         ("get_system_shared_memory_status", {}, "404", "Not Found"),
         ("get_trace_settings", {}, "404", "Not Found"),

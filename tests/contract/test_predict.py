@@ -121,8 +121,7 @@ def problem_of(response: httpx.Response) -> tuple[int, str, Sequence[str | int]]
         ({"instances": [[1, 2]], "top_k": 5}, "less_than_equal", ["top_k"]),
         ({"instances": [[1, 2]], "top_k": 1.0}, "int_type", ["top_k"]),
         ({"instances": [[1, 2]], "top_k": True}, "int_type", ["top_k"]),
-        ({"instances": [[1, 2]], "include": ["prediction_sets"]}, "literal_error", ["include", 0]),
-        ({"instances": [[1, 2]], "coverage": 0.9}, "extra_forbidden", ["coverage"]),
+        ({"instances": [[1, 2]], "include": ["entropy"]}, "literal_error", ["include", 0]),
         ({"instances": [[1, 2]], "parameters": {}}, "extra_forbidden", ["parameters"]),
     ],
 )

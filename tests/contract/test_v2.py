@@ -642,7 +642,7 @@ def test_another_encoding_is_refused_before_the_body_comes(base_url: str) -> Non
         *(
             (
                 {"inputs": [tensor()], "outputs": [{"name": name} for name in names]},
-                "outputs should be among logits, probabilities, each once",
+                "outputs should be among logits, probabilities, atypicality, typicality, prediction_sets, each once",
             )
             for names in (["x"], ["logits", "x"], ["logits", "logits"], ["logits", "probabilities", "logits"])
         ),
