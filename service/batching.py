@@ -23,6 +23,7 @@ ONE_REQUEST = 1  # instead: each request runs alone
 
 Run = Callable[[Array], Mapping[str, Array]]
 Outcome = tuple[int, float, Sequence[Outputs | Exception]]  # rows, seconds of the engine, what each request gets
+NO_OUTPUTS: Mapping[str, Array] = {}
 
 deadline_of = attrgetter("deadline")
 
@@ -37,6 +38,7 @@ class Ran:
     first_waited: float  # seconds of the request that waited longest
     waited: float  # seconds of all requests together
     seconds: float  # of the engine
+    outputs: Mapping[str, Array]  # none if it failed
 
 
 class Entry:
@@ -142,20 +144,22 @@ class Batcher:
 
     def _finish(self, loop: asyncio.AbstractEventLoop, batch: list[Entry], began: float, ran: Outcome) -> None:
         rows, seconds, outcomes = ran
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            if not entry.abandoned:
+                entry.settle(outcome)
+        first = outcomes[0]
         arrived = began + self._queue_timeout  # less a deadline: how long that entry waited
         self._on_batch(
             Ran(
                 requests=len(batch),
                 rows=rows,
-                failed=isinstance(outcomes[0], Exception),
+                failed=isinstance(first, Exception),
                 first_waited=arrived - batch[0].deadline,
                 waited=len(batch) * arrived - sum(map(deadline_of, batch)),
                 seconds=seconds,
+                outputs=NO_OUTPUTS if isinstance(first, Exception) else first.of_batch,
             )
         )
-        for entry, outcome in zip(batch, outcomes, strict=True):
-            if not entry.abandoned:
-                entry.settle(outcome)
         if self._waiting:
             loop.call_soon(self._run_next, loop)
         else:

@@ -41,7 +41,7 @@ def load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
     run, way = find_way(engine.run, _rows_to_try(manifest))
     batcher = Batcher(
         run,
-        metrics.runs_of(manifest.name, manifest.version),
+        metrics.runs_of(manifest),
         inline=inline,
         max_batch_rows=ONE_REQUEST if way == "alone" else MAX_BATCH_ROWS,
         max_queued_rows=settings.max_queued_rows,

@@ -8,7 +8,6 @@ its last second, and no counter ever goes back.
 import os
 import pickle
 import time
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,38 +19,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from service.batching import Ran
+from service.drift import Answers, AnswerTally
+from service.model import Manifest
+from service.tally import Tally
 
 SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
-
-
-class Tally:
-    """A histogram as plain numbers: how many values fell up to each bound, and their sum."""
-
-    __slots__ = ("bounds", "counts", "total")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-    def merge(self, other: "Tally") -> None:
-        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
-        self.total += other.total
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """Return how many values are at most each bound, as Prometheus wants them."""
-        pairs, count = [], 0
-        for bound, more in zip((*self.bounds, float("inf")), self.counts, strict=True):
-            count += more
-            pairs.append(("+Inf" if bound == float("inf") else str(float(bound)), float(count)))
-        return pairs
 
 
 @dataclass(slots=True)
@@ -116,6 +91,7 @@ class Numbers:
     requests: dict[tuple[str, int, str], Tally] = field(default_factory=dict)  # seconds by operation, status, lane
     rejections: Counter[str] = field(default_factory=Counter)  # by reason
     batches: dict[str, BatchTally] = field(default_factory=dict)  # by model
+    answers: dict[str, AnswerTally] = field(default_factory=dict)  # by model
     versions: dict[tuple[str, int], VersionTally] = field(default_factory=dict)  # by model and version
     queued_rows: dict[str, int] = field(default_factory=dict)  # by model, now
 
@@ -125,6 +101,8 @@ class Numbers:
         self.rejections.update(other.rejections)
         for model, batches in other.batches.items():
             self.batches.setdefault(model, BatchTally()).merge(batches)
+        for model, answers in other.answers.items():
+            self.answers.setdefault(model, AnswerTally()).merge(answers)
         for version, runs in other.versions.items():
             self.versions.setdefault(version, VersionTally()).merge(runs)
 
@@ -136,6 +114,7 @@ class Metrics(Collector):
         self._folder = folder
         self._numbers = Numbers()
         self._queues: dict[str, Callable[[], int]] = {}
+        self._uncounted: set[Answers] = set()
         self._versions: Callable[[], Sequence[Sequence[str]]] = list
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -152,17 +131,24 @@ class Metrics(Collector):
         """Count a request that was refused."""
         self._numbers.rejections[reason] += 1
 
-    def runs_of(self, model: str, version: int) -> Callable[[Ran], None]:
+    def runs_of(self, manifest: Manifest) -> Callable[[Ran], None]:
         """Return what is to hear of each run of this version's engine."""
-        numbers, key = self._numbers, (model, version)
+        numbers, model = self._numbers, manifest.name
+        key = (model, manifest.version)
         batches, runs = numbers.batches.get(model, BatchTally()), numbers.versions.get(key, VersionTally())
+        tally = numbers.answers.get(model, AnswerTally())
         # not changed in place: models are loaded in a thread while others are being counted
         numbers.batches = {**numbers.batches, model: batches}
         numbers.versions = {**numbers.versions, key: runs}
+        numbers.answers = {**numbers.answers, model: tally}
+        answers, uncounted = Answers(manifest, tally), self._uncounted
 
         def count(ran: Ran) -> None:
             batches.add(ran)
             runs.add(ran)
+            if not ran.failed:
+                answers.add(ran.outputs)
+                uncounted.add(answers)
 
         return count
 
@@ -181,6 +167,8 @@ class Metrics(Collector):
 
     def save(self) -> None:
         """Write this worker's numbers for the others to add up."""
+        while self._uncounted:
+            self._uncounted.pop().count()
         if self._folder is None:
             return
         self._numbers.queued_rows = {model: queued_rows() for model, queued_rows in self._queues.items()}
@@ -197,6 +185,7 @@ class Metrics(Collector):
         numbers = self._sum()
         yield from _request_families(numbers)
         yield from _batch_families(numbers)
+        yield from _answer_families(numbers)
         labels = ["model", "version", "state", "provider"]
         info = GaugeMetricFamily("softmaxd_model_info", "Versions of models, and what became of them.", labels=labels)
         for version in self._versions():
@@ -246,6 +235,23 @@ def _batch_families(numbers: Numbers) -> Iterator[Metric]:
             family.add_metric([model], tally.buckets(), tally.total)
         queued.add_metric([model], numbers.queued_rows.get(model, 0))
     yield from (rows, waiting, engine, queued)
+
+
+def _answer_families(numbers: Numbers) -> Iterator[Metric]:
+    labels = CounterMetricFamily("softmaxd_predicted_labels", "Rows by most probable label.", labels=["model", "label"])
+    probability = HistogramMetricFamily(
+        "softmaxd_max_probability", "Rows by the probability of that label.", labels=["model"]
+    )
+    typical = HistogramMetricFamily(
+        "softmaxd_typicality", "Rows by the share of calibration rows at least as atypical.", labels=["model"]
+    )
+    for model, answers in sorted(numbers.answers.items()):
+        for label, rows in sorted(answers.labels.items()):
+            labels.add_metric([model, label], rows)
+        probability.add_metric([model], answers.probability.buckets(), answers.probability.total)
+        if any(answers.typicality.counts):
+            typical.add_metric([model], answers.typicality.buckets(), answers.typicality.total)
+    yield from (labels, probability, typical)
 
 
 def _is_alive(pid: int) -> bool:

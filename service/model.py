@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, Self
@@ -29,6 +29,8 @@ Array = npt.NDArray[np.float32]
 Settle = Callable[["Outputs | Exception"], None]  # hears of an outcome
 
 FEW_ROWS = 64  # up to which the rows of a request are taken from the text of their batch
+
+MANY_ROWS, FEW_CLASSES = 2_000, 16  # with which `best_classes` goes by columns: 0.4 instead of 1.4 ms for 100,000 × 4
 
 # Clients read a number as float64 and round that to float32. Of all float32, each written in its shortest digits, only
 # this one, with either sign, comes back as its neighbour: the float64 is halfway between the two.
@@ -179,7 +181,7 @@ class Batch:
     def best(self) -> list[int]:
         """The most probable class of each row; ties: the lower index."""
         if self._best is None:
-            self._best = self.outputs["probabilities"].argmax(axis=1).tolist()
+            self._best = best_classes(self.outputs["probabilities"])[0].tolist()
         return self._best
 
     def is_finite(self, name: str) -> bool:
@@ -214,6 +216,11 @@ class Outputs:
         self._batch = batch
         self._start = start
         self._stop = stop
+
+    @property
+    def of_batch(self) -> Mapping[str, Array]:
+        """The outputs of all requests in the batch."""
+        return self._batch.outputs
 
     @property
     def best(self) -> list[int]:
@@ -264,6 +271,20 @@ class Outputs:
 
 
 NOTHING = Outputs(Batch({}), 0, 0)  # of an operation that asks no model
+
+
+def best_classes(probabilities: Array) -> tuple[npt.NDArray[np.integer], Array]:
+    """Return the most probable class of each row of [rows, classes], of equal ones the first, and its probability."""
+    rows, classes = probabilities.shape
+    if rows < MANY_ROWS or classes > FEW_CLASSES:
+        best = probabilities.argmax(axis=1)
+        return best, probabilities[np.arange(rows), best]
+    columns = [probabilities[:, index] for index in range(classes)]
+    highest = reduce(np.maximum, columns)
+    from_last = np.ones(rows, dtype=np.uint8)  # of a row that is not a number: the last class
+    for index, column in enumerate(columns):
+        np.maximum(from_last, (column == highest).view(np.uint8) * np.uint8(classes - index), out=from_last)
+    return classes - from_last, highest
 
 
 def is_finite(values: Array) -> bool:

@@ -60,8 +60,13 @@ def typicality(atypicality: Array, calibration: Calibration) -> Floats:
     is the squared Mahalanobis distance to the nearest class mean (K. Lee, K. Lee, H. Lee and J. Shin, "A simple unified
     framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018); NaN counts as infinite.
     """
-    rows, kept = calibration.rows, len(calibration.atypicality)
     less = np.searchsorted(calibration.atypicality_array, atypicality, side="left")
+    return typicality_of_rank(less, calibration)
+
+
+def typicality_of_rank(less: npt.NDArray[np.intp], calibration: Calibration) -> Floats:
+    """Return the typicality of rows [n] that are more atypical than so many of the values that the manifest keeps."""
+    rows, kept = calibration.rows, len(calibration.atypicality)
     return (rows + 1 - -(-less * rows // kept)) / (rows + 1)
 
 

@@ -9,10 +9,10 @@ from tests.conftest import REPOSITORY
 
 SERVICE = REPOSITORY / "service"
 LAYERS = [
-    {"__init__", "errors", "settings", "model", "softmax"},
+    {"__init__", "errors", "settings", "model", "softmax", "trust", "tally"},
     {
         *("rows", "compression", "engine", "batching", "logs", "metrics", "operations", "openapi", "lifecycle"),
-        *("onnxfile", "access", "publishing", "trust"),
+        *("onnxfile", "access", "publishing", "drift"),
     },
     {"rowwise", "loading", "repository", "asgi", "express", "tensors", "graphs", "inspection", "adding"},
     {"protocols", "protocols.native", "protocols.v1", "protocols.v2"},

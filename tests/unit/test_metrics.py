@@ -2,11 +2,13 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.batching import Ran
-from service.metrics import ROWS, SECONDS, Metrics, Tally, VersionTally
+from service.metrics import Metrics, VersionTally
+from service.model import Feature, Manifest
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives
 
@@ -22,27 +24,20 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 
 def ran(*, requests: int = 1, rows: int = 1, failed: bool = False, first_waited: float = 0.5) -> Ran:
-    return Ran(requests=requests, rows=rows, failed=failed, first_waited=first_waited, waited=1.0, seconds=2.0)
+    outputs = {"probabilities": np.full((rows, 2), 0.5, dtype=np.float32)}
+    return Ran(
+        requests=requests,
+        rows=rows,
+        failed=failed,
+        first_waited=first_waited,
+        waited=1.0,
+        seconds=2.0,
+        outputs={} if failed else outputs,
+    )
 
 
-@pytest.mark.parametrize(
-    ("value", "at_most"), [(0.0, 50e-6), (50e-6, 50e-6), (51e-6, 100e-6), (9.9, 10.0), (10.0, 10.0)]
-)
-def test_a_value_counts_up_to_its_bound(value: float, at_most: float) -> None:
-    tally = Tally(SECONDS)
-    tally.add(value)
-
-    buckets = dict(tally.buckets())
-    assert min(float(bound) for bound, count in buckets.items() if count == 1) == at_most
-    assert buckets["+Inf"] == 1
-    assert tally.total == value
-
-
-def test_a_value_above_all_bounds_counts_only_among_all() -> None:
-    tally = Tally(ROWS)
-    tally.add(1e9)
-
-    assert [count for _, count in tally.buckets()] == [0] * len(ROWS) + [1]
+def manifest(version: int) -> Manifest:
+    return Manifest(name="blobs", version=version, sha256="0" * 64, labels=("a", "b"), features=(Feature(name="x"),))
 
 
 def test_requests_are_counted_by_operation_status_and_lane() -> None:
@@ -71,8 +66,8 @@ def test_rejections_are_counted_by_reason() -> None:
 
 def test_batches_queues_and_versions_are_told_by_model() -> None:
     metrics = Metrics()
-    metrics.runs_of("blobs", 1)(ran(rows=32, first_waited=0.001))
-    metrics.runs_of("blobs", 2)(ran(rows=1, first_waited=0.002))
+    metrics.runs_of(manifest(1))(ran(rows=32, first_waited=0.001))
+    metrics.runs_of(manifest(2))(ran(rows=1, first_waited=0.002))
     metrics.watch_queue("blobs", lambda: 7)
     metrics.watch_versions(lambda: [("blobs", "1", "ready", "CPUExecutionProvider")])
 
@@ -89,13 +84,13 @@ def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:
     gone = Metrics(tmp_path)
     gone.count_request("/predict", 200, "express", 0.001)
     gone.count_rejection("too_large")
-    gone.runs_of("blobs", 1)(ran(rows=2))
+    gone.runs_of(manifest(1))(ran(rows=2))
     gone.watch_queue("blobs", lambda: 100)
     gone.save()
     (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
     here = Metrics(tmp_path)
     here.count_request("/predict", 200, "express", 0.001)
-    here.runs_of("blobs", 1)(ran(rows=3))
+    here.runs_of(manifest(1))(ran(rows=3))
     here.watch_queue("blobs", lambda: 5)
     (tmp_path / ".12").write_bytes(b"half written")
 
@@ -104,6 +99,26 @@ def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:
     assert found["softmaxd_rejections_total", "reason=too_large"] == 1
     assert found["softmaxd_batch_rows_sum", "model=blobs"] == 5
     assert found["softmaxd_queued_rows", "model=blobs"] == 5  # the rows of the dead wait no longer
+
+
+def test_the_answers_of_all_workers_and_versions_are_told_by_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Metrics(tmp_path), Metrics(tmp_path)
+    there.runs_of(manifest(1))(ran(rows=5))
+    there.runs_of(manifest(1))(ran(failed=True))
+    with monkeypatch.context() as other_process:
+        other_process.setattr(os, "getpid", lambda: 1)
+        there.save()
+    here.runs_of(manifest(1))(ran(rows=2))
+    here.runs_of(manifest(2))(ran(rows=1))
+
+    found = samples(here)
+    assert found["softmaxd_predicted_labels_total", "label=a", "model=blobs"] == 8
+    assert found["softmaxd_max_probability_bucket", "le=0.4", "model=blobs"] == 0
+    assert found["softmaxd_max_probability_bucket", "le=0.5", "model=blobs"] == 8
+    assert found["softmaxd_max_probability_sum", "model=blobs"] == 4.0
+    assert ("softmaxd_typicality_count", "model=blobs") not in found  # there is no calibration data
 
 
 def test_one_worker_alone_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +132,8 @@ def test_one_worker_alone_writes_no_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_runs_of_a_version_are_summed_over_its_requests() -> None:
     metrics = Metrics()
-    count = metrics.runs_of("blobs", 1)
-    metrics.runs_of("blobs", 2)
+    count = metrics.runs_of(manifest(1))
+    metrics.runs_of(manifest(2))
 
     count(ran(requests=2, rows=5))
     count(ran(requests=1, rows=3))
@@ -133,13 +148,13 @@ def test_the_runs_of_a_version_are_summed_over_its_requests() -> None:
 
 def test_the_runs_of_all_workers_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = Metrics(tmp_path), Metrics(tmp_path)
-    there.runs_of("blobs", 1)(ran(requests=2, rows=5))
-    there.runs_of("blobs", 1)(ran(failed=True))
+    there.runs_of(manifest(1))(ran(requests=2, rows=5))
+    there.runs_of(manifest(1))(ran(failed=True))
     with monkeypatch.context() as other_process:
         other_process.setattr(os, "getpid", lambda: 1)
         there.save()
     before = time.time()
-    here.runs_of("blobs", 1)(ran(requests=1, rows=4))
+    here.runs_of(manifest(1))(ran(requests=1, rows=4))
 
     total = here.by_version()["blobs", 1]
 

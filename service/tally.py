@@ -1,0 +1,38 @@
+"""A histogram as plain numbers."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
+
+
+class Tally:
+    """How many values fell up to each bound, and their sum."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def add_many(self, at_most: Sequence[int], number: int, total: float) -> None:
+        """Add so many values with this sum, of which `at_most[i]` are at most the bound i."""
+        counts = (more - fewer for fewer, more in pairwise((0, *at_most, number)))
+        self.counts = [mine + new for mine, new in zip(self.counts, counts, strict=True)]
+        self.total += total
+
+    def merge(self, other: "Tally") -> None:
+        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return how many values are at most each bound, as Prometheus wants them."""
+        pairs, count = [], 0
+        for bound, more in zip((*self.bounds, float("inf")), self.counts, strict=True):
+            count += more
+            pairs.append(("+Inf" if bound == float("inf") else str(float(bound)), float(count)))
+        return pairs
