@@ -14,7 +14,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.errors import HeadersTooLarge, ModelNotFound, NotHttp, RequestTimeout, ServiceError
-from service.express import Call, PlainHead, Shared
+from service.express import LARGE_BYTES, Call, PlainHead, Shared
 from service.operations import JSON, Reply
 
 MAX_HEAD_BYTES = 16 * 1024  # request target and headers
@@ -213,7 +213,10 @@ class Connection(HttpToolsProtocol):
         if call.keep_alive and reply.status == OK:
             body = reply.body
             tail = TAIL_OF_JSON if reply.media_type is JSON and not reply.headers else _tail_of(reply)
-            self.transport.write(b"%s%d%s%s" % (self._head_of_200(), len(body), tail, body))
+            if len(body) < LARGE_BYTES:
+                self.transport.write(b"%s%d%s%s" % (self._head_of_200(), len(body), tail, body))
+            else:  # not copied: 3.9 instead of 5.4 ms for 100,000 rows in and out as bytes
+                self.transport.writelines((b"%s%d%s" % (self._head_of_200(), len(body), tail), body))
         else:
             self._write(reply, close=not call.keep_alive or _closes(reply))
         if self.flow.write_paused:
