@@ -196,6 +196,7 @@ class ModelInfo(BaseModel):
     provenance: Provenance | None = None
     calibration: Annotated[CalibrationInfo | None, Field(description="Null: no prediction sets, no typicality.")] = None
     evaluation: Annotated[Evaluation | None, Field(description="Tables of the test rows.")] = None
+    notes: Annotated[list[str], Field(description="What `softmaxd models add` found and changed.")] = []
 
 
 class ModelList(BaseModel):
@@ -524,6 +525,7 @@ def _info(version: Version, models: Repository) -> ModelInfo:
             "provenance": manifest.provenance,
             "calibration": _calibration_info(manifest.calibration),
             "evaluation": manifest.evaluation,
+            "notes": list(manifest.notes),
         }
     )
 

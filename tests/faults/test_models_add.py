@@ -413,6 +413,8 @@ def test_a_model_without_a_finite_answer_for_zeros_is_served(
     answers = [httpx.post(f"{server.url}/predict", json={"instances": [row]}) for row in ([0, 0], [1, 1])]
     assert [answer.status_code for answer in answers] == [422, 200]
     assert answers[0].json()["detail"][0]["msg"] == "Input should be numbers for which the model's output is finite"
+    (served,) = httpx.get(f"{server.url}/models").json()["models"]
+    assert served["notes"][0].startswith(f"made from {file.name}, by ")
 
 
 def test_check_tells_which_version_is_broken_and_why(file: Path, models: Path, capsys: Capture) -> None:
