@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from service.model import Array, Manifest, best_classes
+from service.model import Array, Calibration, Manifest, best_classes
 from service.tally import Tally
 from service.trust import typicality_of_rank
 
@@ -37,7 +37,7 @@ class Answers:
 
     def __init__(self, manifest: Manifest, tally: AnswerTally) -> None:
         self._labels = manifest.labels
-        self._calibration = manifest.calibration
+        self._typicality = None if manifest.calibration is None else _Typicality(manifest.calibration)
         self._tally = tally
         self._kept: list[Mapping[str, Array]] = []
         self._rows = 0
@@ -54,8 +54,9 @@ class Answers:
         kept, self._kept, self._rows = self._kept, [], 0
         if kept:
             self._count_probabilities(np.concatenate([outputs["probabilities"] for outputs in kept]))
-            if self._calibration is not None:
-                self._count_atypicality(np.concatenate([outputs["atypicality"] for outputs in kept]))
+            if self._typicality is not None:
+                atypicality = np.concatenate([outputs["atypicality"] for outputs in kept])
+                self._tally.typicality.add_many(*self._typicality.count(atypicality))
 
     def _count_probabilities(self, probabilities: Array) -> None:
         best, highest = best_classes(probabilities)
@@ -69,11 +70,19 @@ class Answers:
         at_most = [int(np.count_nonzero(highest <= np.float32(bound))) for bound in PROBABILITIES]
         self._tally.probability.add_many(at_most, len(highest), float(highest.sum(dtype=np.float64)))
 
-    def _count_atypicality(self, atypicality: Array) -> None:
-        """Count typicalities without the ranks of all rows: once these are sorted, those of the calibration rows do."""
-        assert self._calibration is not None
-        ends = np.searchsorted(np.sort(atypicality), self._calibration.atypicality_array.astype(np.float32), "right")
-        rows = np.diff(ends, prepend=0, append=len(atypicality))  # by how many of the values kept are less
-        values = typicality_of_rank(np.arange(len(rows)), self._calibration)
-        at_most = [int(rows[values <= bound].sum()) for bound in TYPICALITIES]
-        self._tally.typicality.add_many(at_most, len(atypicality), float((rows * values).sum()))
+
+class _Typicality:
+    """Counts the typicalities of rows without looking up each: once they are sorted, each calibration value is."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._atypicality = calibration.atypicality_array.astype(np.float32)
+        # of rows more atypical than none of these values, one of them, …: from 1 down
+        self._values = typicality_of_rank(np.arange(len(self._atypicality) + 1), calibration)
+        self._above = [int(np.count_nonzero(self._values > bound)) - 1 for bound in TYPICALITIES]
+
+    def count(self, atypicality: Array) -> tuple[list[int], int, float]:
+        """Return how many rows have at most each bound of `TYPICALITIES`, how many there are, and their sum."""
+        rows = len(atypicality)
+        ends = np.append(np.searchsorted(np.sort(atypicality), self._atypicality, "right"), rows)
+        total = float(np.diff(ends, prepend=0) @ self._values)
+        return [rows - int(ends[index]) for index in self._above], rows, total
