@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import MODELS, REPOSITORY, Server
-from tests.contract.test_readme import EXAMPLE, NUMBER, PRINTED_URL, lacking, words
+from tests.conftest import MODELS, REPOSITORY, Server, lacking
+from tests.contract.test_readme import EXAMPLE, NUMBER, PRINTED_URL, words
 from tests.faults.test_reload import until
 
 PAGE = (REPOSITORY / "docs" / "models.md").read_text()
