@@ -26,7 +26,7 @@ format: $(VENV)/.test  ## Format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 train: $(VENV)/.train  ## Train the blobs classifier and publish it as the next version
-	$(BIN)/python -m training
+	$(BIN)/python -m training blobs
 
 docs: $(VENV)/.serve  ## Write docs/settings.md from the settings
 	$(BIN)/python docs/generate.py

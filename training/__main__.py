@@ -19,32 +19,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train and publish; returns the exit code: 0, 1 when nothing is good enough to publish, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
-        return _train(options)
+        options.command(options)
     except KeyboardInterrupt:
         print("interrupted; no half-written version is left", file=sys.stderr)
         return INTERRUPTED
-
-
-def _train(options: argparse.Namespace) -> int:
-    with _without_native_logs():
-        from training import blobs  # noqa: PLC0415 - TensorFlow takes ten seconds; --help should not
-    try:
-        folder, manifest = blobs.train(options.models, seeds=options.seeds, epochs=options.epochs)
     except Refused as error:
         print(f"{error}; nothing was written", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{error.strerror}: {error.filename}; nothing was written", file=sys.stderr)
         return 1
-    print(_report(manifest))
-    print(f"published {folder}")
     return 0
 
 
-def _report(manifest: Manifest) -> str:
+def _blobs(options: argparse.Namespace) -> None:
+    with _without_native_logs():
+        from training import blobs  # noqa: PLC0415 - TensorFlow takes ten seconds; --help should not
+    folder, manifest = blobs.train(options.models, seeds=options.seeds, epochs=options.epochs)
+    print(_spread(manifest))
+    print(_figures(manifest))
+    print(f"published {folder}")
+
+
+def _spread(manifest: Manifest) -> str:
     """Return the figures of every seed, the chosen one marked, as lines of text."""
     assert manifest.provenance is not None
-    lines = ["seed  validation loss  test loss  test accuracy"]
+    lines = ["seed  validation loss  test loss  test accuracy  (before the temperature)"]
     for run in manifest.provenance.seeds:
         mark = "  chosen" if run.seed == manifest.provenance.seed else ""
         row = f"{run.seed:4}  {run.validation_loss:15.6f}  {run.test_loss:9.6f}  {run.test_accuracy:13.1%}{mark}"
@@ -54,6 +54,17 @@ def _report(manifest: Manifest) -> str:
     rows, bayes_loss = manifest.metrics["test_rows"], manifest.metrics["bayes_loss"]
     lines.append(f"Bayes-optimal loss of the same {rows:.0f} test rows: {bayes_loss:.1e}")
     return "\n".join(lines)
+
+
+def _figures(manifest: Manifest) -> str:
+    """Return how good the published model is, in one line."""
+    assert manifest.calibration is not None
+    metrics = manifest.metrics
+    return (
+        f"{manifest.name} version {manifest.version}: accuracy {metrics['test_accuracy']:.1%}"
+        f" on {metrics['test_rows']:.0f} test rows, loss {metrics['test_loss']:.6f}"
+        f" ({metrics['test_loss_before']:.6f} before the temperature {manifest.calibration.temperature:.4f})"
+    )
 
 
 @contextmanager
@@ -73,14 +84,26 @@ def _without_native_logs() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
-        description="Train the blobs classifier and publish it as the next version of the model.",
-        epilog="Example: python -m training --seeds 16 --models models",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Train a classifier and publish it as the next version of a model.",
+        epilog="example: python -m training blobs --models models",
     )
-    parser.add_argument("--seeds", type=_positive, default=8, help="networks to train, with the seeds 0, 1, 2 …")
-    parser.add_argument("--epochs", type=_positive, default=EPOCHS, help="passes over the training rows")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="the folder of <name>/<version>/")
+    _add_blobs(parser.add_subparsers(metavar="command", required=True))
     return parser
+
+
+def _add_blobs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    blobs = commands.add_parser(
+        "blobs",
+        help="train the article's classifier of four clouds of points",
+        description="Train the article's classifier of four clouds of points, and publish the best of several.",
+        epilog="example: python -m training blobs --seeds 16",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    blobs.add_argument("--seeds", type=_positive, default=8, help="networks to train, with the seeds 0, 1, 2 …")
+    blobs.add_argument("--epochs", type=_positive, default=EPOCHS, help="passes over the training rows")
+    blobs.add_argument("--models", type=Path, default=Path("models"), help="the folder of <name>/<version>/")
+    blobs.set_defaults(command=_blobs)
 
 
 def _positive(text: str) -> int:

@@ -9,71 +9,54 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
-from sklearn.datasets import make_blobs
 from tqdm import tqdm
 
-from service.model import MANIFEST_FILE, MODEL_FILE, Array, Feature, Manifest, Provenance, SeedResult, sha256
+from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, Provenance, SeedResult, sha256
 from service.publishing import Refused, next_version
-from training import card, pictures
-from training.publish import check_drift, export, package_versions
+from service.softmax import Floats
+from service.trust import typicality
+from training import card, gaussians, pictures
+from training.calibration import mean_loss
+from training.gaussians import SIGMA
+from training.publish import Made, logits_of, make_model, package_versions
+from training.rows import Parts, Rows, one_hot, ranges
 
 NAME = "blobs"
 LABELS = ("blob-0", "blob-1", "blob-2", "blob-3")
 FEATURES = ("x1", "x2")
-CENTRES = np.array([[15, 0], [15, 15], [0, 15], [30, 15]], dtype=np.float64)
-SIGMA = 1.5
 DATA_SEED = 7
 ROWS, TEST_ROWS, VALIDATION_ROWS = 1_000, 250, 150  # validation: 20 % of the 750 that are not for testing
+CALIBRATION_SEED, CALIBRATION_ROWS = 8, 1_000
+FAR = (15.0, 200.0)  # from all points
 
 LEARNING_RATE = 0.001
 BATCH = 5
 MIN_ACCURACY = 0.97
 
-PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "scikit-learn", "tensorflow", "tf2onnx")
 
-Classes = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Points [n, 2] and the blob [n] that each was drawn from."""
-
-    features: Array
-    classes: Classes
-
-    def part(self, start: int, end: int) -> "Rows":
-        return Rows(self.features[start:end], self.classes[start:end])
-
-
-@dataclass(frozen=True, slots=True)
-class Blobs:
-    """The article's points, in its order: the first 250 for testing, the last 150 for validation."""
-
-    train: Rows
-    validation: Rows
-    test: Rows
-    sha256: str
-
-
-def make_data() -> Blobs:
-    """Draw 1,000 points around the four centres.
+def make_data(sigma: float = SIGMA) -> Parts:
+    """Draw the article's 1,000 points around the four centres, in its order, and as many anew for calibration.
 
     The article also passes `n_features=num_classes` and `center_box`, which scikit-learn ignores when the centres
     are given: there are two features, the columns of the centres. Keras' `validation_split=0.2` would take the same
     last 150 rows.
     """
-    features, classes = make_blobs(ROWS, centers=CENTRES, cluster_std=SIGMA, random_state=DATA_SEED)
-    rows = Rows(features.astype(np.float32), classes.astype(np.int64))
-    digest = hashlib.sha256(rows.features.astype("<f4").tobytes() + rows.classes.astype("<i8").tobytes())
-    validation_start = ROWS - VALIDATION_ROWS
-    return Blobs(
-        train=rows.part(TEST_ROWS, validation_start),
-        validation=rows.part(validation_start, ROWS),
+    rows = gaussians.draw(ROWS, seed=DATA_SEED, sigma=sigma)
+    return Parts(
+        train=rows.part(TEST_ROWS, ROWS - VALIDATION_ROWS),
+        validation=rows.part(ROWS - VALIDATION_ROWS, ROWS),
+        calibration=gaussians.draw(CALIBRATION_ROWS, seed=CALIBRATION_SEED, sigma=sigma),
         test=rows.part(0, TEST_ROWS),
-        sha256=digest.hexdigest(),
     )
+
+
+def digest(parts: Parts) -> str:
+    """Return the hex SHA-256 of all rows: features as float32, then classes as int64, part by part."""
+    content = hashlib.sha256()
+    for rows in (parts.test, parts.train, parts.validation, parts.calibration):
+        content.update(rows.features.astype("<f4").tobytes() + rows.classes.astype("<i8").tobytes())
+    return content.hexdigest()
 
 
 def build_network() -> keras.Model:
@@ -104,7 +87,7 @@ class Run:
     validation_loss: float
 
 
-def fit(blobs: Blobs, *, seed: int, epochs: int, on_epoch: Callable[[], object]) -> Run:
+def fit(parts: Parts, *, seed: int, epochs: int, on_epoch: Callable[[], object]) -> Run:
     """Train one network; `on_epoch` is called after each epoch. The same seed gives the same weights."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
@@ -114,48 +97,33 @@ def fit(blobs: Blobs, *, seed: int, epochs: int, on_epoch: Callable[[], object])
         loss="categorical_crossentropy",
         metrics=["accuracy"],
         # an epoch in one call: the same steps and the same weights, 2.7 s instead of 11.3 s for 30 epochs
-        steps_per_execution=len(blobs.train.classes) // BATCH,
+        steps_per_execution=len(parts.train) // BATCH,
     )
     history = network.fit(
-        blobs.train.features,
-        one_hot(blobs.train.classes),
-        validation_data=(blobs.validation.features, one_hot(blobs.validation.classes)),
+        parts.train.features,
+        one_hot(parts.train.classes, len(LABELS)),
+        validation_data=(parts.validation.features, one_hot(parts.validation.classes, len(LABELS))),
         epochs=epochs,
         batch_size=BATCH,
         verbose=0,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: on_epoch())],
     )
-    return Run(seed, network, history.history, loss_of(network, blobs.validation))
+    return Run(seed, network, history.history, loss_of(network, parts.validation))
 
 
-def one_hot(classes: Classes) -> Array:
-    return np.eye(len(LABELS), dtype=np.float32)[classes]
-
-
-def fit_seeds(blobs: Blobs, seeds: Sequence[int], *, epochs: int) -> list[Run]:
+def fit_seeds(parts: Parts, seeds: Sequence[int], *, epochs: int) -> list[Run]:
     """Train one network a seed; bars on a terminal, and a line for each seed in any case."""
     runs = []
     for seed in tqdm(seeds, desc="seeds", unit="seed", disable=None):
         with tqdm(total=epochs, desc=f"seed {seed}", unit="epoch", leave=False, disable=None) as bar:
-            run = fit(blobs, seed=seed, epochs=epochs, on_epoch=bar.update)
+            run = fit(parts, seed=seed, epochs=epochs, on_epoch=bar.update)
         tqdm.write(f"seed {seed}: validation loss {run.validation_loss:.6f}", file=sys.stderr)
         runs.append(run)
     return runs
 
 
-def cross_entropy(logits: npt.NDArray[np.floating], classes: Classes) -> float:
-    """Return the mean of -log softmax(logits)[class] over the rows, in nats: logits [n, k], classes [n].
-
-    In float64, and from the logits: from float32 probabilities no loss below 6e-8 could be told from 0.
-    """
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(classes)), classes]
-    return float(losses.mean())
-
-
 def loss_of(network: keras.Model, rows: Rows) -> float:
-    logits = keras.Model(network.inputs[0], network.get_layer("logits").output)
-    return cross_entropy(np.asarray(logits(rows.features)), rows.classes)
+    return mean_loss(logits_of(network, rows.features), rows.classes)
 
 
 def accuracy_of(network: keras.Model, rows: Rows) -> float:
@@ -163,66 +131,40 @@ def accuracy_of(network: keras.Model, rows: Rows) -> float:
     return float((predicted == rows.classes).mean())
 
 
-def bayes_loss(rows: Rows) -> float:
-    """Return the lowest loss that any classifier can expect on these rows, from the true posterior.
-
-    For equally likely Gaussians with one variance it is softmax(-‖x − c‖² / 2σ²) (Bishop, "Pattern recognition and
-    machine learning", 2006, 4.2.1).
-    """
-    distances = ((rows.features.astype(np.float64)[:, None] - CENTRES) ** 2).sum(axis=2)
-    return cross_entropy(-distances / (2 * SIGMA**2), rows.classes)
-
-
 def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
-    """Train, choose by the validation rows, measure on the test rows, and publish.
+    """Train, choose by the validation rows, calibrate, measure on the test rows, and publish.
 
     Returns the version's folder and its manifest. Raises `Refused`, with nothing written, when the network or its
     ONNX file is not good enough.
     """
-    blobs = make_data()
-    runs = fit_seeds(blobs, range(seeds), epochs=epochs)
+    parts = make_data()
+    runs = fit_seeds(parts, range(seeds), epochs=epochs)
     best = min(runs, key=lambda run: run.validation_loss)
 
-    # The choice is made: only now are the test rows looked at, once for each seed.
-    results = tuple(measure(run, blobs.test) for run in runs)
+    # The choice is made: only now are the test rows looked at, once for each seed, before any calibration.
+    results = tuple(measure(run, parts.test) for run in runs)
     chosen = results[best.seed]  # the seeds count from 0
     if chosen.test_accuracy < MIN_ACCURACY:
         raise Refused(f"the test accuracy {chosen.test_accuracy:.1%} is below {MIN_ACCURACY:.0%}")
 
-    origin = Provenance(
-        command=f"python -m training --seeds {seeds} --epochs {epochs}",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        seed=best.seed,
-        data_seed=DATA_SEED,
-        data_sha256=blobs.sha256,
-        rows={"train": len(blobs.train.classes), "validation": VALIDATION_ROWS, "test": TEST_ROWS},
-        seeds=results,
-        packages=package_versions(PACKAGES),
-    )
     with next_version(models / NAME) as (folder, version):
-        export(best.network, folder / MODEL_FILE)
-        drift = check_drift(best.network, folder / MODEL_FILE, blobs.test.features)
+        made = make_model(best.network, parts, folder / MODEL_FILE)
         manifest = Manifest(
             name=NAME,
             version=version,
             sha256=sha256(folder / MODEL_FILE),
             labels=LABELS,
-            features=ranges(blobs.train.features),
-            metrics={
-                "test_accuracy": chosen.test_accuracy,
-                "test_loss": chosen.test_loss,
-                "bayes_loss": bayes_loss(blobs.test),
-                "test_rows": TEST_ROWS,
-                "validation_loss": chosen.validation_loss,
-                "max_drift": drift,
-            },
-            provenance=origin,
+            features=ranges(parts.train.features, FEATURES),
+            metrics={**made.metrics, "validation_loss": best.validation_loss, **against_the_truth(made, parts.test)},
+            provenance=origin(parts, results, seed=best.seed, epochs=epochs),
+            calibration=made.calibration,
+            evaluation=made.evaluation,
+            notes=(f"The {CALIBRATION_ROWS:,} calibration rows are drawn anew, with the seed {CALIBRATION_SEED}.",),
         )
         (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        far = float(np.max(best.network(np.array([[15, 200]], dtype=np.float32))))
-        text = card.render(manifest, origin, epochs=epochs, far=far)
-        (folder / "card.md").write_text(text, encoding="utf-8")
-        draw(folder, blobs.train, runs, best)
+        (folder / "card.md").write_text(card.of_blobs(manifest, epochs=epochs, far=at_far(made)), encoding="utf-8")
+        draw(folder, parts.train, runs, best)
+        pictures.draw_trust(folder, made.evaluation)
     return models / NAME / str(version), manifest
 
 
@@ -235,9 +177,39 @@ def measure(run: Run, test: Rows) -> SeedResult:
     )
 
 
-def ranges(features: Array) -> tuple[Feature, ...]:
-    low, high = features.min(axis=0), features.max(axis=0)
-    return tuple(Feature(name=name, min=float(low[i]), max=float(high[i])) for i, name in enumerate(FEATURES))
+def against_the_truth(made: Made, test: Rows, sigma: float = SIGMA) -> dict[str, float]:
+    """Return what only those can know who drew the rows; `_before` is without the temperature."""
+    outputs = made.engine.run(test.features)
+    logits: Floats = outputs["logits"].astype(np.float64)
+    before = logits * made.calibration.temperature
+    exact = gaussians.exceedance(test.features, sigma)
+    return {
+        "bayes_loss": gaussians.bayes_loss(test, sigma),
+        "divergence": gaussians.divergence(logits, test.features, sigma),
+        "divergence_before": gaussians.divergence(before, test.features, sigma),
+        "posterior_error": gaussians.posterior_error(logits, test.features, sigma),
+        "posterior_error_before": gaussians.posterior_error(before, test.features, sigma),
+        "typicality_error": float(np.abs(typicality(outputs["atypicality"], made.calibration) - exact).max()),
+    }
+
+
+def origin(parts: Parts, results: tuple[SeedResult, ...], *, seed: int, epochs: int) -> Provenance:
+    return Provenance(
+        command=f"python -m training blobs --seeds {len(results)} --epochs {epochs}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seed=seed,
+        data_seed=DATA_SEED,
+        data_sha256=digest(parts),
+        rows=parts.counts(),
+        seeds=results,
+        packages=package_versions(),
+    )
+
+
+def at_far(made: Made) -> tuple[float, float]:
+    """Return the highest probability and the typicality of a point that is far from all others."""
+    outputs = made.engine.run(np.array([FAR], dtype=np.float32))
+    return float(outputs["probabilities"].max()), float(typicality(outputs["atypicality"], made.calibration)[0])
 
 
 def draw(folder: Path, rows: Rows, runs: Sequence[Run], best: Run) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
+from scipy.stats import binom, binomtest
 
-from service.model import Array
+from service.model import Array, Evaluation, ReliabilityBin
+from training.rows import Classes
 
 # Okabe and Ito's colours, told apart with any colour vision; the markers tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -19,8 +20,7 @@ INK, FAINT = "#333333", "#c8c8c8"
 GRID_STEPS = 600
 BANDS = 12
 MARGIN = 3.0
-
-Classes = npt.NDArray[np.int64]
+HALF = 0.5  # of a diagram of shares, which is left out when nothing is in it
 
 
 def draw_data(path: Path, features: Array, classes: Classes, labels: Sequence[str]) -> None:
@@ -77,6 +77,57 @@ def draw_regions(
         centre = features[classes == index].mean(axis=0)
         above = 1 if centre[1] > (low[1] + high[1]) / 2 else -1
         axes.text(centre[0], centre[1] + 5.2 * above, label, ha="center", va="center", color=INK, weight="bold")
+    _save(figure, path)
+
+
+def draw_trust(folder: Path, evaluation: Evaluation) -> None:
+    """Draw `reliability.png` and `typicality.png`, which every model has that was trained here."""
+    draw_reliability(folder / "reliability.png", evaluation.reliability_before, evaluation.reliability)
+    draw_typicality(folder / "typicality.png", evaluation.typicality)
+
+
+def draw_reliability(path: Path, before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]) -> None:
+    """Draw how often rows are labelled right by how sure the model is, without the temperature and with it."""
+    figure = Figure(figsize=(8, 4.4), layout="constrained")
+    least = min(min(part.confidence, part.accuracy) for part in [*before, *after])
+    low = HALF if least > HALF else 0.0
+    titles = "Before: as it was trained", "After: with the temperature"
+    for axes, bins, title in zip(figure.subplots(1, 2, sharey=True), (before, after), titles, strict=True):
+        axes.plot([low, 1], [low, 1], color=INK, linewidth=0.8, linestyle="--", label="as sure as right")
+        x, y = [part.confidence for part in bins], [part.accuracy for part in bins]
+        axes.vlines(x, *zip(*map(_interval, bins), strict=True), color=COLOURS[0], linewidth=1, alpha=0.45)
+        axes.plot(x, y, "o", color=COLOURS[0], markersize=5, clip_on=False, label="about equally sure rows")
+        axes.set(title=title, xlabel="How sure: mean probability", xlim=(low, 1), ylim=(low, 1), aspect="equal")
+        axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MultipleLocator((1 - low) / 5))
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        _plain(axes)
+    figure.axes[0].set_ylabel("How often right")
+    figure.axes[0].legend(loc="upper left", frameon=False)
+    _save(figure, path)
+
+
+def _interval(part: ReliabilityBin) -> tuple[float, float]:
+    """Return between what the accuracy may really be, with 95 % confidence."""
+    found = binomtest(round(part.accuracy * part.rows), part.rows).proportion_ci(0.95, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def draw_typicality(path: Path, counts: Sequence[int]) -> None:
+    """Draw how many rows there are in each tenth of the typicality, and how many there should be."""
+    rows, tenths = sum(counts), len(counts)
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    low, high = binom.ppf([0.025, 0.975], rows, 1 / tenths)
+    axes.axhspan(low, high, color=FAINT, alpha=0.5, linewidth=0, label="by chance, 95% of the time")
+    axes.axhline(rows / tenths, color=INK, linewidth=0.8, linestyle="--", label="as many in each")
+    axes.bar((np.arange(tenths) + 0.5) / tenths, counts, width=0.92 / tenths, color=COLOURS[0], label="test rows")
+    axes.set(title="Typicality of the test rows", xlabel="Typicality", ylabel="Rows", xlim=(0, 1))
+    axes.set_xticks(np.arange(tenths + 1) / tenths)
+    axes.set_ylim(0, 1.35 * max(*counts, high))
+    _plain(axes)
+    axes.legend(loc="upper center", ncols=3, frameon=False)
     _save(figure, path)
 
 

@@ -23,7 +23,9 @@ from sklearn.preprocessing import StandardScaler
 
 from service.model import Manifest
 from tests.conftest import MODELS, Server, softmaxd
+from training.atypicality import Atypicality
 from training.publish import export
+from training.rows import Rows
 
 HERE = Path(__file__).parent
 FEATURES = ["sepal length", "sepal width", "petal length", "petal width"]
@@ -71,8 +73,8 @@ def keras_network(folder: Path) -> Example:
         ],
         name="iris",
     )
-    export(network, folder / "keras.onnx")
-    rows = load_iris().data
+    rows, classes = load_iris(return_X_y=True)
+    export(network, Atypicality.of(Rows(rows.astype(np.float32), classes)), folder / "keras.onnx")
     expected = np.asarray(network(rows.astype(np.float32)), dtype=np.float64)
     return Example((folder / "keras.onnx").read_bytes(), rows, expected, ["class-0", "class-1", "class-2"])
 

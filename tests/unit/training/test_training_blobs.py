@@ -14,18 +14,21 @@ from sklearn.datasets import make_blobs
 
 from service.engine import Engine
 from service.model import Array, Manifest, sha256
+from service.softmax import Floats
 from tests.conftest import MODELS, REPOSITORY
-from training import blobs
+from training import blobs, gaussians
 from training.__main__ import main
+from training.publish import logits_of
+from training.rows import Classes, Parts
 
 SEEDS, EPOCHS = 2, 8  # enough for the least accuracy that is published
-ARGUMENTS = ["--seeds", str(SEEDS), "--epochs", str(EPOCHS), "--models"]
+ARGUMENTS = ["blobs", "--seeds", str(SEEDS), "--epochs", str(EPOCHS), "--models"]
 ARTICLE_LOSS = 0.002027
 MAX_PNG_BYTES = 150_000
 
 
 @pytest.fixture(scope="module")
-def data() -> blobs.Blobs:
+def data() -> Parts:
     return blobs.make_data()
 
 
@@ -42,28 +45,37 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
 
 
-def fit(data: blobs.Blobs, seed: int, epochs: int) -> blobs.Run:
+def fit(data: Parts, seed: int, epochs: int) -> blobs.Run:
     return blobs.fit(data, seed=seed, epochs=epochs, on_epoch=lambda: None)
 
 
-def mean_loss(logits: Array, classes: blobs.Classes) -> float:
+def mean_loss(logits: Floats | Array, classes: Classes) -> float:
     """The definition, row by row: log of the sum of exponents, minus the logit of the true class."""
     rows = zip(logits.astype(float).tolist(), classes.tolist(), strict=True)
     return math.fsum(math.log(math.fsum(map(math.exp, row))) - row[label] for row, label in rows) / len(classes)
 
 
-def test_the_data_is_the_articles(data: blobs.Blobs) -> None:
+def test_the_data_is_the_articles(data: Parts) -> None:
     features, classes = make_blobs(
         n_samples=1000, centers=[(15, 0), (15, 15), (0, 15), (30, 15)], cluster_std=1.5, random_state=7
     )
 
     parts = (data.test, data.train, data.validation)
-    assert [len(rows.classes) for rows in parts] == [250, 600, 150]
+    assert data.counts() == {"train": 600, "validation": 150, "calibration": 1000, "test": 250}
     assert np.array_equal(np.concatenate([rows.features for rows in parts]), features.astype(np.float32))
     assert np.array_equal(np.concatenate([rows.classes for rows in parts]), classes)
 
 
-def test_training_is_the_articles(data: blobs.Blobs) -> None:
+def test_the_calibration_rows_are_drawn_anew_from_the_same_clouds(data: Parts) -> None:
+    features, classes = make_blobs(
+        n_samples=1000, centers=[(15, 0), (15, 15), (0, 15), (30, 15)], cluster_std=1.5, random_state=8
+    )
+
+    assert np.array_equal(data.calibration.features, features.astype(np.float32))
+    assert np.array_equal(data.calibration.classes, classes)
+
+
+def test_training_is_the_articles(data: Parts) -> None:
     training = np.concatenate([data.train.features, data.validation.features])
     classes = np.concatenate([data.train.classes, data.validation.classes])
     tf.config.experimental.enable_op_determinism()  # as in training/; other kernels round in another way
@@ -90,7 +102,7 @@ def test_training_is_the_articles(data: blobs.Blobs) -> None:
 
 
 def test_a_version_has_these_files(published: Path) -> None:
-    pictures = ["data.png", "history.png", "regions.png"]
+    pictures = ["data.png", "history.png", "regions.png", "reliability.png", "typicality.png"]
 
     assert sorted(path.name for path in published.parent.iterdir()) == ["1"]
     assert sorted(path.name for path in published.iterdir()) == [
@@ -110,23 +122,31 @@ def test_the_graph_is_what_the_service_loads(published: Path) -> None:
     engine = Engine(published / "model.onnx", device="cpu")
 
     assert engine.inputs == {"features": ("tensor(float)", ["n", 2])}
-    assert engine.outputs == {"logits": ("tensor(float)", ["n", 4]), "probabilities": ("tensor(float)", ["n", 4])}
+    assert engine.outputs == {
+        "logits": ("tensor(float)", ["n", 4]),
+        "probabilities": ("tensor(float)", ["n", 4]),
+        "atypicality": ("tensor(float)", ["n"]),
+    }
 
 
-def test_the_published_model_is_the_best_of_its_seeds_by_validation_loss(published: Path, data: blobs.Blobs) -> None:
+def test_the_published_model_is_the_best_of_its_seeds_by_validation_loss(published: Path, data: Parts) -> None:
     best = min((fit(data, seed, EPOCHS) for seed in range(SEEDS)), key=lambda run: run.validation_loss)
+    calibration = read_manifest(published).calibration
+    assert calibration is not None
     outputs = Engine(published / "model.onnx", device="cpu").run(data.test.features)
+    logits = logits_of(best.network, data.test.features) / calibration.temperature
 
-    assert np.abs(outputs["probabilities"] - np.asarray(best.network(data.test.features))).max() < 1e-6
+    assert np.abs(outputs["logits"] - logits).max() < 1e-5 * np.abs(logits).max()
     exponents = np.exp(outputs["logits"].astype(np.float64))
     assert np.abs(outputs["probabilities"] - exponents / exponents.sum(axis=1, keepdims=True)).max() < 1e-6
 
 
-def test_the_manifest_tells_the_truth(published: Path, data: blobs.Blobs) -> None:
+def test_the_manifest_tells_the_truth(published: Path, data: Parts) -> None:
     outputs = Engine(published / "model.onnx", device="cpu").run(data.test.features)
     manifest = read_manifest(published)
-    origin = manifest.provenance
+    origin, calibration = manifest.provenance, manifest.calibration
     assert origin is not None
+    assert calibration is not None
     chosen = next(run for run in origin.seeds if run.seed == origin.seed)
 
     assert (manifest.name, manifest.version, manifest.sha256) == ("blobs", 1, sha256(published / "model.onnx"))
@@ -134,16 +154,19 @@ def test_the_manifest_tells_the_truth(published: Path, data: blobs.Blobs) -> Non
     assert [feature.name for feature in manifest.features] == ["x1", "x2"]
     assert [feature.min for feature in manifest.features] == data.train.features.min(axis=0).tolist()
     assert [feature.max for feature in manifest.features] == data.train.features.max(axis=0).tolist()
+    metrics = manifest.metrics
     hits = outputs["probabilities"].argmax(axis=1) == data.test.classes
-    assert manifest.metrics["test_accuracy"] == chosen.test_accuracy == hits.mean()
-    loss = mean_loss(outputs["logits"], data.test.classes)
-    assert manifest.metrics["test_loss"] == chosen.test_loss == pytest.approx(loss, rel=1e-5)
-    assert manifest.metrics["validation_loss"] == min(run.validation_loss for run in origin.seeds)
-    assert manifest.metrics["bayes_loss"] == blobs.bayes_loss(data.test)
-    assert manifest.metrics["test_rows"] == 250
-    assert origin.rows == {"train": 600, "validation": 150, "test": 250}
+    assert metrics["test_accuracy"] == chosen.test_accuracy == hits.mean()
+    assert metrics["test_loss"] == pytest.approx(mean_loss(outputs["logits"], data.test.classes), rel=1e-9)
+    unscaled = outputs["logits"].astype(np.float64) * calibration.temperature
+    assert metrics["test_loss_before"] == pytest.approx(mean_loss(unscaled, data.test.classes), rel=1e-9)
+    assert chosen.test_loss == pytest.approx(metrics["test_loss_before"], rel=1e-5)
+    assert metrics["validation_loss"] == min(run.validation_loss for run in origin.seeds)
+    assert metrics["bayes_loss"] == gaussians.bayes_loss(data.test)
+    assert metrics["test_rows"] == 250
+    assert origin.rows == {"train": 600, "validation": 150, "calibration": 1000, "test": 250}
     assert [run.seed for run in origin.seeds] == [0, 1]
-    assert origin.command == "python -m training --seeds 2 --epochs 8"
+    assert origin.command == "python -m training blobs --seeds 2 --epochs 8"
 
 
 def test_nothing_names_a_path_of_the_machine(published: Path) -> None:
@@ -160,7 +183,7 @@ def test_the_card_tells_of_every_seed_and_of_a_figure_that_was_missed(published:
 
     for run in manifest.provenance.seeds:
         assert f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} |" in card
-    assert "does not reach the article's figures" in card
+    assert "The article reports" in card
 
 
 def test_the_same_command_gives_the_same_model_as_the_next_version(published: Path, tmp_path: Path) -> None:
@@ -186,7 +209,7 @@ def test_the_same_command_gives_the_same_model_as_the_next_version(published: Pa
 
 
 def test_a_network_below_the_floor_is_not_published(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    code = main(["--seeds", "1", "--epochs", "1", "--models", str(tmp_path)])
+    code = main(["blobs", "--seeds", "1", "--epochs", "1", "--models", str(tmp_path)])
 
     *_, last = capfd.readouterr().err.splitlines()
     assert code == 1
@@ -205,28 +228,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, cap
     assert last == f"Not a directory: {tmp_path / 'models' / 'blobs'}; nothing was written"
 
 
-@pytest.mark.parametrize(
-    ("point", "label", "loss"),
-    [
-        ((15, 7.5), 0, math.log(2)),  # half-way between the centres of blob-0 and blob-1
-        ((15, 7), 0, 0.0350519),  # ln(1 + e^(-10/3)): (8² - 7²) / (2 · 1.5²) = 10/3
-        ((15, 7), 1, 3.3683852),  # 10/3 more
-    ],
-)
-def test_the_bayes_loss_is_that_of_the_true_posterior(point: tuple[float, float], label: int, loss: float) -> None:
-    rows = blobs.Rows(np.array([point], dtype=np.float32), np.array([label]))
-
-    assert blobs.bayes_loss(rows) == pytest.approx(loss, abs=1e-6)
-
-
-def test_the_loss_is_the_articles_for_its_picture_of_an_airplane() -> None:
-    logits = np.array([[-3.44, 1.16, -0.81, 3.91]])
-
-    assert blobs.cross_entropy(logits, np.array([3])) == pytest.approx(0.0709, abs=5e-5)
-    assert blobs.cross_entropy(logits + 1e6, np.array([3])) == pytest.approx(0.0709, abs=5e-5)
-
-
-def test_the_committed_model_reaches_the_articles_figures(data: blobs.Blobs) -> None:
+def test_the_committed_model_reaches_the_articles_figures(data: Parts) -> None:
     folder = MODELS / "blobs" / "1"
     outputs = Engine(folder / "model.onnx", device="cpu").run(data.test.features)
     manifest = read_manifest(folder)
@@ -235,22 +237,33 @@ def test_the_committed_model_reaches_the_articles_figures(data: blobs.Blobs) -> 
     assert (outputs["probabilities"].argmax(axis=1) == data.test.classes).all()
     assert mean_loss(outputs["logits"], data.test.classes) <= ARTICLE_LOSS
     assert manifest.sha256 == sha256(folder / "model.onnx")
-    assert manifest.provenance.data_sha256 == data.sha256
+    assert manifest.provenance.data_sha256 == blobs.digest(data)
+    assert (manifest.provenance.seed, len(manifest.provenance.seeds)) == (6, 8)
+    assert manifest.provenance.command == "python -m training blobs --seeds 8 --epochs 240"
 
 
-def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [[], ["blobs"]])
+def test_help_shows_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["--help"])
+        main([*command, "--help"])
 
     assert stopped.value.code == 0
-    assert "Example: python -m training --seeds" in capsys.readouterr().out
+    assert f"example: {' '.join(['python -m training', *command])} " in capsys.readouterr().out
+
+
+def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+
+    assert stopped.value.code == 2
+    assert "the following arguments are required: command" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--seeds", "--epochs"])
 @pytest.mark.parametrize("value", ["0", "-1", "x"])
 def test_counts_below_one_are_refused(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main([option, value])
+        main(["blobs", option, value])
 
     assert stopped.value.code == 2
     assert option in capsys.readouterr().err
