@@ -38,6 +38,10 @@ MAX_KNOWN, MAX_KNOWN_BYTES = 256, 1024  # JSON parts that are remembered, and ho
 STRICT = ConfigDict(strict=True)
 
 Size = Annotated[StrictInt, Field(ge=0)]
+Coverage = Annotated[
+    Annotated[FiniteFloat, Field(gt=0, lt=1)] | None,
+    Field(description=f"How often `prediction_sets` hold the true label, at least. Default {DEFAULT_COVERAGE}."),
+]
 NO_SHARED_MEMORY = Field(description="Refused: memory is not shared.")
 
 
@@ -69,12 +73,7 @@ class OutputParameters(TypedDict):
     classification: NotRequired[
         Annotated[Size | None, Field(description="How many classes to name, best first, instead of all numbers.")]
     ]
-    coverage: NotRequired[
-        Annotated[
-            Annotated[FiniteFloat, Field(gt=0, lt=1)] | None,
-            Field(description=f"Of `prediction_sets`: how often they hold the true label. Default {DEFAULT_COVERAGE}."),
-        ]
-    ]
+    coverage: NotRequired[Coverage]
     shared_memory_region: NotRequired[Annotated[object, NO_SHARED_MEMORY]]
 
 
@@ -97,6 +96,7 @@ class RequestParameters(TypedDict):
     binary_data_output: NotRequired[
         Annotated[bool | None, Field(description="`binary_data` of the outputs that do not have it.")]
     ]
+    coverage: NotRequired[Coverage]
 
 
 @with_config(STRICT)
@@ -261,33 +261,33 @@ def _from_bytes(tensor: bytes, rows: int, width: int) -> Array:
 
 
 def _wanted(request: InferRequest) -> Sequence[Wanted]:
-    parameters = request.get("parameters")
-    is_binary = bool(parameters and parameters.get("binary_data_output"))
+    parameters = request.get("parameters") or {}
+    is_binary = bool(parameters.get("binary_data_output"))
     outputs = request.get("outputs")
     if not outputs:
         return ALL_AS_BYTES if is_binary else ALL_AS_JSON
+    coverage = parameters.get("coverage") or DEFAULT_COVERAGE
     if len(outputs) == 1:
-        return (_as_wanted(outputs[0], is_binary),)
+        return (_as_wanted(outputs[0], is_binary, coverage),)
     if len({output["name"] for output in outputs}) < len(outputs):
         raise _unknown_outputs()
-    return [_as_wanted(output, is_binary) for output in outputs]
+    return [_as_wanted(output, is_binary, coverage) for output in outputs]
 
 
-def _as_wanted(output: RequestedOutput, is_binary: bool) -> Wanted:
+def _as_wanted(output: RequestedOutput, is_binary: bool, coverage: float) -> Wanted:
     name = output["name"]
     if name not in OUTPUTS and name not in TRUST_OUTPUTS:
         raise _unknown_outputs()
     parameters = output.get("parameters")
     if not parameters:
-        return Wanted(name, is_binary)
+        return Wanted(name, is_binary, coverage=coverage)
     if parameters.get("shared_memory_region") is not None:
         raise _invalid("outputs should not be in shared memory: there is none")
     own = parameters.get("binary_data")
     classes = parameters.get("classification") or 0
     if classes and name not in OUTPUTS:
         raise _invalid(f"classification is of {' and '.join(OUTPUTS)}, not of {name}")
-    coverage = parameters.get("coverage") or DEFAULT_COVERAGE
-    return Wanted(name, is_binary if own is None else own, classes, coverage)
+    return Wanted(name, is_binary if own is None else own, classes, parameters.get("coverage") or coverage)
 
 
 def _unknown_outputs() -> InvalidBody:

@@ -143,6 +143,23 @@ def test_infers_every_output_when_none_is_named(
     assert_same(result, engine.run(NEAR_THE_CENTRES), "logits", "probabilities")
 
 
+@pytest.mark.parametrize("binary_out", [True, False])
+def test_tells_how_far_to_trust_an_answer(call: Call, binary_out: bool) -> None:
+    rows = np.array([[15.2, 0.3], [17, 2], [15, 200]], dtype=np.float32)
+    names = ("prediction_sets", "typicality", "atypicality")
+    outputs = [http.InferRequestedOutput(name, binary_data=binary_out) for name in names]
+
+    result = call("infer", "blobs", [tensor(rows)], outputs=outputs, parameters={"coverage": 0.5})
+
+    typicality, sets = result.as_numpy("typicality"), result.as_numpy("prediction_sets")
+    assert (typicality.dtype, typicality.shape) == (np.float64, (3,))
+    assert typicality[0] > 0.5 > typicality[1] > typicality[2] > 0
+    assert typicality[2] < 0.01
+    assert (sets.dtype, sets.shape) == (np.bool_, (3, 4))
+    assert sets[0].tolist() == [True, False, False, False]
+    assert result.as_numpy("atypicality").argsort().tolist() == [0, 1, 2]
+
+
 def test_takes_json_and_bytes_in_one_answer(call: Call, engine: Engine) -> None:
     outputs = [
         http.InferRequestedOutput("probabilities", binary_data=False),

@@ -45,6 +45,16 @@ def test_answers_the_very_numbers_of_the_onnx_file(client: httpx.Client, version
     assert np.allclose(np.exp(answer["log_probabilities"]), answer["probabilities"], atol=1e-6)
 
 
+def test_far_from_all_data_the_softmax_is_sure_and_the_typicality_low(client: httpx.Client) -> None:
+    far = [[15, 200], [-100, -100]]
+
+    answer = client.post("/predict", json={"instances": [*NEAR_THE_CENTRES, *far], "include": ["typicality"]}).json()
+
+    assert [f"{max(row):.3f}" for row in answer["probabilities"]] == ["1.000"] * 6
+    assert min(answer["typicality"][:4]) > 0.5
+    assert max(answer["typicality"][4:]) < 0.01
+
+
 @pytest.mark.parametrize("path", ["/models/blobs/predict", "/models/blobs/versions/{}/predict"])
 def test_a_named_model_answers_as_the_default_one(client: httpx.Client, version: str, path: str) -> None:
     body = {"instances": NEAR_THE_CENTRES}

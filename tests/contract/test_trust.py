@@ -142,6 +142,16 @@ def test_v2_takes_the_coverage_as_a_parameter_of_the_output(trusting: httpx.Clie
     assert sets({"coverage": None}) == sets({}) == sets(None) == [True] * 9
 
 
+def test_v2_takes_the_coverage_as_a_parameter_of_the_request_too(trusting: httpx.Client) -> None:
+    def sets(coverage: object, **output: object) -> Any:
+        wanted = [{"name": "prediction_sets", **output}]
+        return infer(trusting, wanted, parameters={"coverage": coverage}).json()["outputs"][0]["data"]
+
+    assert sets(0.9) == [True, True, False, True, True, True, True, False, False]
+    assert sets(0.9, parameters={"coverage": 0.2}) == [True, False, False, False, False, False, True, False, False]
+    assert sets(None) == [True] * 9
+
+
 def test_v2_gives_them_as_bytes_too(trusting: httpx.Client) -> None:
     wanted = [
         {"name": "typicality"},
