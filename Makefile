@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check format train docs bench bench-peers test-container lock clean
+.PHONY: help run add test check format train docs pictures bench bench-peers test-container lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,9 @@ train: $(VENV)/.train  ## Train the blobs classifier and publish it as the next 
 
 docs: $(VENV)/.serve  ## Write docs/settings.md from the settings
 	$(BIN)/python docs/generate.py
+
+pictures: $(VENV)/.train  ## Draw the pictures of docs/trust.md
+	$(BIN)/python docs/draw.py
 
 bench: $(VENV)/.test  ## Measure against a constant answer, nginx and a handwritten service (needs wrk, nginx, two cores)
 	$(BIN)/python -m benchmarks.bench
