@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from service.errors import InternalError, ServiceError, TooLarge
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
-from service.model import NOTHING, Array, Model, Outputs
+from service.model import NOTHING, Features, Model, Outputs
 from service.operations import Operation, Reply
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max
     return operation.encode(outputs, job)
 
 
-async def _predict(model: Model, features: Array, request: Request) -> Outputs:
+async def _predict(model: Model, features: Features, request: Request) -> Outputs:
     """Ask the model; raises `ClientDisconnect` when the client leaves, whose rows then leave their batch."""
     outputs = asyncio.ensure_future(model.predict(features))
     left = asyncio.ensure_future(request.receive())  # the body is there: all that may come is that the client left

@@ -16,12 +16,12 @@ from operator import attrgetter
 import numpy as np
 
 from service.errors import QueueFull, QueueTimeout
-from service.model import Array, Batch, Outputs, Settle
+from service.model import Array, Batch, Features, Outputs, Settle
 
 MAX_BATCH_ROWS = 8192  # joined; a larger request runs alone
 ONE_REQUEST = 1  # instead: each request runs alone
 
-Run = Callable[[Array], Mapping[str, Array]]
+Run = Callable[[Features], Mapping[str, Array]]
 Outcome = tuple[int, float, Sequence[Outputs | Exception]]  # rows, seconds of the engine, what each request gets
 NO_OUTPUTS: Mapping[str, Array] = {}
 
@@ -46,7 +46,7 @@ class Entry:
 
     __slots__ = ("abandoned", "deadline", "features", "settle")
 
-    def __init__(self, features: Array, settle: Settle, deadline: float) -> None:
+    def __init__(self, features: Features, settle: Settle, deadline: float) -> None:
         self.features = features
         self.settle = settle
         self.deadline = deadline
@@ -77,7 +77,7 @@ class Batcher:
         self._is_busy = False  # with a batch, or about to take the next one
         self._timer: asyncio.TimerHandle | None = None
 
-    async def predict(self, features: Array) -> Outputs:
+    async def predict(self, features: Features) -> Outputs:
         """Return the outputs for features [n, d], n rows each. Raises `QueueFull` or `QueueTimeout`."""
         future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
 
@@ -97,7 +97,7 @@ class Batcher:
             entry.abandoned = True
             raise
 
-    def submit(self, features: Array, settle: Settle) -> Entry:
+    def submit(self, features: Features, settle: Settle) -> Entry:
         """Queue features [n, d] for the next `flush`; `settle` gets the outputs, n rows each, or the error.
 
         Raises `QueueFull`.
@@ -183,7 +183,7 @@ class Batcher:
         return entry
 
 
-def _outcomes(run: Run, parts: list[Array]) -> Outcome:
+def _outcomes(run: Run, parts: list[Features]) -> Outcome:
     """Run the parts as one batch and return its rows, its seconds, and what each of the parts gets."""
     start = time.perf_counter()
     outcomes: Sequence[Outputs | Exception]
@@ -194,7 +194,7 @@ def _outcomes(run: Run, parts: list[Array]) -> Outcome:
     return sum(map(len, parts)), time.perf_counter() - start, outcomes
 
 
-def run_together(run: Run, parts: list[Array]) -> list[Outputs]:
+def run_together(run: Run, parts: list[Features]) -> list[Outputs]:
     """Return the outputs of each part, [n, …] for a part of n rows, from one run over all of them."""
     features = parts[0] if len(parts) == 1 else _join(parts)
     outputs = run(features)
@@ -206,7 +206,7 @@ def run_together(run: Run, parts: list[Array]) -> list[Outputs]:
     return [Outputs(batch, stop - len(part), stop) for part, stop in zip(parts, stops, strict=True)]
 
 
-def _join(parts: list[Array]) -> Array:
+def _join(parts: list[Features]) -> Features:
     """Join C-contiguous parts [n, d] of one type: 2 µs for 32 rows, where `np.concatenate` takes 5."""
     first = parts[0]
     return np.frombuffer(b"".join([part.data for part in parts]), first.dtype).reshape(-1, first.shape[1])

@@ -1,21 +1,37 @@
 """Runs an ONNX file: the only module that imports onnxruntime."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import onnxruntime
 
 from service.errors import StartupError
-from service.model import Array
+from service.model import Array, Datatype, Features
 
 Device = Literal["auto", "cpu", "cuda"]
+Nodes = Mapping[str, tuple[str, list[int | str | None]]]  # type and shape by name
+
+# The types that an input may have, as ONNX and ONNX Runtime name them.
+KINDS: Mapping[Datatype, str] = {
+    "FP32": "float",
+    "FP64": "double",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "UINT8": "uint8",
+    "UINT16": "uint16",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
+}
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 
 class Engine:
-    """An ONNX Runtime session: float32 features [n, d] in, every output of the graph out, n rows each."""
+    """An ONNX Runtime session: features [n, d] in, of the type of its input; every output out, n rows each."""
 
     def __init__(self, model: Path | bytes, *, device: Device = "auto", threads: int = 1) -> None:
         self._session = _open_session(model, device, threads)
@@ -26,16 +42,16 @@ class Engine:
         self.provider: str = self._session.get_providers()[0]
 
     @property
-    def inputs(self) -> dict[str, tuple[str, list[int | str | None]]]:
+    def inputs(self) -> Nodes:
         """Type and shape of each input of the graph, by name."""
         return {node.name: (node.type, node.shape) for node in self._session.get_inputs()}
 
     @property
-    def outputs(self) -> dict[str, tuple[str, list[int | str | None]]]:
+    def outputs(self) -> Nodes:
         """Type and shape of each output of the graph, by name."""
         return {node.name: (node.type, node.shape) for node in self._session.get_outputs()}
 
-    def run(self, features: Array) -> dict[str, Array]:
+    def run(self, features: Features) -> dict[str, Array]:
         """Return all outputs of the graph by name; any failure of ONNX Runtime passes through."""
         outputs = self._session.run(self._names, {self._input_name: features})
         return dict(zip(self._names, outputs, strict=True))

@@ -10,18 +10,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from service.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, run_together
-from service.engine import Engine
+from service.engine import KINDS, Engine, Nodes
 from service.errors import StartupError
 from service.metrics import Metrics
-from service.model import MANIFEST_FILE, MODEL_FILE, Array, Manifest, Model, sha256
+from service.model import MANIFEST_FILE, MODEL_FILE, Features, Manifest, Model, sha256
 from service.onnxfile import check_content, check_size
 from service.rowwise import ROWS_TO_TRY, find_way
 from service.settings import Settings
+from service.softmax import Floats
 
 INLINE_SECONDS = 200e-6  # a model that answers one row faster runs on the event loop: a thread costs more
 WARM_UP_ROWS = (1, 64, 1)
@@ -99,7 +101,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_graph(engine: Engine, manifest: Manifest) -> None:
-    """Refuse a graph that is not float32 features [n, d] → logits and probabilities [n, k].
+    """Refuse a graph that is not features [n, d] of the manifest's type → float32 logits and probabilities [n, k].
 
     With calibration data, `atypicality` [n] comes on top.
     """
@@ -107,20 +109,23 @@ def _check_graph(engine: Engine, manifest: Manifest) -> None:
     outputs = {"logits": classes, "probabilities": classes}
     if manifest.calibration is not None:
         outputs["atypicality"] = []
-    expected = {"features": [len(manifest.features)]}, outputs
-    for nodes, shapes in zip((engine.inputs, engine.outputs), expected, strict=True):
-        for name, row in shapes.items():
-            kind, shape = nodes.get(name, ("nothing", []))
-            if kind != "tensor(float)" or not shape or isinstance(shape[0], int) or shape[1:] != row:
-                wanted = ", ".join(map(str, ["n", *row]))
-                raise StartupError(f"{name} should be tensor(float) [{wanted}], but the graph has {kind} {shape}")
+    _check_tensor("features", engine.inputs, KINDS[manifest.datatype], [len(manifest.features)])
+    for name, row in outputs.items():
+        _check_tensor(name, engine.outputs, "float", row)
+
+
+def _check_tensor(name: str, nodes: Nodes, kind: str, row: list[int]) -> None:
+    found, shape = nodes.get(name, ("nothing", []))
+    if found != f"tensor({kind})" or not shape or isinstance(shape[0], int) or shape[1:] != row:
+        wanted = ", ".join(map(str, ["n", *row]))
+        raise StartupError(f"{name} should be tensor({kind}) [{wanted}], but the graph has {found} {shape}")
 
 
 def _warm_up(engine: Engine, manifest: Manifest) -> float:
     """Run the model as it will be run, and return the seconds that one row takes."""
     middle = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
     for rows in WARM_UP_ROWS:
-        features = np.tile(np.array(middle, dtype=np.float32), (rows, 1))
+        features = _fitted(np.tile(middle, (rows, 1)), manifest.dtype)
         start = time.perf_counter()
         try:
             outputs = engine.run(features)
@@ -132,15 +137,23 @@ def _warm_up(engine: Engine, manifest: Manifest) -> float:
     return time.perf_counter() - start
 
 
-def _rows_to_try(manifest: Manifest) -> Array:
+def _rows_to_try(manifest: Manifest) -> Features:
     """Return rows in the ranges of the features, as far as known; every other one whole, for models that want that."""
-    low = [-1.0 if feature.min is None else feature.min for feature in manifest.features]
-    high = [1.0 if feature.max is None else feature.max for feature in manifest.features]
+    low = np.array([-1.0 if feature.min is None else feature.min for feature in manifest.features])
+    high = np.array([1.0 if feature.max is None else feature.max for feature in manifest.features])
     between = np.random.default_rng(0).uniform(size=(ROWS_TO_TRY, len(low)))
-    with np.errstate(over="ignore", invalid="ignore"):  # of ranges beyond float32
-        rows = (low + between * np.subtract(high, low)).astype(np.float32)
+    rows = (1 - between) * low + between * high
     rows[::2] = np.rint(rows[::2])
-    return rows
+    return _fitted(rows, manifest.dtype)
+
+
+def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:
+    """Return the rows in a model's type; what it does not have becomes what is nearest, or any number."""
+    if dtype.kind != "f":
+        limits = np.iinfo(dtype)
+        rows = np.rint(rows).clip(limits.min, limits.max)
+    with np.errstate(over="ignore", invalid="ignore"):  # of ranges beyond the type
+        return rows.astype(dtype)
 
 
 def _main(folder: str) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, Self
+from struct import Struct
+from typing import Annotated, Any, Literal, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from pydantic import (
 from service.errors import OutputNotFinite
 
 Array = npt.NDArray[np.float32]
+Features = npt.NDArray[Any]  # [rows, features], of the type that the model's manifest says
 Settle = Callable[["Outputs | Exception"], None]  # hears of an outcome
 
 FEW_ROWS = 64  # up to which the rows of a request are taken from the text of their batch
@@ -45,6 +47,10 @@ MANIFEST_FILE = "manifest.json"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\x00-\x1f\x7f]+$")]
+Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
+DTYPES: Mapping[Datatype, np.dtype[Any]] = {
+    name: np.dtype(name.lower().replace("fp", "float")) for name in get_args(Datatype)
+}
 
 
 class _Frozen(BaseModel):
@@ -144,11 +150,24 @@ class Manifest(_Frozen):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description=f"of {MODEL_FILE}")]
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
+    datatype: Annotated[Datatype, Field(description="Of the features, as the Open Inference Protocol names it")] = (
+        "FP32"
+    )
     metrics: Mapping[str, FiniteFloat] = {}
     provenance: Provenance | None = None
     calibration: Calibration | None = None
     evaluation: Evaluation | None = None
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the features, as NumPy has it."""
+        return DTYPES[self.datatype]
+
+    @cached_property
+    def row_struct(self) -> Struct | None:
+        """Packs the numbers of one row; None for integers, which it would not make of floats."""
+        return Struct(f"={len(self.features)}{self.dtype.char}") if self.dtype.kind == "f" else None
 
     @cached_property
     def names_as_json(self) -> bytes:
@@ -287,7 +306,7 @@ def best_classes(probabilities: Array) -> tuple[npt.NDArray[np.integer], Array]:
     return classes - from_last, highest
 
 
-def is_finite(values: Array) -> bool:
+def is_finite(values: Features) -> bool:
     """Whether there are only finite values."""
     # the product alone takes 0.4 instead of 1.0 µs for a few rows; it may overflow where no value does
     return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
@@ -314,7 +333,7 @@ class Waiting(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A loaded model: float32 features [n, features] in, outputs of n rows each out.
+    """A loaded model: features [n, features] of the manifest's type in, float32 outputs of n rows each out.
 
     `predict` joins the rows of concurrent requests, and so does `submit`, whose rows run at the next `flush`; `run`
     runs these rows now and by themselves.
@@ -322,9 +341,9 @@ class Model:
 
     manifest: Manifest
     provider: str
-    run: Callable[[Array], Outputs]
-    predict: Callable[[Array], Awaitable[Outputs]]
-    submit: Callable[[Array, Settle], Waiting]
+    run: Callable[[Features], Outputs]
+    predict: Callable[[Features], Awaitable[Outputs]]
+    submit: Callable[[Features, Settle], Waiting]
     flush: Callable[[], None]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import ServiceError, UnsupportedMediaType
-from service.model import Array, Model, Outputs
+from service.model import Features, Model, Outputs
 
 Headers = Sequence[tuple[bytes, bytes]]  # of a request, names in lower case
 
@@ -36,7 +36,7 @@ class Reply:
 class Job:
     """What a body asks for; `features` [rows, features] for the model to run, if a model is asked at all."""
 
-    features: Array | None
+    features: Features | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 
 from service.batching import Run
-from service.model import Array
+from service.model import Array, Features
 
-ALIGNED_ROWS = 16  # numbers of float32 in the widest vector register
+ALIGNED_ROWS = 16  # numbers of float32 in the widest vector register; of float64 it has 8
 SIZES = (1, 2, 3, 5, 7, 8, 11, 13, 16, 31)  # of the batches that are compared with one of all their rows
 ROWS_TO_TRY = sum(SIZES)
 
@@ -21,7 +21,7 @@ SERVED = {"logits", "probabilities", "atypicality"}  # a graph may have more out
 Way = Literal["joined", "padded", "alone"]  # how the rows of several requests are run
 
 
-def find_way(run: Run, features: Array) -> tuple[Run, Way]:
+def find_way(run: Run, features: Features) -> tuple[Run, Way]:
     """Return how to run a model, after trying it with ROWS_TO_TRY different rows."""
     if _is_rowwise(run, features):
         return run, "joined"
@@ -31,7 +31,7 @@ def find_way(run: Run, features: Array) -> tuple[Run, Way]:
     return run, "alone"
 
 
-def _is_rowwise(run: Run, features: Array) -> bool:
+def _is_rowwise(run: Run, features: Features) -> bool:
     try:
         whole = run(features)
         start = 0
@@ -47,7 +47,7 @@ def _is_rowwise(run: Run, features: Array) -> bool:
 
 
 def _padded(run: Run) -> Run:
-    def run_padded(features: Array) -> dict[str, Array]:
+    def run_padded(features: Features) -> dict[str, Array]:
         rows = len(features)
         more = np.repeat(features[-1:], -rows % ALIGNED_ROWS, axis=0)
         return {name: values[:rows] for name, values in run(np.concatenate([features, more])).items()}

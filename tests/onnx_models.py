@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from service.model import MANIFEST_FILE, MODEL_FILE, Calibration, Feature, Manifest
+from service.model import MANIFEST_FILE, MODEL_FILE, Calibration, Datatype, Feature, Manifest
 
 SIDE = 512  # of the matrix that the slow network multiplies
 LABELS = ("a", "b", "c")
@@ -74,6 +74,7 @@ def publish(
     labels: Sequence[str] = LABELS,
     features: Sequence[Feature] = (Feature(name="x1", min=-1, max=1), Feature(name="x2", min=-1, max=1)),
     calibration: Calibration | None = None,
+    datatype: Datatype = "FP32",
 ) -> Path:
     """Write a version folder and rename it into place; returns it."""
     folder = models / name / str(version)
@@ -87,6 +88,7 @@ def publish(
         labels=tuple(labels),
         features=tuple(features),
         calibration=calibration,
+        datatype=datatype,
     )
     (unfinished / MANIFEST_FILE).write_text(manifest.model_dump_json())
     unfinished.rename(folder)
