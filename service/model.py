@@ -141,6 +141,17 @@ class Evaluation(_Frozen):
     typicality: Annotated[tuple[NonNegativeInt, ...], Field(description="Rows by tenths of (0, 1]")]
 
 
+@dataclass(frozen=True, slots=True, eq=False)  # not equal to another: its hash costs nothing
+class Layout:
+    """What a tensor of a model's features has to be."""
+
+    datatype: Datatype
+    dtype: np.dtype[Any]
+    width: int
+    row_bytes: int
+    code: str  # by which `struct` packs its numbers; empty for integers, which it would not make of floats
+
+
 class Manifest(_Frozen):
     """What a version folder says of its model; written by training, checked before the model is served."""
 
@@ -165,9 +176,14 @@ class Manifest(_Frozen):
         return DTYPES[self.datatype]
 
     @cached_property
+    def layout(self) -> Layout:
+        width, dtype = len(self.features), self.dtype
+        return Layout(self.datatype, dtype, width, width * dtype.itemsize, dtype.char if dtype.kind == "f" else "")
+
+    @cached_property
     def row_struct(self) -> Struct | None:
-        """Packs the numbers of one row; None for integers, which it would not make of floats."""
-        return Struct(f"={len(self.features)}{self.dtype.char}") if self.dtype.kind == "f" else None
+        """Packs the numbers of one row; None for integers."""
+        return Struct(f"={self.layout.width}{self.layout.code}") if self.layout.code else None
 
     @cached_property
     def names_as_json(self) -> bytes:

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from service.errors import OutputNotFinite, ServiceError
+from service.errors import InvalidBody, OutputNotFinite, ServiceError
 from service.model import Manifest, Model
+from service.rows import EXACT
 
 Examples = Mapping[str, tuple[Any, Any]]  # request and answer, by name
 Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them
@@ -66,21 +67,23 @@ def examples_of(model: Model | None, make: Callable[[Model], Examples]) -> Examp
     """Return examples with a model's answers, if there is a model.
 
     None either when an answer is not finite: where the ranges of the features are unknown, the rows are zeros, whatever
-    the model takes.
+    the model takes. None when its type does not have the numbers of these ranges.
     """
     try:
         return {} if model is None else make(model)
-    except OutputNotFinite:
+    except (InvalidBody, OutputNotFinite):
         return {}
 
 
 def example_rows(manifest: Manifest) -> list[list[float]]:
     """Return two rows of features, at a quarter and at three quarters of their ranges."""
+    is_whole = manifest.dtype.kind != "f"
     return [
-        [_between(feature.min or 0.0, feature.max or 0.0, share) for feature in manifest.features]
+        [_between(feature.min or 0.0, feature.max or 0.0, share, is_whole=is_whole) for feature in manifest.features]
         for share in (0.25, 0.75)
     ]
 
 
-def _between(low: float, high: float, share: float) -> float:
-    return float(f"{low + share * (high - low):.3g}")
+def _between(low: float, high: float, share: float, *, is_whole: bool) -> float:
+    number = (1 - share) * low + share * high
+    return round(min(max(number, -EXACT), EXACT)) if is_whole else float(f"{number:.3g}")

@@ -37,7 +37,19 @@ from service.errors import (
     UnsupportedMediaType,
 )
 from service.lifecycle import Lifecycle
-from service.model import Array, Calibration, Evaluation, Feature, Manifest, Model, Outputs, Provenance, to_json
+from service.model import (
+    Array,
+    Calibration,
+    Datatype,
+    Evaluation,
+    Feature,
+    Features,
+    Manifest,
+    Model,
+    Outputs,
+    Provenance,
+    to_json,
+)
 from service.openapi import Examples, Responses, example_rows, examples_of, operation_docs, refusal
 from service.operations import JSON, Headers, Job, Operation, Reply, content_headers, header_fields, refuse_compressed
 from service.repository import Repository, Version
@@ -95,7 +107,7 @@ class PredictRequest(TypedDict):
         Instances,
         Field(
             description="At least one row: a list of numbers in the model's feature order, or an object by feature "
-            "name; one form per request. Finite, also as float32."
+            "name; one form per request. Finite, and such as the model's `datatype` has: also as float32, or whole."
         ),
     ]
     include: NotRequired[
@@ -191,6 +203,7 @@ class ModelInfo(BaseModel):
     provider: Annotated[str | None, Field(description="ONNX Runtime's execution provider.")] = None
     classes: Annotated[list[str], Field(description="All labels, in the order of the probabilities.")] = []
     features: Annotated[list[Feature], Field(description="In order, with the range in the training rows.")] = []
+    datatype: Annotated[Datatype | None, Field(description="Of the features, as `/v2` names it.")] = None
     metrics: Annotated[dict[str, float], Field(description="On the test rows; losses in nats.")] = {}
     sha256: Annotated[str | None, Field(description="Of the ONNX file.")] = None
     provenance: Provenance | None = None
@@ -235,7 +248,7 @@ class SoftmaxJob(Job):
 
 @dataclass(slots=True)
 class PredictJob(Job):
-    features: Array
+    features: Features
     manifest: Manifest
     include: Sequence[PredictInclude]
     top_k: int | None
@@ -520,6 +533,7 @@ def _info(version: Version, models: Repository) -> ModelInfo:
             "provider": version.model.provider,
             "classes": list(manifest.labels),
             "features": list(manifest.features),
+            "datatype": manifest.datatype,
             "metrics": dict(manifest.metrics),
             "sha256": manifest.sha256,
             "provenance": manifest.provenance,

@@ -23,7 +23,7 @@ from service.errors import (
     UnsupportedMediaType,
 )
 from service.lifecycle import Lifecycle
-from service.model import Array, Manifest, Model, Outputs, to_json
+from service.model import Datatype, Features, Manifest, Model, Outputs, to_json
 from service.openapi import Examples, Responses, example_rows, examples_of, operation_docs, path_parameters, refusal
 from service.operations import Headers, Job, Operation, Reply, content_headers, header_fields, refuse_compressed
 from service.repository import Repository, Version
@@ -33,6 +33,7 @@ PREFIX = "/v1"  # of its paths
 INPUT = "features"  # of every model
 SIGNATURES = {"serving_default": "probabilities", "logits": "logits"}  # the output that each of them asks for
 DEFAULT = "serving_default"
+FLOATS = {"FP32": "FLOAT", "FP64": "DOUBLE"}  # as TensorFlow names them; integers it names alike
 STATES: Mapping[str, Literal["AVAILABLE", "LOADING", "END"]] = {
     "ready": "AVAILABLE",
     "loading": "LOADING",
@@ -195,14 +196,14 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class PredictJob(Job):
-    features: Array
+    features: Features
     output: str
     is_columnar: bool
 
 
 @dataclass(slots=True)
 class ClassifyJob(Job):
-    features: Array
+    features: Features
     output: str
     labels: Sequence[str]
 
@@ -441,8 +442,8 @@ def _status_of(versions: Sequence[Version]) -> ModelStatus:
 def _metadata_of(manifest: Manifest) -> ModelMetadata:
     signatures = {
         signature: SignatureDef(
-            inputs={INPUT: _tensor(INPUT, len(manifest.features))},
-            outputs={output: _tensor(output, len(manifest.labels))},
+            inputs={INPUT: _tensor(INPUT, manifest.datatype, len(manifest.features))},
+            outputs={output: _tensor(output, "FP32", len(manifest.labels))},
             method_name="tensorflow/serving/predict",
         )
         for signature, output in SIGNATURES.items()
@@ -453,6 +454,7 @@ def _metadata_of(manifest: Manifest) -> ModelMetadata:
     )
 
 
-def _tensor(name: str, width: int) -> TensorInfo:
+def _tensor(name: str, datatype: Datatype, width: int) -> TensorInfo:
+    dtype = f"DT_{FLOATS.get(datatype, datatype)}"
     dimensions = [Dimension(size=str(size), name="") for size in (-1, width)]
-    return TensorInfo(dtype="DT_FLOAT", tensor_shape=TensorShape(dim=dimensions, unknown_rank=False), name=f"{name}:0")
+    return TensorInfo(dtype=dtype, tensor_shape=TensorShape(dim=dimensions, unknown_rank=False), name=f"{name}:0")

@@ -244,12 +244,13 @@ def describe(versions: Sequence[Model]) -> Metadata:
         name=manifest.name,
         versions=[str(version.manifest.version) for version in versions],
         platform="onnx_onnxv1",
-        inputs=[Tensor(name=INPUT, datatype=DATATYPE, shape=[-1, len(manifest.features)])],
+        inputs=[Tensor(name=INPUT, datatype=manifest.datatype, shape=[-1, len(manifest.features)])],
         outputs=[Tensor(name=name, datatype=DATATYPE, shape=[-1, len(manifest.labels)]) for name in OUTPUTS],
     )
 
 
 def configure(manifest: Manifest, *, max_rows: int) -> Configuration:
+    rows = ConfiguredTensor(name=INPUT, data_type=f"TYPE_{manifest.datatype}", dims=[len(manifest.features)])
     data_type = f"TYPE_{DATATYPE}"
     return Configuration(
         name=manifest.name,
@@ -257,7 +258,7 @@ def configure(manifest: Manifest, *, max_rows: int) -> Configuration:
         backend="onnxruntime",
         version_policy={"all": {}},
         max_batch_size=max_rows,
-        input=[ConfiguredTensor(name=INPUT, data_type=data_type, dims=[len(manifest.features)])],
+        input=[rows],
         output=[ConfiguredTensor(name=name, data_type=data_type, dims=[len(manifest.labels)]) for name in OUTPUTS],
         dynamic_batching={},
         default_model_filename=MODEL_FILE,
@@ -425,7 +426,7 @@ def _infer_examples(model: Model) -> Examples:
     """Return requests to this model with its answers."""
     manifest = model.manifest
     rows = example_rows(manifest)
-    tensor = {"name": INPUT, "shape": [2, len(manifest.features)], "datatype": DATATYPE}
+    tensor = {"name": INPUT, "shape": [2, len(manifest.features)], "datatype": manifest.datatype}
     best = {"name": "probabilities", "parameters": {"classification": 1}}
     bodies: dict[str, Any] = {
         "numbers": {"id": "1", "inputs": [{**tensor, "data": rows}], "outputs": [{"name": "probabilities"}]},

@@ -580,9 +580,16 @@ def test_another_encoding_is_refused_before_the_body_comes(base_url: str) -> Non
         *(
             (
                 {"inputs": [tensor(datatype=datatype)]},
-                "The datatype of features should be FP32, as the model takes it",
+                f"The datatype of features should be FP32, as the model takes it, not {datatype}",
             )
-            for datatype in ("FP64", "FP16", "BF16", "INT8", "INT64", "UINT8", "UINT64", "BOOL", "BYTES", "fp32", "")
+            for datatype in ("FP64", "FP16", "BF16", "INT8", "INT64", "UINT8", "UINT64", "BOOL", "BYTES")
+        ),
+        *(
+            (
+                {"inputs": [tensor(datatype=datatype)]},
+                "The datatype of features should be FP32, as the model takes it, not something else",
+            )
+            for datatype in ("fp32", "", "\0", "☃" * 1000)
         ),
         ({"inputs": [tensor(shape=[3, 2])]}, "The data of features should be 6 numbers, as its shape says, not 8"),
         ({"inputs": [tensor(data=[])]}, "The data of features should be 8 numbers, as its shape says, not 0"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service import rows
 from service.errors import InvalidBody, TooLarge
-from service.model import Feature, Manifest
+from service.model import DTYPES, Datatype, Feature, Manifest
 from service.protocols.native import PREDICT_REQUEST, SOFTMAX_REQUEST
 from service.rows import LARGE_BODY, PIECE, read_features, read_logits
 
@@ -20,19 +20,23 @@ EXAMPLES = 2000 if "CI" in os.environ else 200
 MAX_ROWS = 6
 NEVER = 2**40  # as fast_from: the schema reads every body
 
+INTEGERS = [datatype for datatype, dtype in DTYPES.items() if dtype.kind != "f"]
+
 Outcome = tuple[object, ...]
 
 
-def manifest(width: int) -> Manifest:
+def manifest(width: int, datatype: Datatype = "FP32") -> Manifest:
     features = tuple(Feature(name=f"x{column + 1}") for column in range(width))
-    return Manifest(name="any", version=1, sha256="0" * 64, labels=("a", "b"), features=features)
+    return Manifest(name="any", version=1, sha256="0" * 64, labels=("a", "b"), features=features, datatype=datatype)
 
 
-def outcome(body: bytes, *, width: int = 2, fast_from: int = 0, max_rows: int = MAX_ROWS) -> Outcome:
+def outcome(
+    body: bytes, *, width: int = 2, datatype: Datatype = "FP32", fast_from: int = 0, max_rows: int = MAX_ROWS
+) -> Outcome:
     """Return all that can be told of a body: its numbers as bytes and its other fields, or its error."""
     try:
         features, request = read_features(
-            PREDICT_REQUEST, body, manifest(width), max_rows=max_rows, fast_from=fast_from
+            PREDICT_REQUEST, body, manifest(width, datatype), max_rows=max_rows, fast_from=fast_from
         )
     except InvalidBody as error:
         return InvalidBody, error.problems
@@ -40,6 +44,12 @@ def outcome(body: bytes, *, width: int = 2, fast_from: int = 0, max_rows: int = 
         return TooLarge, error.detail
     assert features.flags.c_contiguous
     return features.dtype, features.shape, features.tobytes(), request.get("include"), repr(request.get("top_k"))
+
+
+def limits_of(datatype: Datatype) -> tuple[int, int]:
+    """Return the lowest and the highest number that a body of JSON may have for an integer type."""
+    own = np.iinfo(DTYPES[datatype])
+    return max(int(own.min), 1 - 2**53), min(int(own.max), 2**53 - 1)
 
 
 def softmax_body(body: bytes) -> bytes:
@@ -62,10 +72,14 @@ def softmax_outcome(body: bytes, *, fast_from: int = 0, max_rows: int = MAX_ROWS
     return matrix.shape, matrix.tobytes(), is_vector, request.get("include"), repr(request.get("temperature"))
 
 
-def is_read_fast(body: bytes, *, width: int = 2, fast_from: int = 0, max_rows: int = MAX_ROWS) -> bool:
+def is_read_fast(
+    body: bytes, *, width: int = 2, datatype: Datatype = "FP32", fast_from: int = 0, max_rows: int = MAX_ROWS
+) -> bool:
     """Return whether the fast reader answers a body; it leaves no instances in the request."""
     try:
-        _, request = read_features(PREDICT_REQUEST, body, manifest(width), max_rows=max_rows, fast_from=fast_from)
+        _, request = read_features(
+            PREDICT_REQUEST, body, manifest(width, datatype), max_rows=max_rows, fast_from=fast_from
+        )
     except (InvalidBody, TooLarge):
         return False
     return request["instances"] == []
@@ -170,8 +184,11 @@ BODIES = PROVED | NOT_PROVED | REFUSED
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("width", [1, 2, 3])
-def test_a_body_is_answered_alike_by_both_readers(body: bytes, width: int) -> None:
-    assert outcome(body, width=width) == outcome(body, width=width, fast_from=NEVER)
+@pytest.mark.parametrize("datatype", ["FP32", "FP64", "INT8", "UINT64"])
+def test_a_body_is_answered_alike_by_both_readers(body: bytes, width: int, datatype: Datatype) -> None:
+    fast = outcome(body, width=width, datatype=datatype)
+
+    assert fast == outcome(body, width=width, datatype=datatype, fast_from=NEVER)
 
 
 @pytest.mark.parametrize("body", [softmax_body(body) for body in BODIES.values()], ids=BODIES)
@@ -267,6 +284,12 @@ numbers = (
     | decimals
     | st.sampled_from(["-0", "-0.0", "1e39", "1e-46", "1e999", "true", "null", '"1"', "NaN", "-Infinity", "[1]", "{}"])
 )
+whole_numbers = (
+    st.integers(-200, 300).map(str)
+    | st.integers(-(2**65), 2**65).map(str)
+    | st.sampled_from([2**bits + off for bits in (7, 8, 15, 16, 31, 32, 53, 63, 64) for off in (-1, 0, 1)]).map(str)
+    | st.sampled_from(["1.0", "-0", "25e-1", "25e1", "9007199254740991.0", "9007199254740992e0"])
+)
 includes = st.lists(st.sampled_from(["logits", "log_probabilities"]), max_size=2).map(json.dumps)
 others = st.fixed_dictionaries({}, optional={"include": includes, "top_k": st.integers(1, 3).map(str)})
 
@@ -351,6 +374,72 @@ def test_a_good_body_in_any_formatting_takes_the_fast_reader(body: bytes, piece:
 def test_any_rows_are_read_alike_by_both_readers(body: bytes, width: int, piece: int) -> None:
     with pieces_of(piece):
         assert_both_readers_agree(body, width=width)
+
+
+@fuzz
+@given(
+    documents(whole_numbers, st.just(2)) | documents(whole_numbers | numbers, st.integers(1, 2)),
+    st.sampled_from(sorted(DTYPES)),
+    pieces,
+)
+def test_rows_of_any_type_are_read_alike_by_both_readers(body: bytes, datatype: Datatype, piece: int) -> None:
+    with pieces_of(piece):
+        assert outcome(body, datatype=datatype) == outcome(body, datatype=datatype, fast_from=NEVER)
+
+
+@fuzz
+@given(st.lists(st.lists(float64s, min_size=2, max_size=2), min_size=1, max_size=MAX_ROWS))
+@example([[0.1, 1e39]])
+def test_float64_is_kept_to_the_last_bit(values: list[list[float]]) -> None:
+    body = json.dumps({"instances": values}).encode()
+    by_name = json.dumps({"instances": [{"x2": second, "x1": first} for first, second in values]}).encode()
+    expected = np.array(values, dtype=np.float64).tobytes()
+
+    assert outcome(body, datatype="FP64", fast_from=NEVER)[:3] == (np.float64, (len(values), 2), expected)
+    assert outcome(by_name, datatype="FP64")[:3] == (np.float64, (len(values), 2), expected)
+    assert is_read_fast(body, datatype="FP64")
+
+
+@pytest.mark.parametrize("fast_from", [0, NEVER])
+@pytest.mark.parametrize("datatype", INTEGERS)
+def test_an_integer_type_takes_all_that_it_has_and_that_json_tells(datatype: Datatype, fast_from: int) -> None:
+    low, high = limits_of(datatype)
+    values = [[low, high], [0, 1]]
+    body = json.dumps({"instances": values}).encode()
+
+    found = outcome(body, datatype=datatype, fast_from=fast_from)
+
+    assert found[:3] == (DTYPES[datatype], (2, 2), np.array(values, DTYPES[datatype]).tobytes())
+    assert outcome(body.replace(b"0, 1", b"-0.0, 10E-1"), datatype=datatype, fast_from=fast_from) == found
+    assert is_read_fast(body, datatype=datatype)
+
+
+@pytest.mark.parametrize("fast_from", [0, NEVER])
+@pytest.mark.parametrize("datatype", INTEGERS)
+def test_a_number_that_an_integer_type_does_not_have_is_refused_with_its_place(
+    datatype: Datatype, fast_from: int
+) -> None:
+    own = np.iinfo(DTYPES[datatype])
+    low, high = limits_of(datatype)
+    has = f"Input should be a whole number from {own.min} to {own.max}, as the model takes {datatype}"
+    rounds = f"Input should be less than 2**53 in size, as JSON rounds from there; /v2 takes all of {datatype} as bytes"
+
+    for number, kind, message in (
+        ("0.5", "int_type", has),
+        ("-1e300", "int_range", has),
+        ("36893488147419103232", "int_range", has),
+        (str(low - 1), "int_range", has if own.min == low else rounds),
+        (str(high + 1), "int_range", has if own.max == high else rounds),
+    ):
+        body = b'{"instances":[[1,2],[3,%s]]}' % number.encode()
+        problem = {"type": kind, "loc": ["instances", 1, 1], "msg": message}
+        assert outcome(body, datatype=datatype, fast_from=fast_from) == (InvalidBody, (problem,))
+
+
+def test_an_integer_that_json_rounds_is_refused_whatever_it_becomes() -> None:
+    for number in (b"9007199254740992", b"9007199254740993", b"-9007199254740993"):
+        body = b'{"instances":[[1,%s]]}' % number
+        assert outcome(body, datatype="INT64")[0] is InvalidBody
 
 
 @fuzz

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidBody, ServiceError, TooLarge
-from service.model import Array, Batch, Feature, Manifest, Outputs
+from service.model import DTYPES, Array, Batch, Datatype, Feature, Manifest, Outputs
 from service.tensors import InferJob, decode_infer, encode_infer
 
 MANIFEST = Manifest(
@@ -28,9 +28,14 @@ def request(rows: int, **changes: object) -> dict[str, Any]:
     return {"inputs": [{"name": "features", "shape": [rows, 2], "datatype": "FP32", **changes}]}
 
 
-def decode(body: bytes, length: int | None = None, *, max_rows: int = 100) -> InferJob:
+def typed(datatype: Datatype) -> Manifest:
+    """Return the manifest with another type of features."""
+    return Manifest.model_validate({**MANIFEST.model_dump(), "datatype": datatype})
+
+
+def decode(body: bytes, length: int | None = None, *, max_rows: int = 100, manifest: Manifest = MANIFEST) -> InferJob:
     headers = [] if length is None else [(LENGTH, b"%d" % length)]
-    return decode_infer(body, headers, MANIFEST, max_rows=max_rows, max_bytes=1000)
+    return decode_infer(body, headers, manifest, max_rows=max_rows, max_bytes=1000)
 
 
 def decode_bytes(features: Array) -> InferJob:
@@ -74,6 +79,97 @@ def test_a_number_is_cast_as_numpy_casts_it_or_refused(number: float) -> None:
             decode(body)
 
 
+def decode_typed(datatype: Datatype, body: object, tensor: bytes = b"") -> InferJob:
+    """Decode a body of JSON with the bytes of its tensor, for a model of this type."""
+    text = b"" if body is None else json.dumps(body).encode()
+    return decode(text + tensor, len(text) if tensor else None, manifest=typed(datatype))
+
+
+@pytest.mark.parametrize("datatype", DTYPES)
+def test_every_form_gives_the_same_bits_in_the_models_own_type(datatype: Datatype) -> None:
+    dtype = DTYPES[datatype]
+    most = 0.1 if dtype.kind == "f" else min(int(np.iinfo(dtype).max), 2**53 - 1)
+    expected = np.array([[most, 1], [0, 3]], dtype)
+    own = {"datatype": datatype}
+    binary = request(2, parameters={"binary_data_size": expected.nbytes}, **own)
+
+    for job in (
+        decode_typed(datatype, request(2, data=expected.ravel().tolist(), **own)),
+        decode_typed(datatype, request(2, data=expected.tolist(), **own)),
+        decode_typed(datatype, binary, expected.tobytes()),
+        decode_typed(datatype, None, expected.tobytes()),
+    ):
+        assert (job.features.dtype, job.features.shape) == (dtype, (2, 2))
+        assert job.features.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("datatype", ["INT64", "UINT64"])
+def test_bytes_keep_all_64_bits_of_an_integer(datatype: Datatype) -> None:
+    limits = np.iinfo(DTYPES[datatype])
+    expected = np.array([[limits.min, limits.max], [2**53 + 1, 2**62 - 1]], DTYPES[datatype])
+    body = request(2, datatype=datatype, parameters={"binary_data_size": 32})
+
+    assert decode_typed(datatype, body, expected.tobytes()).features.tolist() == expected.tolist()
+    assert decode_typed(datatype, None, expected.tobytes()).features.tolist() == expected.tolist()
+
+
+@given(st.lists(st.floats(), min_size=2, max_size=2))
+def test_float64_is_taken_as_it_is_unless_it_is_not_finite(row: list[float]) -> None:
+    expected = np.array([row], np.float64)
+    body = request(1, datatype="FP64", parameters={"binary_data_size": 16})
+
+    if np.isfinite(expected).all():
+        assert decode_typed("FP64", request(1, datatype="FP64", data=row)).features.tobytes() == expected.tobytes()
+        assert decode_typed("FP64", body, expected.tobytes()).features.tobytes() == expected.tobytes()
+    else:
+        with pytest.raises(InvalidBody, match=r"^features should be finite numbers$"):
+            decode_typed("FP64", body, expected.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([1, 1.5, 1, 1], "inputs[0].data[1]: Input should be a whole number from 0 to 255, as the model takes UINT8"),
+        ([[1, 1], [256, 1]], "inputs[0].data[2]: Input should be a whole number from 0 to 255, as the model takes"),
+    ],
+)
+def test_a_number_that_the_models_type_does_not_have_is_refused_with_its_place(data: object, message: str) -> None:
+    with pytest.raises(InvalidBody) as refused:
+        decode_typed("UINT8", request(2, datatype="UINT8", data=data))
+
+    assert refused.value.detail.startswith(message)
+
+
+def test_an_integer_that_json_may_have_rounded_is_refused() -> None:
+    with pytest.raises(
+        InvalidBody, match=r"^inputs\[0\].data\[0\]: Input should be less than 2\*\*53 in size, .* INT64 as"
+    ):
+        decode_typed("INT64", request(1, datatype="INT64", data=[2**53, 0]))
+
+
+@pytest.mark.parametrize(("came", "named"), [("FP32", "FP32"), ("BOOL", "BOOL"), ("\x00" * 99, "something else")])
+def test_another_type_than_the_models_is_refused_and_both_are_named(came: str, named: str) -> None:
+    with pytest.raises(InvalidBody) as refused:
+        decode_typed("INT64", request(1, datatype=came, data=[1, 2]))
+
+    assert refused.value.detail == f"The datatype of features should be INT64, as the model takes it, not {named}"
+
+
+def test_the_same_json_is_another_request_to_a_model_of_another_type() -> None:
+    body = request(1, parameters={"binary_data_size": 8})
+    decode_typed("FP32", body, bytes(8))
+
+    with pytest.raises(InvalidBody, match="should be INT32"):
+        decode_typed("INT32", body, bytes(8))
+
+
+def test_bytes_of_another_size_than_the_models_type_are_refused() -> None:
+    with pytest.raises(InvalidBody, match="should be 32, as its shape says, not 16"):
+        decode_typed("INT64", request(2, datatype="INT64", parameters={"binary_data_size": 16}), bytes(16))
+    with pytest.raises(InvalidBody, match="rows of 2 little-endian INT64 numbers"):
+        decode_typed("INT64", None, bytes(8))
+
+
 def test_the_same_json_before_other_bytes_is_another_request() -> None:
     first, second = np.array([[1, 2]], np.float32), np.array([[3, 4]], np.float32)
 
@@ -106,7 +202,7 @@ json_values = st.recursive(
 fields = {
     "name": st.just("features") | json_values,
     "shape": st.just([1, 2]) | st.lists(st.integers(-1, 3)) | json_values,
-    "datatype": st.just("FP32") | json_values,
+    "datatype": st.sampled_from(["FP32", "FP64", "INT16"]) | json_values,
     "data": st.just([1, 2]) | st.lists(st.floats() | st.lists(st.floats())) | json_values,
     "parameters": st.fixed_dictionaries({"binary_data_size": st.just(8) | json_values}) | json_values,
 }
@@ -129,16 +225,17 @@ requests = st.fixed_dictionaries(
     requests | json_values,
     st.binary(max_size=40) | st.just(struct.pack("<2f", 1, 2)),
     st.sampled_from([None, 0, 1, -1]),
+    st.sampled_from(["FP32", "FP64", "INT16"]),
 )
-def test_any_request_is_read_or_refused(body: object, tensor: bytes, off: int | None) -> None:
+def test_any_request_is_read_or_refused(body: object, tensor: bytes, off: int | None, datatype: Datatype) -> None:
     text = json.dumps(body).encode("utf-8", "surrogatepass")
 
     try:
-        job = decode(text + tensor, None if off is None else max(len(text) + off, 0))
+        job = decode(text + tensor, None if off is None else max(len(text) + off, 0), manifest=typed(datatype))
     except ServiceError:
         return
 
-    assert job.features.dtype == np.float32
+    assert job.features.dtype == DTYPES[datatype]
     assert job.features.shape[1] == 2
     assert np.isfinite(job.features).all()
 
