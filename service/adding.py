@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from service import graphs
 from service.graphs import Graph
 from service.inspection import DRIFT, Findings, convert, inspect
-from service.model import MANIFEST_FILE, MODEL_FILE, Feature, Manifest
+from service.model import MANIFEST_FILE, MODEL_FILE, Datatype, Feature, Manifest
 from service.onnxfile import check_size
 from service.publishing import Refused, next_version
 
@@ -30,7 +30,7 @@ Added with `softmaxd models add`. Nothing is known here of its training, its acc
 
 | | |
 | --- | --- |
-| Input | `features`, float32 `[n, {width}]`: {features} |
+| Input | `features`, {dtype} `[n, {width}]`: {features} |
 | Output | `logits` and `probabilities`, float32 `[n, {classes}]`: {labels} |
 | `model.onnx` | SHA-256 `{sha256}` |
 
@@ -59,6 +59,7 @@ def add_model(
             sha256=_sha256(converted),
             labels=labels,
             features=features or [f"x{index}" for index in range(findings.source.width)],
+            datatype=findings.source.datatype,
             notes=(origin, *findings.notes, said),
         )
     except Refused as error:
@@ -101,7 +102,13 @@ def _agree(labels: Sequence[str], findings: Findings) -> bool:
 
 
 def _manifest(
-    *, name: str, sha256: str, labels: Sequence[str], features: Sequence[str], notes: tuple[str, ...]
+    *,
+    name: str,
+    sha256: str,
+    labels: Sequence[str],
+    features: Sequence[str],
+    datatype: Datatype,
+    notes: tuple[str, ...],
 ) -> Manifest:
     """Return the manifest of version 1."""
     for option, names in (("--labels", labels), ("--features", features)):
@@ -112,7 +119,15 @@ def _manifest(
     except ValidationError as error:
         raise Refused(MUST_BE["features"]) from error
     try:
-        return Manifest(name=name, version=1, sha256=sha256, labels=tuple(labels), features=tuple(columns), notes=notes)
+        return Manifest(
+            name=name,
+            version=1,
+            sha256=sha256,
+            labels=tuple(labels),
+            features=tuple(columns),
+            datatype=datatype,
+            notes=notes,
+        )
     except ValidationError as error:
         raise Refused(MUST_BE[str(error.errors()[0]["loc"][0])]) from error
 
@@ -122,6 +137,7 @@ def _card(manifest: Manifest) -> str:
         name=manifest.name,
         version=manifest.version,
         sha256=manifest.sha256,
+        dtype=manifest.dtype.name,
         width=len(manifest.features),
         classes=len(manifest.labels),
         features=", ".join(feature.name for feature in manifest.features),

@@ -1,7 +1,7 @@
 """Reads and rewires ONNX graphs for `softmaxd models add`: the only module that imports onnx.
 
-Whatever a classifier looks like, the graph that comes out takes float32 `features` [n, features] and gives float32
-`logits` and `probabilities` [n, classes]. What was in it before stays as it was.
+Whatever a classifier looks like, the graph that comes out takes `features` [n, features], of a type that is served, and
+gives float32 `logits` and `probabilities` [n, classes]. What was in it before stays as it was.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
 
+from service.engine import KINDS
+from service.model import Datatype
 from service.onnxfile import OPERATOR_DOMAINS
 from service.publishing import Refused
 
@@ -38,9 +40,9 @@ class Source:
     rows: int | None
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it takes whole numbers only."""
-        return "float" not in self.kind and self.kind != "double"
+    def datatype(self) -> Datatype:
+        """The type of what the service is given for it: its own, or float32 where that type is not served."""
+        return next((datatype for datatype, kind in KINDS.items() if kind == self.kind), "FP32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,10 @@ def label_text(label: object) -> str:
 def rewire(model: Graph, source: Source, heads: Heads) -> None:
     """Give the graph its input `features` and its outputs `logits` and `probabilities`; drop what these do not need."""
     graph = model.graph
-    prefix = OUR_PREFIX if source.is_whole else ""
-    direct = {source.name: "features"} if source.kind == "float" else {}
+    kind = KINDS[source.datatype]
+    is_guarded = source.kind == "bool"
+    prefix = OUR_PREFIX if is_guarded else ""
+    direct = {source.name: "features"} if source.kind == kind else {}
     if heads.are_float32:
         named = ((heads.logits, f"{prefix}logits"), (heads.probabilities, f"{prefix}probabilities"))
         direct |= {name: head for name, head in named if name is not None}
@@ -147,11 +151,11 @@ def rewire(model: Graph, source: Source, heads: Heads) -> None:
         _cast("features", name, source.kind),
         *graph.node,
         *_heads(logits, probabilities, prefix=prefix),
-        *(_guard(name, source.width) if source.is_whole else ()),
+        *(_guard(name, source.width) if is_guarded else ()),
     ]
     outputs = [_tensor(head, "float", heads.classes) for head in ("logits", "probabilities")]
     nodes, used = _needed([node for node in nodes if node.input != node.output], outputs)  # no cast to the same name
-    inputs = [_tensor("features", "float", source.width), *(value for value in graph.input if value.name != name)]
+    inputs = [_tensor("features", kind, source.width), *(value for value in graph.input if value.name != name)]
     changed = helper.make_graph(
         nodes,
         graph.name or "classifier",
@@ -192,9 +196,9 @@ def _needed(nodes: list[NodeProto], outputs: list[onnx.ValueInfoProto]) -> tuple
 
 
 def _guard(name: str, width: int) -> Iterator[NodeProto]:
-    """Give the nodes that answer NaN to a row with a number that the input's whole type cannot hold.
+    """Give the nodes that answer NaN to a row with a number that is neither 0 nor 1, of an input of booleans.
 
-    A cast would drop its fraction, or the bits that do not fit, and the model would answer to another row.
+    A cast would make 1 of it, and the model would answer to another row.
     """
     yield _cast(name, f"{OUR_PREFIX}held", "float")
     yield helper.make_node("Sub", ["features", f"{OUR_PREFIX}held"], [f"{OUR_PREFIX}lost"])

@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from service import graphs
-from service.engine import Engine
+from service.engine import KINDS, Engine
 from service.errors import StartupError
 from service.graphs import Graph, Heads, Source
-from service.model import Array
+from service.model import DTYPES, Features
 from service.publishing import Refused
 from service.softmax import Softmax
 
-KINDS = {"float", "double", "float16", "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
-NUMPY_KINDS = {"float": "float32", "double": "float64"}  # where NumPy has another name
+CONVERTED = {"float16", "bool"}  # types of inputs that are served as float32
 SCALES = (0.1, 1.0, 1.0, 10.0, 10.0, 100.0)  # of the random rows that a graph is tried with, after zeros and ones
 FEW = (1, 2, 3)  # rows that must be answered as they are among all of them
 SUM_ERROR = 1e-3  # of the probabilities of a row
@@ -34,7 +33,7 @@ class Findings:
 
     source: Source
     heads: Heads
-    rows: Array
+    rows: Features
     outputs: Outputs
     notes: tuple[str, ...]
 
@@ -103,7 +102,7 @@ def _find_source(engine: Engine, features: Sequence[str] | None) -> Source:
         )
     ((name, (tensor, shape)),) = engine.inputs.items()
     kind = tensor.removeprefix("tensor(").removesuffix(")")
-    if kind not in KINDS:
+    if kind not in {*KINDS.values(), *CONVERTED}:
         raise Refused(f"its input {name} is {tensor}: numbers are needed; other features must be encoded before")
     if len(shape) != 2:  # noqa: PLR2004 - rows and columns
         raise Refused(f"its input {name} is {_say_shape(shape)}: rows of numbers are needed, [n, features]")
@@ -118,12 +117,12 @@ def _find_source(engine: Engine, features: Sequence[str] | None) -> Source:
 
 
 def _say_source(source: Source) -> str:
-    kind = NUMPY_KINDS.get(source.kind, source.kind)
+    kind = source.kind if source.kind in CONVERTED else DTYPES[source.datatype].name
     note = f"features: the input {source.name}, {kind} [n, {source.width}]"
-    if source.is_whole:
-        note += f"; a row with a number that {kind} does not have, as a fraction, is refused"
-    elif kind != "float32":
-        note += f"; numbers are rounded to {'float32' if kind == 'float64' else kind}"
+    if kind == "bool":
+        note += "; served as float32, and a row with a number other than 0 and 1 is refused"
+    elif kind == "float16":
+        note += "; served as float32, and rounded to float16"
     if source.rows is not None:
         note += f"; it was exported for {source.rows} at a time, and takes any number of rows"
     return note
@@ -136,16 +135,17 @@ def _say_shape(shape: Sequence[object]) -> str:
 # --- what it gives ------------------------------------------------------------------------------------------------
 
 
-def _rows_to_try(source: Source) -> Array:
+def _rows_to_try(source: Source) -> Features:
     numbers = np.random.default_rng(0)
     size = (len(SCALES), source.width)
-    some = numbers.integers(0, 2, size) if source.is_whole else numbers.normal(size=size) * np.array(SCALES)[:, None]
-    return np.vstack([np.zeros(source.width), np.ones(source.width), some]).astype(np.float32)
+    is_whole = source.kind == "bool" or DTYPES[source.datatype].kind != "f"
+    some = numbers.integers(0, 2, size) if is_whole else numbers.normal(size=size) * np.array(SCALES)[:, None]
+    return np.vstack([np.zeros(source.width), np.ones(source.width), some]).astype(DTYPES[source.datatype])
 
 
-def _run(engine: Engine, rows: Array, source: Source) -> Outputs:
+def _run(engine: Engine, rows: Features, source: Source) -> Outputs:
     try:
-        return engine.run(rows.astype(NUMPY_KINDS.get(source.kind, source.kind)))
+        return engine.run(rows.astype(source.kind) if source.kind in CONVERTED else rows)
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         message = f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}"
         raise (_takes_fixed_rows(source) or Refused(message)) from error
@@ -161,7 +161,7 @@ def _takes_fixed_rows(source: Source) -> Refused | None:
     )
 
 
-def _check_rows_stand_alone(engine: Engine, rows: Array, outputs: Outputs, source: Source, heads: Heads) -> None:
+def _check_rows_stand_alone(engine: Engine, rows: Features, outputs: Outputs, source: Source, heads: Heads) -> None:
     for count in FEW:
         few = _run(engine, rows[:count], source)
         for name in (heads.logits, heads.probabilities):

@@ -1,11 +1,16 @@
 """Small ONNX graphs for the tests, by onnx's own helpers."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from service.adding import add_model
+from service.engine import Engine
+from service.model import DTYPES, Datatype
 
 WEIGHTS = np.array([[1.0, -1.0, 0.5], [0.25, 2.0, -1.5]], dtype=np.float32)  # two features, three classes
 
@@ -45,3 +50,35 @@ def model(
 def logits_only() -> onnx.ModelProto:
     """Return the plainest classifier: x · w."""
     return model([node("MatMul", "x w", "scores")], outputs=[tensor("scores", ["n", 3])])
+
+
+def exact(datatype: Datatype) -> onnx.ModelProto:
+    """Return a classifier of two features of a type, whose answer depends on their last bits."""
+    dtype = DTYPES[datatype]
+    is_whole = dtype.kind != "f"
+    nodes = [
+        node("Mod", "x seven", "part") if is_whole else node("Sub", "x one", "part"),
+        node("Cast", "part", "number", to=TensorProto.DOUBLE),
+        node("Mul", "number scale", "scaled"),
+        node("Clip", "scaled least most", "clipped"),
+        node("MatMul", "clipped w", "product"),
+        node("Cast", "product", "s", to=TensorProto.FLOAT),
+        node("Softmax", "s", "p"),
+    ]
+    constants = {
+        "seven" if is_whole else "one": np.array(7 if is_whole else 1, dtype),
+        "scale": np.array(1.0 if is_whole else 2.0**50),
+        "least": np.array(-1e6),
+        "most": np.array(1e6),
+        "w": WEIGHTS.astype(np.float64),
+    }
+    inputs = [tensor("x", ["n", 2], helper.np_dtype_to_tensor_dtype(dtype))]
+    return model(nodes, inputs=inputs, outputs=[tensor("s", ["n", 3]), tensor("p", ["n", 3])], constants=constants)
+
+
+def add_exact(datatype: Datatype, folder: Path) -> Engine:
+    """Add such a classifier to the models of a folder, named as its type; returns its original file's engine."""
+    file = folder / f"{datatype}.onnx"
+    onnx.save(exact(datatype), file)
+    add_model(file, folder / "models", name=datatype.lower(), labels=None, features=["x1", "x2"])
+    return Engine(file, device="cpu")

@@ -176,9 +176,9 @@ def test_it_takes_rows_by_feature_name(client: httpx.Client, examples: Mapping[s
         ("forest", "labels: the model's own"),
         ("mlp", "logits: inside the graph, add_result1, whose softmax the probabilities are"),
         ("mlp", "labels: the model's own"),
-        ("double", "features: the input X, float64 [n, 4]; numbers are rounded to float32"),
+        ("double", "features: the input X, float64 [n, 4]"),
         ("double", "logits: inside the graph, raw_scores, whose softmax the probabilities are"),
-        ("whole", "features: the input X, int64 [n, 4]; a row with a number that int64 does not have"),
+        ("whole", "features: the input X, int64 [n, 4]"),
         ("keras", "logits: the output logits, whose softmax the probabilities are"),
         ("keras", "labels: numbered, as the model names none"),
         ("keras-export", "logits: inside the graph, "),
@@ -192,14 +192,12 @@ def test_its_manifest_says_what_was_found_and_changed(models: Path, name: str, n
     assert [found for found in manifest.notes if found.startswith(note)]
 
 
-@pytest.mark.parametrize("instance", [[5.5, 3, 1, 0], [1e30, 3, 1, 0]])
-def test_a_model_of_whole_numbers_refuses_what_its_type_does_not_have(
-    client: httpx.Client, instance: list[float]
-) -> None:
-    response = client.post("/models/whole/predict", json={"instances": [[5, 3, 1, 0], instance]})
-
-    problem = response.json()["detail"][0]
-    assert (response.status_code, problem["type"], problem["loc"]) == (422, "too_large", ["instances", 1])
+@pytest.mark.parametrize(
+    ("name", "datatype"), [("logistic", "FP32"), ("double", "FP64"), ("whole", "INT64"), ("keras", "FP32")]
+)
+def test_its_input_keeps_its_type(client: httpx.Client, name: str, datatype: str) -> None:
+    assert client.get(f"/models/{name}").json()["datatype"] == datatype
+    assert client.get(f"/v2/models/{name}").json()["inputs"][0]["datatype"] == datatype
 
 
 def test_models_list_shows_them(models: Path) -> None:

@@ -11,8 +11,8 @@ from onnx import TensorProto, numpy_helper
 from service.adding import add_model
 from service.engine import Engine
 from service.loading import read_manifest, try_out
-from service.model import Manifest
-from tests.models.small import WEIGHTS, logits_only, model, node, tensor
+from service.model import DTYPES, Datatype, Manifest
+from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))
 S = tensor("s", ["n", 3])
@@ -186,6 +186,31 @@ def test_the_card_says_what_the_manifest_says(models: Path) -> None:
     assert "| Output | `logits` and `probabilities`, float32 `[n, 3]`: a, b, c |" in card
     assert card.endswith("".join(f"- {note}\n" for note in manifest.notes))
     assert manifest.sha256 in card
+
+
+@pytest.mark.parametrize("datatype", DTYPES)
+def test_an_input_of_a_type_that_is_served_stays_as_it_is(models: Path, datatype: Datatype) -> None:
+    manifest = add(exact(datatype), models)
+
+    folder = models / "iris" / "1"
+    rows = np.array([[0, 1], [5, 100]], manifest.dtype)
+    outputs, expected = (
+        Engine(file, device="cpu").run(rows) for file in (folder / "model.onnx", exact(datatype).SerializeToString())
+    )
+    try_out(folder)
+    assert read_manifest(folder).datatype == datatype
+    assert outputs["logits"].tobytes() == expected["s"].tobytes()
+    assert f"| Input | `features`, {manifest.dtype.name} `[n, 2]`: x0, x1 |" in (folder / "card.md").read_text()
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BOOL])
+def test_an_input_of_another_type_is_served_as_float32(models: Path, kind: int) -> None:
+    nodes = [node("Cast", "x", "f", to=TensorProto.FLOAT), node("MatMul", "f w", "s")]
+
+    manifest = add(model(nodes, inputs=[tensor("x", ["n", 2], kind)], outputs=[S]), models)
+
+    try_out(models / "iris" / "1")
+    assert manifest.datatype == "FP32"
 
 
 def test_no_published_file_names_the_folder_that_the_model_came_from(models: Path) -> None:

@@ -1,16 +1,20 @@
 import asyncio
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import NodeProto, helper
+from onnx import NodeProto, TensorProto, helper
 
 from service import loading
+from service.engine import Engine
 from service.errors import StartupError
+from service.inspection import convert, inspect
 from service.metrics import Metrics
-from service.model import Feature, Outputs
+from service.model import DTYPES, Datatype, Feature, Outputs
 from service.settings import Settings
+from tests.models.small import WEIGHTS, exact, model, node, tensor
 from tests.onnx_models import classifier, linear, publish
 
 
@@ -98,8 +102,76 @@ def test_requests_to_a_model_whose_rows_depend_on_each_other_run_alone(tmp_path:
         assert np.array_equal(outputs["logits"], (row - row.max()) @ weights)
 
 
-@pytest.mark.parametrize(("low", "high"), [(None, None), (0, 0), (5, 1), (-1e300, 1e300)])
-def test_a_model_with_any_ranges_is_tried(tmp_path: Path, low: float | None, high: float | None) -> None:
+@pytest.mark.parametrize("datatype", ["FP32", "FP64", "INT8", "UINT64"])
+@pytest.mark.parametrize(("low", "high"), [(None, None), (0, 0), (5, 1), (-1e300, 1e300), (-1.7e308, 1.7e308)])
+def test_a_model_with_any_ranges_is_tried(
+    tmp_path: Path, low: float | None, high: float | None, datatype: Datatype
+) -> None:
     features = [Feature(name="x1", min=low, max=high), Feature(name="x2")]
+    folder = publish(tmp_path, 1, in_its_own_type(datatype), features=features, datatype=datatype)
 
-    loading.load(publish(tmp_path, 1, linear().SerializeToString(), features=features), Settings(), Metrics())
+    loading.load(folder, Settings(), Metrics())
+
+
+def in_its_own_type(datatype: Datatype) -> bytes:
+    """Return the file that is served of a classifier whose input has this type."""
+    graph = exact(datatype)
+    return convert(graph, inspect(graph, None))
+
+
+@pytest.mark.parametrize("datatype", DTYPES)
+def test_requests_to_a_model_of_any_type_run_as_one_batch_in_it(tmp_path: Path, datatype: Datatype) -> None:
+    folder = publish(tmp_path, 1, in_its_own_type(datatype), datatype=datatype)
+    rows = [np.array([[value, 1]], DTYPES[datatype]) for value in range(40)]
+    expected = Engine(exact(datatype).SerializeToString(), device="cpu").run(np.concatenate(rows))
+    metrics = Metrics()
+    model = loading.load(folder, Settings(), metrics)
+
+    async def main() -> list[Outputs]:
+        return await asyncio.gather(*(model.predict(row) for row in rows))
+
+    outputs = asyncio.run(main())
+
+    assert np.concatenate([each["logits"] for each in outputs]).tobytes() == expected["s"].tobytes()
+    assert np.concatenate([each["probabilities"] for each in outputs]).tobytes() == expected["p"].tobytes()
+    assert metrics.by_version()["linear", 1].runs == 1
+
+
+def test_a_model_that_knows_only_0_and_1_is_tried_with_these(tmp_path: Path) -> None:
+    look_up = [node("Cast", "x", "place", to=TensorProto.INT64), node("Gather", "table place", "number")]
+    constants = {"table": np.array([0.5, 2], np.float32), "w": WEIGHTS}
+    inputs = [tensor("x", ["n", 2], TensorProto.UINT8)]
+    outputs = [tensor("s", ["n", 3])]
+    graph = model([*look_up, node("MatMul", "number w", "s")], inputs=inputs, outputs=outputs, constants=constants)
+    content = convert(graph, inspect(graph, None))
+    folder = publish(tmp_path, 1, content, features=[Feature(name="x1"), Feature(name="x2")], datatype="UINT8")
+    metrics = Metrics()
+    served = loading.load(folder, Settings(), metrics)
+
+    async def main() -> None:
+        await asyncio.gather(*(served.predict(np.array([[0, 1]], np.uint8)) for _ in range(2)))
+
+    asyncio.run(main())
+
+    assert metrics.by_version()["linear", 1].runs == 1  # with -1 as 255 it would fail, and its requests run alone
+
+
+@pytest.mark.parametrize(
+    ("content", "datatype", "reason"),
+    [
+        (in_its_own_type("INT64"), "FP32", r"features should be tensor(float) [n, 2], but the graph has tensor(int64)"),
+        (
+            in_its_own_type("FP64"),
+            "INT64",
+            r"features should be tensor(int64) [n, 2], but the graph has tensor(double)",
+        ),
+        (in_its_own_type("FP32"), "FP64", r"features should be tensor(double) [n, 2], but the graph has tensor(float)"),
+    ],
+)
+def test_a_graph_whose_input_is_not_of_the_manifests_type_is_refused(
+    tmp_path: Path, content: bytes, datatype: Datatype, reason: str
+) -> None:
+    folder = publish(tmp_path, 1, content, datatype=datatype)
+
+    with pytest.raises(StartupError, match=re.escape(reason)):
+        loading.load(folder, Settings(), Metrics())
