@@ -1,4 +1,5 @@
 PYTHON ?= python3
+RECIPE ?= blobs
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -25,8 +26,8 @@ format: $(VENV)/.test  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: $(VENV)/.train  ## Train the blobs classifier and publish it as the next version
-	$(BIN)/python -m training blobs
+train: $(VENV)/.train  ## Train the blobs classifier, or RECIPE, and publish it as the next version
+	$(BIN)/python -m training $(RECIPE)
 
 docs: $(VENV)/.serve  ## Write docs/settings.md from the settings
 	$(BIN)/python docs/generate.py

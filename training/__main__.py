@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from service.model import Manifest
+from pydantic import TypeAdapter, ValidationError
+
+from service.model import Manifest, Name
 from service.publishing import Refused
 from training.card import EPOCHS
 
+EXAMPLES = ("iris", "wine", "breast_cancer")
+MAX_SEED = 2**32  # of NumPy's generator
 INTERRUPTED = 130  # as a shell reports it: 128 + SIGINT
 
 
@@ -39,6 +43,36 @@ def _blobs(options: argparse.Namespace) -> None:
     print(_spread(manifest))
     print(_figures(manifest))
     print(f"published {folder}")
+
+
+def _table(options: argparse.Namespace) -> None:
+    from training.tablefile import read_table, split  # noqa: PLC0415 - scikit-learn takes a second
+
+    name = _checked(options.name or options.file.stem)
+    table = read_table(options.file, options.target)
+    parts = split(table, options.seed)
+    with _without_native_logs():
+        from training.table import Job, train  # noqa: PLC0415 - as above
+    job = Job(options.file.name, options.target, name, seed=options.seed, epochs=options.epochs)
+    folder, manifest = train(table, parts, job, options.models)
+    print(_figures(manifest))
+    print(f"published {folder}")
+
+
+def _checked(name: str) -> str:
+    try:
+        return TypeAdapter[str](Name).validate_python(name)
+    except ValidationError as error:
+        raise Refused(
+            f"a model cannot be called {name!r}: a name has 1 to 64 letters, digits, dots, underscores and hyphens,"
+            " and begins with a letter or a digit; give another one with --name"
+        ) from error
+
+
+def _example(options: argparse.Namespace) -> None:
+    from training.examples import write_example  # noqa: PLC0415 - as above
+
+    write_example(options.name, sys.stdout)
 
 
 def _spread(manifest: Manifest) -> str:
@@ -87,7 +121,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a classifier and publish it as the next version of a model.",
         epilog="example: python -m training blobs --models models",
     )
-    _add_blobs(parser.add_subparsers(metavar="command", required=True))
+    commands = parser.add_subparsers(metavar="command", required=True)
+    _add_blobs(commands)
+    _add_table(commands)
+    _add_example(commands)
     return parser
 
 
@@ -97,19 +134,66 @@ def _add_blobs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="train the article's classifier of four clouds of points",
         description="Train the article's classifier of four clouds of points, and publish the best of several.",
         epilog="example: python -m training blobs --seeds 16",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    blobs.add_argument("--seeds", type=_positive, default=8, help="networks to train, with the seeds 0, 1, 2 …")
-    blobs.add_argument("--epochs", type=_positive, default=EPOCHS, help="passes over the training rows")
-    blobs.add_argument("--models", type=Path, default=Path("models"), help="the folder of <name>/<version>/")
+    blobs.add_argument(
+        "--seeds", type=_positive, default=8, help="networks to train, with the seeds 0, 1 … (default: 8)"
+    )
+    blobs.add_argument(
+        "--epochs", type=_positive, default=EPOCHS, help=f"passes over the training rows (default: {EPOCHS})"
+    )
+    _add_models(blobs)
     blobs.set_defaults(command=_blobs)
+
+
+def _add_table(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    table = commands.add_parser(
+        "table",
+        help="train a classifier of the rows of a table of your own",
+        description="Train a classifier of the rows of a table, and publish it: the column TARGET has the labels, all"
+        " others are numbers. The file is CSV with a header, or Parquet.",
+        epilog="example: python -m training example iris > iris.csv &&"
+        " python -m training table iris.csv --target species",
+        allow_abbrev=False,
+    )
+    table.add_argument("file", metavar="FILE", type=Path, help="the table")
+    table.add_argument("--target", metavar="COLUMN", required=True, help="the column with the labels")
+    table.add_argument("--name", metavar="NAME", help="the model's name (default: the file's, without its ending)")
+    table.add_argument("--seed", type=_not_negative, default=0, help="of the split and of the network (default: 0)")
+    table.add_argument("--epochs", type=_positive, default=1000, help="at most as many (default: 1000)")
+    _add_models(table)
+    table.set_defaults(command=_table)
+
+
+def _add_example(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    example = commands.add_parser(
+        "example",
+        help="print a table to try that with",
+        description="Print a well-known data set as CSV.",
+        epilog="example: python -m training example iris > iris.csv",
+        allow_abbrev=False,
+    )
+    example.add_argument("name", choices=EXAMPLES, help="the data set")
+    example.set_defaults(command=_example)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models", type=Path, default=Path("models"), help="the folder of <name>/<version>/ (default: models)"
+    )
 
 
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _not_negative(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < MAX_SEED:
+        raise argparse.ArgumentTypeError(f"must be 0 to {MAX_SEED - 1}")
     return number
 
 

@@ -17,9 +17,8 @@ from service.publishing import Refused, next_version
 from service.softmax import Floats
 from service.trust import typicality
 from training import card, gaussians, pictures
-from training.calibration import mean_loss
 from training.gaussians import SIGMA
-from training.publish import Made, logits_of, make_model, package_versions
+from training.publish import Made, loss_of, make_model, package_versions
 from training.rows import Parts, Rows, one_hot, ranges
 
 NAME = "blobs"
@@ -122,10 +121,6 @@ def fit_seeds(parts: Parts, seeds: Sequence[int], *, epochs: int) -> list[Run]:
     return runs
 
 
-def loss_of(network: keras.Model, rows: Rows) -> float:
-    return mean_loss(logits_of(network, rows.features), rows.classes)
-
-
 def accuracy_of(network: keras.Model, rows: Rows) -> float:
     predicted = np.asarray(network(rows.features)).argmax(axis=1)
     return float((predicted == rows.classes).mean())
@@ -214,7 +209,7 @@ def at_far(made: Made) -> tuple[float, float]:
 
 def draw(folder: Path, rows: Rows, runs: Sequence[Run], best: Run) -> None:
     pictures.draw_data(folder / "data.png", rows.features, rows.classes, LABELS)
-    pictures.draw_history(folder / "history.png", {run.seed: run.history for run in runs}, chosen=best.seed)
+    pictures.draw_history(folder / "history.png", {run.seed: run.history for run in runs}, chosen=best.seed, floor=0.9)
     pictures.draw_regions(
         folder / "regions.png",
         rows.features,

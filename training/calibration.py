@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.stats import betabinom
 from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix
 
 from service.model import Array, Calibration, Covered, Evaluation, ReliabilityBin
@@ -126,6 +128,18 @@ def covered(log_probabilities: Floats, classes: Classes, calibration: Calibratio
     sets = prediction_sets(log_probabilities, calibration, coverage)
     held = sets[np.arange(len(classes)), classes]
     return Covered(coverage=coverage, measured=float(held.mean()), labels=float(sets.sum(axis=1).mean()))
+
+
+def coverage_by_chance(calibration_rows: int, test_rows: int, coverage: float) -> tuple[float, float]:
+    """Return between what 95 % of all measurements of a coverage are, when all is well: a beta-binomial law.
+
+    A. N. Angelopoulos and S. Bates, "A gentle introduction to conformal prediction", 2021, appendix C.
+    """
+    rank = math.ceil((calibration_rows + 1) * Fraction(str(coverage)))
+    if rank > calibration_rows:
+        return 1.0, 1.0
+    low, high = betabinom(test_rows, rank, calibration_rows + 1 - rank).ppf([0.025, 0.975]) / test_rows
+    return float(low), float(high)
 
 
 def tenths(values: Floats) -> Classes:

@@ -2,13 +2,16 @@
 
 import re
 from statistics import median
+from textwrap import fill
 
-from service.model import Calibration, Covered, Evaluation, Manifest, Provenance
+from service.model import Calibration, Covered, Evaluation, Feature, Manifest, Provenance
 from service.trust import most_coverage
-from training.calibration import BINS, COLDEST, COVERAGES, HOTTEST
+from training.calibration import BINS, COLDEST, COVERAGES, HOTTEST, coverage_by_chance
 
 EPOCHS = 240  # of the blobs, by default; MORE_EPOCHS says why
 ARTICLE_LOSS = 0.002027  # one run of 30 epochs, 250 test rows
+LINE = 118
+MOST_FEATURES = 40  # that are shown with their ranges
 MOST_CLASSES = 12  # of a confusion matrix that is shown whole
 MOST_MISTAKES = 20
 LIMIT = """\
@@ -103,6 +106,65 @@ loss, whether out of 8, 16, 24, 32, 48 or 64 seeds; so it did with 60 and 120 ep
 had a say in the number of epochs, though not in the choice of the seed: take their loss as a little flattered."""
 
 
+TABLE = """\
+# {name}, version {version}
+
+Gives the `{target}` of rows with {width} features: a small network, trained on the table `{file}`, and calibrated.
+
+| | |
+| --- | --- |
+| Input | `features`, float32 `[n, {width}]`; in the training rows {features} |
+{outputs}
+| Network | features standardised, Dense 32 relu, Dense 16 relu, Dense {classes} softmax |
+| Training | categorical cross-entropy, Adam 0.001, batches of 16, at most {epochs} epochs; epoch {kept} is kept |
+| Rows | {rows}; split by the seed, each part with about the same share of every label |
+
+## Figures
+
+{figures}
+
+{beside}
+
+![Loss and accuracy by epoch](history.png)
+
+{confusion}
+
+{calibration}
+
+{sets}
+
+{typicality}
+
+## Limits
+
+- One table and one split: another seed gives other figures. The fewer the test rows, the more so.
+- A probability says which of the labels fits best, not whether any of them fits. Far from all training rows it may be
+  close to 1; look at the typicality.
+{limits}
+
+{origin}
+"""
+
+
+def of_table(manifest: Manifest, *, file: str, target: str, epochs: int, kept: int) -> str:
+    """Return the card as Markdown; `kept` is the epoch whose weights the model has."""
+    provenance = _known(manifest)[0]
+    return TABLE.format(
+        **manifest.metrics,
+        **_parts(manifest),
+        file=code(file),
+        target=code(target),
+        epochs=epochs,
+        kept=kept,
+        beside=filled(
+            f"""Whoever knows how frequent each label is in the training rows, and nothing else, has a loss of
+            {manifest.metrics["shares_loss"]:.4g}. Of all epochs, epoch {kept} has the lowest loss on the
+            {provenance.rows["validation"]:,} validation rows: {manifest.metrics["validation_loss"]:.4g}, before the
+            temperature."""
+        ),
+    )
+
+
 def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> str:
     """Return the card as Markdown; `far` is the highest probability, and the typicality, of the point (15, 200)."""
     provenance, calibration = _known(manifest)[:2]
@@ -145,9 +207,7 @@ def _parts(manifest: Manifest) -> dict[str, object]:
         "version": manifest.version,
         "width": len(manifest.features),
         "classes": len(manifest.labels),
-        "features": ", ".join(
-            f"{plain(column.name)} {column.min:.6g} to {column.max:.6g}" for column in manifest.features
-        ),
+        "features": features(manifest.features),
         "rows": ", ".join(f"{count:,} {part}" for part, count in provenance.rows.items()),
         "outputs": outputs(manifest),
         "figures": figures(manifest),
@@ -160,9 +220,25 @@ def _parts(manifest: Manifest) -> dict[str, object]:
     }
 
 
+def features(columns: tuple[Feature, ...]) -> str:
+    shown = [f"{plain(column.name)} {column.min:.6g} to {column.max:.6g}" for column in columns[:MOST_FEATURES]]
+    rest = len(columns) - len(shown)
+    return ", ".join(shown) + (f", and {rest} more, which the manifest has" if rest else "")
+
+
 def plain(text: str) -> str:
     """Return a name so that it stands for itself in Markdown, a table's cell included."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", re.sub(r"\s+", " ", text))
+    return re.sub(r"([\\`*{}\[\]<>#|~&]|\b_|_\b)", r"\\\1", re.sub(r"\s+", " ", text))
+
+
+def filled(text: str) -> str:
+    """Return a paragraph in lines of about one length."""
+    return fill(" ".join(text.split()), LINE, break_long_words=False, break_on_hyphens=False)
+
+
+def code(text: str) -> str:
+    """Return a name as it may stand between backticks."""
+    return re.sub(r"[\s`]+", " ", text)
 
 
 def outputs(manifest: Manifest) -> str:
@@ -222,62 +298,63 @@ def _mistakes(evaluation: Evaluation, names: list[str]) -> str:
 
 
 def temperature(calibration: Calibration, evaluation: Evaluation) -> str:
-    size = evaluation.reliability[-1].rows
+    sizes = sorted({part.rows for part in evaluation.reliability})
+    text = f"""Each point is a part of the test rows, {" or ".join(map(str, sizes))} of them, which the model is about
+        equally sure of; the lines are 95% confidence intervals. On the diagonal it is right as often as it is sure."""
     return f"""\
 ## Calibration
 
-{_temperature(calibration)}
+{filled(_temperature(calibration))}
 
 ![How often rows are labelled right, by how sure the model is](reliability.png)
 
-Each point is a part of the test rows, {size} or one more, which the model is about equally sure of; the lines are 95%
-confidence intervals. On the diagonal it is right as often as it is sure."""
+{filled(text)}"""
 
 
 def _temperature(calibration: Calibration) -> str:
     rows = f"{calibration.rows:,} calibration rows"
     if calibration.temperature == 1:
-        return f"""\
-The temperature is 1: the network is as it was trained. On the {rows} the loss has no minimum. When every row is
-labelled right, as it is there, the surer the better, and nothing tells how sure is too sure."""
+        return f"""The temperature is 1: the network is as it was trained. On the {rows} the loss has no minimum.
+            When every row is labelled right, the surer the better, and nothing tells how sure is too sure."""
     words = "less sure" if calibration.temperature > 1 else "surer"
-    text = f"""\
-The logits are divided by the temperature {calibration.temperature:.4f}, which makes every answer {words}. It is the
-one with the least loss on the {rows}. It is folded into the weights and the bias of the last layer, so
-it takes no time, and any program that runs the file gets calibrated probabilities."""
-    if not COLDEST * 1.001 < calibration.temperature < HOTTEST * 0.999:
-        text += f"\nIt is at the end of what is tried, {COLDEST} to {HOTTEST:.0f}: do not rely on it."
-    return text
+    at_an_end = not COLDEST * 1.001 < calibration.temperature < HOTTEST * 0.999
+    return f"""The logits are divided by the temperature {calibration.temperature:.4f}, which makes every answer
+        {words}. It is the one with the least loss on the {rows}. It is folded into the weights and the bias of the last
+        layer, so it takes no time, and any program that runs the file gets calibrated probabilities.
+        {f"It is at the end of what is tried, {COLDEST} to {HOTTEST:.0f}: do not rely on it." if at_an_end else ""}"""
 
 
 def prediction_sets(calibration: Calibration, evaluation: Evaluation) -> str:
+    rows = sum(evaluation.typicality)
     return f"""\
 ## Prediction sets
 
-Sets of labels that should hold the true one as often as asked for, and how they did on the test rows:
+Sets of labels that should hold the true one as often as asked for, and how they did on the test rows. When all is well,
+95% of measurements with as many rows are in the range:
 
-| coverage | measured | labels in a set, mean |
-| ---: | ---: | ---: |
-{chr(10).join(_covered(row, calibration) for row in evaluation.prediction_sets)}
+| coverage | measured | range | labels in a set, mean |
+| ---: | ---: | ---: | ---: |
+{chr(10).join(_covered(row, calibration.rows, rows) for row in evaluation.prediction_sets)}
 
 With {calibration.rows:,} calibration rows a coverage above {most_coverage(calibration):.3%} gives all labels."""
 
 
-def _covered(row: Covered, calibration: Calibration) -> str:
-    everything = " (all)" if row.coverage > most_coverage(calibration) else ""
-    return f"| {row.coverage:.0%} | {row.measured:.1%} | {row.labels:.2f}{everything} |"
+def _covered(row: Covered, calibration_rows: int, test_rows: int) -> str:
+    low, high = coverage_by_chance(calibration_rows, test_rows, row.coverage)
+    return f"| {row.coverage:.0%} | {row.measured:.1%} | {low:.1%} to {high:.1%} | {row.labels:.2f} |"
 
 
 def typicality(calibration: Calibration, evaluation: Evaluation) -> str:
     rows = calibration.rows + 1
+    text = f"""The test rows are like the calibration rows, so their typicality should be spread evenly. In the lowest
+        tenth there are {evaluation.typicality[0]} of {sum(evaluation.typicality)}. A row from elsewhere has a low one,
+        but never below 1/{rows:,}, which is {1 / rows:.4f}."""
     return f"""\
 ## Typicality
 
 ![Test rows by typicality](typicality.png)
 
-The test rows are like the calibration rows, so their typicality should be spread evenly. In the lowest tenth there are
-{evaluation.typicality[0]} of {sum(evaluation.typicality)}. A row from elsewhere has a low one, but never below
-1/{rows:,}, which is {1 / rows:.4f}."""
+{filled(text)}"""
 
 
 def limits(manifest: Manifest, calibration: Calibration) -> str:

@@ -32,8 +32,18 @@ def draw_data(path: Path, features: Array, classes: Classes, labels: Sequence[st
     _save(figure, path)
 
 
-def draw_history(path: Path, histories: Mapping[int, Mapping[str, Sequence[float]]], *, chosen: int) -> None:
-    """Draw loss and accuracy by epoch: those of the chosen seed in colour, the validation of the others in grey."""
+def draw_history(
+    path: Path,
+    histories: Mapping[int, Mapping[str, Sequence[float]]],
+    *,
+    chosen: int,
+    kept: int | None = None,
+    floor: float = 0.0,
+) -> None:
+    """Draw loss and accuracy by epoch: those of the chosen seed in colour, the validation of the others in grey.
+
+    `kept` is an epoch to mark, `floor` the lowest accuracy that is shown.
+    """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for seed, history in histories.items():
@@ -41,12 +51,15 @@ def draw_history(path: Path, histories: Mapping[int, Mapping[str, Sequence[float
                 _curve(axes, history[f"val_{metric}"], FAINT, "validation, other seeds")
         _curve(axes, histories[chosen][metric], COLOURS[0], f"training, seed {chosen}")
         _curve(axes, histories[chosen][f"val_{metric}"], COLOURS[1], f"validation, seed {chosen}")
+        if kept is not None:
+            axes.axvline(kept, color=INK, linewidth=0.8, linestyle="--", label=f"kept: epoch {kept}")
         axes.set(xlabel="Epoch", title=f"{metric.capitalize()} by epoch")
         axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
         _plain(axes)
     loss, accuracy = figure.axes
     loss.set(yscale="log", ylabel="Cross-entropy in nats, log scale")
-    accuracy.set(ylabel="Rows labelled right, from 90%", ylim=(0.9, 1.005))
+    above = f", from {floor:.0%}" if floor else ""
+    accuracy.set(ylabel=f"Rows labelled right{above}", ylim=(floor, 1 + 0.05 * (1 - floor)))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     lines = {str(line.get_label()): line for line in accuracy.lines}  # one of the many grey lines is enough
     accuracy.legend(list(lines.values()), list(lines), loc="lower right", frameon=False)
@@ -88,15 +101,18 @@ def draw_trust(folder: Path, evaluation: Evaluation) -> None:
 
 def draw_reliability(path: Path, before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]) -> None:
     """Draw how often rows are labelled right by how sure the model is, without the temperature and with it."""
-    figure = Figure(figsize=(8, 4.4), layout="constrained")
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
     least = min(min(part.confidence, part.accuracy) for part in [*before, *after])
     low = HALF if least > HALF else 0.0
     titles = "Before: as it was trained", "After: with the temperature"
     for axes, bins, title in zip(figure.subplots(1, 2, sharey=True), (before, after), titles, strict=True):
         axes.plot([low, 1], [low, 1], color=INK, linewidth=0.8, linestyle="--", label="as sure as right")
         x, y = [part.confidence for part in bins], [part.accuracy for part in bins]
-        axes.vlines(x, *zip(*map(_interval, bins), strict=True), color=COLOURS[0], linewidth=1, alpha=0.45)
-        axes.plot(x, y, "o", color=COLOURS[0], markersize=5, clip_on=False, label="about equally sure rows")
+        axes.plot(
+            x, y, "o", color=COLOURS[0], markersize=5, clip_on=False, label="rows that it is about equally sure of"
+        )
+        ends = zip(*map(_interval, bins), strict=True)
+        axes.vlines(x, *ends, color=COLOURS[0], linewidth=1, alpha=0.45, label="95% confidence")
         axes.set(title=title, xlabel="How sure: mean probability", xlim=(low, 1), ylim=(low, 1), aspect="equal")
         axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
         for axis in (axes.xaxis, axes.yaxis):
@@ -104,7 +120,7 @@ def draw_reliability(path: Path, before: Sequence[ReliabilityBin], after: Sequen
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
         _plain(axes)
     figure.axes[0].set_ylabel("How often right")
-    figure.axes[0].legend(loc="upper left", frameon=False)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     _save(figure, path)
 
 

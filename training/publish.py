@@ -16,8 +16,8 @@ from service.model import Array, Calibration, Evaluation
 from service.publishing import Refused
 from service.softmax import Floats
 from training.atypicality import Atypicality
-from training.calibration import calibrate, evaluate, fit_temperature, measure
-from training.rows import Parts
+from training.calibration import calibrate, evaluate, fit_temperature, mean_loss, measure
+from training.rows import Parts, Rows
 
 OPSET = 18
 PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "tensorflow", "tf2onnx")
@@ -60,6 +60,11 @@ def logits_of(network: keras.Model, features: Array) -> Floats:
     return np.asarray(logits(features)).astype(np.float64)
 
 
+def loss_of(network: keras.Model, rows: Rows) -> float:
+    """Return the mean loss of a network on these rows, in nats."""
+    return mean_loss(logits_of(network, rows.features), rows.classes)
+
+
 def divide_logits(network: keras.Model, temperature: float) -> None:
     """Divide the logits of a network by dividing the weights that they are made with: that costs no time later."""
     layer = network.get_layer("logits")
@@ -90,21 +95,22 @@ def export(network: keras.Model, atypicality: Atypicality, path: Path) -> None:
 
 
 def _remove_chance(graph: Any) -> None:
-    """Rename and sort what tf2onnx names by a number that depends on what was converted before, and on luck.
+    """Name everything by its place: tf2onnx's names have numbers of what was converted before, and depend on luck.
 
     `graph` is a GraphProto of the package onnx, which has no types.
     """
     graph.doc_string = ""
     for node in [*graph.input, *graph.output]:
         node.type.tensor_type.shape.dim[0].dim_param = "n"
-    constants = {constant.name: constant for constant in graph.initializer}
-    names: dict[str, str] = {}  # of constants, by where they are used first
-    for node in graph.node:
+    names = {node.name: node.name for node in [*graph.input, *graph.output]}
+    for number, node in enumerate(graph.node):
+        node.name = f"{number}_{node.op_type}"
         for place, name in enumerate(node.input):
-            if name in constants:
-                node.input[place] = names.setdefault(name, f"{node.name}/{place}")
-    for old, new in names.items():
-        constants[old].name = new
+            node.input[place] = names.setdefault(name, f"{node.name}/{place}")  # a constant, if it is new
+        for place, name in enumerate(node.output):
+            node.output[place] = names.setdefault(name, node.name)
+    for constant in graph.initializer:
+        constant.name = names[constant.name]
     graph.initializer.sort(key=lambda constant: constant.name)
 
 

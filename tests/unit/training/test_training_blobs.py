@@ -1,6 +1,7 @@
 """Trains for real, for a few epochs, and loads what was published as the service does."""
 
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -242,13 +243,14 @@ def test_the_committed_model_reaches_the_articles_figures(data: Parts) -> None:
     assert manifest.provenance.command == "python -m training blobs --seeds 8 --epochs 240"
 
 
-@pytest.mark.parametrize("command", [[], ["blobs"]])
+@pytest.mark.parametrize("command", [[], ["blobs"], ["table"], ["example"]])
 def test_help_shows_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])
 
     assert stopped.value.code == 0
-    assert f"example: {' '.join(['python -m training', *command])} " in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert re.search(f"example: .*{' '.join(['python -m training', *command])} ", printed)
 
 
 def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,11 +261,25 @@ def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the following arguments are required: command" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--seeds", "--epochs"])
+TABLE = ["table", "a.csv", "--target", "b"]
+
+
+@pytest.mark.parametrize(("command", "option"), [(["blobs"], "--seeds"), (["blobs"], "--epochs"), (TABLE, "--epochs")])
 @pytest.mark.parametrize("value", ["0", "-1", "x"])
-def test_counts_below_one_are_refused(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_counts_below_one_are_refused(
+    command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["blobs", option, value])
+        main([*command, option, value])
 
     assert stopped.value.code == 2
     assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["-1", "4294967296", "x"])
+def test_a_seed_that_is_none_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*TABLE, "--seed", value])
+
+    assert stopped.value.code == 2
+    assert "--seed" in capsys.readouterr().err

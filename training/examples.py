@@ -1,0 +1,19 @@
+"""Well-known data sets as CSV, to try `python -m training table` with."""
+
+import csv
+import re
+from typing import TextIO
+
+from sklearn import datasets
+
+TARGETS = {"iris": "species", "wine": "cultivar", "breast_cancer": "diagnosis"}
+
+
+def write_example(name: str, file: TextIO) -> None:
+    """Write one of scikit-learn's data sets, as it comes with that package; iris is in centimetres."""
+    bunch = getattr(datasets, f"load_{name}")()
+    header = [re.sub(r"\W+", "_", column.removesuffix(" (cm)")) for column in bunch.feature_names]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*header, TARGETS[name]])
+    for features, label in zip(bunch.data.tolist(), bunch.target_names[bunch.target].tolist(), strict=True):
+        writer.writerow([*features, label])
