@@ -72,7 +72,11 @@ def _checked(name: str) -> str:
 def _example(options: argparse.Namespace) -> None:
     from training.examples import write_example  # noqa: PLC0415 - as above
 
-    write_example(options.name, sys.stdout)
+    try:
+        write_example(options.name, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it is told again when Python ends
 
 
 def _spread(manifest: Manifest) -> str:

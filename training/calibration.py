@@ -144,5 +144,5 @@ def coverage_by_chance(calibration_rows: int, test_rows: int, coverage: float) -
 
 def tenths(values: Floats) -> Classes:
     """Return in which tenth of (0, 1] each value is; its upper end belongs to it."""
-    above = np.ceil(np.round(values * TENTHS, 9)) - 1  # rounded: 0.3 · 10 is 3.0000000000000004 for some 0.3
+    above = np.ceil(values * TENTHS) - 1
     return above.astype(np.int64)

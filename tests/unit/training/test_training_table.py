@@ -1,6 +1,7 @@
 """Trains on a table for real, through the command, and loads what was published as the service does."""
 
 import math
+import os
 import random
 import subprocess
 import sys
@@ -67,6 +68,16 @@ def test_the_other_examples_can_be_trained_on(
     (tmp_path / "table.csv").write_text(capsys.readouterr().out)
 
     assert len(split(read_table(tmp_path / "table.csv", target), 0).calibration) >= 19
+
+
+def test_an_example_whose_reader_has_seen_enough_ends_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        command = [sys.executable, "-m", "training", "example", "wine"]
+        result = subprocess.run(command, cwd=REPOSITORY, stdout=pipe, stderr=subprocess.PIPE, check=False)
+
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_a_version_has_these_files(published: Path) -> None:
