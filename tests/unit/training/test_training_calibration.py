@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from mapie.classification import SplitConformalClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
@@ -178,9 +179,8 @@ def test_a_value_at_the_end_of_a_tenth_belongs_to_it() -> None:
 @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95, 0.99])
 @pytest.mark.parametrize("rows", [120, 500])
 def test_prediction_sets_are_those_of_mapie(rows: int, coverage: float) -> None:
-    classification = pytest.importorskip("mapie.classification", reason="mapie is not installed")
     (logits, labels), (asked, _) = overconfident(rows, seed=1), overconfident(300, seed=2)
-    theirs = classification.SplitConformalClassifier(Logits().fit(logits, labels), confidence_level=coverage)
+    theirs = SplitConformalClassifier(Logits().fit(logits, labels), confidence_level=coverage)
     theirs.conformalize(logits, labels)
     _, sets = theirs.predict_set(asked)
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow.parquet import write_table
 
 from training.__main__ import main
 from training.rows import Parts
@@ -214,9 +216,6 @@ def test_the_seed_and_nothing_else_makes_the_parts(tmp_path: Path) -> None:
 
 
 def parquet(path: Path, **columns: list[object]) -> Path:
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    from pyarrow.parquet import write_table  # noqa: PLC0415
-
     write_table(pyarrow.table(columns), path)
     return path
 
@@ -262,7 +261,6 @@ def test_a_parquet_file_is_refused(
 
 
 def test_a_broken_parquet_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     (tmp_path / "plants.parquet").write_bytes(b"PAR1 and then nothing")
 
     assert main(["table", str(tmp_path / "plants.parquet"), "--target", "label"]) == 1
