@@ -39,7 +39,7 @@ def is_near(found: str, printed: str) -> bool:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the models of a fresh checkout."""
-    shutil.copytree(MODELS / "blobs" / "1", tmp_path / "models" / "blobs" / "1")
+    shutil.copytree(MODELS, tmp_path / "models")
     return tmp_path
 
 
@@ -50,7 +50,7 @@ def test_the_walk_prints_what_is_printed(folder: Path) -> None:
     try:
         for language, code, answer in WALK:
             if "curl" in code:
-                until(lambda: httpx.get(server.url + "/models/iris").is_success)
+                until(lambda: httpx.get(server.url + "/models/flowers").is_success)
 
             output = run(language, code, folder, server.url)
 
