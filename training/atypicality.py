@@ -12,6 +12,7 @@ from training.rows import Rows
 
 LEAST_VARIANCE = 1e-4  # within the classes, of 1 over all rows: so that no feature counts for everything
 LARGEST = 3e38  # finite as float32
+FEW_FEATURES = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,17 @@ class Atypicality:
 
     def graph(self, features: tf.Tensor) -> tf.Tensor:
         """Return the same in float32, as a part of the graph, and at most `LARGEST`."""
-        whitened = tf.matmul(features - self.centre, self.whitening.astype(np.float32))
-        offsets = tf.reshape(whitened, [-1, 1, len(self.centre)]) - self.means.astype(np.float32)
+        offsets = self._offsets(features - self.centre)
         distances = tf.reduce_sum(offsets * offsets, axis=2)
         return tf.minimum(tf.reduce_min(distances, axis=1), LARGEST)
+
+    def _offsets(self, centred: tf.Tensor) -> tf.Tensor:
+        """Return the whitened offset of each row to each mean [n, classes, d]."""
+        whitening, means = self.whitening.astype(np.float32), self.means.astype(np.float32)
+        classes, width = means.shape
+        if width > FEW_FEATURES:
+            return tf.reshape(tf.matmul(centred, whitening), [-1, 1, width]) - means
+        # one product with all of it: 0.9 µs less for one row of the blobs, 3 µs for 64, but classes times the weights
+        return tf.reshape(
+            tf.matmul(centred, np.tile(whitening, (1, classes))) + -means.reshape(-1), [-1, classes, width]
+        )

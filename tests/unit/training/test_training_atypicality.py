@@ -63,6 +63,17 @@ def test_the_graph_computes_it_in_float32_for_any_offset_and_unit(offset: float,
     assert np.max(np.abs(found - exact) / (1 + exact)) < 1e-5
 
 
+@pytest.mark.parametrize("width", [1, 64, 65, 90])
+def test_the_graph_computes_it_for_any_number_of_features(width: int, tmp_path: Path) -> None:
+    chance = np.random.default_rng(width)
+    classes = np.arange(600) % 3
+    rows = Rows((chance.normal(size=(600, width)) + classes[:, None]).astype(np.float32), classes.astype(np.int64))
+    atypicality = Atypicality.of(rows)
+
+    found, exact = in_the_graph(atypicality, rows.features, tmp_path), atypicality(rows.features)
+    assert np.max(np.abs(found - exact) / (1 + exact)) < 1e-5
+
+
 def test_it_is_finite_for_every_finite_row(tmp_path: Path) -> None:
     rows = clouds(300)
     signs = np.array(np.meshgrid(*[[-1, 0, 1]] * 4), dtype=np.float32).reshape(4, -1).T
