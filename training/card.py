@@ -115,7 +115,7 @@ Gives the `{target}` of rows with {width} features: a small network, trained on 
 | --- | --- |
 | Input | `features`, float32 `[n, {width}]`; in the training rows {features} |
 {outputs}
-| Network | features standardised, Dense 32 relu, Dense 16 relu, Dense {classes} softmax |
+| Network | Normalization, Dense 32 relu, Dense 16 relu, Dense {classes} softmax |
 | Training | categorical cross-entropy, Adam 0.001, batches of 16, at most {epochs} epochs; epoch {kept} is kept |
 | Rows | {rows}; split by the seed, each part with about the same share of every label |
 

@@ -21,7 +21,7 @@ from training.rows import Classes, Parts, Rows
 LONGEST_NAME = 200  # of a feature, in the manifest
 LEAST_CLASS_ROWS = 10  # so that each part has some: a tenth of the rows is for validation
 LEAST_CALIBRATION_ROWS = 19  # fewer cannot give prediction sets with a coverage of 95 %
-SPREADS = 1e-30, 1e30  # standard deviations with which float32 can still compute
+SPREADS = 1e-6, 1e18  # standard deviations: Keras takes one below 1e-7 for 1e-7, and squares them in float32
 SHOWN = 40  # characters of a cell, in a message
 
 LABEL = TypeAdapter[str](Label)
