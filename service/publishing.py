@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -16,10 +16,11 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
     """Give an empty folder to write the next version of a model into, and the number of that version.
 
     After the block the folder is renamed to `folder`/<number>. On any exception, Ctrl-C included, it is removed
-    instead. Until then its name starts with a dot, so that no reader takes it for a version.
+    instead, and so is a `folder` that was made for it. Until then its name starts with a dot, so that no reader takes it for a version.
 
     Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten.
     """
+    is_new = not folder.exists()
     number = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
     unfinished = folder / f".unfinished-{number}-{os.getpid()}"
     try:
@@ -29,6 +30,9 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
         _rename(unfinished, folder / str(number))
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # it never came into being, or another run has published into it
+                folder.rmdir()
         raise
 
 

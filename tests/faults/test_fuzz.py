@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.tensors import OUTPUTS, TRUST_OUTPUTS
+
 EXAMPLES = 1000 if "CI" in os.environ else 100
 SHARE = 1 if "CI" in os.environ else 0.025  # of the examples for an operation
 OTHER_PROTOCOLS = "^/v[12]"
@@ -34,7 +36,7 @@ records = st.lists(st.dictionaries(st.sampled_from(["x1", "x2", "x3"]), numbers 
 named = st.fixed_dictionaries({"features": row | st.lists(row)})
 rows = st.lists(row, max_size=5) | row | records | named | st.lists(named)
 includes = st.lists(
-    st.sampled_from(["logits", "log_probabilities", "loss", "entropy", "sigmoid", "typicality"]) | st.text()
+    st.sampled_from(["logits", "log_probabilities", "loss", "entropy", "sigmoid", "typicality", "prediction_sets"]) | st.text()
 )
 nearly_right = st.fixed_dictionaries(
     {},
@@ -48,6 +50,7 @@ nearly_right = st.fixed_dictionaries(
         "targets": st.integers(-1, 5) | st.lists(st.integers(-1, 5)),
         "include": includes,
         "top_k": st.integers(-1, 5),
+        "coverage": numbers,
         "other": scalars,
     },
 )
@@ -74,7 +77,7 @@ def test_any_body_is_answered_or_refused(client: httpx.Client, path: str, body: 
 @fuzz
 @given(data=st.data())
 def test_a_good_body_with_a_few_wrong_bytes_is_answered_or_refused(client: httpx.Client, data: st.DataObject) -> None:
-    body = bytearray(b'{"instances": [[15.2, 0.3], [0.1, 14.7]], "include": ["logits"], "top_k": 2}')
+    body = bytearray(b'{"instances": [[15.2, 0.3], [0.1, 14.7]], "include": ["typicality"], "top_k": 2}')
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
 
@@ -94,15 +97,15 @@ tensors = st.fixed_dictionaries(
     },
 )
 wanted = st.fixed_dictionaries(
-    {"name": st.sampled_from(["logits", "probabilities"]) | st.text()},
-    optional={"parameters": st.dictionaries(st.sampled_from(["binary_data", "classification"]), scalars)},
+    {"name": st.sampled_from([*OUTPUTS, *TRUST_OUTPUTS]) | st.text()},
+    optional={"parameters": st.dictionaries(st.sampled_from(["binary_data", "classification", "coverage"]), scalars)},
 )
 inferences = st.fixed_dictionaries(
     {"inputs": st.lists(tensors | scalars, max_size=2)},
     optional={
         "id": st.text() | scalars,
         "outputs": st.lists(wanted, max_size=3),
-        "parameters": st.dictionaries(st.just("binary_data_output"), scalars),
+        "parameters": st.dictionaries(st.sampled_from(["binary_data_output", "coverage"]), scalars),
     },
 )
 

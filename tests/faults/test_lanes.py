@@ -246,6 +246,7 @@ GOOD = {
         b'{"instances": [[15.2, 0.3]]}',
         b'{"instances":[[1,2],[3,4]],"include":["logits","log_probabilities"],"top_k":2}',
         b'{"instances": [{"x1": 15.2, "x2": 0.3}]}',
+        b'{"instances": [[1,2],[15,200]], "include": ["prediction_sets", "typicality"], "coverage": 0.999}',
     ],
     b"/softmax": [
         b'{"logits": [0.7, 1.5, 4.8]}',
@@ -253,6 +254,7 @@ GOOD = {
     ],
 }
 GOOD[INFER] = [INFERENCE, INFERENCE[:-1] + b', "id": "a", "parameters": {"binary_data_output": true}}', MANY_ROWS]
+GOOD[INFER].append(INFERENCE[:-1] + b', "outputs": [{"name": "prediction_sets"}, {"name": "typicality"}]}')
 GOOD[b"/v2/repository/index"] = [b"", b'{"ready": true}']
 GOOD[b"/models/blobs/predict"] = GOOD[b"/models/blobs/versions/1/predict"] = GOOD[b"/predict"]
 BAD = [

@@ -28,7 +28,7 @@ def test_a_version_has_no_version_name_until_it_is_complete(tmp_path: Path) -> N
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Refused, OSError])
 def test_an_exception_leaves_nothing_behind(tmp_path: Path, error: type[BaseException]) -> None:
     def publish() -> None:
-        with next_version(tmp_path) as (folder, _):
+        with next_version(tmp_path / "new") as (folder, _):
             (folder / "model.onnx").write_bytes(b"half")
             raise error
 
@@ -36,6 +36,17 @@ def test_an_exception_leaves_nothing_behind(tmp_path: Path, error: type[BaseExce
         publish()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exception_leaves_a_folder_that_was_there(tmp_path: Path) -> None:
+    def publish() -> None:
+        with next_version(tmp_path):
+            raise OSError
+
+    with pytest.raises(OSError, match=""):
+        publish()
+
+    assert tmp_path.exists()
 
 
 def test_a_version_that_came_into_being_in_the_meantime_is_not_overwritten(tmp_path: Path) -> None:
