@@ -16,7 +16,8 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
     """Give an empty folder to write the next version of a model into, and the number of that version.
 
     After the block the folder is renamed to `folder`/<number>. On any exception, Ctrl-C included, it is removed
-    instead, and so is a `folder` that was made for it. Until then its name starts with a dot, so that no reader takes it for a version.
+    instead, and so is a `folder` that was made for it. Until then its name starts with a dot, so that no reader takes
+    it for a version.
 
     Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten.
     """

@@ -1,5 +1,6 @@
 """Starts uvicorn with our connection class: workers, signals and drain."""
 
+import ctypes
 import logging
 import os
 import resource
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -33,6 +35,9 @@ CLOSE_SECONDS = 1  # for uvicorn to close its connections after the drain
 TICKS_BETWEEN_SWEEPS = 5  # half a second
 MAX_FILES = 65536  # open at once, if the system allows it
 WORKER_PING_SECONDS = 30  # a worker that does not answer its supervisor for so long is killed
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+LARGEST_MMAP_THRESHOLD = 32 * 2**20  # that glibc takes
+KEPT_BYTES = 64 * 2**20
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made in it has a name of its own
 
 logger = logging.getLogger(__name__)
@@ -199,6 +204,7 @@ def _supervise(settings: Settings) -> None:
 
 def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | None = None) -> AnyServer:
     """Return a server of this kind, not started, for an application of its own."""
+    _keep_freed_memory()
     app = create_app(settings, shared_folder)
     shared = Shared(app.state.operations, app.state.refuse, app.state.lifecycle, app.state.metrics, settings)
     config = uvicorn.Config(
@@ -213,6 +219,18 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
     return kind(config, shared)
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep what a large request frees for the next one.
+
+    It would give it back to the system, and each page would be cleared and fetched again: 4,000 of them for 100,000
+    rows, a fifth of the time.
+    """
+    with suppress(AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def _listen(host: str, port: int) -> socket.socket:

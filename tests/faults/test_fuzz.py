@@ -36,7 +36,8 @@ records = st.lists(st.dictionaries(st.sampled_from(["x1", "x2", "x3"]), numbers 
 named = st.fixed_dictionaries({"features": row | st.lists(row)})
 rows = st.lists(row, max_size=5) | row | records | named | st.lists(named)
 includes = st.lists(
-    st.sampled_from(["logits", "log_probabilities", "loss", "entropy", "sigmoid", "typicality", "prediction_sets"]) | st.text()
+    st.sampled_from(["logits", "log_probabilities", "loss", "entropy", "sigmoid", "typicality", "prediction_sets"])
+    | st.text()
 )
 nearly_right = st.fixed_dictionaries(
     {},
