@@ -29,8 +29,15 @@ from service.rows import (
     refuse_nan,
     to_type,
 )
-from service.softmax import Floats, log_softmax
-from service.trust import DEFAULT_COVERAGE, Sets, prediction_sets, typicality
+from service.softmax import Floats
+from service.trust import (
+    DEFAULT_COVERAGE,
+    Sets,
+    log_probabilities,
+    missing_calibration,
+    prediction_sets,
+    typicality,
+)
 
 DATATYPE = "FP32"  # of logits and probabilities
 DATATYPES = {*DTYPES, "BOOL", "FP16", "BF16", "BYTES"}  # that a client may say
@@ -185,10 +192,7 @@ def decode_infer(body: bytes, headers: Headers, manifest: Manifest, *, max_rows:
         read = _read_known_json if json_bytes <= MAX_KNOWN_BYTES else _read_json
         plan, tensor = read(body[:json_bytes], layout, max_rows), body[json_bytes:]
     if plan.needs_calibration and manifest.calibration is None:
-        raise _invalid(
-            f"{', '.join(TRUST_OUTPUTS)} need calibration data, "
-            f"which the manifest of {manifest.name} version {manifest.version} does not have"
-        )
+        raise _invalid(f"{', '.join(TRUST_OUTPUTS)} need {missing_calibration(manifest)}")
     if len(tensor) != plan.tensor_bytes:
         expected = f"{plan.tensor_bytes} bytes should follow the JSON, as its binary_data_size says"
         raise _invalid(f"{expected}, not {len(tensor)}")
@@ -395,7 +399,7 @@ def _trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Array | Floats | 
         return outputs["atypicality"]
     if wanted.name == "typicality":
         return typicality(outputs.atypicality, calibration)
-    return prediction_sets(log_softmax(outputs["logits"].astype(np.float64)), calibration, wanted.coverage)
+    return prediction_sets(log_probabilities(outputs), calibration, wanted.coverage)
 
 
 def _encode_classes(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:

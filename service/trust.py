@@ -15,12 +15,22 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from service.model import MAX_QUANTILES, Array, Calibration
-from service.softmax import Floats
+from service.model import MAX_QUANTILES, Array, Calibration, Manifest, Outputs
+from service.softmax import Floats, log_softmax
 
 DEFAULT_COVERAGE = 0.95  # of a request that does not say
 
 Sets = npt.NDArray[np.bool_]
+
+
+def log_probabilities(outputs: Outputs) -> Floats:
+    """Return ln p of each class [rows, classes], from the logits. Raises `OutputNotFinite`."""
+    return log_softmax(outputs["logits"].astype(np.float64))
+
+
+def missing_calibration(manifest: Manifest) -> str:
+    """Return what a model without calibration data lacks, for the end of a sentence."""
+    return f"calibration data, which the manifest of {manifest.name} version {manifest.version} does not have"
 
 
 def quantiles(values: Floats) -> Floats:

@@ -54,8 +54,15 @@ from service.openapi import Examples, Responses, example_rows, examples_of, oper
 from service.operations import JSON, Headers, Job, Operation, Reply, content_headers, header_fields, refuse_compressed
 from service.repository import Repository, Version
 from service.rows import FAIL_FAST, Instances, VectorOrMatrix, invalid, read_features, read_logits
-from service.softmax import FEW_CLASSES, Floats, Softmax, log_softmax, sigmoid, softmax_of_few
-from service.trust import DEFAULT_COVERAGE, most_coverage, prediction_sets, typicality
+from service.softmax import FEW_CLASSES, Floats, Softmax, sigmoid, softmax_of_few
+from service.trust import (
+    DEFAULT_COVERAGE,
+    log_probabilities,
+    missing_calibration,
+    most_coverage,
+    prediction_sets,
+    typicality,
+)
 
 # --- what comes in -----------------------------------------------------------------------------------------------
 
@@ -316,9 +323,7 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
 def _refuse_uncalibrated(include: Sequence[PredictInclude], manifest: Manifest) -> None:
     for index, field in enumerate(include):
         if field in NEED_CALIBRATION:
-            model = f"{manifest.name} version {manifest.version}"
-            message = f"{field} needs calibration data, which the manifest of {model} does not have"
-            raise invalid("not_calibrated", ["include", index], message)
+            raise invalid("not_calibrated", ["include", index], f"{field} needs {missing_calibration(manifest)}")
 
 
 def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
@@ -335,27 +340,21 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
     if "logits" in job.include:
         parts.append(b'"logits":%s' % outputs.json("logits"))
     if "log_probabilities" in job.include:
-        values = _log_probabilities(outputs).astype(np.float32)
+        values = log_probabilities(outputs).astype(np.float32)
         parts.append(b'"log_probabilities":%s' % to_json(values))
     if calibration := job.manifest.calibration:
         if "prediction_sets" in job.include:
-            sets = _sets_as_json(_log_probabilities(outputs), calibration, job.coverage, labels)
+            sets = _sets_as_json(log_probabilities(outputs), calibration, job.coverage, labels)
             parts.append(b'"prediction_sets":%s' % sets)
         if "typicality" in job.include:
             parts.append(b'"typicality":%s' % to_json(typicality(outputs.atypicality, calibration)))
     return b",".join(parts) + b"}"
 
 
-def _log_probabilities(outputs: Outputs) -> Floats:
-    return log_softmax(outputs["logits"].astype(np.float64))
-
-
-def _sets_as_json(
-    log_probabilities: Floats, calibration: Calibration, coverage: float, labels: Sequence[bytes]
-) -> bytes:
+def _sets_as_json(logarithms: Floats, calibration: Calibration, coverage: float, labels: Sequence[bytes]) -> bytes:
     """Return the labels of each row's set, the most probable one first; labels come as JSON."""
-    order = np.argsort(-log_probabilities, axis=1, kind="stable")
-    sizes = prediction_sets(log_probabilities, calibration, coverage).sum(axis=1).tolist()
+    order = np.argsort(-logarithms, axis=1, kind="stable")
+    sizes = prediction_sets(logarithms, calibration, coverage).sum(axis=1).tolist()
     rows = [
         b",".join([labels[index] for index in indices[:size]])
         for indices, size in zip(order.tolist(), sizes, strict=True)
