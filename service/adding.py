@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from service import graphs
 from service.graphs import Graph
 from service.inspection import DRIFT, Findings, convert, inspect
-from service.model import MANIFEST_FILE, MODEL_FILE, Datatype, Feature, Manifest
+from service.model import MODEL_FILE, Datatype, Feature, Manifest
 from service.onnxfile import check_size
-from service.publishing import Refused, next_version
+from service.publishing import Refused, describe, next_version
 
 MUST_BE = {
     "name": "--name should have letters, digits, '.', '_' and '-', begin with a letter or a digit, and be 64 at most",
@@ -67,8 +67,7 @@ def add_model(
     with next_version(models_dir / name) as (folder, version):
         manifest = manifest.model_copy(update={"version": version})
         (folder / MODEL_FILE).write_bytes(converted)
-        (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (folder / "card.md").write_text(_card(manifest), encoding="utf-8")
+        describe(folder, manifest, _card(manifest))
     return models_dir / name / str(version), manifest
 
 

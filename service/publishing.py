@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from service.model import MANIFEST_FILE, Manifest
+
+CARD_FILE = "card.md"
+
 
 class Refused(Exception):
     """The model must not be published; the message is the one line that says why."""
@@ -35,6 +39,12 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
             with suppress(OSError):  # it never came into being, or another run has published into it
                 folder.rmdir()
         raise
+
+
+def describe(folder: Path, manifest: Manifest, card: str) -> None:
+    """Write beside a model what it is: its manifest, and the same for people."""
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, Provenance, SeedResult, sha256
-from service.publishing import Refused, next_version
+from service.model import MODEL_FILE, Manifest, Provenance, SeedResult, sha256
+from service.publishing import Refused, describe, next_version
 from service.softmax import Floats
 from service.trust import typicality
 from training import card, gaussians, pictures
@@ -156,8 +156,7 @@ def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
             evaluation=made.evaluation,
             notes=(f"The {CALIBRATION_ROWS:,} calibration rows are drawn anew, with the seed {CALIBRATION_SEED}.",),
         )
-        (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (folder / "card.md").write_text(card.of_blobs(manifest, epochs=epochs, far=at_far(made)), encoding="utf-8")
+        describe(folder, manifest, card.of_blobs(manifest, epochs=epochs, far=at_far(made)))
         draw(folder, parts.train, runs, best)
         pictures.draw_trust(folder, made.evaluation)
     return models / NAME / str(version), manifest

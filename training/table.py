@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, Provenance, SeedResult, sha256
-from service.publishing import Refused, next_version
+from service.model import MODEL_FILE, Manifest, Provenance, SeedResult, sha256
+from service.publishing import Refused, describe, next_version
 from training import card, pictures
 from training.publish import Made, loss_of, make_model, package_versions
 from training.rows import Parts, Rows, one_hot, ranges
@@ -123,9 +123,8 @@ def train(table: Table, parts: Parts, job: Job, models: Path) -> tuple[Path, Man
             evaluation=made.evaluation,
         )
         check_learnt(manifest)
-        (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         text = card.of_table(manifest, file=job.file, target=job.target, epochs=job.epochs, kept=run.kept)
-        (folder / "card.md").write_text(text, encoding="utf-8")
+        describe(folder, manifest, text)
         pictures.draw_history(folder / "history.png", {job.seed: run.history}, chosen=job.seed, kept=run.kept)
         pictures.draw_trust(folder, made.evaluation)
     return models / job.name / str(version), manifest
