@@ -14,7 +14,7 @@ run: $(VENV)/.serve  ## Serve the committed model on http://127.0.0.1:8000
 
 add: $(VENV)/.add  ## Set up what `softmaxd models add` needs besides
 
-test: $(VENV)/.test  ## Run the tests, with the coverage of service/
+test: $(VENV)/.test  ## Run the tests, with the coverage of softmaxd
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 check: $(VENV)/.test  ## Check format, lint and types
@@ -27,7 +27,7 @@ format: $(VENV)/.test  ## Format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 train: $(VENV)/.train  ## Train the blobs classifier, or RECIPE, and publish it as the next version
-	$(BIN)/python -m training $(RECIPE)
+	$(BIN)/python -m softmaxd_training $(RECIPE)
 
 docs: $(VENV)/.serve  ## Write docs/settings.md from the settings
 	$(BIN)/python docs/generate.py

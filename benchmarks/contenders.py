@@ -149,7 +149,7 @@ def softmaxd(models: Path, *, name: str = "softmaxd", cores: str = SERVER_CORE, 
     """Return the service as it starts by default, with the settings given."""
     return Contender(
         name,
-        [sys.executable, "-m", "service.cli", "serve", "--port", "{port}"],
+        [sys.executable, "-m", "softmaxd", "serve", "--port", "{port}"],
         {"SOFTMAXD_MODELS_DIR": str(models)} | {f"SOFTMAXD_{key.upper()}": value for key, value in settings.items()},
         cores=cores,
         ready_path="/readyz",

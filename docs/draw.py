@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from sklearn.datasets import make_classification
 from sklearn.neural_network import MLPClassifier
 
-from service.engine import Engine
-from service.model import MANIFEST_FILE, MODEL_FILE, Array, Calibration, Manifest
-from service.softmax import Floats, Softmax, log_softmax
-from service.trust import prediction_sets, typicality
-from training import blobs, gaussians
-from training.calibration import calibration_error, fit_temperature, reliability
-from training.pictures import COLOURS, FAINT, INK, MARKERS, draw_reliability
-from training.publish import Made, make_model
-from training.rows import Parts
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import MANIFEST_FILE, MODEL_FILE, Array, Calibration, Manifest
+from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
+from softmaxd.numerics.trust import prediction_sets, typicality
+from softmaxd_training import blobs, gaussians
+from softmaxd_training.calibration import calibration_error, fit_temperature, reliability
+from softmaxd_training.pictures import COLOURS, FAINT, INK, MARKERS, draw_reliability
+from softmaxd_training.publish import Made, make_model
+from softmaxd_training.rows import Parts
 
 FOLDER = Path(__file__).with_name("images")
 SIGMA, EPOCHS, SEED = 6.0, 60, 0  # of clouds that overlap

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from service.settings import settings_table
+from softmaxd.settings import settings_table
 
 PAGE = Path(__file__).with_name("settings.md")
 
 INTRODUCTION = """\
 # Settings
 
-Written by `make docs` from `service/settings.py`; change it there.
+Written by `make docs` from `service/softmaxd/settings.py`; change it there.
 
 Every setting is an environment variable and an option of `softmaxd serve`; the option wins. Both are read once, at the
 start. One that does not exist, or has a value that it cannot have, stops the start with exit code 2 and one line:

@@ -27,7 +27,7 @@ class Server:
     """A `softmaxd serve` of its own, on a free port; its log lines are kept."""
 
     def __init__(self, *options: str, environment: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", *options]
+        command = [sys.executable, "-m", "softmaxd", "serve", "--port", "0", *options]
         self.lines: list[str] = []
         self.url = ""
         self._listening = threading.Event()
@@ -88,7 +88,7 @@ def softmaxd(*arguments: str, **settings: str) -> tuple[int, str, str]:
     """Run the command to its end and return its exit code, standard output and standard error."""
     environment = {f"SOFTMAXD_{name.upper()}": value for name, value in settings.items()}
     result = subprocess.run(
-        [sys.executable, "-m", "service.cli", *arguments],
+        [sys.executable, "-m", "softmaxd", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, **environment},
         capture_output=True,

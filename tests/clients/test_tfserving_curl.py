@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.engine import Engine
-from service.model import MODEL_FILE
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import MODEL_FILE
 from tests.conftest import Server
 from tests.onnx_models import LABELS, linear, publish
 

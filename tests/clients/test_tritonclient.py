@@ -13,8 +13,8 @@ from tritonclient import http
 from tritonclient.http import aio
 from tritonclient.utils import InferenceServerException
 
-from service.engine import Engine
-from service.model import Array, Datatype
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import Array, Datatype
 from tests.conftest import MODELS, Server
 from tests.models.small import add_exact
 

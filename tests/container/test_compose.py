@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.model import MANIFEST_FILE, Manifest
-from service.settings import Settings
+from softmaxd.models.model import MANIFEST_FILE, Manifest
+from softmaxd.settings import Settings
 from tests.conftest import MODELS, REPOSITORY
 from tests.container.conftest import FREE_PORT, Deploy, Deployment
 

@@ -8,8 +8,8 @@ import httpx
 import numpy as np
 import pytest
 
-from service.engine import Engine
-from service.model import Array, Datatype, Features
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import Array, Datatype, Features
 from tests.conftest import Server
 from tests.contract.test_v2 import assert_same, joined, outputs_of
 from tests.models.small import add_exact

@@ -6,7 +6,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.engine import Engine
+from softmaxd.models.engine import Engine
 from tests.conftest import MODELS
 
 NEAR_THE_CENTRES = [[15.2, 0.3], [14.8, 15.1], [0.1, 14.7], [30.3, 14.9]]

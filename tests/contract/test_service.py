@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.model import Manifest
+from softmaxd.models.model import Manifest
 from tests.conftest import MODELS
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from service.engine import Engine
+from softmaxd.models.engine import Engine
 from tests.conftest import MODELS, StartServer
 from tests.contract.test_errors import MALFORMED, NOT_NUMBERS
 from tests.faults.test_shutdown import half_sent_request, until_not_ready

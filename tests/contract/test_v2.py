@@ -13,8 +13,8 @@ import httpx
 import numpy as np
 import pytest
 
-from service.engine import Engine
-from service.model import Array
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import Array
 from tests.conftest import MODELS
 
 INFER = "/v2/models/blobs/infer"

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.model import Calibration
-from service.trust import quantiles
+from softmaxd.models.model import Calibration
+from softmaxd.numerics.trust import quantiles
 from tests.conftest import REPOSITORY, Server, StartServer, lacking
 from tests.onnx_models import linear, publish, with_atypicality
 

@@ -11,9 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from service.cli import main
-from service.model import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
-from service.onnxfile import MAX_MODEL_BYTES
+from softmaxd.cli.main import main
+from softmaxd.models.model import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from softmaxd.models.onnxfile import MAX_MODEL_BYTES
 from tests.conftest import REPOSITORY, StartServer
 from tests.models.small import logits_only, model, node, tensor
 
@@ -353,7 +353,7 @@ def python(code: str) -> tuple[int, str]:
 
 def test_without_onnx_it_says_how_to_install_it(file: Path, models: Path) -> None:
     arguments = ["models", "add", str(file), "--name", "iris", "--models-dir", str(models)]
-    without = "import sys; sys.modules['onnx'] = None; from service.cli import main"
+    without = "import sys; sys.modules['onnx'] = None; from softmaxd.cli.main import main"
 
     assert python(f"{without}; sys.exit(main({arguments}))") == (
         1,
@@ -363,7 +363,7 @@ def test_without_onnx_it_says_how_to_install_it(file: Path, models: Path) -> Non
 
 
 def test_serving_does_not_load_onnx() -> None:
-    imports = "import sys, service.cli, service.server; from service.app import create_app"
+    imports = "import sys, softmaxd.cli.main, softmaxd.server; from softmaxd.app import create_app"
 
     code, error = python(f"{imports}; sys.exit('onnx' in sys.modules)")
 

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from service.engine import Engine
+from softmaxd.models.engine import Engine
 from tests.conftest import Server, StartServer
 from tests.onnx_models import classifier, linear, publish
 

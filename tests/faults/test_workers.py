@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.model import MODEL_FILE
-from service.server import SHARED_MEMORY
+from softmaxd.models.model import MODEL_FILE
+from softmaxd.server import SHARED_MEMORY
 from tests.conftest import Server, StartServer, connect, metric, receive, softmaxd
 from tests.onnx_models import linear, publish
 

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from service.adding import add_model
-from service.engine import Engine
-from service.model import DTYPES, Datatype
+from softmaxd.adding.add import add_model
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import DTYPES, Datatype
 
 WEIGHTS = np.array([[1.0, -1.0, 0.5], [0.25, 2.0, -1.5]], dtype=np.float32)  # two features, three classes
 

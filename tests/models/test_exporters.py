@@ -21,11 +21,11 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from service.model import Manifest
+from softmaxd.models.model import Manifest
+from softmaxd_training.atypicality import Atypicality
+from softmaxd_training.publish import export
+from softmaxd_training.rows import Rows
 from tests.conftest import MODELS, Server, softmaxd
-from training.atypicality import Atypicality
-from training.publish import export
-from training.rows import Rows
 
 HERE = Path(__file__).parent
 FEATURES = ["sepal length", "sepal width", "petal length", "petal width"]

@@ -22,7 +22,7 @@ FITTED = 1e-3  # of a probability: where a fit ends depends on the processor
 
 def run(language: str, code: str, folder: Path, url: str) -> str:
     """Run an example in a folder, as in a shell with softmaxd installed, and return what it prints."""
-    softmaxd = f'PYTHONPATH="{REPOSITORY}" "{sys.executable}" -m service.cli '
+    softmaxd = f'"{sys.executable}" -m softmaxd '
     shell = code.replace(PRINTED_URL, url).replace("softmaxd ", softmaxd)
     command = [sys.executable, "-c", code] if language == "python" else ["sh", "-c", shell]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)

@@ -10,12 +10,12 @@ import httpx
 import numpy as np
 import pytest
 
+from softmaxd_training.__main__ import main
+from softmaxd_training.examples import TARGETS
+from softmaxd_training.rows import Rows
+from softmaxd_training.tablefile import Table, read_table, split
 from tests.conftest import MODELS, Server
 from tests.faults.test_reload import until
-from training.__main__ import main
-from training.examples import TARGETS
-from training.rows import Rows
-from training.tablefile import Table, read_table, split
 
 SEED = 0
 

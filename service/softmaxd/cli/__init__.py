@@ -1,0 +1,4 @@
+"""The `softmaxd` command.
+
+May import every other wing; nothing imports it.
+"""

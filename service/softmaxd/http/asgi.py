@@ -1,0 +1,81 @@
+"""The ASGI lane: an operation as a FastAPI route. It is the reference; everything works here, on any ASGI server."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
+
+from softmaxd.errors import InternalError, ServiceError, TooLarge
+from softmaxd.http.lifecycle import Lifecycle
+from softmaxd.http.operation import Operation, Reply
+from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.model import NOTHING, Features, Model, Outputs
+
+logger = logging.getLogger(__name__)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def endpoint(operation: Operation, lifecycle: Lifecycle, metrics: Metrics, *, max_body_bytes: int) -> Endpoint:
+    """Return the operation as the endpoint of a FastAPI route."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            reply = await _run(operation, request, lifecycle, max_body_bytes)
+        except ServiceError as error:
+            metrics.count_rejection(error.reason)
+            reply = operation.refuse(error)
+        except ClientDisconnect:
+            raise
+        except Exception:  # a bug of ours: the client gets it in its protocol's own form
+            logger.exception("%s failed", operation.path)
+            reply = operation.refuse(InternalError())
+        return to_response(reply)
+
+    return answer
+
+
+async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max_body_bytes: int) -> Reply:
+    model = operation.find(request.path_params.get("name"), request.path_params.get("version"))
+    lifecycle.admit()
+    headers = request.headers.raw
+    operation.check(headers)
+    job = operation.decode(await read_body(request, max_body_bytes), headers, model)
+    outputs = await _predict(model, job.features, request) if model and job.features is not None else NOTHING
+    return operation.encode(outputs, job)
+
+
+async def _predict(model: Model, features: Features, request: Request) -> Outputs:
+    """Ask the model; raises `ClientDisconnect` when the client leaves, whose rows then leave their batch."""
+    outputs = asyncio.ensure_future(model.predict(features))
+    left = asyncio.ensure_future(request.receive())  # the body is there: all that may come is that the client left
+    try:
+        await asyncio.wait((outputs, left), return_when=asyncio.FIRST_COMPLETED)
+        if not outputs.done():
+            raise ClientDisconnect
+        return outputs.result()
+    finally:
+        outputs.cancel()
+        left.cancel()
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the whole body; raises `TooLarge` beyond max_bytes, declared or not."""
+    too_large = TooLarge(f"The body is larger than {max_bytes} bytes")
+    if int(request.headers.get("content-length", 0)) > max_bytes:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise too_large
+    return bytes(body)
+
+
+def to_response(reply: Reply) -> Response:
+    """Return a reply as Starlette sends it."""
+    response = Response(reply.body, reply.status)
+    response.raw_headers = reply.fields
+    return response

@@ -1,0 +1,75 @@
+"""Bodies under a Content-Encoding: inflated within a limit, and deflated for those who accept it."""
+
+import zlib
+from functools import lru_cache
+
+from softmaxd.errors import InvalidBody, Problem, TooLarge, UnsupportedMediaType
+
+WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}  # HTTP's deflate is zlib's format
+MIN_DEFLATED = 1024  # bytes; less fits into a packet as it is, and would take 10 to 40 µs
+LEVEL = 1  # 100,000 rows of 4 float32 take 60 ms and become 13 % smaller; at level 6 they take 200 ms for 15 %
+
+
+def check_encoding(content_encoding: bytes) -> None:
+    """Refuse an encoding that `inflate` does not know."""
+    _window_bits(content_encoding)
+
+
+def inflate(body: bytes, content_encoding: bytes, *, max_bytes: int) -> bytes:
+    """Return what was deflated.
+
+    Raises `UnsupportedMediaType`, `InvalidBody`, or `TooLarge` without inflating more than max_bytes.
+    """
+    window_bits = _window_bits(content_encoding)
+    if window_bits is None:
+        return body
+    reader = zlib.decompressobj(window_bits)
+    try:
+        inflated = reader.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise _not_deflated() from error
+    if len(inflated) > max_bytes:
+        raise TooLarge(f"The inflated body is larger than {max_bytes} bytes")
+    if not reader.eof or reader.unused_data:
+        raise _not_deflated()
+    return inflated
+
+
+def _window_bits(content_encoding: bytes) -> int | None:
+    encoding = content_encoding.strip().lower()
+    if encoding in {b"", b"identity"}:
+        return None
+    if encoding not in WINDOW_BITS:
+        raise UnsupportedMediaType("The Content-Encoding should be gzip or deflate (in zlib's format), or none")
+    return WINDOW_BITS[encoding]
+
+
+def _not_deflated() -> InvalidBody:
+    message = "The body should be one whole stream of what its Content-Encoding says, and nothing after it"
+    return InvalidBody(Problem(type="encoding_invalid", loc=[], msg=message))
+
+
+@lru_cache(maxsize=64)
+def accepted_encoding(accept_encoding: bytes) -> bytes | None:
+    """Return the encoding that a client prefers among those that it lists, and gzip of equals; or None."""
+    weights = dict.fromkeys(WINDOW_BITS, 0.0)
+    for item in accept_encoding.lower().split(b","):
+        name, _, parameter = (part.strip() for part in item.partition(b";"))
+        if name in weights:
+            weights[name] = _weight(parameter)
+    best = max(weights, key=lambda name: weights[name])
+    return best if weights[best] > 0 else None
+
+
+def _weight(parameter: bytes) -> float:
+    key, _, value = parameter.partition(b"=")
+    try:
+        return float(value) if key.strip() == b"q" else 1.0
+    except ValueError:
+        return 0.0  # whatever it means, it does not ask for compression
+
+
+def deflate(body: bytes, encoding: bytes) -> bytes:
+    """Return a body under an encoding."""
+    writer = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS[encoding])
+    return writer.compress(body) + writer.flush()

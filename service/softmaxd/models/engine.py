@@ -1,0 +1,85 @@
+"""Runs an ONNX file: the only module that imports onnxruntime."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import onnxruntime
+
+from softmaxd.errors import StartupError
+from softmaxd.models.model import Array, Datatype, Features
+
+Device = Literal["auto", "cpu", "cuda"]
+Nodes = Mapping[str, tuple[str, list[int | str | None]]]  # type and shape by name
+
+# The types that an input may have, as ONNX and ONNX Runtime name them.
+KINDS: Mapping[Datatype, str] = {
+    "FP32": "float",
+    "FP64": "double",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "UINT8": "uint8",
+    "UINT16": "uint16",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
+}
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+
+
+class Engine:
+    """An ONNX Runtime session: features [n, d] in, of the type of its input; every output out, n rows each."""
+
+    def __init__(self, model: Path | bytes, *, device: Device = "auto", threads: int = 1) -> None:
+        self._session = _open_session(model, device, threads)
+        if not self._session.get_inputs():
+            raise StartupError("the graph has no input")
+        self._input_name = self._session.get_inputs()[0].name
+        self._names = [output.name for output in self._session.get_outputs()]
+        self.provider: str = self._session.get_providers()[0]
+
+    @property
+    def inputs(self) -> Nodes:
+        """Type and shape of each input of the graph, by name."""
+        return {node.name: (node.type, node.shape) for node in self._session.get_inputs()}
+
+    @property
+    def outputs(self) -> Nodes:
+        """Type and shape of each output of the graph, by name."""
+        return {node.name: (node.type, node.shape) for node in self._session.get_outputs()}
+
+    def run(self, features: Features) -> dict[str, Array]:
+        """Return all outputs of the graph by name; any failure of ONNX Runtime passes through."""
+        outputs = self._session.run(self._names, {self._input_name: features})
+        return dict(zip(self._names, outputs, strict=True))
+
+
+def _open_session(model: Path | bytes, device: Device, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # batch sizes vary: a pattern for each of them would only grow
+    options.log_severity_level = 4  # failures reach us as exceptions; warnings would garble the log lines
+    if device != "cpu" and CUDA in onnxruntime.get_available_providers():
+        session = _new_session(model, options, [CUDA, CPU])
+        if session.get_providers()[0] == CUDA:
+            return session  # pragma: no cover - needs a GPU
+    if device == "cuda":
+        raise StartupError("device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu")
+    return _new_session(model, options, [CPU])
+
+
+def _new_session(
+    model: Path | bytes, options: onnxruntime.SessionOptions, providers: list[str]
+) -> onnxruntime.InferenceSession:
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
+    except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
+        reason = str(error).splitlines()[0]
+        if isinstance(model, Path):
+            reason = reason.replace(str(model), model.name)
+        raise StartupError(f"ONNX Runtime cannot load it: {reason}") from error

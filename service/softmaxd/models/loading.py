@@ -1,0 +1,168 @@
+"""Loads a version folder: checks it against its manifest, opens the engine, warms it up.
+
+`python -m softmaxd.models.loading FOLDER` does so on trial, in a process of its own with limits: a model that hangs,
+crashes or takes all memory then takes nothing with it.
+"""
+
+import logging
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from softmaxd.errors import StartupError
+from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, run_together
+from softmaxd.models.engine import KINDS, Engine, Nodes
+from softmaxd.models.model import MANIFEST_FILE, MODEL_FILE, Features, Manifest, Model, sha256
+from softmaxd.models.onnxfile import check_content, check_size
+from softmaxd.models.rowwise import ROWS_TO_TRY, find_way
+from softmaxd.numerics.softmax import Floats
+from softmaxd.settings import Settings
+
+INLINE_SECONDS = 200e-6  # a model that answers one row faster runs on the event loop: a thread costs more
+WARM_UP_ROWS = (1, 64, 1)
+TRIAL_SECONDS = 15
+TRIAL_BYTES = 4 * 2**30  # of address space
+
+logger = logging.getLogger(__name__)
+
+
+def load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
+    """Return the model of a version folder, warm; raises `StartupError` when it is not as its manifest says."""
+    manifest = read_manifest(folder)
+    engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
+    _check_graph(engine, manifest)
+    seconds = _warm_up(engine, manifest)
+    inline = seconds < INLINE_SECONDS
+    run, way = find_way(engine.run, _rows_to_try(manifest))
+    batcher = Batcher(
+        run,
+        metrics.runs_of(manifest),
+        inline=inline,
+        max_batch_rows=ONE_REQUEST if way == "alone" else MAX_BATCH_ROWS,
+        max_queued_rows=settings.max_queued_rows,
+        queue_timeout=settings.queue_timeout,
+    )
+    logger.info(
+        "serving %s version %d on %s",
+        manifest.name,
+        manifest.version,
+        engine.provider,
+        extra={"threads": settings.threads, "row_microseconds": round(seconds * 1e6), "inline": inline, "rows": way},
+    )
+    metrics.watch_queue(manifest.name, lambda: batcher.queued_rows)
+    return Model(
+        manifest,
+        engine.provider,
+        lambda features: run_together(run, [features])[0],
+        batcher.predict,
+        batcher.submit,
+        batcher.flush,
+    )
+
+
+def try_out(folder: Path) -> None:
+    """Load a version folder in another process; raises `StartupError` with its reason, or with how it ended."""
+    command = [sys.executable, "-m", "softmaxd.models.loading", str(folder)]
+    try:
+        trial = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise StartupError(f"loading and running it takes more than {TRIAL_SECONDS} s") from error
+    if trial.returncode < 0:
+        raise StartupError(f"loading or running it ends the process by signal {-trial.returncode}")
+    if trial.returncode:
+        raise StartupError((trial.stderr.strip().splitlines() or ["it failed without a word"])[-1])
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a version folder, whose model file matches it; raises `StartupError`."""
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        check_size(folder / MODEL_FILE)
+        digest = sha256(folder / MODEL_FILE)
+    except OSError as error:
+        raise StartupError(f"{error.strerror}: {Path(error.filename).name}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise StartupError(f"{MANIFEST_FILE}: {place}: {problem['msg']}") from error
+    if [manifest.name, str(manifest.version)] != [folder.parent.name, folder.name]:
+        raise StartupError(f"{MANIFEST_FILE} is of {manifest.name} version {manifest.version}")
+    if digest != manifest.sha256:
+        raise StartupError(f"{MODEL_FILE} does not match its manifest: SHA-256 {digest}, not {manifest.sha256}")
+    check_content(folder / MODEL_FILE)
+    return manifest
+
+
+def _check_graph(engine: Engine, manifest: Manifest) -> None:
+    """Refuse a graph that is not features [n, d] of the manifest's type → float32 logits and probabilities [n, k].
+
+    With calibration data, `atypicality` [n] comes on top.
+    """
+    classes = [len(manifest.labels)]
+    outputs = {"logits": classes, "probabilities": classes}
+    if manifest.calibration is not None:
+        outputs["atypicality"] = []
+    _check_tensor("features", engine.inputs, KINDS[manifest.datatype], [len(manifest.features)])
+    for name, row in outputs.items():
+        _check_tensor(name, engine.outputs, "float", row)
+
+
+def _check_tensor(name: str, nodes: Nodes, kind: str, row: list[int]) -> None:
+    found, shape = nodes.get(name, ("nothing", []))
+    if found != f"tensor({kind})" or not shape or isinstance(shape[0], int) or shape[1:] != row:
+        wanted = ", ".join(map(str, ["n", *row]))
+        raise StartupError(f"{name} should be tensor({kind}) [{wanted}], but the graph has {found} {shape}")
+
+
+def _warm_up(engine: Engine, manifest: Manifest) -> float:
+    """Run the model as it will be run, and return the seconds that one row takes."""
+    middle = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
+    for rows in WARM_UP_ROWS:
+        features = _fitted(np.tile(middle, (rows, 1)), manifest.dtype)
+        start = time.perf_counter()
+        try:
+            outputs = engine.run(features)
+        except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
+            raise StartupError(f"ONNX Runtime cannot run {rows} rows: {str(error).splitlines()[0]}") from error
+        for name, values in outputs.items():
+            if len(values) != rows:
+                raise StartupError(f"it gives {len(values)} rows of {name} for {rows} rows")
+    return time.perf_counter() - start
+
+
+def _rows_to_try(manifest: Manifest) -> Features:
+    """Return rows in the ranges of the features, as far as known; every other one whole, for models that want that."""
+    low = np.array([-1.0 if feature.min is None else feature.min for feature in manifest.features])
+    high = np.array([1.0 if feature.max is None else feature.max for feature in manifest.features])
+    between = np.random.default_rng(0).uniform(size=(ROWS_TO_TRY, len(low)))
+    rows = (1 - between) * low + between * high
+    rows[::2] = np.rint(rows[::2])
+    return _fitted(rows, manifest.dtype)
+
+
+def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:
+    """Return the rows in a model's type; what it does not have becomes what is nearest, or any number."""
+    if dtype.kind != "f":
+        limits = np.iinfo(dtype)
+        rows = np.rint(rows).clip(limits.min, limits.max)
+    with np.errstate(over="ignore", invalid="ignore"):  # of ranges beyond the type
+        return rows.astype(dtype)
+
+
+def _main(folder: str) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (TRIAL_BYTES, TRIAL_BYTES))
+    try:
+        load(Path(folder), Settings(device="cpu"), Metrics())
+    except StartupError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

@@ -1,0 +1,56 @@
+"""Publishes the next version of a model: all of its files, or none of them."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from softmaxd.models.model import MANIFEST_FILE, Manifest
+
+CARD_FILE = "card.md"
+
+
+class Refused(Exception):
+    """The model must not be published; the message is the one line that says why."""
+
+
+@contextmanager
+def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Give an empty folder to write the next version of a model into, and the number of that version.
+
+    After the block the folder is renamed to `folder`/<number>. On any exception, Ctrl-C included, it is removed
+    instead, and so is a `folder` that was made for it. Until then its name starts with a dot, so that no reader takes
+    it for a version.
+
+    Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten.
+    """
+    is_new = not folder.exists()
+    number = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
+    unfinished = folder / f".unfinished-{number}-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir()
+        yield unfinished, number
+        _rename(unfinished, folder / str(number))
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # it never came into being, or another run has published into it
+                folder.rmdir()
+        raise
+
+
+def describe(folder: Path, manifest: Manifest, card: str) -> None:
+    """Write beside a model what it is: its manifest, and the same for people."""
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)  # POSIX refuses when the target is a folder with anything in it
+    except OSError as error:
+        if target.exists():
+            raise Refused(f"version {target.name} has been published by another run in the meantime") from error
+        raise

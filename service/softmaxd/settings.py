@@ -1,0 +1,117 @@
+"""What an operator can set, read once: environment variables `SOFTMAXD_<NAME>`, then command-line options."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+
+from softmaxd.errors import StartupError
+
+ENV_PREFIX = "SOFTMAXD_"
+
+
+class SettingsError(StartupError):
+    """A setting that does not exist or has a value that it cannot have."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="The port; 0 takes a free one.")
+    workers: PositiveInt = Field(1, le=256, description="Processes that serve side by side on the same port.")
+    models_dir: Path = Field(Path("models"), description="The folder of `<name>/<version>/` model folders.")
+    default_model: str | None = Field(
+        None, description="The model of `POST /predict`; unset: the only model, else `blobs`."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="`auto`: CUDA when ONNX Runtime has it and it works, else the CPU; "
+        "`cuda`: CUDA or do not start; `cpu`.",
+    )
+    threads: PositiveInt = Field(1, le=256, description="ONNX Runtime's intra-op threads.")
+    max_body_bytes: PositiveInt = Field(8 * 2**20, description="The largest body, in bytes; more get 413.")
+    max_rows: PositiveInt = Field(100_000, description="The most rows in one request; more get 413.")
+    max_queued_rows: PositiveInt = Field(200_000, description="The most rows of one model that may wait; more get 429.")
+    queue_timeout: PositiveFloat = Field(
+        5.0, allow_inf_nan=False, description="Seconds that rows may wait for the engine; longer gets 504."
+    )
+    header_timeout: PositiveFloat = Field(
+        10.0, allow_inf_nan=False, description="Seconds for the request line and headers to arrive; later gets 408."
+    )
+    request_timeout: PositiveFloat = Field(
+        30.0,
+        allow_inf_nan=False,
+        description="Seconds for the whole request to arrive (later gets 408), and for a client that reads nothing.",
+    )
+    keep_alive_timeout: PositiveFloat = Field(
+        75.0, allow_inf_nan=False, description="Seconds after which an idle connection is closed."
+    )
+    drain_timeout: PositiveFloat = Field(
+        20.0, allow_inf_nan=False, description="Seconds that requests in flight get to finish after SIGTERM."
+    )
+    reload_interval: NonNegativeFloat = Field(
+        1.0, allow_inf_nan=False, description="Seconds between looks for new model versions; 0: never."
+    )
+    express: Literal["on", "off"] = Field(
+        "on", description="`off`: every request takes the ASGI lane, which is slower and answers the same."
+    )
+    admin_keys: Annotated[tuple[Sha256, ...], BeforeValidator(_split)] = Field(
+        (),
+        description="SHA-256 hashes, separated by commas, of the keys with which models may be loaded and unloaded "
+        "over HTTP; none: not possible.",
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="`auto`: `console` on a terminal, `json` lines otherwise."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe log lines that are written."
+    )
+
+
+def read_settings(environment: Mapping[str, str], options: Mapping[str, str]) -> Settings:
+    """Return the settings of the environment, overridden by the command-line options (by setting name).
+
+    Raises `SettingsError`, one line naming the variable or option, for an unknown or invalid one.
+    """
+    variables = {key: value for key, value in environment.items() if key.startswith(ENV_PREFIX)}
+    values = {key.removeprefix(ENV_PREFIX).lower(): value for key, value in variables.items()}
+    try:
+        return Settings.model_validate({**values, **options})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = str(problem["loc"][0])
+        source = option_name(name) if name in options else ENV_PREFIX + name.upper()
+        known = name in Settings.model_fields
+        raise SettingsError(f"{source}: {problem['msg'] if known else 'there is no such setting'}") from error
+
+
+def option_name(setting: str) -> str:
+    """Return the command-line option of a setting: `--models-dir` for `models_dir`."""
+    return "--" + setting.replace("_", "-")
+
+
+def settings_table() -> str:
+    """Return the settings as rows of a Markdown table."""
+    return "\n".join(
+        f"| `{ENV_PREFIX}{name.upper()}` | `{option_name(name)}` | "
+        f"{'–' if field.default in (None, ()) else f'`{field.default}`'} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    )

@@ -1,0 +1,238 @@
+"""A rewired graph has our names and nothing that it does not need, and computes what it did."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from softmaxd.adding.graphs import Heads, Source, opset, read, rewire, show_softmax_inputs
+from softmaxd.models.engine import KINDS, Engine
+from softmaxd.models.model import DTYPES, Array, Datatype
+from tests.conftest import MODELS
+from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
+
+ROWS = np.array([[1, 2], [-3, 0.5], [0, 0]], dtype=np.float32)
+SOURCE = Source("x", "float", 2, None)
+SCORES = Heads("scores", None, 3, are_float32=True)
+
+
+def answers(graph: onnx.ModelProto, source: Source, heads: Heads) -> dict[str, Array]:
+    """Return what the rewired graph gives for `ROWS`."""
+    rewire(graph, source, heads)
+    onnx.checker.check_model(graph, full_check=True)
+    engine = Engine(graph.SerializeToString(), device="cpu")
+    assert engine.inputs == {"features": ("tensor(float)", ["n", source.width])}
+    assert engine.outputs == {name: ("tensor(float)", ["n", heads.classes]) for name in ("logits", "probabilities")}
+    return engine.run(ROWS)
+
+
+def softmax(logits: Array) -> Array:
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def test_logits_get_a_softmax() -> None:
+    outputs = answers(logits_only(), SOURCE, SCORES)
+
+    assert np.allclose(outputs["logits"], ROWS @ WEIGHTS, atol=1e-6)
+    assert np.allclose(outputs["probabilities"], softmax(ROWS @ WEIGHTS), atol=1e-6)
+
+
+def test_probabilities_get_their_logarithm_which_is_finite_for_0() -> None:
+    nodes = [node("Constant", "", "p", value=numpy_helper.from_array(np.array([[1, 0, 1e-40]], np.float32)))]
+    nodes += [node("MatMul", "x w", "s"), node("Mul", "s zero", "z"), node("Add", "z p", "scores")]
+    constants = {"w": WEIGHTS, "zero": np.zeros(1, np.float32)}
+    graph = model(nodes, outputs=[tensor("scores", ["n", 3])], constants=constants)
+
+    outputs = answers(graph, SOURCE, Heads(None, "scores", 3, are_float32=True))
+
+    assert np.allclose(outputs["probabilities"], [1, 0, 0])
+    assert np.allclose(outputs["logits"], [0, -87.336, -87.336], atol=1e-3)
+
+
+def test_what_a_softmax_is_given_becomes_an_output_once() -> None:
+    nodes = [node("MatMul", "x w", "s"), node("Softmax", "s", "p"), node("Softmax", "s", "q")]
+    graph = model(nodes, outputs=[tensor(name, ["n", 3]) for name in ("s", "p", "q")])
+
+    found = show_softmax_inputs(graph)
+
+    assert found == {"p": "s", "q": "s"}
+    assert [output.name for output in graph.graph.output] == ["s", "p", "q"]
+
+
+def test_what_the_outputs_do_not_need_is_dropped() -> None:
+    graph = logits_only()
+    names = numpy_helper.from_array(np.array(["a", "b", "c"], dtype=object), "names")
+    graph.graph.initializer.append(names)
+    graph.graph.node.extend(
+        [
+            node("ArgMax", "scores", "best", axis=1, keepdims=0),
+            node("ArrayFeatureExtractor", "names best", "label", domain="ai.onnx.ml"),
+        ]
+    )
+
+    answers(graph, SOURCE, SCORES)
+
+    assert [each.op_type for each in graph.graph.node] == ["MatMul", "Softmax"]
+    assert [each.name for each in graph.graph.initializer] == ["w"]
+
+
+@pytest.mark.parametrize("name", ["features", "logits", "probabilities", "softmaxd_held", "softmaxd_logits"])
+@pytest.mark.parametrize("kind", ["float", "bool"])
+def test_tensors_inside_may_have_our_names(name: str, kind: str) -> None:
+    number = TensorProto.DataType.Value(kind.upper())
+    nodes = [
+        node("Cast", "x", name, to=TensorProto.FLOAT),
+        node("Neg", name, "logits_"),
+        node("Neg", "logits_", "y"),
+        node("MatMul", "y w", "scores"),
+    ]
+    graph = model(nodes, inputs=[tensor("x", ["n", 2], number)], outputs=[tensor("scores", ["n", 3])])
+
+    outputs = answers(graph, Source("x", kind, 2, None), SCORES)
+
+    rows = slice(2, 3) if kind == "bool" else slice(3)  # the others are no booleans
+    assert np.allclose(outputs["logits"][rows], (ROWS @ WEIGHTS)[rows], atol=1e-6)
+
+
+def test_the_branches_of_an_if_may_have_our_names_and_take_what_is_renamed() -> None:
+    chosen = [tensor("logits", ["n", 3])]
+    branches = {
+        "then_branch": helper.make_graph([node("Add", "probabilities features", "logits")], "then", [], chosen),
+        "else_branch": helper.make_graph([node("Identity", "features", "logits")], "else", [], chosen),
+    }
+    nodes = [
+        node("MatMul", "x w", "features"),
+        node("Neg", "features", "probabilities"),
+        node("Constant", "", "flag", value=numpy_helper.from_array(np.array(False))),
+        node("If", "flag", "scores", **branches),
+    ]
+    graph = model(nodes, outputs=[tensor("scores", ["n", 3])])
+
+    outputs = answers(graph, SOURCE, SCORES)
+
+    assert np.allclose(outputs["logits"], ROWS @ WEIGHTS, atol=1e-6)
+
+
+def test_functions_of_the_file_itself_are_no_custom_operators() -> None:
+    graph = logits_only()
+    graph.graph.node[0].CopyFrom(node("Project", "x w", "scores", domain="own"))
+    body = [node("MatMul", "features logits", "probabilities")]
+    imports = [helper.make_opsetid("", 17)]
+    graph.functions.append(
+        helper.make_function("own", "Project", ["features", "logits"], ["probabilities"], body, imports)
+    )
+    graph.opset_import.append(helper.make_opsetid("own", 1))
+
+    outputs = answers(read(graph.SerializeToString()), SOURCE, SCORES)
+
+    assert np.allclose(outputs["logits"], ROWS @ WEIGHTS, atol=1e-6)
+
+
+def test_constants_that_are_inputs_too_stay_so_as_old_files_need_it() -> None:
+    graph = model(
+        [node("MatMul", "x w", "scores")],
+        inputs=[tensor("w", [2, 3]), tensor("x", ["n", 2]), tensor("unused", [1])],
+        outputs=[tensor("scores", ["n", 3])],
+        constants={"w": WEIGHTS, "unused": np.zeros(1, np.float32)},
+        opset=9,
+    )
+    graph.ir_version = 3
+
+    outputs = answers(graph, SOURCE, SCORES)
+
+    assert [each.name for each in graph.graph.input] == ["features", "w"]
+    assert np.allclose(outputs["logits"], ROWS @ WEIGHTS, atol=1e-6)
+
+
+def test_sparse_constants_are_kept_and_renamed() -> None:
+    values = numpy_helper.from_array(np.array([2.0, 3.0], np.float32), "logits")
+    indices = numpy_helper.from_array(np.array([0, 5], np.int64), "places")
+    graph = model([node("MatMul", "x logits", "scores")], outputs=[tensor("scores", ["n", 3])], constants={})
+    unused = numpy_helper.from_array(np.array([2.0, 3.0], np.float32), "unused")
+    for each in (values, unused):
+        graph.graph.sparse_initializer.append(helper.make_sparse_tensor(each, indices, [2, 3]))
+
+    rewire(graph, SOURCE, SCORES)
+
+    assert [each.values.name for each in graph.graph.sparse_initializer] == ["logits_"]
+
+    outputs = Engine(graph.SerializeToString(), device="cpu").run(ROWS)
+    assert np.allclose(outputs["logits"], ROWS @ np.array([[2, 0, 0], [0, 0, 3]]))
+
+
+def test_a_graph_without_standard_operators_gets_their_opset() -> None:
+    classifier = node(
+        "LinearClassifier",
+        "x",
+        "label scores",
+        domain="ai.onnx.ml",
+        classlabels_ints=[0, 1, 2],
+        coefficients=WEIGHTS.T.ravel().tolist(),
+        intercepts=[0.0] * 3,
+        post_transform="NONE",
+    )
+    graph = model([classifier], outputs=[tensor("scores", ["n", 3])], constants={})
+    del graph.opset_import[0]
+    assert opset(read(graph.SerializeToString())) == 0
+
+    outputs = answers(graph, SOURCE, SCORES)
+
+    assert opset(graph) == 9
+    assert np.allclose(outputs["logits"], ROWS @ WEIGHTS, atol=1e-6)
+
+
+def whole(kind: int) -> onnx.ModelProto:
+    nodes = [node("Cast", "x", "c", to=TensorProto.FLOAT), node("MatMul", "c w", "scores")]
+    return model(nodes, inputs=[tensor("x", ["n", 2], kind)], outputs=[tensor("scores", ["n", 3])])
+
+
+@pytest.mark.parametrize(("row", "is_held"), [([1, 0], True), ([2, 0], False), ([0, 0.5], False), ([0, -1], False)])
+def test_a_number_that_is_no_boolean_gives_nan(row: list[float], is_held: bool) -> None:
+    graph = whole(TensorProto.BOOL)
+    rewire(graph, Source("x", "bool", 2, None), SCORES)
+
+    outputs = Engine(graph.SerializeToString(), device="cpu").run(np.array([[1, 1], row, [0, 0]], np.float32))
+
+    for values in outputs.values():
+        assert np.isfinite(values).all(axis=1).tolist() == [True, is_held, True]
+
+
+@pytest.mark.parametrize("datatype", DTYPES)
+def test_an_input_of_a_type_that_is_served_keeps_it(datatype: Datatype) -> None:
+    graph = exact(datatype)
+    name = KINDS[datatype]
+    assert Source("x", name, 2, None).datatype == datatype
+
+    rewire(graph, Source("x", name, 2, None), Heads("s", "p", 3, are_float32=True))
+
+    onnx.checker.check_model(graph, full_check=True)
+    engine = Engine(graph.SerializeToString(), device="cpu")
+    assert engine.inputs == {"features": (f"tensor({name})", ["n", 2])}
+    assert [each.op_type for each in graph.graph.node] == [each.op_type for each in exact(datatype).graph.node]
+
+
+@pytest.mark.parametrize("kind", ["float16", "bool"])
+def test_an_input_of_another_type_is_served_as_float32(kind: str) -> None:
+    assert Source("x", kind, 2, None).datatype == "FP32"
+
+
+def test_a_rewired_graph_can_be_rewired_again() -> None:
+    graph = whole(TensorProto.BOOL)
+    once = answers(graph, Source("x", "bool", 2, None), SCORES)
+
+    twice = answers(graph, Source("features", "float", 2, None), Heads("logits", "probabilities", 3, are_float32=True))
+
+    assert np.array_equal(once["logits"], twice["logits"], equal_nan=True)
+
+
+def test_of_the_committed_model_what_is_kept_stays_as_it_is() -> None:
+    before = onnx.load(MODELS / "blobs" / "1" / "model.onnx")
+    after = onnx.load(MODELS / "blobs" / "1" / "model.onnx")
+
+    rewire(after, Source("features", "float", 2, None), Heads("logits", "probabilities", 4, are_float32=True))
+
+    assert [output.name for output in after.graph.output] == ["logits", "probabilities"]
+    for kept, had in ((after.graph.node, before.graph.node), (after.graph.initializer, before.graph.initializer)):
+        assert len(kept) > 0
+        assert all(part in had for part in kept)

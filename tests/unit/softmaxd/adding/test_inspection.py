@@ -1,0 +1,263 @@
+"""What a graph computes is found out by running it."""
+
+import re
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from softmaxd.adding.inspection import Findings, _is_softmax, convert, inspect
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import DTYPES, Array, Datatype
+from softmaxd.models.publishing import Refused
+from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
+
+ROWS = np.array([[1, 2], [-3, 5], [0, 0]], dtype=np.float32)
+LOGITS = ROWS @ WEIGHTS
+DENSE, SOFTMAX = node("MatMul", "x w", "s"), node("Softmax", "s", "p")
+S, P = tensor("s", ["n", 3]), tensor("p", ["n", 3])
+LABEL = tensor("label", ["n"], TensorProto.INT64)
+BEST = node("ArgMax", "s", "label", axis=1, keepdims=0)
+ADDED = "logits: added, as ln(probabilities); where a probability is below 1.2e-38, it is -87.3"
+
+
+def softmax(logits: Array) -> Array:
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def answers(graph: onnx.ModelProto, features: list[str] | None = None) -> tuple[Findings, dict[str, Array]]:
+    """Return what was found out, and what the converted graph gives for `ROWS`."""
+    findings = inspect(graph, features)
+    return findings, Engine(convert(graph, findings), device="cpu").run(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("graph", "notes"),
+    [
+        (
+            model([DENSE], outputs=[S]),
+            ["logits: the output s, whose rows do not sum to 1", "probabilities: added, as their softmax"],
+        ),
+        (
+            model([DENSE, SOFTMAX], outputs=[P]),
+            [
+                "logits: inside the graph, s, whose softmax the probabilities are",
+                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+            ],
+        ),
+        (
+            model([DENSE, SOFTMAX], outputs=[P, S]),
+            [
+                "logits: the output s, whose softmax the probabilities are",
+                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+            ],
+        ),
+        (
+            model([DENSE, node("LogSoftmax", "s", "p")], outputs=[P]),
+            ["logits: the output p, whose rows do not sum to 1", "probabilities: added, as their softmax"],
+        ),
+        (
+            model(
+                [DENSE, node("Softmax", "s", "q"), node("Identity", "q", "i"), node("Cast", "i", "p", to=1), BEST],
+                outputs=[LABEL, P],
+            ),
+            [
+                "logits: inside the graph, s, whose softmax the probabilities are",
+                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+                "left out: label",
+            ],
+        ),
+        (
+            model([DENSE, SOFTMAX, node("Tanh", "s", "hidden")], outputs=[tensor("hidden", ["n", 3]), P]),
+            [
+                "logits: inside the graph, s, whose softmax the probabilities are",
+                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+                "left out: hidden",
+            ],
+        ),
+        (
+            model([DENSE, node("Exp", "s", "e"), node("LpNormalization", "e", "p", axis=1, p=1)], outputs=[P]),
+            [
+                ADDED,
+                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+            ],
+        ),
+    ],
+)
+def test_it_finds_logits_and_probabilities_or_adds_them(graph: onnx.ModelProto, notes: list[str]) -> None:
+    findings, outputs = answers(graph)
+
+    assert list(findings.notes) == ["features: the input x, float32 [n, 2]", *notes]
+    assert np.allclose(outputs["probabilities"], softmax(LOGITS), atol=1e-6)
+    assert np.allclose(softmax(outputs["logits"]), softmax(LOGITS), atol=1e-6)
+
+
+def test_a_softmax_of_the_features_themselves_is_found() -> None:
+    findings, outputs = answers(model([node("Softmax", "x", "p")], outputs=[tensor("p", ["n", 2])], constants={}))
+
+    assert findings.notes[1].startswith("logits: added")
+    assert np.allclose(outputs["probabilities"], softmax(ROWS), atol=1e-6)
+
+
+def test_a_softmax_along_the_rows_is_noticed_though_probabilities_are_made_of_it() -> None:
+    nodes = [DENSE, node("Softmax", "s", "q", axis=0), node("LpNormalization", "q", "p", axis=1, p=1)]
+
+    with pytest.raises(Refused, match="its answer to a row depends on the other rows"):
+        inspect(model(nodes, outputs=[P]), None)
+
+
+@pytest.mark.parametrize("kind", ["float16", "double"])
+def test_outputs_of_other_float_types_become_float32(kind: str) -> None:
+    number = TensorProto.DataType.Value(kind.upper())
+    nodes = [DENSE, node("Cast", "s", "t", to=number)]
+
+    findings, outputs = answers(model(nodes, outputs=[tensor("t", ["n", 3], number)]))
+
+    assert findings.heads.logits == "t"
+    assert np.allclose(outputs["logits"], LOGITS, atol=1e-2)
+    assert outputs["probabilities"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("float", "float32 [n, 2]"),
+        ("double", "float64 [n, 2]"),
+        ("float16", "float16 [n, 2]; served as float32, and rounded to float16"),
+        ("int8", "int8 [n, 2]"),
+        ("uint16", "uint16 [n, 2]"),
+        ("int32", "int32 [n, 2]"),
+        ("int64", "int64 [n, 2]"),
+        ("bool", "bool [n, 2]; served as float32, and a row with a number other than 0 and 1 is refused"),
+    ],
+)
+def test_every_type_of_numbers_is_taken(kind: str, words: str) -> None:
+    nodes = [node("Cast", "x", "f", to=TensorProto.FLOAT), node("MatMul", "f w", "s")]
+    graph = model(nodes, inputs=[tensor("x", ["n", 2], TensorProto.DataType.Value(kind.upper()))], outputs=[S])
+    findings = inspect(graph, None)
+    rows = np.array([[0, 1], [1, 1]], findings.rows.dtype)
+
+    outputs = Engine(convert(graph, findings), device="cpu").run(rows)
+
+    assert findings.notes[0] == f"features: the input x, {words}"
+    assert np.allclose(outputs["logits"], rows @ WEIGHTS, atol=1e-6)
+
+
+@pytest.mark.parametrize("datatype", DTYPES)
+def test_a_graph_is_tried_and_answers_in_its_own_type(datatype: Datatype) -> None:
+    original = Engine(exact(datatype).SerializeToString(), device="cpu")
+    graph = exact(datatype)
+    findings = inspect(graph, None)
+
+    converted = Engine(convert(graph, findings), device="cpu").run(findings.rows)
+
+    expected = original.run(findings.rows)
+    assert findings.source.datatype == datatype
+    assert findings.rows.dtype == DTYPES[datatype]
+    assert converted["logits"].tobytes() == expected["s"].tobytes()
+    assert converted["probabilities"].tobytes() == expected["p"].tobytes()
+
+
+def test_logits_that_are_never_finite_are_replaced() -> None:
+    nodes = [DENSE, node("Add", "s mask", "m"), node("Softmax", "m", "p")]
+    mask = np.array([-np.inf, 0, 0], np.float32)
+
+    findings, outputs = answers(model(nodes, outputs=[P], constants={"w": WEIGHTS, "mask": mask}))
+
+    assert findings.heads.logits is None
+    assert np.allclose(outputs["probabilities"][:, 1:], softmax(LOGITS[:, 1:]), atol=1e-6)
+    assert np.isfinite(outputs["logits"]).all()
+
+
+def test_probabilities_that_are_always_equal_are_not_their_own_logits() -> None:
+    nodes = [DENSE, node("Exp", "s", "e"), node("LpNormalization", "e", "p", axis=1, p=1)]
+
+    findings, outputs = answers(model(nodes, outputs=[P], constants={"w": 0 * WEIGHTS}))
+
+    assert findings.heads.logits is None
+    assert np.allclose(outputs["probabilities"], 1 / 3)
+
+
+def test_numbers_that_sum_to_1_are_no_probabilities_when_some_are_negative() -> None:
+    nodes = [
+        node("MatMul", "x u", "s"),
+        node("Tanh", "s", "t"),
+        node("Sub", "one t", "d"),
+        node("Mul", "d half", "h"),
+        node("Concat", "t h h", "y", axis=1),
+    ]
+    constants = {"u": WEIGHTS[:, :1], "one": np.ones(1, np.float32), "half": np.array([0.5], np.float32)}
+
+    findings = inspect(model(nodes, outputs=[tensor("y", ["n", 3])], constants=constants), None)
+
+    assert findings.heads.logits == "y"
+
+
+@pytest.mark.parametrize("where", ["value_info", "output"])
+def test_the_number_of_rows_that_a_graph_was_exported_for_is_no_constant_in_it(where: str) -> None:
+    nodes = [node("MatMul", "x w", "h"), node("Shape", "h", "t"), node("Neg", "h", "m"), node("Reshape", "m t", "s")]
+    graph = model(nodes, inputs=[tensor("x", [1, 2])], outputs=[tensor("s", [1, 3])])
+    getattr(graph.graph, where).append(tensor("h", [1, 3]))
+    if where == "output":
+        graph.graph.node.append(node("Softmax", "s", "p"))
+        graph.graph.output[0].CopyFrom(tensor("p", [1, 3]))
+
+    _, outputs = answers(graph)
+
+    assert np.allclose(outputs["logits"], -LOGITS, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_fixed_number_of_rows_becomes_any_number(rows: int) -> None:
+    graph = model([DENSE], inputs=[tensor("x", [rows, 2])], outputs=[tensor("s", [rows, 3])])
+    graph.graph.value_info.append(tensor("s", [rows, 3]))
+
+    findings, outputs = answers(graph)
+
+    assert findings.notes[0].endswith(f"; it was exported for {rows} at a time, and takes any number of rows")
+    assert np.allclose(outputs["logits"], LOGITS, atol=1e-6)
+
+
+def test_an_unknown_number_of_features_is_that_of_their_names() -> None:
+    graph = model([DENSE], inputs=[tensor("x", ["n", None])], outputs=[S])
+
+    findings, outputs = answers(graph, ["length", "width"])
+
+    assert findings.source.width == 2
+    assert np.allclose(outputs["logits"], LOGITS, atol=1e-6)
+
+
+def test_rows_without_a_finite_answer_do_not_hide_what_the_others_tell() -> None:
+    nodes = [node("Log", "x", "l"), node("MatMul", "l w", "s"), node("Softmax", "s", "p")]
+
+    findings = inspect(model(nodes, outputs=[P]), None)
+
+    assert not np.isfinite(findings.scores).all()
+    assert (findings.heads.logits, findings.heads.probabilities) == ("s", "p")
+
+
+def test_a_changed_graph_that_answered_differently_would_be_refused() -> None:
+    graph = logits_only()
+    findings = inspect(graph, None)
+    (weights,) = graph.graph.initializer
+    weights.CopyFrom(numpy_helper.from_array(WEIGHTS + np.float32(0.01), "w"))
+
+    with pytest.raises(Refused, match="ONNX Runtime gives other logits once the graph is changed"):
+        convert(graph, findings)
+
+
+def test_converting_gives_the_same_bytes_each_time() -> None:
+    first, second = (convert(graph, inspect(graph, None)) for graph in (logits_only(), logits_only()))
+
+    assert first == second
+    assert not re.search(rb"\bscores\b", first)
+
+
+def test_whole_numbers_and_other_shapes_are_no_logits_of_probabilities() -> None:
+    half = np.full((2, 2), 0.5, dtype=np.float32)
+
+    assert _is_softmax(half, np.zeros((2, 2), dtype=np.float32))
+    assert not _is_softmax(half, np.zeros((2, 2), dtype=np.int64))
+    assert not _is_softmax(half, np.zeros((2, 3), dtype=np.float32))

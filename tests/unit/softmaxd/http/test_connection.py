@@ -1,0 +1,328 @@
+"""One connection of the service in this process, over a pair of sockets: the tests say when time passes."""
+
+import ast
+import asyncio
+import inspect
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, NoReturn, cast
+
+import pytest
+import uvicorn
+import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import multiprocess
+
+from softmaxd.errors import ModelNotFound
+from softmaxd.http.connection import Connection
+from softmaxd.http.express import Call
+from softmaxd.http.operation import Reply
+from softmaxd.server import Server, Worker, WorkerServer, new_server
+from softmaxd.settings import Settings
+from tests.conftest import MODELS
+
+BODY = b'{"instances": [[15.2, 0.3]]}'
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+CHUNKED_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+UPGRADE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+LOGITS = b'{"logits": [%s]}' % b",".join([b"1"] * 200_000)  # whose answer is larger than all buffers
+LONG_ANSWER = b"POST /softmax HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(LOGITS), LOGITS)
+
+
+class Client:
+    """A client of one connection, and the service's side of it."""
+
+    def __init__(self, side: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.side = side
+        self.reader = reader
+        self.writer = writer
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not is_so():  # noqa: ASYNC110 - it takes turns of the event loop, in which the service reads
+                await asyncio.sleep(0)
+
+    async def ask(self, *parts: bytes) -> bytes:
+        """Send a request and return the head of its answer, once its body is there too."""
+        self.writer.writelines(parts)
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        await self.reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        return head
+
+    def sweep(self, *times: float) -> None:
+        for now in times:
+            self.side.sweep(now)
+
+    @property
+    def is_open(self) -> bool:
+        return not self.side.transport.is_closing()
+
+
+@asynccontextmanager
+async def connected(server: Server) -> AsyncIterator[Client]:
+    """Connect to a server that is not started: nobody sweeps but the test."""
+
+    def protocol() -> asyncio.Protocol:
+        kind: Any = server.config.http_protocol_class
+        return cast(asyncio.Protocol, kind(config=server.config, server_state=server.server_state, app_state={}))
+
+    ours, theirs = socket.socketpair()
+    _, side = await asyncio.get_running_loop().connect_accepted_socket(protocol, theirs)
+    reader, writer = await asyncio.open_connection(sock=ours)
+    client = Client(cast(Connection, side), reader, writer)
+    try:
+        yield client
+    finally:
+        writer.close()
+        await writer.wait_closed()
+        await client.until(lambda: side not in server.server_state.connections)
+
+
+def run(main: Callable[[Server], Coroutine[Any, Any, None]], express: str = "on") -> None:
+    settings = Settings(
+        models_dir=MODELS, express=express, header_timeout=10, request_timeout=30, keep_alive_timeout=75
+    )
+    server = new_server(Server, settings)
+    server.config.load()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(server))
+
+
+def test_a_fresh_connection_is_closed_without_a_word_after_the_header_timeout() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.sweep(100, 110)
+            assert client.is_open
+            client.sweep(110.1)
+
+            assert await client.reader.read() == b""
+
+    run(main)
+
+
+def test_a_head_has_its_whole_time_from_the_first_sweep_that_sees_it() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.sweep(100)
+            client.writer.write(HEAD[:20])
+            await client.until(lambda: client.side.headers is not None)
+            client.sweep(111, 121)
+            assert client.is_open
+            client.sweep(121.1)
+
+            assert (await client.reader.read()).startswith(b"HTTP/1.1 408 ")
+
+    run(main)
+
+
+@pytest.mark.parametrize("head", [HEAD, CHUNKED_HEAD], ids=["express", "asgi"])
+def test_a_body_has_its_whole_time(head: bytes) -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.sweep(100)
+            client.writer.write(head)
+            await client.until(lambda: client.side.cycle)
+            client.sweep(111, 141)
+            assert client.is_open
+            client.sweep(141.1)
+
+            assert (await client.reader.read()).startswith(b"HTTP/1.1 408 ")
+
+    run(main)
+
+
+def test_an_idle_connection_is_kept_though_none_of_its_heads_was_parsed() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as first, connected(server) as second:
+            await first.ask(HEAD, BODY)
+            second.sweep(100)
+            await second.ask(HEAD, BODY)
+            second.sweep(109, 184)
+            assert second.is_open
+            second.sweep(184.1)
+
+            assert await second.reader.read() == b""
+
+    run(main)
+
+
+def test_a_head_that_is_known_of_a_model_that_has_gone_is_parsed_again() -> None:
+    def gone(_name: str | None, _version: str | None) -> NoReturn:
+        raise ModelNotFound("gone")
+
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            await client.ask(HEAD, BODY)
+            known = client.side.shared.known[HEAD]
+            operation, name, version = known.target
+            client.side.shared.known[HEAD] = replace(known, target=(replace(operation, find=gone), name, version))
+
+            assert (await client.ask(HEAD, BODY)).startswith(b"HTTP/1.1 200 ")
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (UPGRADE, b"200"),
+        (b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+    ],
+)
+def test_what_asks_for_another_protocol_is_answered_in_this_one(head: bytes, status: bytes) -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            assert (await client.ask(head)).split()[1] == status
+
+    run(main)
+
+
+def test_after_its_last_answer_a_connection_is_deaf() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            await client.ask(HEAD, BODY)
+            answered = client.side.cycle
+            client.side.transport.close()
+            client.side.data_received(CHUNKED_HEAD + b"1\r\n{\r\n0\r\n\r\n")
+            client.side.data_received(UPGRADE)
+            client.side.send_400_response("too late")
+            client.sweep(100, 1_000)
+            client.side.answer(cast(Call, answered), Reply(b"a second answer"))
+
+            assert client.side.cycle is answered
+            assert await client.reader.read() == b""
+
+    run(main)
+
+
+def test_a_request_in_the_express_lane_is_answered_before_a_shutdown_and_closes() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.side.data_received(HEAD + BODY)
+            client.side.shutdown()
+
+            answer = await client.reader.read()
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"\r\nconnection: close\r\n" in answer
+
+    run(main)
+
+
+def test_a_body_that_stops_after_its_answer_has_begun_is_cut_off() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.sweep(100)
+            client.writer.write(CHUNKED_HEAD)
+            await client.until(lambda: client.side.cycle)
+            client.side.cycle.response_started = True
+            client.sweep(111, 141.1)
+
+            assert await client.reader.read() == b""
+
+    run(main)
+
+
+def test_a_client_that_reads_nothing_is_cut() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.sweep(100)
+            size = client.side.transport.get_write_buffer_size
+            client.writer.write(LONG_ANSWER)
+            await client.until(lambda: client.side.flow.write_paused)
+            client.sweep(111, 141)
+            assert client.is_open
+            before = size()
+            await client.reader.readexactly(100_000)
+            await client.until(lambda: size() < before)
+            client.sweep(141.1, 171.1)
+            assert client.is_open
+            client.sweep(171.2)
+            assert not client.is_open
+
+    run(main)
+
+
+def test_an_answer_waits_until_the_one_before_it_is_read() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client, asyncio.timeout(10):
+            client.writer.write(LONG_ANSWER + CHUNKED_HEAD + b"0\r\n\r\n")
+            await client.until(lambda: client.side.flow.write_paused)
+            assert not client.side.cycle.response_complete
+
+            answers = bytearray()
+            while not (b"HTTP/1.1 422 " in answers[-1000:] and answers.endswith(b"]}")):
+                answers += await client.reader.read(2**16)
+
+            assert answers.startswith(b"HTTP/1.1 200 ")
+            assert (await client.ask(HEAD, BODY)).startswith(b"HTTP/1.1 200 ")
+
+    run(main)
+
+
+def test_nothing_more_is_read_from_a_client_until_it_has_read() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client, asyncio.timeout(10):
+            client.writer.write(LONG_ANSWER)
+            await client.until(lambda: client.side.flow.read_paused)
+            client.writer.write(HEAD + BODY)
+            answers = bytearray()
+            while b'"model":"blobs"' not in answers[-1000:]:
+                answers += await client.reader.read(2**16)
+
+    run(main)
+
+
+# --- what is used of uvicorn beyond its documentation: a version without one of these names fails here first ---
+
+OF_PROTOCOL = {
+    *("connection_lost", "data_received", "resume_writing", "send_400_response", "_start_asgi_task"),
+    *("on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"),
+    *("on_response_complete", "transport", "flow", "server_state", "parser", "logger"),
+    *("url", "headers", "expect_100_continue", "cycle", "pipeline"),
+}
+OF_FLOW = {"pause_reading", "resume_reading", "write_paused"}
+OF_STATE = {"connections", "default_headers", "total_requests"}
+OF_CYCLE = {"response_complete"}  # and `response_started`, by getattr: a call of the express lane has none
+OF_SERVER = {"handle_exit", "on_tick", "shutdown", "should_exit", "force_exit", "server_state"}
+OF_PROCESS = {"always_pong", "start", "target", "pong", "config", "child_conn", "_server"}
+ASKED_OF_CYCLE = {"response_complete", "keep_alive", "disconnected", "message_event", "body", "more_body"}
+
+
+def names_after(owner: str, *kinds: type) -> set[str]:
+    """Return the names of which the source of these classes asks some owner, `self.flow` for example."""
+    nodes = [node for kind in kinds for node in ast.walk(ast.parse(inspect.getsource(kind)))]
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == owner}
+
+
+def used(base: object, *kinds: type) -> set[str]:
+    """Return what subclasses replace of their base, or ask of it."""
+    asked = names_after("self", *kinds) | names_after("super()", *kinds)
+    return {name for name in asked.union(*map(vars, kinds)) if hasattr(base, name) and not name.startswith("__")}
+
+
+def test_each_name_that_is_used_of_uvicorn_is_there() -> None:
+    async def main(server: Server) -> None:
+        protocol = HttpToolsProtocol(server.config, server.server_state, {})
+        protocol.on_message_begin()  # from here on it has a `url`
+        process = multiprocess.Process(server.config, [])
+
+        assert used(protocol, Connection) == OF_PROTOCOL
+        assert used(uvicorn.Server(server.config), Server, WorkerServer) == OF_SERVER
+        assert used(process, Worker) == OF_PROCESS
+        assert names_after("self.server_state", Connection, Server) == OF_STATE
+        assert names_after("self.flow", Connection) == OF_FLOW
+        async with connected(server) as client:
+            await client.ask(CHUNKED_HEAD, b"0\r\n\r\n")
+            assert all(hasattr(client.side.cycle, name) for name in OF_CYCLE | {"response_started"})
+            assert all(hasattr(client.side.flow, name) for name in OF_FLOW)
+            assert all(hasattr(server.server_state, name) for name in OF_STATE)
+        process.parent_conn.close()
+        process.child_conn.close()
+
+    run(main)
+
+
+def test_uvicorn_asks_nothing_else_of_what_a_call_stands_in_for() -> None:
+    assert names_after("self.cycle", HttpToolsProtocol) == ASKED_OF_CYCLE

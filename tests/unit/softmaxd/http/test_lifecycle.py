@@ -1,0 +1,60 @@
+import asyncio
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from softmaxd.errors import NotReady
+from softmaxd.http.lifecycle import InFlight, Lifecycle
+from softmaxd.metrics.metrics import Metrics
+
+HTTP = {"type": "http"}
+
+
+async def nothing() -> dict[str, object]:
+    return {}
+
+
+async def nowhere(_message: object) -> None:
+    pass
+
+
+def call(app: object, scope: Scope, lifecycle: Lifecycle) -> None:
+    asyncio.run(InFlight(app, lifecycle, Metrics())(scope, nothing, nowhere))  # type: ignore[arg-type]
+
+
+def test_a_request_is_in_flight_until_it_is_answered() -> None:
+    lifecycle = Lifecycle()
+    seen = []
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(lifecycle.in_flight)
+
+    call(app, HTTP, lifecycle)
+    call(app, {"type": "lifespan"}, lifecycle)
+
+    assert (seen, lifecycle.in_flight) == ([1, 0], 0)
+
+
+@pytest.mark.parametrize("draining", [False, True])
+def test_a_request_that_is_given_up_in_a_shutdown_is_no_error(draining: bool) -> None:
+    lifecycle = Lifecycle()
+    lifecycle.draining = draining
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise asyncio.CancelledError
+
+    if draining:
+        call(app, HTTP, lifecycle)
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            call(app, HTTP, lifecycle)
+    assert lifecycle.in_flight == 0
+
+
+def test_while_draining_nothing_new_is_admitted() -> None:
+    lifecycle = Lifecycle()
+    lifecycle.admit()
+    lifecycle.draining = True
+
+    with pytest.raises(NotReady):
+        lifecycle.admit()

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from softmaxd.metrics.drift import PROBABILITIES, ROWS_AT_ONCE, TYPICALITIES, Answers, AnswerTally
+from softmaxd.metrics.tally import Tally
+from softmaxd.models.model import Array, Calibration, Feature, Manifest
+from softmaxd.numerics.trust import quantiles, typicality
+
+LABELS = ("a", "b", "c")
+
+
+def manifest(calibration: Calibration | None) -> Manifest:
+    return Manifest(
+        name="m", version=1, sha256="0" * 64, labels=LABELS, features=(Feature(name="x"),), calibration=calibration
+    )
+
+
+def calibrated(rows: int) -> Calibration:
+    values = tuple(quantiles(np.random.default_rng(1).chisquare(2, rows).astype(np.float32)).tolist())
+    return Calibration(rows=rows, temperature=1.0, scores=values, atypicality=values)
+
+
+def drawn(rows: int, seed: int) -> dict[str, Array]:
+    numbers = np.random.default_rng(seed)
+    return {
+        "probabilities": numbers.dirichlet([0.5] * len(LABELS), rows).astype(np.float32),
+        "atypicality": numbers.chisquare(3, rows).astype(np.float32),
+    }
+
+
+@pytest.mark.parametrize("calibration_rows", [1, 30, 5_000])
+@pytest.mark.parametrize("batches", [[1] * 50, [32, 1, 7], [ROWS_AT_ONCE + 3]])
+def test_batches_are_counted_as_their_rows_would_be(calibration_rows: int, batches: list[int]) -> None:
+    calibration = calibrated(calibration_rows)
+    found = AnswerTally()
+    answers = Answers(manifest(calibration), found)
+    outputs = [drawn(rows, seed) for seed, rows in enumerate(batches)]
+    for batch in outputs:
+        answers.add(batch)
+    answers.count()
+
+    expected = AnswerTally()
+    for batch in outputs:
+        values = typicality(batch["atypicality"], calibration).tolist()
+        for row, value in zip(batch["probabilities"], values, strict=True):
+            expected.labels[LABELS[row.argmax()]] += 1
+            expected.probability.add(float(row.max()))
+            expected.typicality.add(value)
+    assert found.labels == expected.labels
+    assert_same(found.probability, expected.probability)
+    assert_same(found.typicality, expected.typicality)
+
+
+def assert_same(found: Tally, expected: Tally) -> None:
+    assert found.counts == expected.counts
+    assert found.total == pytest.approx(expected.total)
+
+
+def test_rows_are_kept_until_there_are_enough_to_count() -> None:
+    tally = AnswerTally()
+    answers = Answers(manifest(None), tally)
+
+    answers.add(drawn(ROWS_AT_ONCE - 1, 0))
+    assert tally.labels.total() == 0
+    answers.add(drawn(1, 1))
+    assert tally.labels.total() == ROWS_AT_ONCE
+    answers.count()
+    assert tally.labels.total() == ROWS_AT_ONCE
+
+
+def test_rows_whose_answer_was_refused_are_not_counted() -> None:
+    tally = AnswerTally()
+    answers = Answers(manifest(None), tally)
+    answers.add({"probabilities": np.array([[0.2, 0.1, 0.7], [np.nan] * 3], dtype=np.float32)})
+    answers.count()
+
+    assert tally.labels == {"c": 1}
+    assert tally.probability.total == pytest.approx(0.7)
+
+
+def test_rows_that_are_as_atypical_as_can_be_count_as_such() -> None:
+    tally = AnswerTally()
+    answers = Answers(manifest(calibrated(99)), tally)
+    probabilities = np.full((3, 3), 1 / 3, dtype=np.float32)
+    answers.add({"probabilities": probabilities, "atypicality": np.array([np.nan, np.inf, 3e38], dtype=np.float32)})
+    answers.count()
+
+    assert tally.typicality.total == pytest.approx(3 / 100)
+    assert tally.typicality.counts[TYPICALITIES.index(0.01)] == 3
+
+
+def test_what_two_workers_counted_adds_up() -> None:
+    total, tallies = AnswerTally(), [AnswerTally(), AnswerTally()]
+    for seed, tally in enumerate(tallies):
+        answers = Answers(manifest(calibrated(9)), tally)
+        answers.add(drawn(10, seed))
+        answers.count()
+        total.merge(tally)
+
+    assert total.labels.total() == sum(total.probability.counts) == sum(total.typicality.counts) == 20
+    assert len(total.probability.counts) == len(PROBABILITIES) + 1

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from softmaxd.metrics.metrics import ROWS, SECONDS
+from softmaxd.metrics.tally import Tally
+
+
+@pytest.mark.parametrize(
+    ("value", "at_most"), [(0.0, 50e-6), (50e-6, 50e-6), (51e-6, 100e-6), (9.9, 10.0), (10.0, 10.0)]
+)
+def test_a_value_counts_up_to_its_bound(value: float, at_most: float) -> None:
+    tally = Tally(SECONDS)
+    tally.add(value)
+
+    buckets = dict(tally.buckets())
+    assert min(float(bound) for bound, count in buckets.items() if count == 1) == at_most
+    assert buckets["+Inf"] == 1
+    assert tally.total == value
+
+
+def test_a_value_above_all_bounds_counts_only_among_all() -> None:
+    tally = Tally(ROWS)
+    tally.add(1e9)
+
+    assert [count for _, count in tally.buckets()] == [0] * len(ROWS) + [1]
+
+
+def test_many_values_count_as_each_of_them_would() -> None:
+    values = np.random.default_rng(0).integers(0, 20, 100)
+    one_by_one, at_once = Tally((3.0, 5.0, 11.0)), Tally((3.0, 5.0, 11.0))
+    for value in values:
+        one_by_one.add(float(value))
+
+    for part in np.split(values, 2):
+        at_once.add_many([int((part <= bound).sum()) for bound in at_once.bounds], len(part), float(part.sum()))
+
+    assert at_once.buckets() == one_by_one.buckets()
+    assert at_once.total == one_by_one.total

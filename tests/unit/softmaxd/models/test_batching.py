@@ -1,0 +1,323 @@
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from softmaxd.errors import QueueFull, QueueTimeout
+from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, Ran, run_together
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import Array, Outputs
+from tests.conftest import MODELS
+
+
+def double(features: Array) -> dict[str, Array]:
+    return {"doubled": features * 2}
+
+
+def rows(*values: float) -> Array:
+    return np.array(values, dtype=np.float32).reshape(-1, 1)
+
+
+def batcher(
+    run: Callable[[Array], dict[str, Array]] = double,
+    *,
+    inline: bool = True,
+    max_queued_rows: int = 100_000,
+    queue_timeout: float = 60.0,
+) -> Batcher:
+    return Batcher(
+        run,
+        lambda _ran: None,
+        inline=inline,
+        max_queued_rows=max_queued_rows,
+        queue_timeout=queue_timeout,
+    )
+
+
+class Gate:
+    """An engine that waits until it is opened, and keeps the sizes of its batches."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.entered = threading.Event()
+        self.sizes: list[int] = []
+
+    def run(self, features: Array) -> dict[str, Array]:
+        self.sizes.append(len(features))
+        self.entered.set()
+        assert self.opened.wait(10)
+        return double(features)
+
+    async def busy(self) -> None:
+        assert await asyncio.to_thread(self.entered.wait, 10)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(main, debug=True)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_each_request_gets_the_outputs_of_its_own_rows(inline: bool) -> None:
+    async def main() -> None:
+        queue = batcher(inline=inline)
+
+        answers = await asyncio.gather(*(queue.predict(rows(*range(n), n)) for n in range(5)))
+
+        assert [answer["doubled"][-1, 0] for answer in answers] == [0, 2, 4, 6, 8]
+        assert [len(answer["doubled"]) for answer in answers] == [1, 2, 3, 4, 5]
+
+    run(main())
+
+
+def test_requests_of_one_turn_of_the_loop_are_one_batch() -> None:
+    sizes: list[int] = []
+
+    def count(features: Array) -> dict[str, Array]:
+        sizes.append(len(features))
+        return double(features)
+
+    async def main() -> None:
+        queue = batcher(count)
+
+        await asyncio.gather(*(queue.predict(rows(1, 2)) for _ in range(10)))
+        await queue.predict(rows(3))
+
+    run(main())
+
+    assert sizes == [20, 1]
+
+
+def test_rows_gather_while_the_engine_is_busy() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False)
+        first = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        others = [asyncio.create_task(queue.predict(rows(2, 3))) for _ in range(3)]
+        await asyncio.sleep(0)
+
+        gate.opened.set()
+        await asyncio.gather(first, *others)
+
+        assert gate.sizes == [1, 6]
+
+    run(main())
+
+
+def test_a_batch_is_bounded_and_a_larger_request_runs_alone() -> None:
+    sizes: list[int] = []
+
+    def count(features: Array) -> dict[str, Array]:
+        sizes.append(len(features))
+        return double(features)
+
+    async def main() -> None:
+        queue = batcher(count)
+
+        parts = [rows(*range(n)) for n in (MAX_BATCH_ROWS + 1, MAX_BATCH_ROWS - 1, 1, 1)]
+        await asyncio.gather(*(queue.predict(part) for part in parts))
+
+    run(main())
+
+    assert sizes == [MAX_BATCH_ROWS + 1, MAX_BATCH_ROWS, 1]
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_failing_engine_fails_every_request_of_the_batch_and_no_later_one(inline: bool) -> None:
+    def fail_on_negatives(features: Array) -> dict[str, Array]:
+        if (features < 0).any():
+            raise ValueError("negative")
+        return double(features)
+
+    async def main() -> None:
+        queue = batcher(fail_on_negatives, inline=inline)
+
+        failed = await asyncio.gather(queue.predict(rows(1)), queue.predict(rows(-1)), return_exceptions=True)
+        later = await queue.predict(rows(4))
+
+        assert [str(error) for error in failed] == ["negative", "negative"]
+        assert later["doubled"].tolist() == [[8]]
+
+    run(main())
+
+
+def test_an_engine_that_answers_the_wrong_number_of_rows_fails_the_batch() -> None:
+    async def main() -> None:
+        queue = batcher(lambda features: {"doubled": features[:-1]})
+
+        with pytest.raises(RuntimeError, match="gave 1 rows of doubled for 2 rows"):
+            await queue.predict(rows(1, 2))
+
+    run(main())
+
+
+def test_a_cancelled_request_leaves_the_batch_and_its_neighbours_alone() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False)
+        running = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        leaving = asyncio.create_task(queue.predict(rows(2)))
+        staying = asyncio.create_task(queue.predict(rows(3)))
+        await asyncio.sleep(0)
+
+        leaving.cancel()
+        running.cancel()
+        await asyncio.sleep(0)
+        gate.opened.set()
+        answer = await staying
+
+        assert answer["doubled"].tolist() == [[6]]
+        assert gate.sizes == [1, 1]
+        assert leaving.cancelled()
+        assert running.cancelled()
+
+    run(main())
+
+
+def test_when_all_have_left_the_next_request_is_answered() -> None:
+    async def main() -> None:
+        queue = batcher()
+        leaving = asyncio.create_task(queue.predict(rows(1)))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.sleep(0)
+
+        answer = await queue.predict(rows(2))
+
+        assert answer["doubled"].tolist() == [[4]]
+
+    run(main())
+
+
+def test_a_full_queue_says_so_at_once_and_takes_rows_again_later() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False, max_queued_rows=3)
+        running = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        waiting = asyncio.create_task(queue.predict(rows(1, 2)))
+        await asyncio.sleep(0)
+
+        with pytest.raises(QueueFull, match="2 rows are waiting"):
+            await queue.predict(rows(1, 2))
+        gate.opened.set()
+        await asyncio.gather(running, waiting)
+
+        assert len((await queue.predict(rows(1, 2, 3)))["doubled"]) == 3
+
+    run(main())
+
+
+def test_rows_that_wait_too_long_are_given_up_while_the_engine_is_still_busy() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False, queue_timeout=0.05)
+        running = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        waiting = [asyncio.create_task(queue.predict(rows(2))) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[1].cancel()
+
+        with pytest.raises(QueueTimeout, match=r"more than 0\.05 s"):
+            await waiting[0]
+        late = asyncio.create_task(queue.predict(rows(3)))
+        await asyncio.sleep(0)
+        gate.opened.set()
+        answers = await asyncio.gather(running, late)
+
+        assert [answer["doubled"].tolist() for answer in answers] == [[[2]], [[6]]]
+        assert gate.sizes == [1, 1]
+
+    run(main())
+
+
+def test_a_deadline_is_kept_for_each_request_by_itself() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False, queue_timeout=0.1)
+        running = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+        first = asyncio.create_task(queue.predict(rows(2)))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(queue.predict(rows(3)))
+
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+        gate.opened.set()
+        await running
+
+        assert [type(outcome) for outcome in outcomes] == [QueueTimeout, QueueTimeout]
+
+    run(main())
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=20))
+def test_any_split_of_rows_gets_them_back_in_order(sizes: list[int]) -> None:
+    every = rows(*range(sum(sizes)))
+    parts = np.split(every, np.cumsum(sizes)[:-1])
+
+    outputs = run_together(double, parts)
+
+    assert [len(output["doubled"]) for output in outputs] == sizes
+    assert np.array_equal(np.concatenate([output["doubled"] for output in outputs]), every * 2)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_tells_of_each_run_how_much_it_was_and_how_long_it_waited(inline: bool) -> None:
+    heard: list[Ran] = []
+
+    async def main() -> None:
+        queue = Batcher(double, heard.append, inline=inline, max_queued_rows=10, queue_timeout=60)
+        await asyncio.gather(queue.predict(rows(1)), queue.predict(rows(2, 3)))
+
+    run(main())
+
+    [ran] = heard
+    assert (ran.requests, ran.rows, ran.failed) == (2, 3, False)
+    assert 0 < ran.first_waited < ran.waited <= 2 * ran.first_waited
+    assert ran.seconds > 0
+
+
+def test_tells_of_a_run_that_failed() -> None:
+    heard: list[Ran] = []
+
+    def fail(_features: Array) -> dict[str, Array]:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        queue = Batcher(fail, heard.append, inline=True, max_queued_rows=10, queue_timeout=60)
+        with pytest.raises(ZeroDivisionError):
+            await queue.predict(rows(1))
+
+    run(main())
+
+    assert [(ran.requests, ran.rows, ran.failed) for ran in heard] == [(1, 1, True)]
+
+
+@pytest.fixture(scope="module")
+def blobs() -> Engine:
+    newest = max((MODELS / "blobs").iterdir(), key=lambda folder: int(folder.name))
+    return Engine(newest / "model.onnx", device="cpu")
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
+def test_the_answer_to_a_row_does_not_depend_on_its_neighbours(blobs: Engine, sizes: list[int], seed: int) -> None:
+    every = np.random.default_rng(seed).uniform(-10, 40, (sum(sizes), 2)).astype(np.float32)
+    parts = np.split(every, np.cumsum(sizes)[:-1])
+    alone = [{name: values.tobytes() for name, values in blobs.run(row[None]).items()} for row in every]
+
+    async def main() -> list[Outputs]:
+        queue = Batcher(blobs.run, lambda *_: None, inline=True, max_queued_rows=10_000, queue_timeout=60.0)
+        return await asyncio.gather(*(queue.predict(part) for part in parts))
+
+    together = asyncio.run(main())
+
+    for name in ("logits", "probabilities"):
+        rows = [row.tobytes() for outputs in together for row in outputs[name]]
+        assert rows == [row[name] for row in alone]

@@ -1,0 +1,47 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from softmaxd.errors import StartupError
+from softmaxd.models.engine import CPU, CUDA, Engine
+from tests.onnx_models import linear
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear().SerializeToString())
+    return path
+
+
+@pytest.fixture
+def cuda_without_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime as it is when it was built with CUDA and the libraries are missing: it quietly takes the CPU."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    quiet: Callable[..., onnxruntime.InferenceSession] = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime,
+        "InferenceSession",
+        lambda path, options, providers, **rest: quiet(path, options, providers=[CPU], **rest),
+    )
+
+
+@pytest.mark.usefixtures("cuda_without_its_libraries")
+def test_auto_takes_the_cpu_where_cuda_does_not_work(model: Path) -> None:
+    assert Engine(model, device="auto").provider == CPU
+
+
+@pytest.mark.usefixtures("cuda_without_its_libraries")
+def test_cuda_is_refused_where_it_does_not_work(model: Path) -> None:
+    with pytest.raises(StartupError, match="no working CUDA"):
+        Engine(model, device="cuda")
+
+
+def test_a_message_of_onnx_runtime_has_no_path(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"")
+
+    with pytest.raises(StartupError, match=r"Load model from model\.onnx failed"):
+        Engine(path)

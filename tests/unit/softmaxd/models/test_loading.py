@@ -1,0 +1,177 @@
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import NodeProto, TensorProto, helper
+
+from softmaxd.adding.inspection import convert, inspect
+from softmaxd.errors import StartupError
+from softmaxd.metrics.metrics import Metrics
+from softmaxd.models import loading
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import DTYPES, Datatype, Feature, Outputs
+from softmaxd.settings import Settings
+from tests.models.small import WEIGHTS, exact, model, node, tensor
+from tests.onnx_models import classifier, linear, publish
+
+
+def test_a_good_version_passes_its_trial(tmp_path: Path) -> None:
+    loading.try_out(publish(tmp_path, 1, linear().SerializeToString()))
+
+
+def test_a_trial_says_why_a_version_fails(tmp_path: Path) -> None:
+    folder = publish(tmp_path, 1, linear().SerializeToString(), digest="0" * 64)
+
+    with pytest.raises(StartupError, match=r"^model\.onnx does not match its manifest"):
+        loading.try_out(folder)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ends the process by signal 11"),
+        ("raise SystemExit(1)", "failed without a word"),
+        ("while True: pass", "takes more than 1 s"),
+    ],
+)
+def test_a_trial_that_ends_badly_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{code}'\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(loading, "TRIAL_SECONDS", 1)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    with pytest.raises(StartupError, match=reason):
+        loading.try_out(tmp_path)
+
+
+SUMS = helper.make_node("Gemm", ["features", "weights", "bias"], ["sums"])
+CONSTANTS = {
+    "weights": np.zeros((2, 3), dtype=np.float32),
+    "bias": np.zeros(3, dtype=np.float32),
+    "five columns": np.array([-1, 5]),
+    "0": np.array([0]),
+    "1": np.array([1]),
+    "3": np.array([3]),
+    "many": np.array([2**40]),
+}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"),
+    [
+        (
+            [
+                helper.make_node("Reshape", ["sums", "five columns"], ["reshaped"]),
+                helper.make_node("Slice", ["reshaped", "0", "3", "1"], ["logits"]),
+            ],
+            "ONNX Runtime cannot run 1 rows",
+        ),
+        ([helper.make_node("Slice", ["sums", "1", "many", "0"], ["logits"])], "it gives 0 rows of logits for 1 rows"),
+    ],
+)
+def test_a_model_that_loads_but_does_not_run_right_is_refused(
+    tmp_path: Path, nodes: list[NodeProto], reason: str
+) -> None:
+    folder = publish(tmp_path, 1, classifier([SUMS, *nodes], CONSTANTS).SerializeToString())
+
+    with pytest.raises(StartupError, match=reason):
+        loading.load(folder, Settings(), Metrics())
+
+
+def test_requests_to_a_model_whose_rows_depend_on_each_other_run_alone(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ReduceMax", ["features"], ["largest"], keepdims=0),
+        helper.make_node("Sub", ["features", "largest"], ["shifted"]),
+        helper.make_node("MatMul", ["shifted", "weights"], ["logits"]),
+    ]
+    weights = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
+    folder = publish(tmp_path, 1, classifier(nodes, {"weights": weights}).SerializeToString())
+    model = loading.load(folder, Settings(), Metrics())
+    rows = [np.array([[value, 1]], dtype=np.float32) for value in (0, 1, 2)]
+
+    async def main() -> list[Outputs]:
+        return await asyncio.gather(*(model.predict(row) for row in rows))
+
+    for row, outputs in zip(rows, asyncio.run(main()), strict=True):
+        assert np.array_equal(outputs["logits"], (row - row.max()) @ weights)
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "FP64", "INT8", "UINT64"])
+@pytest.mark.parametrize(("low", "high"), [(None, None), (0, 0), (5, 1), (-1e300, 1e300), (-1.7e308, 1.7e308)])
+def test_a_model_with_any_ranges_is_tried(
+    tmp_path: Path, low: float | None, high: float | None, datatype: Datatype
+) -> None:
+    features = [Feature(name="x1", min=low, max=high), Feature(name="x2")]
+    folder = publish(tmp_path, 1, in_its_own_type(datatype), features=features, datatype=datatype)
+
+    loading.load(folder, Settings(), Metrics())
+
+
+def in_its_own_type(datatype: Datatype) -> bytes:
+    """Return the file that is served of a classifier whose input has this type."""
+    graph = exact(datatype)
+    return convert(graph, inspect(graph, None))
+
+
+@pytest.mark.parametrize("datatype", DTYPES)
+def test_requests_to_a_model_of_any_type_run_as_one_batch_in_it(tmp_path: Path, datatype: Datatype) -> None:
+    folder = publish(tmp_path, 1, in_its_own_type(datatype), datatype=datatype)
+    rows = [np.array([[value, 1]], DTYPES[datatype]) for value in range(40)]
+    expected = Engine(exact(datatype).SerializeToString(), device="cpu").run(np.concatenate(rows))
+    metrics = Metrics()
+    model = loading.load(folder, Settings(), metrics)
+
+    async def main() -> list[Outputs]:
+        return await asyncio.gather(*(model.predict(row) for row in rows))
+
+    outputs = asyncio.run(main())
+
+    assert np.concatenate([each["logits"] for each in outputs]).tobytes() == expected["s"].tobytes()
+    assert np.concatenate([each["probabilities"] for each in outputs]).tobytes() == expected["p"].tobytes()
+    assert metrics.by_version()["linear", 1].runs == 1
+
+
+def test_a_model_that_knows_only_0_and_1_is_tried_with_these(tmp_path: Path) -> None:
+    look_up = [node("Cast", "x", "place", to=TensorProto.INT64), node("Gather", "table place", "number")]
+    constants = {"table": np.array([0.5, 2], np.float32), "w": WEIGHTS}
+    inputs = [tensor("x", ["n", 2], TensorProto.UINT8)]
+    outputs = [tensor("s", ["n", 3])]
+    graph = model([*look_up, node("MatMul", "number w", "s")], inputs=inputs, outputs=outputs, constants=constants)
+    content = convert(graph, inspect(graph, None))
+    folder = publish(tmp_path, 1, content, features=[Feature(name="x1"), Feature(name="x2")], datatype="UINT8")
+    metrics = Metrics()
+    served = loading.load(folder, Settings(), metrics)
+
+    async def main() -> None:
+        await asyncio.gather(*(served.predict(np.array([[0, 1]], np.uint8)) for _ in range(2)))
+
+    asyncio.run(main())
+
+    assert metrics.by_version()["linear", 1].runs == 1  # with -1 as 255 it would fail, and its requests run alone
+
+
+@pytest.mark.parametrize(
+    ("content", "datatype", "reason"),
+    [
+        (in_its_own_type("INT64"), "FP32", r"features should be tensor(float) [n, 2], but the graph has tensor(int64)"),
+        (
+            in_its_own_type("FP64"),
+            "INT64",
+            r"features should be tensor(int64) [n, 2], but the graph has tensor(double)",
+        ),
+        (in_its_own_type("FP32"), "FP64", r"features should be tensor(double) [n, 2], but the graph has tensor(float)"),
+    ],
+)
+def test_a_graph_whose_input_is_not_of_the_manifests_type_is_refused(
+    tmp_path: Path, content: bytes, datatype: Datatype, reason: str
+) -> None:
+    folder = publish(tmp_path, 1, content, datatype=datatype)
+
+    with pytest.raises(StartupError, match=re.escape(reason)):
+        loading.load(folder, Settings(), Metrics())

@@ -1,0 +1,173 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softmaxd.errors import ModelNotFound, StartupError
+from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.repository import Repository
+from softmaxd.settings import Settings
+from tests.onnx_models import linear, publish
+
+GOOD = linear().SerializeToString()
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    publish(tmp_path / "models", 1, GOOD)
+    return tmp_path / "models"
+
+
+def repository(models: Path, shared: Path | None = None, *, default_model: str | None = None) -> Repository:
+    return Repository(Settings(models_dir=models, default_model=default_model, reload_interval=0), Metrics(), shared)
+
+
+def states(repository: Repository) -> dict[tuple[str, int], str]:
+    return {(version.name, version.version): version.state for version in repository.states()}
+
+
+def test_the_highest_version_answers_by_default(models: Path) -> None:
+    for version in (2, 10):
+        publish(models, version, GOOD)
+
+    found = repository(models)
+
+    assert found.find("linear").manifest.version == 10
+    assert found.find(None).manifest.version == 10
+    assert found.find("linear", "2").manifest.version == 2
+    assert [model.manifest.version for model in found.all()] == [1, 2, 10]
+
+
+@pytest.mark.parametrize("version", ["3", "01", "+1", "1.0", "", "x", "١", "-1"])
+def test_a_version_is_found_by_its_number_alone(models: Path, version: str) -> None:
+    with pytest.raises(ModelNotFound):
+        repository(models).find("linear", version)
+
+
+def test_without_a_default_a_name_is_needed(models: Path) -> None:
+    publish(models, 1, GOOD, name="other")
+    found = repository(models)
+
+    assert found.default is None
+    with pytest.raises(ModelNotFound, match="no default model"):
+        found.find(None)
+
+
+def test_blobs_is_the_default_beside_others(models: Path) -> None:
+    publish(models, 1, GOOD, name="blobs")
+
+    assert repository(models).find(None).manifest.name == "blobs"
+
+
+def test_the_chosen_default_is_missed_when_it_has_gone(models: Path) -> None:
+    publish(models, 1, GOOD, name="other")
+    found = repository(models, default_model="other")
+    ready = found.is_ready
+
+    (models / "other").rename(models / ".gone")
+    found.update()
+
+    assert (ready, found.is_ready, found.default) == (True, False, None)
+
+
+def test_a_model_can_be_unloaded_and_loaded_again(models: Path) -> None:
+    found = repository(models)
+
+    found.unload("linear")
+    unloaded = states(found)
+    with pytest.raises(ModelNotFound):
+        found.find("linear")
+    found.update()
+    found.load("linear")
+
+    assert unloaded == {("linear", 1): "unloaded"}
+    assert states(found) == {("linear", 1): "ready"}
+    assert found.find("linear").run(np.zeros((1, 2), dtype=np.float32))["logits"].tolist() == [[0, 0, 0]]
+
+
+def test_what_one_worker_unloads_the_others_unload_too(models: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    first, second = repository(models, shared), repository(models, shared)
+
+    first.unload("linear")
+    second.update()
+    unloaded = states(second)
+    second.load("linear")
+    first.update()
+
+    assert unloaded == {("linear", 1): "unloaded"}
+    assert states(first) == {("linear", 1): "ready"}
+
+
+def test_a_worker_that_comes_later_unloads_it_from_the_start(models: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    repository(models, shared).unload("linear")
+
+    assert states(repository(models, shared)) == {("linear", 1): "unloaded"}
+
+
+def test_loading_says_why_a_model_cannot_be_served(models: Path) -> None:
+    found = repository(models)
+    publish(models, 1, b"broken", name="other")
+    found.update()
+
+    with pytest.raises(StartupError, match="not an ONNX file"):
+        found.load("other")
+
+
+@pytest.mark.parametrize("change", ["load", "unload"])
+def test_an_unknown_model_can_be_neither_loaded_nor_unloaded(models: Path, change: str) -> None:
+    with pytest.raises(ModelNotFound):
+        getattr(repository(models), change)("nope")
+
+
+def test_a_version_that_is_replaced_by_a_broken_one_goes_on_being_served(models: Path) -> None:
+    found = repository(models)
+    (models / "linear" / "1" / "model.onnx").write_bytes(b"broken")
+
+    found.update()
+
+    (version,) = found.states()
+    assert (version.state, version.model) == ("ready", found.find("linear"))
+    assert "does not match its manifest" in version.reason
+
+
+def test_a_folder_that_is_no_version_is_passed_over(models: Path) -> None:
+    for name in ("notes", "007", "-1", ".2"):
+        (models / "linear" / name).mkdir()
+    (models / "linear" / "5").write_text("a file")
+
+    assert states(repository(models)) == {("linear", 1): "ready"}
+
+
+def test_the_watcher_survives_what_happens_to_the_folder(
+    models: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = Repository(Settings(models_dir=models, reload_interval=0.01), Metrics())
+
+    def fail() -> None:
+        monkeypatch.undo()
+        raise PermissionError("for once")
+
+    monkeypatch.setattr(found, "update", fail)
+    found.watch()
+    found.watch()  # a second call changes nothing
+    publish(models, 2, GOOD)
+    for _ in range(500):
+        if found.find("linear").manifest.version == 2:
+            break
+        found._stop.wait(0.02)
+    found.close()
+
+    assert found.find("linear").manifest.version == 2
+    assert "looking for new models failed" in caplog.text
+
+
+def test_nothing_is_watched_with_an_interval_of_0(models: Path) -> None:
+    found = repository(models)
+    found.watch()
+    found.close()
+
+    assert found._watcher is None

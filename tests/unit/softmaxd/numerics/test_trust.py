@@ -1,0 +1,77 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softmaxd.models.model import MAX_QUANTILES, Calibration
+from softmaxd.numerics.softmax import Floats
+from softmaxd.numerics.trust import most_coverage, prediction_sets, quantiles, typicality
+
+
+def calibrated(values: Floats) -> Calibration:
+    """Return calibration data in which scores and atypicality are the same."""
+    kept = tuple(quantiles(values).tolist())
+    return Calibration(rows=len(values), temperature=1.0, scores=kept, atypicality=kept)
+
+
+def test_a_set_holds_the_labels_as_probable_as_the_true_one_of_the_last_row_that_counts() -> None:
+    calibration = calibrated(np.arange(1.0, 11.0))  # 10 rows: for 70 % the ⌈11 · 0.7⌉ = 8th counts, whose score is 8
+    log_probabilities = np.array([[-0.1, -8.0, -8.1], [-9.0, -9.0, -9.0]])
+
+    assert prediction_sets(log_probabilities, calibration, 0.7).tolist() == [[True, True, False], [False] * 3]
+
+
+@pytest.mark.parametrize(("rows", "coverage", "rank"), [(19, 0.95, 19), (99, 0.07, 7), (9, 0.1, 1), (9, 0.1000001, 2)])
+def test_the_rank_is_that_of_the_decimal_coverage(rows: int, coverage: float, rank: int) -> None:
+    scores = np.arange(1.0, rows + 1)
+    log_probabilities = -np.arange(0.5, rows + 1)[None]
+
+    assert prediction_sets(log_probabilities, calibrated(scores), coverage).sum() == rank
+
+
+def test_a_coverage_for_which_there_are_too_few_rows_gives_all_labels() -> None:
+    calibration = calibrated(np.zeros(18))
+
+    assert most_coverage(calibration) == 18 / 19
+    assert prediction_sets(np.array([[-1e300, 0.0]]), calibration, 0.95).all()
+    assert not prediction_sets(np.array([[-1e300, 0.0]]), calibration, 0.94).all()
+
+
+def test_typicality_is_the_share_of_rows_at_least_as_atypical_itself_among_them() -> None:
+    calibration = calibrated(np.array([1.0, 2.0, 2.0, 5.0]))
+    values = np.array([0.0, 1.0, 1.5, 2.0, 5.0, 5.1, np.inf, np.nan], dtype=np.float32)
+
+    assert (typicality(values, calibration) * 5).tolist() == [5, 5, 4, 4, 2, 1, 1, 1]
+
+
+@given(st.integers(1, 5_000), st.integers(0, 2**32 - 1), st.decimals(0, 1, places=4).filter(lambda c: 0 < c < 1))
+def test_thinned_values_err_on_the_safe_side_by_less_than_a_thousandth(rows: int, seed: int, decimal: float) -> None:
+    values, coverage = np.random.default_rng(seed).normal(size=rows), float(decimal)
+    calibration = calibrated(values)
+    asked = np.random.default_rng(seed + 1).normal(size=50).astype(np.float32)
+
+    exact = (1 + (values[:, None] >= asked).sum(axis=0)) / (rows + 1)
+    given_ = typicality(asked, calibration)
+    assert (given_ >= exact).all()
+    assert (given_ - exact < 1.01 / min(rows, MAX_QUANTILES)).all()
+    if rows <= MAX_QUANTILES:
+        assert given_.tolist() == exact.tolist()
+
+    rank = math.ceil((rows + 1) * Fraction(str(coverage)))
+    held = prediction_sets(-values[:, None], calibration, coverage).sum()
+    assert held >= min(rank, rows)
+    if rank <= rows:
+        assert held - rank <= math.ceil(rows / MAX_QUANTILES) - 1
+
+
+def test_at_most_so_many_values_are_kept_and_the_largest_is_among_them() -> None:
+    values = np.random.default_rng(0).normal(size=12_345)
+
+    kept = quantiles(values)
+
+    assert len(kept) == MAX_QUANTILES
+    assert kept[-1] == values.max()
+    assert set(kept) <= set(values)

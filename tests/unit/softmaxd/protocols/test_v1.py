@@ -1,0 +1,73 @@
+"""What a request to `/v1` cannot cause by itself: every error in its form, and the way to the express lane."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from softmaxd.app import create_app
+from softmaxd.errors import InternalError, InvalidBody, OutputNotFinite, ServiceError, Unroutable
+from softmaxd.http.operation import Targets
+from softmaxd.protocols import v1
+from softmaxd.settings import Settings
+from tests.conftest import MODELS
+
+OTHERS = {InternalError, InvalidBody, OutputNotFinite, Unroutable}  # which are made in another way
+
+
+def errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """Give all classes of errors that have a status."""
+    for each in kind.__subclasses__():
+        yield each
+        yield from errors(each)
+
+
+@pytest.mark.parametrize("kind", sorted(set(errors()) - OTHERS, key=str))
+def test_an_error_keeps_its_status_and_headers(kind: type[ServiceError]) -> None:
+    reply = v1.refuse(kind("why"))
+
+    assert (reply.status, reply.media_type, json.loads(reply.body)) == (
+        kind.status,
+        b"application/json",
+        {"error": "why"},
+    )
+    assert {(name.lower().encode(), value.encode()) for name, value in kind.headers.items()} <= set(reply.headers)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (InvalidBody({"type": "missing", "loc": ["examples"], "msg": "Field required"}), "examples: Field required"),
+        (OutputNotFinite(3), "Row 3 has numbers for which the model's output is not finite"),
+    ],
+)
+def test_what_the_client_did_wrong_is_400(error: ServiceError, sentence: str) -> None:
+    reply = v1.refuse(error)
+
+    assert (reply.status, json.loads(reply.body)) == (400, {"error": sentence})
+
+
+def test_what_the_framework_refuses_keeps_its_status_and_headers() -> None:
+    reply = v1.refuse(Unroutable(405, "No", {"Allow": "POST"}))
+
+    assert (reply.status, json.loads(reply.body)) == (405, {"error": "No"})
+    assert reply.headers == ((b"allow", b"POST"),)
+
+
+def test_a_bug_tells_nothing() -> None:
+    reply = v1.refuse(InternalError())
+
+    assert (reply.status, json.loads(reply.body)) == (500, {"error": "Internal Server Error"})
+
+
+@pytest.mark.parametrize("verb", ["predict", "classify"])
+@pytest.mark.parametrize(("path", "version"), [("/v1/models/blobs", None), ("/v1/models/blobs/versions/1", "1")])
+def test_the_express_lane_knows_the_paths(path: str, version: str | None, verb: str) -> None:
+    targets = Targets(create_app(Settings(models_dir=MODELS)).state.operations)
+
+    found = targets.find(f"{path}:{verb}".encode())
+
+    assert found is not None
+    operation, *names = found
+    assert operation.path.endswith(f":{verb}")
+    assert names == ["blobs", version]

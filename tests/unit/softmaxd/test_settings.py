@@ -1,0 +1,57 @@
+import pytest
+from pydantic import ValidationError
+
+from softmaxd.settings import Settings, SettingsError, option_name, read_settings
+
+
+def test_the_environment_is_read_by_its_prefix() -> None:
+    settings = read_settings({"SOFTMAXD_PORT": "9000", "PORT": "1", "PATH": "/bin"}, {})
+
+    assert settings == Settings(port=9000)
+
+
+def test_an_option_wins_over_the_environment() -> None:
+    assert read_settings({"SOFTMAXD_PORT": "9000"}, {"port": "9001"}).port == 9001
+
+
+def test_a_misspelt_variable_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"^SOFTMAXD_PROT: there is no such setting$"):
+        read_settings({"SOFTMAXD_PROT": "9000"}, {})
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "named"),
+    [
+        ({"SOFTMAXD_PORT": "x"}, {}, "SOFTMAXD_PORT: "),
+        ({}, {"max_rows": "-1"}, "--max-rows: "),
+        ({"SOFTMAXD_QUEUE_TIMEOUT": "inf"}, {}, "SOFTMAXD_QUEUE_TIMEOUT: "),
+        ({"SOFTMAXD_HOST": ""}, {}, "SOFTMAXD_HOST: "),
+    ],
+)
+def test_an_invalid_value_is_named_by_its_source(
+    environment: dict[str, str], options: dict[str, str], named: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{named}"):
+        read_settings(environment, options)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described(name: str) -> None:
+    assert (Settings.model_fields[name].description or "").endswith(".")
+    assert option_name(name) == "--" + name.replace("_", "-")
+
+
+def test_hashes_of_keys_are_separated_by_commas() -> None:
+    settings = read_settings({"SOFTMAXD_ADMIN_KEYS": f"{'a' * 64}, {'0' * 64},"}, {})
+
+    assert settings.admin_keys == ("a" * 64, "0" * 64)
+
+
+def test_a_key_itself_is_not_taken_for_its_hash() -> None:
+    with pytest.raises(SettingsError, match=r"^SOFTMAXD_ADMIN_KEYS: "):
+        read_settings({"SOFTMAXD_ADMIN_KEYS": "secret"}, {})

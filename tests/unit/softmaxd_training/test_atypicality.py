@@ -1,0 +1,113 @@
+"""The distance to the nearest class: its definition, its numbers in float32, and what it is good for."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from scipy.spatial.distance import mahalanobis
+
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import MODEL_FILE, Array
+from softmaxd.models.rowwise import ROWS_TO_TRY, find_way
+from softmaxd.numerics.softmax import Floats
+from softmaxd_training.atypicality import Atypicality
+from softmaxd_training.publish import export
+from softmaxd_training.rows import Rows
+from tests.conftest import MODELS
+
+
+def clouds(count: int, *, offset: float = 0.0, scale: float = 1.0, seed: int = 0) -> Rows:
+    """Draw from three skewed clouds in four dimensions."""
+    chance = np.random.default_rng(seed)
+    classes = np.arange(count) % 3
+    skew = np.eye(4) + 0.4 * np.random.default_rng(99).normal(size=(4, 4))
+    features = chance.normal(size=(count, 4)) @ skew + 5 * np.eye(3, 4)[classes]
+    return Rows((offset + scale * features).astype(np.float32), classes.astype(np.int64))
+
+
+def in_the_graph(atypicality: Atypicality, features: Array, folder: Path) -> Floats:
+    inputs = keras.Input((features.shape[1],), name="features")
+    logits = keras.layers.Dense(2, name="logits")(inputs)
+    export(keras.Model(inputs, keras.layers.Softmax()(logits)), atypicality, folder / "model.onnx")
+    return Engine(folder / "model.onnx", device="cpu").run(features)["atypicality"].astype(np.float64)
+
+
+def test_it_is_the_squared_mahalanobis_distance_to_the_nearest_class() -> None:
+    rows = clouds(3000)
+    features = rows.features.astype(np.float64)
+    means = np.stack([features[rows.classes == index].mean(axis=0) for index in range(3)])
+    precision = np.linalg.inv(np.cov((features - means[rows.classes]).T))
+
+    found = Atypicality.of(rows)(rows.features[:50])
+
+    by_hand = [min(mahalanobis(row, mean, precision) ** 2 for mean in means) for row in features[:50]]
+    assert found == pytest.approx(by_hand, rel=0.02)  # the estimate is shrunk a little
+
+
+def test_a_class_mean_is_the_least_atypical_point() -> None:
+    rows = clouds(300)
+    mean = rows.features[rows.classes == 1].mean(axis=0, dtype=np.float64)
+
+    assert Atypicality.of(rows)(mean[None].astype(np.float32))[0] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("offset", "scale"), [(0.0, 1.0), (4096.0, 1.0), (1e6, 1000.0), (0.0, 1e-20), (0.0, 1e20), (-3e4, 8.0)]
+)
+def test_the_graph_computes_it_in_float32_for_any_offset_and_unit(offset: float, scale: float, tmp_path: Path) -> None:
+    rows, asked = clouds(300, offset=offset, scale=scale), clouds(90, offset=offset, scale=scale, seed=1)
+    atypicality = Atypicality.of(rows)
+
+    found, exact = in_the_graph(atypicality, asked.features, tmp_path), atypicality(asked.features)
+    assert np.max(np.abs(found - exact) / (1 + exact)) < 1e-5
+
+
+@pytest.mark.parametrize("width", [1, 64, 65, 90])
+def test_the_graph_computes_it_for_any_number_of_features(width: int, tmp_path: Path) -> None:
+    chance = np.random.default_rng(width)
+    classes = np.arange(600) % 3
+    rows = Rows((chance.normal(size=(600, width)) + classes[:, None]).astype(np.float32), classes.astype(np.int64))
+    atypicality = Atypicality.of(rows)
+
+    found, exact = in_the_graph(atypicality, rows.features, tmp_path), atypicality(rows.features)
+    assert np.max(np.abs(found - exact) / (1 + exact)) < 1e-5
+
+
+def test_it_is_finite_for_every_finite_row(tmp_path: Path) -> None:
+    rows = clouds(300)
+    signs = np.array(np.meshgrid(*[[-1, 0, 1]] * 4), dtype=np.float32).reshape(4, -1).T
+    away = signs[np.abs(signs).sum(axis=1) > 0]
+    far = np.concatenate([away * np.float32(size) for size in (1e10, 1e19, 1e30, 3.4e38)])
+
+    found = in_the_graph(Atypicality.of(rows), far, tmp_path)
+
+    assert np.isfinite(found).all()
+    assert found.min() > 1e15
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        [[0, 0], [0, 1], [1, 0], [1, 1]],  # the second feature does not depend on the class, the first is the class
+        [[0, 0], [1, 1], [2, 2], [3, 3]],  # twice the same feature
+        [[0, 1], [0, 1], [3, 2], [3, 2]],  # nothing varies within a class
+    ],
+)
+def test_classes_without_spread_have_a_distance(features: list[list[float]], tmp_path: Path) -> None:
+    rows = Rows(np.array(features * 20, dtype=np.float32), np.array([0, 0, 1, 1] * 20))
+    atypicality = Atypicality.of(rows)
+    asked = np.array([*features, [0.5, 0.5], [100, -100]], dtype=np.float32)
+
+    found, exact = in_the_graph(atypicality, asked, tmp_path), atypicality(asked)
+    assert np.max(np.abs(found - exact) / (1 + exact)) < 1e-4
+    assert found[-1] > 100 * found[:4].max() + 100
+
+
+@pytest.mark.parametrize("folder", sorted(MODELS.glob("*/*")), ids=lambda folder: folder.parent.name)
+def test_the_committed_models_answer_a_row_whatever_runs_with_it(folder: Path) -> None:
+    engine = Engine(folder / MODEL_FILE, device="cpu")
+    (_, shape) = engine.inputs["features"]
+    rows = np.random.default_rng(0).normal(size=(ROWS_TO_TRY, int(str(shape[1])))).astype(np.float32)
+
+    assert find_way(engine.run, 10 * rows)[1] == "joined"

@@ -1,0 +1,285 @@
+"""Trains for real, for a few epochs, and loads what was published as the service does."""
+
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.datasets import make_blobs
+
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import Array, Manifest, sha256
+from softmaxd.numerics.softmax import Floats
+from softmaxd_training import blobs, gaussians
+from softmaxd_training.__main__ import main
+from softmaxd_training.publish import logits_of
+from softmaxd_training.rows import Classes, Parts
+from tests.conftest import MODELS, REPOSITORY
+
+SEEDS, EPOCHS = 2, 8  # enough for the least accuracy that is published
+ARGUMENTS = ["blobs", "--seeds", str(SEEDS), "--epochs", str(EPOCHS), "--models"]
+ARTICLE_LOSS = 0.002027
+MAX_PNG_BYTES = 150_000
+
+
+@pytest.fixture(scope="module")
+def data() -> Parts:
+    return blobs.make_data()
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A version folder that `python -m training` has written."""
+    models = tmp_path_factory.mktemp("models")
+
+    assert main([*ARGUMENTS, str(models)]) == 0
+    return models / "blobs" / "1"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+
+
+def fit(data: Parts, seed: int, epochs: int) -> blobs.Run:
+    return blobs.fit(data, seed=seed, epochs=epochs, on_epoch=lambda: None)
+
+
+def mean_loss(logits: Floats | Array, classes: Classes) -> float:
+    """The definition, row by row: log of the sum of exponents, minus the logit of the true class."""
+    rows = zip(logits.astype(float).tolist(), classes.tolist(), strict=True)
+    return math.fsum(math.log(math.fsum(map(math.exp, row))) - row[label] for row, label in rows) / len(classes)
+
+
+def test_the_data_is_the_articles(data: Parts) -> None:
+    features, classes = make_blobs(
+        n_samples=1000, centers=[(15, 0), (15, 15), (0, 15), (30, 15)], cluster_std=1.5, random_state=7
+    )
+
+    parts = (data.test, data.train, data.validation)
+    assert data.counts() == {"train": 600, "validation": 150, "calibration": 1000, "test": 250}
+    assert np.array_equal(np.concatenate([rows.features for rows in parts]), features.astype(np.float32))
+    assert np.array_equal(np.concatenate([rows.classes for rows in parts]), classes)
+
+
+def test_the_calibration_rows_are_drawn_anew_from_the_same_clouds(data: Parts) -> None:
+    features, classes = make_blobs(
+        n_samples=1000, centers=[(15, 0), (15, 15), (0, 15), (30, 15)], cluster_std=1.5, random_state=8
+    )
+
+    assert np.array_equal(data.calibration.features, features.astype(np.float32))
+    assert np.array_equal(data.calibration.classes, classes)
+
+
+def test_training_is_the_articles(data: Parts) -> None:
+    training = np.concatenate([data.train.features, data.validation.features])
+    classes = np.concatenate([data.train.classes, data.validation.classes])
+    tf.config.experimental.enable_op_determinism()  # as in training/; other kernels round in another way
+    keras.utils.set_random_seed(3)
+    article = keras.Sequential(
+        [
+            keras.layers.Dense(12, activation="relu", kernel_initializer="he_uniform"),
+            keras.layers.Dense(8, activation="relu", kernel_initializer="he_uniform"),
+            keras.layers.Dense(4, activation="softmax"),
+        ]
+    )
+    article.build((None, 2))
+    adam = keras.optimizers.Adam(learning_rate=0.001)
+    article.compile(optimizer=adam, loss="categorical_crossentropy", metrics=["accuracy"])
+    one_hot = keras.utils.to_categorical(classes)
+    history = article.fit(training, one_hot, epochs=2, batch_size=5, validation_split=0.2, verbose=0).history
+
+    run = fit(data, seed=3, epochs=2)
+
+    for ours, theirs in zip(run.network.get_weights(), article.get_weights(), strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert run.history["val_loss"] == pytest.approx(history["val_loss"], rel=1e-5)
+    assert run.validation_loss == pytest.approx(history["val_loss"][-1], rel=1e-5)
+
+
+def test_a_version_has_these_files(published: Path) -> None:
+    pictures = ["data.png", "history.png", "regions.png", "reliability.png", "typicality.png"]
+
+    assert sorted(path.name for path in published.parent.iterdir()) == ["1"]
+    assert sorted(path.name for path in published.iterdir()) == [
+        "card.md",
+        *pictures[:2],
+        "manifest.json",
+        "model.onnx",
+        *pictures[2:],
+    ]
+    for name in pictures:
+        content = (published / name).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert len(content) < MAX_PNG_BYTES
+
+
+def test_the_graph_is_what_the_service_loads(published: Path) -> None:
+    engine = Engine(published / "model.onnx", device="cpu")
+
+    assert engine.inputs == {"features": ("tensor(float)", ["n", 2])}
+    assert engine.outputs == {
+        "logits": ("tensor(float)", ["n", 4]),
+        "probabilities": ("tensor(float)", ["n", 4]),
+        "atypicality": ("tensor(float)", ["n"]),
+    }
+
+
+def test_the_published_model_is_the_best_of_its_seeds_by_validation_loss(published: Path, data: Parts) -> None:
+    best = min((fit(data, seed, EPOCHS) for seed in range(SEEDS)), key=lambda run: run.validation_loss)
+    calibration = read_manifest(published).calibration
+    assert calibration is not None
+    outputs = Engine(published / "model.onnx", device="cpu").run(data.test.features)
+    logits = logits_of(best.network, data.test.features) / calibration.temperature
+
+    assert np.abs(outputs["logits"] - logits).max() < 1e-5 * np.abs(logits).max()
+    exponents = np.exp(outputs["logits"].astype(np.float64))
+    assert np.abs(outputs["probabilities"] - exponents / exponents.sum(axis=1, keepdims=True)).max() < 1e-6
+
+
+def test_the_manifest_tells_the_truth(published: Path, data: Parts) -> None:
+    outputs = Engine(published / "model.onnx", device="cpu").run(data.test.features)
+    manifest = read_manifest(published)
+    origin, calibration = manifest.provenance, manifest.calibration
+    assert origin is not None
+    assert calibration is not None
+    chosen = next(run for run in origin.seeds if run.seed == origin.seed)
+
+    assert (manifest.name, manifest.version, manifest.sha256) == ("blobs", 1, sha256(published / "model.onnx"))
+    assert manifest.labels == ("blob-0", "blob-1", "blob-2", "blob-3")
+    assert [feature.name for feature in manifest.features] == ["x1", "x2"]
+    assert [feature.min for feature in manifest.features] == data.train.features.min(axis=0).tolist()
+    assert [feature.max for feature in manifest.features] == data.train.features.max(axis=0).tolist()
+    metrics = manifest.metrics
+    hits = outputs["probabilities"].argmax(axis=1) == data.test.classes
+    assert metrics["test_accuracy"] == chosen.test_accuracy == hits.mean()
+    assert metrics["test_loss"] == pytest.approx(mean_loss(outputs["logits"], data.test.classes), rel=1e-9)
+    unscaled = outputs["logits"].astype(np.float64) * calibration.temperature
+    assert metrics["test_loss_before"] == pytest.approx(mean_loss(unscaled, data.test.classes), rel=1e-9)
+    assert chosen.test_loss == pytest.approx(metrics["test_loss_before"], rel=1e-5)
+    assert metrics["validation_loss"] == min(run.validation_loss for run in origin.seeds)
+    assert metrics["bayes_loss"] == gaussians.bayes_loss(data.test)
+    assert metrics["test_rows"] == 250
+    assert origin.rows == {"train": 600, "validation": 150, "calibration": 1000, "test": 250}
+    assert [run.seed for run in origin.seeds] == [0, 1]
+    assert origin.command == "python -m training blobs --seeds 2 --epochs 8"
+
+
+def test_nothing_names_a_path_of_the_machine(published: Path) -> None:
+    places = [str(folder).encode() for folder in (published.parents[1], REPOSITORY, Path.home(), Path(sys.prefix))]
+
+    for path in published.iterdir():
+        assert not [place for place in places if place in path.read_bytes()]
+
+
+def test_the_card_tells_of_every_seed_and_of_a_figure_that_was_missed(published: Path) -> None:
+    card = (published / "card.md").read_text()
+    manifest = read_manifest(published)
+    assert manifest.provenance is not None
+
+    for run in manifest.provenance.seeds:
+        assert f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} |" in card
+    assert "The article reports" in card
+
+
+def test_the_same_command_gives_the_same_model_as_the_next_version(published: Path, tmp_path: Path) -> None:
+    shutil.copytree(published.parent, tmp_path / "blobs")
+    before = {path.name: path.read_bytes() for path in published.iterdir()}
+    command = [sys.executable, "-m", "softmaxd_training", *ARGUMENTS, str(tmp_path)]
+
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+
+    first, second = read_manifest(published), read_manifest(tmp_path / "blobs" / "2")
+    assert (tmp_path / "blobs" / "2" / "model.onnx").read_bytes() == before["model.onnx"]
+    assert second.metrics == first.metrics
+    assert second.provenance is not None
+    assert first.provenance is not None
+    assert second.provenance.seeds == first.provenance.seeds
+    assert second.version == 2
+    assert {path.name: path.read_bytes() for path in (tmp_path / "blobs" / "1").iterdir()} == before
+    assert result.stdout.endswith(f"published {tmp_path / 'blobs' / '2'}\n")
+    assert [line.partition(" loss ")[0] for line in result.stderr.splitlines()] == [
+        "seed 0: validation",
+        "seed 1: validation",
+    ]
+
+
+def test_a_network_below_the_floor_is_not_published(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = main(["blobs", "--seeds", "1", "--epochs", "1", "--models", str(tmp_path)])
+
+    *_, last = capfd.readouterr().err.splitlines()
+    assert code == 1
+    assert last.startswith("the test accuracy ")
+    assert last.endswith(" is below 97%; nothing was written")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "models").write_text("a file")
+
+    code = main([*ARGUMENTS, str(tmp_path / "models")])
+
+    *_, last = capfd.readouterr().err.splitlines()
+    assert code == 1
+    assert last == f"Not a directory: {tmp_path / 'models' / 'blobs'}; nothing was written"
+
+
+def test_the_committed_model_reaches_the_articles_figures(data: Parts) -> None:
+    folder = MODELS / "blobs" / "1"
+    outputs = Engine(folder / "model.onnx", device="cpu").run(data.test.features)
+    manifest = read_manifest(folder)
+    assert manifest.provenance is not None
+
+    assert (outputs["probabilities"].argmax(axis=1) == data.test.classes).all()
+    assert mean_loss(outputs["logits"], data.test.classes) <= ARTICLE_LOSS
+    assert manifest.sha256 == sha256(folder / "model.onnx")
+    assert manifest.provenance.data_sha256 == blobs.digest(data)
+    assert (manifest.provenance.seed, len(manifest.provenance.seeds)) == (6, 8)
+    assert manifest.provenance.command == "python -m training blobs --seeds 8 --epochs 240"
+
+
+@pytest.mark.parametrize("command", [[], ["blobs"], ["table"], ["example"]])
+def test_help_shows_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+
+    assert stopped.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert re.search(f"example: .*{' '.join(['python -m training', *command])} ", printed)
+
+
+def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+
+    assert stopped.value.code == 2
+    assert "the following arguments are required: command" in capsys.readouterr().err
+
+
+TABLE = ["table", "a.csv", "--target", "b"]
+
+
+@pytest.mark.parametrize(("command", "option"), [(["blobs"], "--seeds"), (["blobs"], "--epochs"), (TABLE, "--epochs")])
+@pytest.mark.parametrize("value", ["0", "-1", "x"])
+def test_counts_below_one_are_refused(
+    command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, option, value])
+
+    assert stopped.value.code == 2
+    assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["-1", "4294967296", "x"])
+def test_a_seed_that_is_none_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*TABLE, "--seed", value])
+
+    assert stopped.value.code == 2
+    assert "--seed" in capsys.readouterr().err

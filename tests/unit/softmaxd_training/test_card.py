@@ -1,0 +1,106 @@
+"""The cards say what the manifests say, whatever is in them."""
+
+import re
+from typing import Any
+
+import pytest
+
+from softmaxd.models.model import Manifest
+from softmaxd_training import card
+from tests.conftest import MODELS
+
+
+def manifest_of(**changed: object) -> Manifest:
+    """Return the manifest of the committed iris model, with something changed."""
+    content = Manifest.model_validate_json((MODELS / "iris" / "1" / "manifest.json").read_bytes()).model_dump()
+    return Manifest.model_validate({**content, **changed})
+
+
+def card_of(**changed: object) -> str:
+    return card.of_table(manifest_of(**changed), file="iris.csv", target="species", epochs=1000, kept=68)
+
+
+def calibration_of(**changed: object) -> dict[str, Any]:
+    calibration = manifest_of().calibration
+    assert calibration is not None
+    return {**calibration.model_dump(), **changed}
+
+
+def evaluation_of(classes: int) -> dict[str, Any]:
+    """Return tables in which one row of each class is taken for the first one, and two of the last for the second."""
+    evaluation = manifest_of().evaluation
+    assert evaluation is not None
+    confusion = [[3] + [0] * (classes - 1), *([1] + [0] * (classes - 1) for _ in range(classes - 1))]
+    confusion[-1][1] = 2
+    return {**evaluation.model_dump(), "confusion": confusion}
+
+
+def test_the_committed_cards_are_what_is_made_of_their_manifests() -> None:
+    assert card_of() == (MODELS / "iris" / "1" / "card.md").read_text()
+
+    blobs = Manifest.model_validate_json((MODELS / "blobs" / "1" / "manifest.json").read_bytes())
+    assert card.of_blobs(blobs, epochs=240, far=(1.0, 1 / 1001)) == (MODELS / "blobs" / "1" / "card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("temperature", "words"),
+    [
+        (1.0, "The temperature is 1: the network is as it was trained."),
+        (0.7, "the temperature 0.7000, which makes every answer surer."),
+        (1.5, "the temperature 1.5000, which makes every answer less sure."),
+        (0.0500001, "It is at the end of what is tried, 0.05 to 20: do not rely on it."),
+        (19.99999, "It is at the end of what is tried, 0.05 to 20: do not rely on it."),
+    ],
+)
+def test_the_card_says_what_the_temperature_does(temperature: float, words: str) -> None:
+    text = " ".join(card_of(calibration=calibration_of(temperature=temperature)).split())
+
+    assert words in text
+    assert ("do not rely" in text) == ("do not rely" in words)
+
+
+@pytest.mark.parametrize("name", ["a|b", "<script>", "[x](y)", "`code`", "_em_", "two\nlines", "*"])
+def test_a_name_stands_for_itself_in_a_table(name: str) -> None:
+    features = [{"name": name, "min": 0.0, "max": 1.0}]
+    (row,) = [line for line in card_of(features=features).splitlines() if line.startswith("| Input |")]
+
+    escaped = re.sub(r"\\(.)", "", row)
+    assert escaped.count("|") == 3
+    assert not re.search(r"[<>\[\]*]|\b_|_\b", escaped.replace("`[n, 1]`", ""))
+    assert re.sub(r"\\(.)", r"\1", row).endswith(f"in the training rows {' '.join(name.split())} 0 to 1 |")
+
+
+def test_snake_case_is_left_as_it_is() -> None:
+    assert card.plain("petal_length") == "petal_length"
+
+
+def test_of_many_classes_the_most_frequent_mistakes_are_shown() -> None:
+    labels = [f"class {number}" for number in range(20)]
+    text = card_of(labels=labels, evaluation=evaluation_of(20))
+
+    _, _, table = text.partition("The most frequent mistakes:\n\n| true | given | rows |\n| --- | --- | ---: |\n")
+    rows = table.partition("\n\n")[0].splitlines()
+    assert rows[:2] == ["| class 19 | class 1 | 2 |", "| class 1 | class 0 | 1 |"]
+    assert len(rows) == 20
+    assert "| class 0 | class 0 |" not in text
+
+
+def test_of_many_features_only_some_are_shown() -> None:
+    text = card_of(features=[{"name": f"f{number}", "min": 0.0, "max": 1.0} for number in range(100)])
+
+    assert "f39 0 to 1, and 60 more, which the manifest has |" in text
+    assert "f40" not in text
+
+
+def test_the_limits_depend_on_the_figures() -> None:
+    metrics = dict(manifest_of().metrics)
+
+    assert "No mistake on 30 rows still allows an error rate of 10.0%" in card_of()
+    assert "No mistake" not in card_of(metrics={**metrics, "test_accuracy": 0.9})
+    assert "30 calibration rows are few" in card_of()
+
+
+def test_lines_of_text_are_short() -> None:
+    for folder in MODELS.glob("*/*"):
+        lines = (folder / "card.md").read_text().splitlines()
+        assert [line for line in lines if len(line) > 120 and not line.startswith(("|", "- "))] == []

@@ -1,0 +1,130 @@
+"""A network's ONNX file answers as the network does, or is not published."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from softmaxd.models.engine import Engine
+from softmaxd.models.publishing import Refused
+from softmaxd_training.atypicality import Atypicality
+from softmaxd_training.blobs import build_network, make_data
+from softmaxd_training.publish import check_drift, divide_logits, export, logits_of
+from softmaxd_training.rows import Parts
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    return make_data()
+
+
+@pytest.fixture(scope="module")
+def atypicality(parts: Parts) -> Atypicality:
+    return Atypicality.of(parts.train)
+
+
+def check(network: keras.Model, atypicality: Atypicality, path: Path, parts: Parts) -> float:
+    return check_drift(Engine(path, device="cpu"), network, atypicality, parts.test.features)
+
+
+def test_the_same_weights_export_to_the_same_bytes(atypicality: Atypicality, tmp_path: Path) -> None:
+    network = build_network()
+    export(network, atypicality, tmp_path / "first.onnx")
+    export(network, atypicality, tmp_path / "second.onnx")
+
+    assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
+
+
+def test_an_exported_network_agrees_with_itself(atypicality: Atypicality, parts: Parts, tmp_path: Path) -> None:
+    network = build_network()
+    export(network, atypicality, tmp_path / "model.onnx")
+
+    assert check(network, atypicality, tmp_path / "model.onnx", parts) <= 1e-6
+
+
+def test_a_file_of_another_network_is_refused(atypicality: Atypicality, parts: Parts, tmp_path: Path) -> None:
+    network = build_network()
+    export(network, atypicality, tmp_path / "model.onnx")
+    network.set_weights([weights + np.float32(1e-3) for weights in network.get_weights()])
+
+    with pytest.raises(Refused, match=r"^training and ONNX Runtime differ by .* in a probability; 1e-06 is allowed$"):
+        check(network, atypicality, tmp_path / "model.onnx", parts)
+
+
+def test_a_file_of_other_logits_with_the_same_probabilities_is_refused(
+    atypicality: Atypicality, parts: Parts, tmp_path: Path
+) -> None:
+    network = build_network()
+    export(network, atypicality, tmp_path / "model.onnx")
+    weights, bias = network.get_layer("logits").get_weights()
+    network.get_layer("logits").set_weights([weights, bias + np.float32(0.1)])
+
+    with pytest.raises(Refused, match="in a logit;"):
+        check(network, atypicality, tmp_path / "model.onnx", parts)
+
+
+def test_a_file_of_another_atypicality_is_refused(atypicality: Atypicality, parts: Parts, tmp_path: Path) -> None:
+    network = build_network()
+    export(network, atypicality, tmp_path / "model.onnx")
+    other = replace(atypicality, means=atypicality.means + 1e-3)
+
+    with pytest.raises(Refused, match="in an atypicality;"):
+        check(network, other, tmp_path / "model.onnx", parts)
+
+
+def test_a_network_of_not_a_number_is_refused(atypicality: Atypicality, parts: Parts, tmp_path: Path) -> None:
+    network = build_network()
+    network.set_weights([weights * np.float32(np.nan) for weights in network.get_weights()])
+    export(network, atypicality, tmp_path / "model.onnx")
+
+    with pytest.raises(Refused, match="differ by nan"):
+        check(network, atypicality, tmp_path / "model.onnx", parts)
+
+
+def test_dividing_the_weights_divides_the_logits(parts: Parts) -> None:
+    network = build_network()
+    before = logits_of(network, parts.test.features)
+
+    divide_logits(network, 1.7)
+
+    assert np.abs(logits_of(network, parts.test.features) * 1.7 - before).max() < 1e-5 * np.abs(before).max()
+
+
+def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    # The child would ignore it if the tests were started in the background; a handler of ours ends with its start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        training = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "softmaxd_training",
+                "blobs",
+                "--epochs",
+                "2",
+                "--seeds",
+                "1000",
+                "--models",
+                str(tmp_path),
+            ],
+            cwd=REPOSITORY,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with training:
+        assert training.stderr is not None
+        first = training.stderr.readline()
+        training.send_signal(signal.SIGINT)
+        rest = [line for line in training.stderr.read().splitlines() if not line.startswith("seed ")]
+
+    assert first.startswith("seed 0: validation loss ")
+    assert (training.returncode, rest) == (130, ["interrupted; no half-written version is left"])
+    assert list(tmp_path.iterdir()) == []

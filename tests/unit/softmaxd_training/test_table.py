@@ -1,0 +1,235 @@
+"""Trains on a table for real, through the command, and loads what was published as the service does."""
+
+import math
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from softmaxd.models.engine import Engine
+from softmaxd.models.loading import try_out
+from softmaxd.models.model import Array, Manifest, sha256
+from softmaxd.numerics.trust import typicality
+from softmaxd_training.__main__ import main
+from softmaxd_training.publish import logits_of
+from softmaxd_training.rows import Parts, Rows
+from softmaxd_training.table import build_network, fit
+from softmaxd_training.tablefile import read_table, split
+from tests.conftest import MODELS, REPOSITORY
+
+ARGUMENTS = ["--target", "species", "--seed", "1", "--epochs", "60"]
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table that `python -m training example iris` prints."""
+    folder = tmp_path_factory.mktemp("iris")
+    command = [sys.executable, "-m", "softmaxd_training", "example", "iris"]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
+    (folder / "iris.csv").write_bytes(result.stdout)
+    return folder / "iris.csv"
+
+
+@pytest.fixture(scope="module")
+def published(iris: Path) -> Path:
+    assert main(["table", str(iris), *ARGUMENTS, "--models", str(iris.parent)]) == 0
+    return iris.parent / "iris" / "1"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+
+
+def parts_of(table: Path, seed: int) -> Parts:
+    return split(read_table(table, "species"), seed)
+
+
+def test_the_example_is_the_data_set_of_scikit_learn(iris: Path) -> None:
+    table = read_table(iris, "species")
+    features, classes = load_iris(return_X_y=True)
+
+    assert table.names == ("sepal_length", "sepal_width", "petal_length", "petal_width")
+    assert table.labels == ("setosa", "versicolor", "virginica")
+    assert np.array_equal(table.rows.features, features.astype(np.float32))
+    assert np.array_equal(table.rows.classes, classes)
+
+
+@pytest.mark.parametrize(("name", "target"), [("wine", "cultivar"), ("breast_cancer", "diagnosis")])
+def test_the_other_examples_can_be_trained_on(
+    name: str, target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["example", name]) == 0
+    (tmp_path / "table.csv").write_text(capsys.readouterr().out)
+
+    assert len(split(read_table(tmp_path / "table.csv", target), 0).calibration) >= 19
+
+
+def test_an_example_whose_reader_has_seen_enough_ends_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        command = [sys.executable, "-m", "softmaxd_training", "example", "wine"]
+        result = subprocess.run(command, cwd=REPOSITORY, stdout=pipe, stderr=subprocess.PIPE, check=False)
+
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_version_has_these_files(published: Path) -> None:
+    assert sorted(path.name for path in published.iterdir()) == [
+        "card.md",
+        "history.png",
+        "manifest.json",
+        "model.onnx",
+        "reliability.png",
+        "typicality.png",
+    ]
+
+
+def test_the_service_takes_it(published: Path) -> None:
+    try_out(published)
+
+
+def test_the_manifest_tells_the_truth_of_the_test_rows(published: Path, iris: Path) -> None:
+    test = parts_of(iris, seed=1).test
+    outputs = Engine(published / "model.onnx", device="cpu").run(test.features)
+    manifest = read_manifest(published)
+    origin = manifest.provenance
+    assert origin is not None
+    given = outputs["probabilities"][np.arange(len(test)), test.classes].astype(float)
+
+    assert (manifest.name, manifest.labels) == ("iris", ("setosa", "versicolor", "virginica"))
+    assert manifest.metrics["test_loss"] == pytest.approx(-math.fsum(np.log(given)) / len(test), rel=1e-4)
+    assert manifest.metrics["test_accuracy"] == (outputs["probabilities"].argmax(axis=1) == test.classes).mean()
+    assert manifest.metrics["shares_loss"] == pytest.approx(math.log(3), abs=1e-3)
+    assert origin.rows == {"train": 75, "validation": 15, "calibration": 30, "test": 30}
+    assert (origin.seed, origin.data_seed, origin.data_sha256) == (1, 1, sha256(iris))
+    assert origin.command == ("python -m training table iris.csv --target species --name iris --seed 1 --epochs 60")
+
+
+def test_the_calibration_is_that_of_the_calibration_rows(published: Path, iris: Path) -> None:
+    rows = parts_of(iris, seed=1).calibration
+    outputs = Engine(published / "model.onnx", device="cpu").run(rows.features)
+    calibration = read_manifest(published).calibration
+    assert calibration is not None
+    given = outputs["probabilities"][np.arange(len(rows)), rows.classes].astype(float)
+
+    assert calibration.rows == len(calibration.scores) == 30
+    assert np.exp(-np.array(calibration.scores)) == pytest.approx(np.sort(given)[::-1], rel=1e-5)
+    assert np.array_equal(calibration.atypicality_array, np.sort(outputs["atypicality"]).astype(float))
+
+
+def test_nothing_names_a_path_of_the_machine(published: Path) -> None:
+    places = [str(folder).encode() for folder in (published.parents[1], REPOSITORY, Path.home(), Path(sys.prefix))]
+
+    for path in published.iterdir():
+        assert not [place for place in places if place in path.read_bytes()]
+
+
+def test_the_card_has_its_figures(published: Path) -> None:
+    card, manifest = (published / "card.md").read_text(), read_manifest(published)
+    assert manifest.evaluation is not None
+    assert manifest.calibration is not None
+
+    for name in ("loss", "brier", "ece"):
+        before, after = manifest.metrics[f"test_{name}_before"], manifest.metrics[f"test_{name}"]
+        assert f"| {before:.4g} | {after:.4g} |" in card
+    assert f"the temperature {manifest.calibration.temperature:.4f}" in " ".join(card.split())
+    for label, counts in zip(manifest.labels, manifest.evaluation.confusion, strict=True):
+        assert f"| {label} | {' | '.join(map(str, counts))} |" in card
+
+
+def test_the_same_command_gives_the_same_model(published: Path, iris: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "softmaxd_training", "table", str(iris), *ARGUMENTS, "--models", str(tmp_path)]
+
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+
+    first, second = read_manifest(published), read_manifest(tmp_path / "iris" / "1")
+    assert (tmp_path / "iris" / "1" / "model.onnx").read_bytes() == (published / "model.onnx").read_bytes()
+    assert (second.metrics, second.calibration, second.evaluation) == (
+        first.metrics,
+        first.calibration,
+        first.evaluation,
+    )
+    figures, place = result.stdout.splitlines()
+    assert figures.startswith("iris version 1: accuracy ")
+    assert place == f"published {tmp_path / 'iris' / '1'}"
+    assert result.stderr == ""
+
+
+def test_a_network_that_learns_nothing_is_not_published(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    chance = random.Random(2)  # noqa: S311 - coins, not keys
+    rows = [f"{chance.gauss(0, 1)},{chance.gauss(0, 1)},{'ab'[number % 2]}" for number in range(100)]
+    (tmp_path / "coins.csv").write_text("\n".join(["x,y,side", *rows]))
+
+    code = main(["table", str(tmp_path / "coins.csv"), "--target", "side", "--models", str(tmp_path), "--epochs", "30"])
+
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert code == 1
+    assert line.startswith("the loss on the test rows, ")
+    assert line.endswith("that of always answering with the labels' shares: nothing was learnt; nothing was written")
+    assert not (tmp_path / "coins").exists()
+
+
+def noisy_rows(count: int, *, seed: int, offset: float = 0.0, scale: float = 1.0) -> Rows:
+    chance = np.random.default_rng(seed)
+    classes = np.arange(count) % 2
+    features = chance.normal(size=(count, 2)) + 2 * classes[:, None]
+    return Rows((offset + scale * features).astype(np.float32), classes.astype(np.int64))
+
+
+def test_training_returns_to_the_epoch_with_the_lowest_validation_loss() -> None:
+    parts = Parts(*(noisy_rows(count, seed=count) for count in (30, 20, 19, 21)))
+
+    run = fit(parts, 2, seed=0, epochs=400, on_epoch=lambda: None)
+
+    losses = run.history["val_loss"]
+    assert len(losses) == run.kept + 50
+    assert run.validation_loss == pytest.approx(min(losses), rel=1e-5)
+    assert losses[run.kept - 1] == min(losses)
+
+
+@pytest.mark.parametrize(("offset", "scale"), [(0.0, 1e-5), (0.0, 1e15), (4096.0, 1.0)])
+def test_neither_unit_nor_offset_of_a_feature_matters(offset: float, scale: float) -> None:
+    plain, other = noisy_rows(50, seed=0), noisy_rows(50, seed=0, offset=offset, scale=scale)
+    networks = []
+    for rows in (plain, other):
+        keras.utils.set_random_seed(0)
+        networks.append((build_network(rows, 2), rows))
+
+    first, second = (logits_of(network, rows.features) for network, rows in networks)
+    # 4096 leaves float32 with 11 bits less: 2.4e-4 of each number, and of the mean and the spread that Keras computes
+    assert np.abs(first - second).max() < 3e-3
+
+
+FAR = {"iris": [[50, -30, 90, 40], [0, 0, 0, 0], [5.1, 3.5, 1.4, 25]], "blobs": [[15, 200], [-100, -100], [15, -40]]}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_the_committed_models_are_sure_far_away_and_their_typicality_is_not(name: str) -> None:
+    folder = MODELS / name / "1"
+    calibration = read_manifest(folder).calibration
+    assert calibration is not None
+    far: Array = np.array(FAR[name], dtype=np.float32)
+
+    outputs = Engine(folder / "model.onnx", device="cpu").run(far)
+
+    assert outputs["probabilities"].max(axis=1).tolist() == pytest.approx([1, 1, 1], abs=0.05)
+    assert typicality(outputs["atypicality"], calibration).tolist() == [1 / (calibration.rows + 1)] * 3
+
+
+def test_the_committed_iris_model_is_what_its_command_makes_of_the_example(iris: Path) -> None:
+    manifest = read_manifest(MODELS / "iris" / "1")
+    origin = manifest.provenance
+    assert origin is not None
+
+    assert origin.data_sha256 == sha256(iris)
+    assert origin.command.startswith("python -m training table iris.csv --target species --name iris ")
+    outputs = Engine(MODELS / "iris" / "1" / "model.onnx", device="cpu").run(parts_of(iris, origin.seed).test.features)
+    hits = outputs["probabilities"].argmax(axis=1) == parts_of(iris, origin.seed).test.classes
+    assert manifest.metrics["test_accuracy"] == hits.mean() >= 0.9

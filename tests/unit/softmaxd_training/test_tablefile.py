@@ -1,0 +1,279 @@
+"""A table that cannot be trained on is refused in one line that says where, and nothing is written."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow.parquet import write_table
+
+from softmaxd_training.__main__ import main
+from softmaxd_training.rows import Parts
+from softmaxd_training.tablefile import Table, read_table, split
+
+ROWS = [(f"{number / 7:.3f}", f"{number % 13}", "ab"[number % 2]) for number in range(100)]
+
+
+def text(*, header: str = "x,y,label", rows: Sequence[tuple[str, ...]] = ROWS) -> str:
+    return "\n".join([header, *(",".join(row) for row in rows)]) + "\n"
+
+
+def with_cell(line: int, column: int, value: str) -> str:
+    """Return the table with another value in a line of the file."""
+    rows = [list(row) for row in ROWS]
+    rows[line - 2][column] = value
+    return text(rows=[tuple(row) for row in rows])
+
+
+def with_labels(*labels: str) -> str:
+    """Return a table whose rows have these labels in turn."""
+    return text(rows=[(x, y, labels[number % len(labels)]) for number, (x, y, _) in enumerate(ROWS)])
+
+
+def table_of(folder: Path, content: str) -> Table:
+    (folder / "plants.csv").write_text(content)
+    return read_table(folder / "plants.csv", "label")
+
+
+REFUSED = {
+    "empty": ("", "plants.csv: it has no header"),
+    "only a header": ("x,y,label\n", "plants.csv: it has no rows"),
+    "no target": (text(header="x,y,species"), "plants.csv: it has no column 'label'; it has 'x', 'y', 'species'"),
+    "semicolons": ("x;y;label\n1;2;a\n", "plants.csv: it has no column 'label'; it has 'x;y;label'"),
+    "only the target": ("label\na\nb\n", "plants.csv: it has no other column than 'label'"),
+    "column without a name": (text(header="x,,label"), "plants.csv: column 2 has no name"),
+    "a name twice": (text(header="x,x,label"), "plants.csv: columns 1 and 2 are both called 'x'"),
+    "a long name": (
+        text(header=f"x,{'y' * 201},label"),
+        "plants.csv: the name of column 2 has 201 characters; 200 are allowed",
+    ),
+    "short row": (
+        with_cell(7, 2, "a").replace("\n0.714,5,a\n", "\n0.714,5\n"),
+        "plants.csv: line 7 has 2 values, but the header has 3",
+    ),
+    "long row": (with_cell(9, 1, "7,7"), "plants.csv: line 9 has 4 values, but the header has 3"),
+    "open quotes": (with_cell(50, 0, '"0.7'), "plants.csv: line 50 is not CSV: unexpected end of data"),
+    "missing value": (with_cell(12, 1, ""), "plants.csv: column 'y', line 12: there is no value"),
+    "blank value": (with_cell(12, 1, "  "), "plants.csv: column 'y', line 12: there is no value"),
+    "missing label": (with_cell(3, 2, ""), "plants.csv: column 'label', line 3: there is no label"),
+    "not a number": (with_cell(4, 0, "tall"), "plants.csv: column 'x', line 4: 'tall' is not a number"),
+    "a number of Python": (with_cell(4, 0, "1_000"), "plants.csv: column 'x', line 4: '1_000' is not a number"),
+    "a long text": (
+        with_cell(4, 0, "t" * 50),
+        f"plants.csv: column 'x', line 4: '{'t' * 39}…' is not a number",
+    ),
+    "not a number's number": (with_cell(5, 0, "nan"), "plants.csv: column 'x', line 5: 'nan' is not finite as float32"),
+    "infinite": (with_cell(5, 0, "-inf"), "plants.csv: column 'x', line 5: '-inf' is not finite as float32"),
+    "beyond float32": (with_cell(101, 1, "3.5e38"), "plants.csv: column 'y', line 101: '3.5e38' is not finite"),
+    "after a text of two lines": (
+        with_cell(3, 1, '"\n3"').replace("0.286,2,a", "0.286,two,a"),
+        "plants.csv: column 'y', line 5: 'two' is not a number",
+    ),
+    "constant column": (
+        text(rows=[(x, "1.50" if len(x) > 4 else "1.5", label) for x, _, label in ROWS]),
+        "plants.csv: column 'y' has the same value in every row, so nothing can be learnt of it",
+    ),
+    "constant while training": (
+        text(rows=[(x, "9" if number == 31 else "1", label) for number, (x, _, label) in enumerate(ROWS)]),
+        "column 'y' has only one value in the training rows, so nothing can be learnt of it",
+    ),
+    "tiny values": (
+        text(rows=[(x, f"{y}e-38", label) for x, y, label in ROWS]),
+        "column 'y' has a standard deviation of 3.5e-38: give it in another unit",
+    ),
+    "one label": (with_labels("a"), "plants.csv: column 'label' has only one label, 'a'; there must be two or more"),
+    "a rare label": (
+        with_cell(20, 2, "c"),
+        "plants.csv: label 'c' of column 'label' has 1 row; each of its 3 labels needs 10",
+    ),
+    "labels like numbers": (
+        with_labels("1", "2", "1.0"),
+        "plants.csv: the labels '1' and '1.0' of column 'label' are one number",
+    ),
+    "a colon": (
+        with_cell(6, 2, "a:b"),
+        "plants.csv: column 'label', line 6: 'a:b' cannot be a label, which has 1 to 200 characters,"
+        " without colons and control characters",
+    ),
+    "a control character": (
+        with_cell(6, 2, "a\x07b"),
+        "plants.csv: column 'label', line 6: 'a\\x07b' cannot be a label",
+    ),
+    "a long label": (with_cell(6, 2, "a" * 201), "plants.csv: column 'label', line 6: "),
+    "few rows": (
+        text(rows=ROWS[:92]),
+        "92 rows are too few: a fifth of them, 18, is for calibration, and a coverage of 95 % needs 19",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_table_is_refused(content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "plants.csv"
+    file.write_text(content)
+
+    code = main(["table", str(file), "--target", "label", "--models", str(tmp_path / "models")])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert code == 1
+    assert line.startswith(message)
+    assert line.endswith("; nothing was written")
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["table", str(tmp_path / "none.csv"), "--target", "label", "--models", str(tmp_path / "models")])
+
+    assert code == 1
+    assert capsys.readouterr().err == f"No such file or directory: {tmp_path / 'none.csv'}; nothing was written\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_of_another_encoding_is_refused(
+    encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "plants.csv"
+    file.write_bytes(with_cell(8, 2, "fougère").encode(encoding))
+
+    code = main(["table", str(file), "--target", "label", "--models", str(tmp_path / "models")])
+
+    line = 8 if encoding == "latin-1" else 1
+    assert code == 1
+    assert capsys.readouterr().err == f"plants.csv: line {line} is not UTF-8; nothing was written\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--name", "my plants"], ["--name", ""], ["--name", "../plants"]])
+def test_a_name_that_the_service_would_refuse_is_refused(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "my plants.csv"
+    file.write_text(text())
+
+    code = main(["table", str(file), "--target", "label", "--models", str(tmp_path / "models"), *arguments])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert code == 1
+    assert line.startswith("a model cannot be called ")
+    assert line.endswith("give another one with --name; nothing was written")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_table_is_read_as_it_stands_there(tmp_path: Path) -> None:
+    rows = [("-1.5e2", " 7 ", f'"{label}"') for label in ("b", "a, or not", "ü") for _ in range(9)]
+    rows += [("0.1", "8", label) for label in ("b", '"a, or not"', "ü")]
+    table = table_of(tmp_path, "\ufeff" + text(header='label,"y 1", x ', rows=[(c, a, b) for a, b, c in rows]) + "\n\n")
+
+    assert table.names == ("y 1", "x")
+    assert table.labels == ("a, or not", "b", "ü")
+    assert table.rows.features[0].tolist() == [-150, 7]
+    assert table.rows.features[-1].tolist() == [np.float32(0.1), 8]
+    assert table.rows.classes.tolist() == [1] * 9 + [0] * 9 + [2] * 9 + [1, 0, 2]
+
+
+def test_lines_of_windows_are_counted_as_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plants.csv").write_bytes(with_cell(12, 1, "").replace("\n", "\r\n").encode())
+
+    assert main(["table", str(tmp_path / "plants.csv"), "--target", "label"]) == 1
+    assert "column 'y', line 12: there is no value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("labels", "order"),
+    [(("10", "9", "-1.5"), ("-1.5", "9", "10")), (("10", "9", "x"), ("10", "9", "x")), (("nan", "2"), ("2", "nan"))],
+)
+def test_labels_are_sorted_and_numbers_by_their_value(
+    labels: tuple[str, ...], order: tuple[str, ...], tmp_path: Path
+) -> None:
+    table = table_of(tmp_path, with_labels(*labels))
+
+    assert table.labels == order
+    assert [order[index] for index in table.rows.classes[: len(labels)]] == list(labels)
+
+
+def parts_of(folder: Path, *, seed: int) -> Parts:
+    return split(table_of(folder, with_labels("a", "a", "a", "b")), seed)
+
+
+def test_the_parts_are_all_rows_once_with_the_labels_in_proportion(tmp_path: Path) -> None:
+    parts = parts_of(tmp_path, seed=3)
+
+    assert parts.counts() == {"train": 50, "validation": 10, "calibration": 20, "test": 20}
+    xs = [x for part in (parts.train, parts.validation, parts.calibration, parts.test) for x in part.features[:, 0]]
+    assert sorted(xs) == sorted(np.float32(x) for x, _, _ in ROWS)
+    counts = [Counter(part.classes.tolist()) for part in (parts.train, parts.calibration, parts.test)]
+    assert [count[1] for count in counts] == [13, 5, 5]
+
+
+def test_the_seed_and_nothing_else_makes_the_parts(tmp_path: Path) -> None:
+    first, again, other = (parts_of(tmp_path, seed=seed).test.features.tolist() for seed in (0, 0, 1))
+
+    assert first == again
+    assert first != other
+
+
+def parquet(path: Path, **columns: list[object]) -> Path:
+    write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_a_parquet_file_gives_the_same_table(tmp_path: Path) -> None:
+    columns: dict[str, list[object]] = {
+        "x": [float(x) for x, _, _ in ROWS],
+        "y": [int(y) for _, y, _ in ROWS],
+        "label": [label for _, _, label in ROWS],
+    }
+    written, read = table_of(tmp_path, text()), read_table(parquet(tmp_path / "plants.parquet", **columns), "label")
+
+    assert (read.names, read.labels) == (written.names, written.labels)
+    assert np.array_equal(read.rows.features, written.rows.features)
+    assert np.array_equal(read.rows.classes, written.rows.classes)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"x": (None, 2.5)}, "plants.parquet: column 'x', row 1: there is no value"),
+        ({"x": (float("nan"), 2.5)}, "plants.parquet: column 'x', row 1: 'nan' is not finite as float32"),
+        ({"y": ("tall", "short")}, "plants.parquet: column 'y', row 1: 'tall' is not a number"),
+        ({"y": (True, False)}, "plants.parquet: column 'y', row 1: 'True' is not a number"),
+        ({"label": (None, 7)}, "plants.parquet: column 'label', row 1: there is no label"),
+        ({}, "plants.parquet: column 'label' has only one label, '7'"),
+    ],
+)
+def test_a_parquet_file_is_refused(
+    changed: dict[str, tuple[object, object]], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns: dict[str, tuple[object, object]] = {"x": (1.5, 2.5), "y": (2, 3), "label": (7, 7), **changed}
+    file = parquet(
+        tmp_path / "plants.parquet", **{name: [first, *[rest] * 9] for name, (first, rest) in columns.items()}
+    )
+
+    code = main(["table", str(file), "--target", "label", "--models", str(tmp_path / "models")])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert code == 1
+    assert line.startswith(message)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_broken_parquet_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plants.parquet").write_bytes(b"PAR1 and then nothing")
+
+    assert main(["table", str(tmp_path / "plants.parquet"), "--target", "label"]) == 1
+    assert capsys.readouterr().err.startswith("plants.parquet: it cannot be read as Parquet: ")
+
+
+def test_without_pyarrow_a_parquet_file_is_refused_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plants.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # what an import of it then finds
+
+    assert main(["table", str(tmp_path / "plants.parquet"), "--target", "label"]) == 1
+    assert capsys.readouterr().err == (
+        "plants.parquet: to read Parquet, install the package pyarrow, or give the table as CSV; nothing was written\n"
+    )

@@ -1,0 +1,205 @@
+"""Evidence that the promises of docs/trust.md hold: over many splits, on fresh rows, and beside the truth.
+
+Every test has a fixed seed, so it passes always or never. The false alarms that are stated are those of its bounds,
+over the choice of that seed.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import beta, betabinom, kstest, norm
+
+from softmaxd.models.engine import Engine
+from softmaxd.models.model import MODEL_FILE, Array, Calibration, Manifest
+from softmaxd.numerics.softmax import Floats, log_softmax
+from softmaxd.numerics.trust import quantiles, typicality
+from softmaxd_training import blobs, gaussians
+from softmaxd_training.atypicality import Atypicality
+from softmaxd_training.calibration import Outputs, calibrate, covered, figures, fit_temperature, mean_loss
+from softmaxd_training.examples import write_example
+from softmaxd_training.publish import Made, divide_logits, make_model
+from softmaxd_training.rows import Parts, Rows
+from softmaxd_training.tablefile import read_table, split
+from tests.conftest import MODELS
+
+COVERAGES = [0.8, 0.9, 0.95, 0.99]
+SPLITS = 300
+
+
+def too_sure(rows: Rows) -> Floats:
+    """Give the logits of a classifier of the clouds that is wrong about their shape, and four times too sure."""
+    stretched: Array = rows.features * np.array([1.1, 0.8], dtype=np.float32)
+    return 4 * gaussians.true_logits(stretched, 6.0)
+
+
+def held_by_sets(rows: Rows, calibration_rows: int, coverage: float) -> int:
+    """Fit the temperature and the sets to the first rows, and return how many of the others are held."""
+    logits, atypicality = too_sure(rows), np.zeros(len(rows), dtype=np.float32)
+    temperature = fit_temperature(logits[:calibration_rows], rows.classes[:calibration_rows])
+    outputs: Outputs = {"logits": (logits / temperature).astype(np.float32), "atypicality": atypicality}
+    first = {name: values[:calibration_rows] for name, values in outputs.items()}
+    calibration = calibrate(first, rows.classes[:calibration_rows], temperature)
+    rest = log_softmax(outputs["logits"][calibration_rows:].astype(np.float64))
+    asked = rows.classes[calibration_rows:]
+    return round(covered(rest, asked, calibration, coverage).measured * len(asked))
+
+
+def assert_lawful(held: list[int], calibration_rows: int, rows: int, coverage: float) -> None:
+    """Compare counts of independent splits with the beta-binomial law of split conformal prediction.
+
+    Their mean is outside in one of 40,000 cases, and so are those that are outside of 95 % of the law.
+    """
+    rank = int(np.ceil(round((calibration_rows + 1) * coverage, 9)))
+    law = betabinom(rows, rank, calibration_rows + 1 - rank)
+    deviations = abs(np.mean(held) - law.mean()) / (law.std() / np.sqrt(len(held)))
+    low, high = law.ppf([0.025, 0.975])
+    inside = law.cdf(high) - law.cdf(low - 1)
+    outliers = sum(not low <= count <= high for count in held)
+
+    assert deviations < norm.ppf(1 - 1.25e-5), f"mean {np.mean(held)}, not {law.mean()}"
+    assert outliers <= len(held) * (1 - inside) + norm.ppf(1 - 2.5e-5) * np.sqrt(len(held) * inside * (1 - inside))
+
+
+@pytest.mark.parametrize("coverage", COVERAGES)
+def test_sets_hold_the_true_label_as_often_as_theory_says_with_the_temperature_fitted_on_the_same_rows(
+    coverage: float,
+) -> None:
+    splits = [gaussians.draw(200 + 400, seed=seed, sigma=6.0) for seed in range(SPLITS)]
+
+    assert_lawful([held_by_sets(rows, 200, coverage) for rows in splits], 200, 400, coverage)
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    """The parts of the table that the committed model was trained on."""
+    path = tmp_path_factory.mktemp("iris") / "iris.csv"
+    with path.open("w") as file:
+        write_example("iris", file)
+    origin = read_manifest("iris").provenance
+    assert origin is not None
+    return split(read_table(path, "species"), origin.seed)
+
+
+def read_manifest(name: str) -> Manifest:
+    return Manifest.model_validate_json((MODELS / name / "1" / "manifest.json").read_bytes())
+
+
+def run(name: str, features: Array) -> Outputs:
+    return Engine(MODELS / name / "1" / MODEL_FILE, device="cpu").run(features)
+
+
+@pytest.mark.parametrize("coverage", COVERAGES[:3])  # 30 rows cannot give 99 %
+def test_sets_of_the_committed_iris_model_hold_as_often_over_splits_of_its_held_out_rows(
+    iris: Parts, coverage: float
+) -> None:
+    features = np.concatenate([iris.calibration.features, iris.test.features])
+    classes = np.concatenate([iris.calibration.classes, iris.test.classes])
+    outputs = run("iris", features)
+    held = []
+    for seed in range(SPLITS):
+        order = np.random.default_rng(seed).permutation(len(classes))
+        first, rest = order[:30], order[30:]
+        calibration = calibrate({name: values[first] for name, values in outputs.items()}, classes[first], 1.0)
+        log_probabilities = log_softmax(outputs["logits"][rest].astype(np.float64))
+        held.append(round(covered(log_probabilities, classes[rest], calibration, coverage).measured * len(rest)))
+
+    assert_lawful(held, 30, 30, coverage)
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Rows:
+    return gaussians.draw(40_000, seed=1_000)
+
+
+@pytest.mark.parametrize("coverage", COVERAGES)
+def test_the_sets_of_the_committed_blobs_model_hold_the_labels_of_fresh_rows(fresh: Rows, coverage: float) -> None:
+    calibration = read_manifest("blobs").calibration
+    assert calibration is not None
+    log_probabilities = log_softmax(run("blobs", fresh.features)["logits"].astype(np.float64))
+    rank = int(np.ceil(round((calibration.rows + 1) * coverage, 9)))
+
+    measured = covered(log_probabilities, fresh.classes, calibration, coverage).measured
+    # with these calibration rows it is one draw from a beta law: outside in one of 10,000 cases
+    low, high = beta(rank, calibration.rows + 1 - rank).ppf([0.5e-4, 1 - 0.5e-4])
+    assert low - 0.002 < measured < high + 0.002  # the 40,000 rows add little: at most 0.002 standard deviations
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.5, 0.9])
+def test_the_typicality_of_fresh_rows_is_spread_evenly_for_the_committed_blobs_model(fresh: Rows, share: float) -> None:
+    calibration = read_manifest("blobs").calibration
+    assert calibration is not None
+    found = typicality(run("blobs", fresh.features)["atypicality"], calibration)
+    rank = int(share * (calibration.rows + 1))
+
+    low, high = beta(rank, calibration.rows + 1 - rank).ppf([0.5e-4, 1 - 0.5e-4])
+    assert low - 0.002 < (found <= share).mean() < high + 0.002
+
+
+def test_typicality_is_uniform_over_seeds_on_rows_that_were_held_out() -> None:
+    measured = Atypicality.of(gaussians.draw(100, seed=0, sigma=6.0))
+    found = []
+    for seed in range(1, 501):
+        distances = measured(gaussians.draw(100, seed=seed, sigma=6.0).features).astype(np.float32)
+        kept = tuple(quantiles(distances[:99].astype(np.float64)).tolist())
+        calibration = Calibration(rows=99, temperature=1, scores=kept, atypicality=kept)
+        found.append(typicality(distances[99:], calibration)[0])
+    steps = np.array(found) * 100
+    between = steps - np.random.default_rng(0).uniform(size=len(steps))  # 1 … 100 become all of (0, 100)
+
+    assert np.abs(steps - np.round(steps)).max() < 1e-9
+    assert kstest(between / 100, "uniform").pvalue > 1e-4
+
+
+def test_the_typicality_of_points_far_from_all_is_below_a_hundredth_where_the_softmax_is_sure() -> None:
+    calibration = read_manifest("blobs").calibration
+    assert calibration is not None
+    outputs = run("blobs", np.array([[15, 200], [-100, -100]], dtype=np.float32))
+
+    assert outputs["probabilities"].max(axis=1).tolist() == pytest.approx([1, 1], abs=5e-4)
+    assert (typicality(outputs["atypicality"], calibration) < 0.01).all()
+
+
+@pytest.fixture(scope="module")
+def overlapping(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A network for clouds that overlap, which is then made three times as sure as it was trained to be."""
+    parts = blobs.make_data(sigma=6.0)
+    trained = blobs.fit(parts, seed=0, epochs=30, on_epoch=lambda: None)
+    divide_logits(trained.network, 1 / 3)
+    path: Path = tmp_path_factory.mktemp("overlapping") / MODEL_FILE
+    return make_model(trained.network, parts, path)
+
+
+def test_calibration_brings_a_network_that_is_too_sure_nearer_to_the_truth(overlapping: Made) -> None:
+    rows = gaussians.draw(20_000, seed=2_000, sigma=6.0)
+    truth = blobs.against_the_truth(overlapping, rows, 6.0)
+    temperature = overlapping.calibration.temperature
+    reached = f"temperature {temperature:.3f}, {truth}"
+
+    assert 2.5 < temperature < 4, reached
+    assert truth["divergence"] < 0.08, reached
+    assert truth["divergence_before"] > 3 * truth["divergence"], reached
+    assert truth["posterior_error"] < 0.1 < truth["posterior_error_before"], reached
+    assert truth["typicality_error"] < 0.15, reached
+
+
+def test_the_loss_above_the_bayes_loss_is_the_divergence_and_falls_with_calibration(overlapping: Made) -> None:
+    rows = gaussians.draw(20_000, seed=2_000, sigma=6.0)
+    truth = blobs.against_the_truth(overlapping, rows, 6.0)
+    logits = overlapping.engine.run(rows.features)["logits"].astype(np.float64)
+    excess = mean_loss(logits, rows.classes) - truth["bayes_loss"]
+    before = mean_loss(logits, rows.classes, 1 / overlapping.calibration.temperature) - truth["bayes_loss"]
+
+    assert excess == pytest.approx(truth["divergence"], abs=0.01), f"{excess:.4f} after, {before:.4f} before"
+    assert before > 3 * excess > 0, f"{excess:.4f} after, {before:.4f} before"
+
+
+def test_calibration_mends_the_calibration_error_of_fresh_rows(overlapping: Made) -> None:
+    rows = gaussians.draw(20_000, seed=2_000, sigma=6.0)
+    logits = overlapping.engine.run(rows.features)["logits"].astype(np.float64)
+    after = figures(logits, rows.classes)
+    before = figures(logits, rows.classes, 1 / overlapping.calibration.temperature)
+
+    assert after["ece"] < 0.03, f"{after}, before {before}"
+    assert before["ece"] > 0.1, f"{after}, before {before}"
+    assert after["brier"] < before["brier"]
