@@ -13,16 +13,12 @@ from softmaxd.errors import ServiceError
 from softmaxd.protocols import v2
 from softmaxd.settings import ENV_PREFIX, Settings, option_name
 from tests.conftest import MODELS, REPOSITORY
-from tests.unit.test_architecture import LAYERS, SERVICE
 
 DOCS = REPOSITORY / "docs"
-API, PROTOCOLS, ARCHITECTURE, SETTINGS = (
-    (DOCS / f"{name}.md").read_text() for name in ("api", "protocols", "architecture", "settings")
-)
+API, PROTOCOLS, SETTINGS = ((DOCS / f"{name}.md").read_text() for name in ("api", "protocols", "settings"))
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 FOLDERS = (REPOSITORY, DOCS, REPOSITORY / "benchmarks")
 PAGES = sorted({*(page for folder in FOLDERS for page in folder.glob("*.md")), *MODELS.rglob("*.md")})
-FILES = sorted(path.relative_to(SERVICE).as_posix() for path in SERVICE.rglob("*.py") if path.stem != "__init__")
 
 
 @pytest.fixture(scope="module")
@@ -122,18 +118,6 @@ def test_every_status_is_in_the_table_of_errors(openapi: dict[str, Any]) -> None
 def test_the_table_of_extensions_begins_with_what_the_server_names() -> None:
     for extension in v2.EXTENSIONS:
         assert f"\n| `{extension}` |" in PROTOCOLS
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_every_file_of_the_service_is_on_the_map(file: str) -> None:
-    assert re.search(rf"^\| `{re.escape(file)}` \| \S", ARCHITECTURE, re.MULTILINE)
-
-
-def test_the_order_of_imports_is_the_one_that_is_tested() -> None:
-    drawn = ARCHITECTURE.partition("## What imports what")[2].partition("\n## ")[0]
-    layers = [set(line.split()) for line in re.findall(r"^ {4}(.+)$", drawn, re.MULTILINE)]
-
-    assert layers == LAYERS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
