@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check format train docs pictures bench bench-peers test-container lock clean
+.PHONY: help run add test check format train docs pictures bench bench-peers bench-before test-container lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ bench: $(VENV)/.test  ## Measure against a constant answer, nginx and a handwrit
 
 bench-peers: $(VENV)/.test  ## Measure against Triton, Ray Serve, MLServer, LitServe and BentoML (makes their environments)
 	$(BIN)/python -m benchmarks.bench --peers
+
+bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECKOUT, in turns
+	$(BIN)/python -m benchmarks.before $(CHECKOUT)
 
 test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
 	$(BIN)/python -m pytest tests/container
