@@ -13,7 +13,7 @@ HOMES = {
     "onnx": {"adding.graphs"},
     "fastapi": {"protocols.native", "protocols.v1", "protocols.v2", "http.asgi", "app"},
     "httptools": {"http.connection"},
-    "uvicorn": {"http.connection", "server"},
+    "uvicorn": {"http.connection", "process", "server"},
     "prometheus_client": {"metrics.metrics"},
     "pythonjsonlogger": {"logs"},
 }

@@ -19,7 +19,8 @@ from softmaxd.errors import ModelNotFound
 from softmaxd.http.connection import Connection
 from softmaxd.http.express import Call
 from softmaxd.http.operation import Reply
-from softmaxd.server import Server, Worker, WorkerServer, new_server
+from softmaxd.process import Server, new_server
+from softmaxd.server import Worker, WorkerServer
 from softmaxd.settings import Settings
 from tests.conftest import MODELS
 
