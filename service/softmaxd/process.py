@@ -1,9 +1,8 @@
-"""One serving process: uvicorn with our connection class, its drain, its sweep and what it takes of the system."""
+"""One serving process: uvicorn with our connection class, drain and sweep, and its memory, files and socket."""
 
 import ctypes
 import logging
 import os
-import resource
 import socket
 import time
 from contextlib import suppress
@@ -20,20 +19,20 @@ from softmaxd.http.connection import Connection
 from softmaxd.http.express import Shared
 from softmaxd.settings import Settings
 
-CLOSE_SECONDS = 1  # for uvicorn to close its connections after the drain
+CLOSE_SECONDS = 1  # uvicorn closes its connections in this time after the drain
 TICKS_BETWEEN_SWEEPS = 5  # half a second
-MAX_FILES = 65536  # open at once, if the system allows it
+MAX_FILES = 65536  # open at the same time, if the system allows it
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-LARGEST_MMAP_THRESHOLD = 32 * 2**20  # that glibc takes
+LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
 KEPT_BYTES = 64 * 2**20
 
 logger = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which on SIGTERM or Ctrl-C first answers what is in flight, and then exits with 0.
+    """uvicorn's server, with a drain: SIGTERM or Ctrl-C lets it answer the requests in flight, then exit with 0.
 
-    While it drains it still accepts connections: `/readyz` and new operations get 503, so a proxy turns away
+    While it drains, it still accepts connections and answers `/readyz` and new operations with 503: a proxy turns away
     without a refused connection. A second signal ends the drain at once.
     """
 
@@ -44,14 +43,14 @@ class Server(uvicorn.Server):
         self._drain_until = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; uvicorn's own version would end the process by the signal."""
+        """Start to drain; uvicorn's own method would let the signal end the process."""
         if self._lifecycle.draining:
             self.force_exit = self.should_exit = True
         self._lifecycle.draining = True
         self._drain_until = time.monotonic() + self._shared.settings.drain_timeout
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: sweep the connections now and then, and leave when the drain is over."""
+        """Sweep the connections now and then, and exit when the drain is over; uvicorn calls it ten times a second."""
         if counter % TICKS_BETWEEN_SWEEPS == 0:
             self._sweep()
         if self._lifecycle.draining:
@@ -67,7 +66,7 @@ class Server(uvicorn.Server):
             connection.sweep(now)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close every connection; one whose request is still in flight is given up."""
+        """Close every connection, and give up the requests that are still in flight."""
         if self._lifecycle.in_flight:
             logger.warning("gave up %d requests that were still in flight", self._lifecycle.in_flight)
             for connection in self.server_state.connections:
@@ -78,7 +77,7 @@ class Server(uvicorn.Server):
     def _save(self) -> None:
         try:
             self._shared.metrics.save()
-        except OSError as error:  # no reason to stop serving
+        except OSError as error:  # the service goes on without them
             logger.warning("cannot save the metrics: %s", error.strerror)
 
 
@@ -86,13 +85,13 @@ AnyServer = TypeVar("AnyServer", bound=Server)
 
 
 def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | None = None) -> AnyServer:
-    """Return a server of this kind, not started, for an application of its own."""
+    """Return a server of this kind with its own application; it is not started yet. Raises `StartupError`."""
     _keep_freed_memory()
     app = create_app(settings, shared_folder)
     shared = Shared(app.state.operations, app.state.refuse, app.state.lifecycle, app.state.metrics, settings)
     config = uvicorn.Config(
         app,
-        http=partial(Connection, shared=shared),  # type: ignore[arg-type] # it is only called
+        http=partial(Connection, shared=shared),  # type: ignore[arg-type] # uvicorn only calls it
         ws="none",
         log_config=None,
         log_level="warning",
@@ -105,25 +104,28 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
 
 
 def _keep_freed_memory() -> None:
-    """Tell glibc to keep what a large request frees for the next one.
+    """Tell glibc to keep the memory that a large request frees for the next one.
 
-    It would give it back to the system, and each page would be cleared and fetched again: 4,000 of them for 100,000
-    rows, a fifth of the time.
+    By default glibc gives it back, and the system clears every page again before the next large request can use it.
     """
-    with suppress(AttributeError):  # another C library
+    with suppress(AttributeError):  # macOS and musl have no mallopt
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
-def raise_limit_of_files() -> None:
-    """Allow more connections than the usual 1,024 open files, which idle clients alone may hold."""
+def allow_many_files() -> None:
+    """Raise the limit of open files, usually 1,024, which idle connections alone can reach."""
+    import resource  # noqa: PLC0415 - Windows has no such module
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    with suppress(ValueError):  # macOS may allow fewer than its own limit says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raises `StartupError`."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address, family=family, backlog=2048)
@@ -133,5 +135,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"

@@ -20,33 +20,34 @@ from softmaxd.errors import StartupError
 from softmaxd.logs import set_up_logs
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.repository import Repository
-from softmaxd.process import Server, listen, new_server, raise_limit_of_files, url_of
+from softmaxd.process import Server, allow_many_files, listen, new_server, url_of
 from softmaxd.settings import Settings
 
-WORKER_PING_SECONDS = 30  # a worker that does not answer its supervisor for so long is killed
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made in it has a name of its own
+WORKER_PING_SECONDS = 30  # the supervisor kills a worker that does not answer a ping in this time
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 
 logger = logging.getLogger(__name__)
 
 
 class WorkerServer(Server):
-    """The server of one worker among several: its supervisor says when to end, or has died itself."""
+    """The server of one worker among several; it ends when its supervisor says so, or has died."""
 
     supervisor = 0  # its process id
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain, once: SIGTERM also comes from what sends it to every process, as systemd does."""
+        """Start to drain; later signals change nothing, because systemd, for one, sends SIGTERM to every process."""
         if not self._lifecycle.draining:
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
+        """Do what every server does, and drain if the supervisor has died."""
         if os.getppid() != self.supervisor and not self._lifecycle.draining:
             self.handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)
 
 
 class WorkersConfig(uvicorn.Config):
-    """What the supervisor hands to each worker."""
+    """The configuration that the supervisor hands to each worker."""
 
     def __init__(self, settings: Settings, shared_folder: Path) -> None:
         super().__init__(
@@ -62,22 +63,23 @@ class WorkersConfig(uvicorn.Config):
 
 
 class Worker(multiprocess.Process):
-    """One worker, as its supervisor sees it; `target` and `pong` run in the worker."""
+    """One worker process: the supervisor calls `start`, and `target` and `pong` run in the worker."""
 
     config: WorkersConfig
 
     def start(self) -> None:
-        """Start it deaf to Ctrl-C, which a terminal sends to every process: the supervisor says when to end."""
-        resource_tracker.ensure_running()  # as the first start would do, and unblock the signal before it forks
+        """Start the worker with Ctrl-C blocked: a terminal sends it to every process, but the supervisor decides."""
+        resource_tracker.ensure_running()  # the first start would run it, which unblocks the signal before the fork
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             super().start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        self.child_conn.close()  # the worker has its own: when it dies, a ping ends at once instead of waiting
+        self.child_conn.close()  # the worker has its own copy; with one left here, a ping to a dead worker would wait
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
-        threading.Thread(target=self.always_pong, daemon=True).start()  # before what may take its time
+        """Serve until the supervisor says to end."""
+        threading.Thread(target=self.always_pong, daemon=True).start()  # first, because loading models takes time
         settings = self.config.settings
         set_up_logs(settings.log_format, settings.log_level)
         try:
@@ -90,32 +92,38 @@ class Worker(multiprocess.Process):
         server.run(sockets)
 
     def pong(self) -> None:
-        """Answer the supervisor, also before there is a server."""
+        """Answer a ping of the supervisor, even before there is a server."""
         self.child_conn.recv()
         self.child_conn.send(self._server is not None and self._server.started)
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; raises `StartupError`."""
-    raise_limit_of_files()
+    if sys.platform == "win32":
+        raise StartupError("softmaxd serve runs on Linux and macOS; on Windows use Docker or WSL")
+    allow_many_files()
     if settings.workers == 1:
-        server = new_server(Server, settings)
-        with listen(settings.host, settings.port) as listener:
-            logger.info("listening on %s", url_of(listener))
-            server.run(sockets=[listener])
+        _serve_alone(settings)
     else:
         _supervise(settings)
     logger.info("stopped")
 
 
+def _serve_alone(settings: Settings) -> None:
+    server = new_server(Server, settings)
+    with listen(settings.host, settings.port) as listener:
+        logger.info("listening on %s", url_of(listener))
+        server.run(sockets=[listener])
+
+
 def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
-    Repository(settings, Metrics())  # what is wrong with them is said once, before there are workers
+    Repository(settings, Metrics())  # logs once, before there are workers, which models are broken
     prefix = f"softmaxd-{os.getpid()}-"
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
     try:
         with listen(settings.host, settings.port) as listener:
-            # the supervisor makes its workers of this name and of no other
+            # the supervisor looks its worker class up by this name
             multiprocess.Process = Worker  # type: ignore[misc]
             supervisor = multiprocess.Multiprocess(WorkersConfig(settings, folder), sockets=[listener])
             logger.info("listening on %s with %d workers", url_of(listener), settings.workers)

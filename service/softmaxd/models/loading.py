@@ -5,10 +5,10 @@ crashes or takes all memory then takes nothing with it.
 """
 
 import logging
-import resource
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,10 @@ def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:
 
 
 def _main(folder: str) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (TRIAL_BYTES, TRIAL_BYTES))
+    import resource  # noqa: PLC0415 - Windows has no such module
+
+    with suppress(ValueError):  # macOS has the limit but does not take it
+        resource.setrlimit(resource.RLIMIT_AS, (TRIAL_BYTES, TRIAL_BYTES))
     try:
         load(Path(folder), Settings(device="cpu"), Metrics())
     except StartupError as error:

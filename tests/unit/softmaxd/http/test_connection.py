@@ -1,8 +1,6 @@
 """One connection of the service in this process, over a pair of sockets: the tests say when time passes."""
 
-import ast
 import asyncio
-import inspect
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -10,19 +8,17 @@ from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 import pytest
-import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.supervisors import multiprocess
 
 from softmaxd.errors import ModelNotFound
 from softmaxd.http.connection import Connection
 from softmaxd.http.express import Call
 from softmaxd.http.operation import Reply
 from softmaxd.process import Server, new_server
-from softmaxd.server import Worker, WorkerServer
 from softmaxd.settings import Settings
 from tests.conftest import MODELS
+from tests.support.uvicorn_names import names_after, names_of_base
 
 BODY = b'{"instances": [[15.2, 0.3]]}'
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)
@@ -275,8 +271,6 @@ def test_nothing_more_is_read_from_a_client_until_it_has_read() -> None:
     run(main)
 
 
-# --- what is used of uvicorn beyond its documentation: a version without one of these names fails here first ---
-
 OF_PROTOCOL = {
     *("connection_lost", "data_received", "resume_writing", "send_400_response", "_start_asgi_task"),
     *("on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"),
@@ -284,46 +278,27 @@ OF_PROTOCOL = {
     *("url", "headers", "expect_100_continue", "cycle", "pipeline"),
 }
 OF_FLOW = {"pause_reading", "resume_reading", "write_paused"}
-OF_STATE = {"connections", "default_headers", "total_requests"}
+OF_STATE = {"default_headers", "total_requests"}
 OF_CYCLE = {"response_complete"}  # and `response_started`, by getattr: a call of the express lane has none
-OF_SERVER = {"handle_exit", "on_tick", "shutdown", "should_exit", "force_exit", "server_state"}
-OF_PROCESS = {"always_pong", "start", "target", "pong", "config", "child_conn", "_server"}
-ASKED_OF_CYCLE = {"response_complete", "keep_alive", "disconnected", "message_event", "body", "more_body"}
+TAKEN_FROM_CYCLE = {"response_complete", "keep_alive", "disconnected", "message_event", "body", "more_body"}
 
 
-def names_after(owner: str, *kinds: type) -> set[str]:
-    """Return the names of which the source of these classes asks some owner, `self.flow` for example."""
-    nodes = [node for kind in kinds for node in ast.walk(ast.parse(inspect.getsource(kind)))]
-    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == owner}
-
-
-def used(base: object, *kinds: type) -> set[str]:
-    """Return what subclasses replace of their base, or ask of it."""
-    asked = names_after("self", *kinds) | names_after("super()", *kinds)
-    return {name for name in asked.union(*map(vars, kinds)) if hasattr(base, name) and not name.startswith("__")}
-
-
-def test_each_name_that_is_used_of_uvicorn_is_there() -> None:
+def test_uvicorn_has_the_names_that_a_connection_uses() -> None:
     async def main(server: Server) -> None:
         protocol = HttpToolsProtocol(server.config, server.server_state, {})
         protocol.on_message_begin()  # from here on it has a `url`
-        process = multiprocess.Process(server.config, [])
 
-        assert used(protocol, Connection) == OF_PROTOCOL
-        assert used(uvicorn.Server(server.config), Server, WorkerServer) == OF_SERVER
-        assert used(process, Worker) == OF_PROCESS
-        assert names_after("self.server_state", Connection, Server) == OF_STATE
+        assert names_of_base(protocol, Connection) == OF_PROTOCOL
+        assert names_after("self.server_state", Connection) == OF_STATE
         assert names_after("self.flow", Connection) == OF_FLOW
         async with connected(server) as client:
             await client.ask(CHUNKED_HEAD, b"0\r\n\r\n")
             assert all(hasattr(client.side.cycle, name) for name in OF_CYCLE | {"response_started"})
             assert all(hasattr(client.side.flow, name) for name in OF_FLOW)
             assert all(hasattr(server.server_state, name) for name in OF_STATE)
-        process.parent_conn.close()
-        process.child_conn.close()
 
     run(main)
 
 
-def test_uvicorn_asks_nothing_else_of_what_a_call_stands_in_for() -> None:
-    assert names_after("self.cycle", HttpToolsProtocol) == ASKED_OF_CYCLE
+def test_uvicorn_takes_nothing_else_from_the_cycle_that_a_call_replaces() -> None:
+    assert names_after("self.cycle", HttpToolsProtocol) == TAKEN_FROM_CYCLE
