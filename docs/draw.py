@@ -12,7 +12,8 @@ from sklearn.datasets import make_classification
 from sklearn.neural_network import MLPClassifier
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import MANIFEST_FILE, MODEL_FILE, Array, Calibration, Manifest
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Calibration, Manifest
+from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd.numerics.trust import prediction_sets, typicality
 from softmaxd_training import blobs, gaussians

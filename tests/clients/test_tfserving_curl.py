@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import MODEL_FILE
+from softmaxd.models.manifest import MODEL_FILE
 from tests.conftest import Server
 from tests.onnx_models import LABELS, linear, publish
 

@@ -14,7 +14,8 @@ from tritonclient.http import aio
 from tritonclient.utils import InferenceServerException
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import Array, Datatype
+from softmaxd.models.manifest import Datatype
+from softmaxd.models.outputs import Array
 from tests.conftest import MODELS, Server
 from tests.models.small import add_exact
 

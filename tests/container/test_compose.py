@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from softmaxd.models.model import MANIFEST_FILE, Manifest
+from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 from softmaxd.settings import Settings
 from tests.conftest import MODELS, REPOSITORY
 from tests.container.conftest import FREE_PORT, Deploy, Deployment

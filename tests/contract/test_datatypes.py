@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import Array, Datatype, Features
+from softmaxd.models.manifest import Datatype
+from softmaxd.models.outputs import Array, Features
 from tests.conftest import Server
 from tests.contract.test_v2 import assert_same, joined, outputs_of
 from tests.models.small import add_exact

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from softmaxd.models.model import Manifest
+from softmaxd.models.manifest import Manifest
 from tests.conftest import MODELS
 
 

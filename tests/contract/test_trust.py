@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
-from softmaxd.models.model import Calibration
+from softmaxd.models.manifest import Calibration
 from tests.conftest import Server
 from tests.onnx_models import linear, publish, with_atypicality
 

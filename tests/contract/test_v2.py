@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import Array
+from softmaxd.models.outputs import Array
 from tests.conftest import MODELS
 
 INFER = "/v2/models/blobs/infer"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from softmaxd.models.model import Calibration
+from softmaxd.models.manifest import Calibration
 from softmaxd.numerics.trust import quantiles
 from tests.conftest import REPOSITORY, Server, StartServer, lacking
 from tests.onnx_models import linear, publish, with_atypicality

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.cli.main import main
-from softmaxd.models.model import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES
 from tests.conftest import REPOSITORY, StartServer
 from tests.models.small import logits_only, model, node, tensor

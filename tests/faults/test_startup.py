@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from softmaxd.models.model import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
 from tests.conftest import MODELS, StartServer, softmaxd
 
 

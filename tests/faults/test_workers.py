@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from softmaxd.models.model import MODEL_FILE
+from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.server import SHARED_MEMORY
 from tests.conftest import Server, StartServer, connect, metric, receive, softmaxd
 from tests.onnx_models import linear, publish

@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softmaxd.models.model import Manifest
+from softmaxd.models.manifest import Manifest
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.publish import export
 from softmaxd_training.rows import Rows

@@ -10,7 +10,7 @@ from statistics import median
 
 from pydantic import TypeAdapter, ValidationError
 
-from softmaxd.models.model import Manifest, Name
+from softmaxd.models.manifest import Manifest, Name
 from softmaxd.models.publishing import Refused
 from softmaxd_training.card import EPOCHS
 

@@ -9,7 +9,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import betabinom
 from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix
 
-from softmaxd.models.model import Array, Calibration, Covered, Evaluation, ReliabilityBin
+from softmaxd.models.manifest import Calibration, Covered, Evaluation, ReliabilityBin
+from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd.numerics.trust import prediction_sets, quantiles, typicality
 from softmaxd_training.rows import Classes

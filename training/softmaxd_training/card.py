@@ -4,7 +4,7 @@ import re
 from statistics import median
 from textwrap import fill
 
-from softmaxd.models.model import Calibration, Covered, Evaluation, Feature, Manifest, Provenance
+from softmaxd.models.manifest import Calibration, Covered, Evaluation, Feature, Manifest, Provenance
 from softmaxd.numerics.trust import most_coverage
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST, coverage_by_chance
 

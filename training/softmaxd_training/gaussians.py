@@ -6,7 +6,7 @@ Each is a Gaussian of the same standard deviation σ in every direction, and all
 import numpy as np
 from sklearn.datasets import make_blobs
 
-from softmaxd.models.model import Array
+from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax
 from softmaxd_training.calibration import mean_loss
 from softmaxd_training.rows import Rows

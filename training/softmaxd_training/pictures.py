@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 from scipy.stats import binom, binomtest
 
-from softmaxd.models.model import Array, Evaluation, ReliabilityBin
+from softmaxd.models.manifest import Evaluation, ReliabilityBin
+from softmaxd.models.outputs import Array
 from softmaxd_training.rows import Classes
 
 # Okabe and Ito's colours, told apart with any colour vision; the markers tell them apart in grey.

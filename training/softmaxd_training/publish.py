@@ -12,7 +12,8 @@ import tensorflow as tf
 import tf2onnx
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import Array, Calibration, Evaluation
+from softmaxd.models.manifest import Calibration, Evaluation
+from softmaxd.models.outputs import Array
 from softmaxd.models.publishing import Refused
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.atypicality import Atypicality

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from softmaxd.models.model import Array, Feature
+from softmaxd.models.manifest import Feature
+from softmaxd.models.outputs import Array
 
 Classes = npt.NDArray[np.int64]
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from softmaxd.models.model import MODEL_FILE, Manifest, Provenance, SeedResult, sha256
+from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance, SeedResult, sha256
 from softmaxd.models.publishing import Refused, describe, next_version
 from softmaxd_training import card, pictures
 from softmaxd_training.publish import Made, loss_of, make_model, package_versions

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
-from softmaxd.models.model import Array, Label
+from softmaxd.models.manifest import Label
+from softmaxd.models.outputs import Array
 from softmaxd.models.publishing import Refused
 from softmaxd_training.rows import Classes, Parts, Rows
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from softmaxd.adding import graphs
 from softmaxd.adding.graphs import Graph
 from softmaxd.adding.inspection import DRIFT, Findings, convert, inspect
-from softmaxd.models.model import MODEL_FILE, Datatype, Feature, Manifest
+from softmaxd.models.manifest import MODEL_FILE, Datatype, Feature, Manifest
 from softmaxd.models.onnxfile import check_size
 from softmaxd.models.publishing import Refused, describe, next_version
 

@@ -15,7 +15,7 @@ from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
 
 from softmaxd.models.engine import KINDS
-from softmaxd.models.model import Datatype
+from softmaxd.models.manifest import Datatype
 from softmaxd.models.onnxfile import OPERATOR_DOMAINS
 from softmaxd.models.publishing import Refused
 

@@ -13,7 +13,8 @@ from softmaxd.adding import graphs
 from softmaxd.adding.graphs import Graph, Heads, Source
 from softmaxd.errors import StartupError
 from softmaxd.models.engine import KINDS, Engine
-from softmaxd.models.model import DTYPES, Features
+from softmaxd.models.manifest import DTYPES
+from softmaxd.models.outputs import Features
 from softmaxd.models.publishing import Refused
 from softmaxd.numerics.softmax import Softmax
 

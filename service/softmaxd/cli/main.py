@@ -11,7 +11,7 @@ from pathlib import Path
 
 from softmaxd import __version__
 from softmaxd.errors import StartupError
-from softmaxd.models.model import MODEL_FILE
+from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.publishing import Refused
 from softmaxd.settings import Settings, SettingsError, option_name, read_settings
 

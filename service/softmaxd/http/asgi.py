@@ -11,7 +11,8 @@ from softmaxd.errors import InternalError, ServiceError, TooLarge
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Operation, Reply
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.model import NOTHING, Features, Model, Outputs
+from softmaxd.models.model import Model
+from softmaxd.models.outputs import NOTHING, Features, Outputs
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from softmaxd.errors import InternalError, ServiceError
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Headers, Job, Operation, Reply, Target, Targets
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.model import NOTHING, Model, Outputs, Waiting
+from softmaxd.models.model import Model, Waiting
+from softmaxd.models.outputs import NOTHING, Outputs
 from softmaxd.settings import Settings
 
 MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024

@@ -8,7 +8,8 @@ from pydantic import TypeAdapter
 
 from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError
 from softmaxd.models.inputs import EXACT
-from softmaxd.models.model import Manifest, Model
+from softmaxd.models.manifest import Manifest
+from softmaxd.models.model import Model
 
 Examples = Mapping[str, tuple[Any, Any]]  # request and answer, by name
 Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from softmaxd.errors import ServiceError, UnsupportedMediaType
-from softmaxd.models.model import Features, Model, Outputs
+from softmaxd.models.model import Model
+from softmaxd.models.outputs import Features, Outputs
 
 Headers = Sequence[tuple[bytes, bytes]]  # of a request, names in lower case
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from softmaxd.metrics.tally import Tally
-from softmaxd.models.model import Array, Calibration, Manifest, best_classes
+from softmaxd.models.manifest import Calibration, Manifest
+from softmaxd.models.outputs import Array, best_classes
 from softmaxd.numerics.trust import typicality_of_rank
 
 PROBABILITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)

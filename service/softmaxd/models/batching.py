@@ -16,7 +16,8 @@ from operator import attrgetter
 import numpy as np
 
 from softmaxd.errors import QueueFull, QueueTimeout
-from softmaxd.models.model import Array, Batch, Features, Outputs, Settle
+from softmaxd.models.model import Settle
+from softmaxd.models.outputs import Array, Batch, Features, Outputs
 
 MAX_BATCH_ROWS = 8192  # joined; a larger request runs alone
 ONE_REQUEST = 1  # instead: each request runs alone

@@ -7,7 +7,8 @@ from typing import Literal
 import onnxruntime
 
 from softmaxd.errors import StartupError
-from softmaxd.models.model import Array, Datatype, Features
+from softmaxd.models.manifest import Datatype
+from softmaxd.models.outputs import Array, Features
 
 Device = Literal["auto", "cpu", "cuda"]
 Nodes = Mapping[str, tuple[str, list[int | str | None]]]  # type and shape by name

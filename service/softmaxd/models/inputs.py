@@ -14,7 +14,8 @@ from pydantic import Field, FiniteFloat, Tag, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from softmaxd.errors import InvalidBody, Problem, TooLarge
-from softmaxd.models.model import DTYPES, Datatype, Features, Manifest
+from softmaxd.models.manifest import DTYPES, Datatype, Manifest
+from softmaxd.models.outputs import Features
 from softmaxd.numerics.softmax import Floats
 
 MAX_PROBLEMS = 10  # in one answer

@@ -19,8 +19,10 @@ from softmaxd.errors import StartupError
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, run_together
 from softmaxd.models.engine import KINDS, Engine, Nodes
-from softmaxd.models.model import MANIFEST_FILE, MODEL_FILE, Features, Manifest, Model, sha256
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
+from softmaxd.models.outputs import Features
 from softmaxd.models.rowwise import ROWS_TO_TRY, find_way
 from softmaxd.numerics.softmax import Floats
 from softmaxd.settings import Settings

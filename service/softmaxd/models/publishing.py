@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from softmaxd.models.model import MANIFEST_FILE, Manifest
+from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 
 CARD_FILE = "card.md"
 

@@ -15,7 +15,8 @@ from typing import Literal
 from softmaxd.errors import ModelNotFound, NotReady, StartupError
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.loading import load, read_manifest, try_out
-from softmaxd.models.model import MANIFEST_FILE, MODEL_FILE, Model
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE
+from softmaxd.models.model import Model
 from softmaxd.settings import Settings
 
 FALLBACK_DEFAULT = "blobs"

@@ -15,7 +15,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from softmaxd.models.model import MAX_QUANTILES, Array, Calibration, Manifest, Outputs
+from softmaxd.models.manifest import MAX_QUANTILES, Calibration, Manifest
+from softmaxd.models.outputs import Array, Outputs
 from softmaxd.numerics.softmax import Floats, log_softmax
 
 DEFAULT_COVERAGE = 0.95  # of a request that does not say

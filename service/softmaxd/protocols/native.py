@@ -49,19 +49,9 @@ from softmaxd.http.operation import (
     refuse_compressed,
 )
 from softmaxd.models.inputs import FAIL_FAST, Instances, VectorOrMatrix, invalid, read_features, read_logits
-from softmaxd.models.model import (
-    Array,
-    Calibration,
-    Datatype,
-    Evaluation,
-    Feature,
-    Features,
-    Manifest,
-    Model,
-    Outputs,
-    Provenance,
-    to_json,
-)
+from softmaxd.models.manifest import Calibration, Datatype, Evaluation, Feature, Manifest, Provenance
+from softmaxd.models.model import Model
+from softmaxd.models.outputs import Array, Features, Outputs, to_json
 from softmaxd.models.repository import Repository, Version
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats, Softmax, sigmoid, softmax_of_few
 from softmaxd.numerics.trust import (

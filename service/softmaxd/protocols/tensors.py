@@ -28,7 +28,8 @@ from softmaxd.models.inputs import (
     refuse_nan,
     to_type,
 )
-from softmaxd.models.model import DTYPES, Array, Datatype, Features, Layout, Manifest, Outputs, is_finite, to_json
+from softmaxd.models.manifest import DTYPES, Datatype, Layout, Manifest
+from softmaxd.models.outputs import Array, Features, Outputs, is_finite, to_json
 from softmaxd.numerics.softmax import Floats
 from softmaxd.numerics.trust import (
     DEFAULT_COVERAGE,

@@ -44,7 +44,9 @@ from softmaxd.models.inputs import (
     refuse_nan,
     to_features,
 )
-from softmaxd.models.model import Datatype, Features, Manifest, Model, Outputs, to_json
+from softmaxd.models.manifest import Datatype, Manifest
+from softmaxd.models.model import Model
+from softmaxd.models.outputs import Features, Outputs, to_json
 from softmaxd.models.repository import Repository, Version
 
 PREFIX = "/v1"  # of its paths

@@ -45,7 +45,9 @@ from softmaxd.http.openapi import (
 from softmaxd.http.operation import Headers, Job, Operation, Reply, header_fields
 from softmaxd.metrics.metrics import VersionTally
 from softmaxd.models.inputs import invalid, read_json, refuse_nan
-from softmaxd.models.model import MODEL_FILE, Manifest, Model, Outputs
+from softmaxd.models.manifest import MODEL_FILE, Manifest
+from softmaxd.models.model import Model
+from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository, Version
 from softmaxd.protocols.tensors import (
     BINARY,

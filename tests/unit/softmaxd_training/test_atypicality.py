@@ -8,7 +8,8 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import MODEL_FILE, Array
+from softmaxd.models.manifest import MODEL_FILE
+from softmaxd.models.outputs import Array
 from softmaxd.models.rowwise import ROWS_TO_TRY, find_way
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.atypicality import Atypicality

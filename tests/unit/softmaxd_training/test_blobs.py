@@ -14,7 +14,8 @@ import tensorflow as tf
 from sklearn.datasets import make_blobs
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import Array, Manifest, sha256
+from softmaxd.models.manifest import Manifest, sha256
+from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.__main__ import main

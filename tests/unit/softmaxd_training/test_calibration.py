@@ -10,7 +10,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import brier_score_loss, log_loss
 
-from softmaxd.models.model import Calibration
+from softmaxd.models.manifest import Calibration
 from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import prediction_sets, quantiles
 from softmaxd_training.calibration import (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from softmaxd.models.model import Manifest
+from softmaxd.models.manifest import Manifest
 from softmaxd_training import card
 from tests.conftest import MODELS
 

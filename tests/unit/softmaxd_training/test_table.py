@@ -14,7 +14,8 @@ from sklearn.datasets import load_iris
 
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import try_out
-from softmaxd.models.model import Array, Manifest, sha256
+from softmaxd.models.manifest import Manifest, sha256
+from softmaxd.models.outputs import Array
 from softmaxd.numerics.trust import typicality
 from softmaxd_training.__main__ import main
 from softmaxd_training.publish import logits_of

@@ -11,7 +11,8 @@ import pytest
 from scipy.stats import beta, betabinom, kstest, norm
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import MODEL_FILE, Array, Calibration, Manifest
+from softmaxd.models.manifest import MODEL_FILE, Calibration, Manifest
+from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import quantiles, typicality
 from softmaxd_training import blobs, gaussians

@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper
 from softmaxd.adding.add import add_model
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest, try_out
-from softmaxd.models.model import DTYPES, Datatype, Manifest
+from softmaxd.models.manifest import DTYPES, Datatype, Manifest
 from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))

@@ -7,7 +7,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import Heads, Source, opset, read, rewire, show_softmax_inputs
 from softmaxd.models.engine import KINDS, Engine
-from softmaxd.models.model import DTYPES, Array, Datatype
+from softmaxd.models.manifest import DTYPES, Datatype
+from softmaxd.models.outputs import Array
 from tests.conftest import MODELS
 from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
 

@@ -9,7 +9,8 @@ from onnx import TensorProto, numpy_helper
 
 from softmaxd.adding.inspection import Findings, _is_softmax, convert, inspect
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import DTYPES, Array, Datatype
+from softmaxd.models.manifest import DTYPES, Datatype
+from softmaxd.models.outputs import Array
 from softmaxd.models.publishing import Refused
 from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
 

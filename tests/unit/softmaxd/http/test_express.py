@@ -12,7 +12,7 @@ from softmaxd.app import create_app
 from softmaxd.http import express
 from softmaxd.http.express import LARGE_BYTES, MAX_KNOWN_BYTES, MAX_KNOWN_HEADS, Call, PlainHead, Shared
 from softmaxd.http.operation import Headers, Job, Reply
-from softmaxd.models.model import Outputs
+from softmaxd.models.outputs import Outputs
 from softmaxd.settings import Settings
 from tests.onnx_models import linear, publish
 

@@ -6,7 +6,7 @@ from softmaxd.errors import InvalidBody, OutputNotFinite
 from softmaxd.http.openapi import example_rows, examples_of
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.loading import load
-from softmaxd.models.model import Datatype, Feature, Manifest
+from softmaxd.models.manifest import Datatype, Feature, Manifest
 from softmaxd.settings import Settings
 from tests.conftest import MODELS
 

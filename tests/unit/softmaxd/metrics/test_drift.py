@@ -3,7 +3,8 @@ import pytest
 
 from softmaxd.metrics.drift import PROBABILITIES, ROWS_AT_ONCE, TYPICALITIES, Answers, AnswerTally
 from softmaxd.metrics.tally import Tally
-from softmaxd.models.model import Array, Calibration, Feature, Manifest
+from softmaxd.models.manifest import Calibration, Feature, Manifest
+from softmaxd.models.outputs import Array
 from softmaxd.numerics.trust import quantiles, typicality
 
 LABELS = ("a", "b", "c")

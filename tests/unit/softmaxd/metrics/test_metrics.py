@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from softmaxd.metrics.metrics import Metrics, VersionTally
 from softmaxd.models.batching import Ran
-from softmaxd.models.model import Feature, Manifest
+from softmaxd.models.manifest import Feature, Manifest
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives
 

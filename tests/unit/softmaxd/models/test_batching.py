@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from softmaxd.errors import QueueFull, QueueTimeout
 from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, Ran, run_together
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import Array, Outputs
+from softmaxd.models.outputs import Array, Outputs
 from tests.conftest import MODELS
 
 

@@ -12,7 +12,8 @@ from softmaxd.errors import StartupError
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models import loading
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import DTYPES, Datatype, Feature, Outputs
+from softmaxd.models.manifest import DTYPES, Datatype, Feature
+from softmaxd.models.outputs import Outputs
 from softmaxd.settings import Settings
 from tests.models.small import WEIGHTS, exact, model, node, tensor
 from tests.onnx_models import classifier, linear, publish

@@ -10,7 +10,7 @@ from onnx import helper
 
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, Run
 from softmaxd.models.engine import Engine
-from softmaxd.models.model import Array, Outputs
+from softmaxd.models.outputs import Array, Outputs
 from softmaxd.models.rowwise import ALIGNED_ROWS, ROWS_TO_TRY, Way, find_way
 from tests.onnx_models import classifier
 

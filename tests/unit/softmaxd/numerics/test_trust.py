@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softmaxd.models.model import MAX_QUANTILES, Calibration
+from softmaxd.models.manifest import MAX_QUANTILES, Calibration
 from softmaxd.numerics.softmax import Floats
 from softmaxd.numerics.trust import most_coverage, prediction_sets, quantiles, typicality
 

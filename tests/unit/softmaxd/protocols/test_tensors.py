@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody, ServiceError, TooLarge
-from softmaxd.models.model import DTYPES, Array, Batch, Datatype, Feature, Manifest, Outputs
+from softmaxd.models.manifest import DTYPES, Datatype, Feature, Manifest
+from softmaxd.models.outputs import Array, Batch, Outputs
 from softmaxd.protocols.tensors import InferJob, decode_infer, encode_infer
 
 MANIFEST = Manifest(

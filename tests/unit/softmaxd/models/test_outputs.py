@@ -5,16 +5,14 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from softmaxd.errors import OutputNotFinite
-from softmaxd.models.model import (
+from softmaxd.models.outputs import (
     FEW_CLASSES,
     FEW_ROWS,
     MANY_ROWS,
     Array,
     Batch,
-    Calibration,
     Outputs,
     best_classes,
     float32_to_json,
@@ -148,21 +146,3 @@ def test_a_row_that_is_not_a_number_has_some_best_class() -> None:
     best, _ = best_classes(np.full((MANY_ROWS, 3), np.nan, dtype=np.float32))
 
     assert set(best.tolist()) <= {0, 1, 2}
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"scores": [2.0, 1.0]},
-        {"scores": []},
-        {"atypicality": [1.0, 2.0, 3.0, 4.0]},
-        {"temperature": 0.0},
-        {"scores": [float("inf")]},
-    ],
-)
-def test_calibration_data_that_cannot_be_is_refused(changed: dict[str, object]) -> None:
-    good: dict[str, object] = {"rows": 3, "temperature": 1.5, "scores": [1.0, 2.0], "atypicality": [0.5]}
-
-    assert Calibration.model_validate(good).rows == 3
-    with pytest.raises(ValidationError):
-        Calibration.model_validate({**good, **changed})

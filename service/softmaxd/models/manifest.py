@@ -1,0 +1,191 @@
+"""The manifest of a version folder: the vocabulary that training and service share."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from struct import Struct
+from typing import Annotated, Any, Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
+
+MAX_QUANTILES = 1_000  # of the calibration rows that a manifest keeps
+
+MODEL_FILE = "model.onnx"
+MANIFEST_FILE = "manifest.json"
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\x00-\x1f\x7f]+$")]
+Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
+DTYPES: Mapping[Datatype, np.dtype[Any]] = {
+    name: np.dtype(name.lower().replace("fp", "float")) for name in get_args(Datatype)
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Feature(_Frozen):
+    """One column of the input, with the range that it had in the training rows."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    min: FiniteFloat | None = None
+    max: FiniteFloat | None = None
+
+
+class SeedResult(_Frozen):
+    """What one training run with its own seed reached (losses in nats)."""
+
+    seed: int
+    validation_loss: FiniteFloat
+    test_loss: FiniteFloat
+    test_accuracy: FiniteFloat
+
+
+class Provenance(_Frozen):
+    """Where a model comes from: enough to train it again."""
+
+    command: str
+    created: Annotated[str, Field(description="UTC, ISO 8601")]
+    seed: int
+    data_seed: int
+    data_sha256: str
+    rows: Annotated[Mapping[str, PositiveInt], Field(description="Number of rows by part of the data")]
+    seeds: tuple[SeedResult, ...]
+    packages: Annotated[Mapping[str, str], Field(description="Version by package name")]
+
+
+def _sorted(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(low > high for low, high in pairwise(values)):
+        raise ValueError("should be sorted")
+    return values
+
+
+Quantiles = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=MAX_QUANTILES), AfterValidator(_sorted)]
+
+
+class Calibration(_Frozen):
+    """What the calibration rows say of the model: rows like those to come, which it was not trained on."""
+
+    rows: PositiveInt
+    temperature: Annotated[FiniteFloat, Field(gt=0, description="By which the graph divides the network's logits")]
+    scores: Annotated[
+        Quantiles, Field(description="−ln p of the true label, sorted, thinned (softmaxd.numerics.trust)")
+    ]
+    atypicality: Annotated[Quantiles, Field(description="The graph's output of that name, sorted, thinned")]
+
+    @model_validator(mode="after")
+    def _has_no_more_than_its_rows(self) -> Self:
+        if max(len(self.scores), len(self.atypicality)) > self.rows:
+            raise ValueError(f"should have no more values than its {self.rows} rows")
+        return self
+
+    @cached_property
+    def atypicality_array(self) -> npt.NDArray[np.float64]:
+        return np.array(self.atypicality)
+
+
+class ReliabilityBin(_Frozen):
+    """Rows of about the same maximum probability: its mean, and how often the label was right."""
+
+    rows: PositiveInt
+    confidence: FiniteFloat
+    accuracy: FiniteFloat
+
+
+class Covered(_Frozen):
+    """How often prediction sets held the true label, and how many labels they had on average."""
+
+    coverage: Annotated[FiniteFloat, Field(description="As asked for")]
+    measured: FiniteFloat
+    labels: FiniteFloat
+
+
+class Evaluation(_Frozen):
+    """Tables and pictures of the test rows; the single figures are in `metrics`."""
+
+    confusion: Annotated[tuple[tuple[NonNegativeInt, ...], ...], Field(description="Rows by true, then given label")]
+    reliability: tuple[ReliabilityBin, ...]
+    reliability_before: Annotated[tuple[ReliabilityBin, ...], Field(description="With the temperature 1")]
+    prediction_sets: tuple[Covered, ...]
+    typicality: Annotated[tuple[NonNegativeInt, ...], Field(description="Rows by tenths of (0, 1]")]
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # not equal to another: its hash costs nothing
+class Layout:
+    """What a tensor of a model's features has to be."""
+
+    datatype: Datatype
+    dtype: np.dtype[Any]
+    width: int
+    row_bytes: int
+    code: str  # by which `struct` packs its numbers; empty for integers, which it would not make of floats
+
+
+class Manifest(_Frozen):
+    """What a version folder says of its model; written by training, checked before the model is served."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    version: PositiveInt
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description=f"of {MODEL_FILE}")]
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    features: Annotated[tuple[Feature, ...], Field(min_length=1)]
+    datatype: Annotated[Datatype, Field(description="Of the features, as the Open Inference Protocol names it")] = (
+        "FP32"
+    )
+    metrics: Mapping[str, FiniteFloat] = {}
+    provenance: Provenance | None = None
+    calibration: Calibration | None = None
+    evaluation: Evaluation | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the features, as NumPy has it."""
+        return DTYPES[self.datatype]
+
+    @cached_property
+    def layout(self) -> Layout:
+        width, dtype = len(self.features), self.dtype
+        return Layout(self.datatype, dtype, width, width * dtype.itemsize, dtype.char if dtype.kind == "f" else "")
+
+    @cached_property
+    def row_struct(self) -> Struct | None:
+        """Packs the numbers of one row; None for integers."""
+        return Struct(f"={self.layout.width}{self.layout.code}") if self.layout.code else None
+
+    @cached_property
+    def names_as_json(self) -> bytes:
+        """Name and version, as they stand in every answer."""
+        return b'"model":%s,"version":"%d"' % (orjson.dumps(self.name), self.version)
+
+    @cached_property
+    def model_names_as_json(self) -> bytes:
+        """The same, as they stand in the answers of `/v2`."""
+        return b'"model_name":%s,"model_version":"%d"' % (orjson.dumps(self.name), self.version)
+
+    @cached_property
+    def labels_as_json(self) -> list[bytes]:
+        return [orjson.dumps(label) for label in self.labels]
+
+
+def sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
