@@ -10,7 +10,7 @@ from tests.conftest import REPOSITORY
 SERVICE = REPOSITORY / "service" / "softmaxd"
 HOMES = {
     "onnxruntime": {"models.engine"},
-    "onnx": {"adding.graphs"},
+    "onnx": {"adding.graphs", "adding.rewiring"},
     "fastapi": {"protocols.native", "protocols.v1", "protocols.v2", "http.asgi", "app"},
     "httptools": {"http.connection"},
     "uvicorn": {"http.connection", "process", "server"},

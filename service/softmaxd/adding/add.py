@@ -7,12 +7,11 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from pydantic import ValidationError
 
 from softmaxd.adding import graphs
-from softmaxd.adding.graphs import Graph
-from softmaxd.adding.inspection import DRIFT, Findings, convert, inspect
+from softmaxd.adding.inspection import convert, inspect
+from softmaxd.adding.labels import choose_labels
 from softmaxd.models.manifest import MODEL_FILE, Datatype, Feature, Manifest
 from softmaxd.models.onnxfile import check_size
 from softmaxd.models.publishing import Refused, describe, next_version
@@ -22,7 +21,6 @@ MUST_BE = {
     "labels": "a label should have 1 to 200 characters, without colons and control characters; --labels gives others",
     "features": "a feature's name should have 1 to 200 characters",
 }
-
 CARD = """\
 # {name}, version {version}
 
@@ -52,7 +50,7 @@ def add_model(
         model = graphs.read(content)
         origin = f"made from {file.name}, by {graphs.maker(model) or 'an unknown exporter'}, SHA-256 {_sha256(content)}"
         findings = inspect(model, features)
-        labels, said = _choose_labels(labels, model, findings)
+        labels, said = choose_labels(labels, model, findings)
         converted = convert(model, findings)
         manifest = _manifest(
             name=name,
@@ -69,35 +67,6 @@ def add_model(
         (folder / MODEL_FILE).write_bytes(converted)
         describe(folder, manifest, _card(manifest))
     return models_dir / name / str(version), manifest
-
-
-def _choose_labels(labels: Sequence[str] | None, model: Graph, findings: Findings) -> tuple[Sequence[str], str]:
-    """Return the labels, and the words that say where they come from."""
-    classes = findings.heads.classes
-    lists = [own for own in graphs.label_lists(model, classes) if _agree(own, findings)]
-    own = lists[0] if len(lists) == 1 else None
-    if labels is not None:
-        if len(labels) != classes:
-            raise Refused(f"--labels has {len(labels)} names, but there are {classes} classes")
-        if own is not None and sorted(own) == sorted(labels) and list(own) != list(labels):
-            raise Refused(f"--labels has the model's own labels in another order: they are {', '.join(own)}")
-        return labels, "labels: as given"
-    if own is not None:
-        return own, "labels: the model's own"
-    return [f"class-{index}" for index in range(classes)], "labels: numbered, as the model names none"
-
-
-def _agree(labels: Sequence[str], findings: Findings) -> bool:
-    """Whether the graph gives these labels where it gives labels, for every row that has one highest score."""
-    best = np.argmax(findings.scores, axis=1)
-    ranked = np.sort(findings.scores, axis=1)
-    clear = np.flatnonzero(ranked[:, -1] - ranked[:, -2] > DRIFT)
-    for values in findings.outputs.values():
-        if isinstance(values, np.ndarray) and values.dtype.kind != "f" and values.size == len(best):
-            given = values.ravel()
-            if any(graphs.label_text(given[row]) != labels[best[row]] for row in clear):
-                return False
-    return True
 
 
 def _manifest(

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from softmaxd.adding.inspection import Findings, _is_softmax, convert, inspect
+from softmaxd.adding.heads import _is_softmax
+from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.models.outputs import Array

@@ -5,7 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from softmaxd.adding.graphs import Heads, Source, opset, read, rewire, show_softmax_inputs
+from softmaxd.adding.graphs import Heads, Source, opset, read
+from softmaxd.adding.rewiring import rewire, show_softmax_inputs
 from softmaxd.models.engine import KINDS, Engine
 from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.models.outputs import Array
