@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from softmaxd.metrics.tally import Tally
+from softmaxd.metrics.histogram import Tally
 from softmaxd.models.manifest import Calibration, Manifest
 from softmaxd.models.outputs import Array, best_classes
 from softmaxd.numerics.trust import typicality_of_rank

@@ -19,7 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from softmaxd.metrics.drift import Answers, AnswerTally
-from softmaxd.metrics.tally import Tally
+from softmaxd.metrics.histogram import Tally
 from softmaxd.models.batching import Ran
 from softmaxd.models.manifest import Manifest
 

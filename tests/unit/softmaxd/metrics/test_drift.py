@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from softmaxd.metrics.drift import PROBABILITIES, ROWS_AT_ONCE, TYPICALITIES, Answers, AnswerTally
-from softmaxd.metrics.tally import Tally
+from softmaxd.metrics.histogram import Tally
 from softmaxd.models.manifest import Calibration, Feature, Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.trust import quantiles, typicality

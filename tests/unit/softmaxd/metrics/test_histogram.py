@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from softmaxd.metrics.histogram import Tally
 from softmaxd.metrics.metrics import ROWS, SECONDS
-from softmaxd.metrics.tally import Tally
 
 
 @pytest.mark.parametrize(
