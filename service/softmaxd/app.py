@@ -17,7 +17,8 @@ from softmaxd.errors import InternalError, ServiceError, Unroutable
 from softmaxd.http.asgi import endpoint, to_response
 from softmaxd.http.lifecycle import UNANSWERED, InFlight, Lifecycle
 from softmaxd.http.operation import Reply
-from softmaxd.metrics.metrics import MEDIA_TYPE, Metrics
+from softmaxd.metrics.exposition import MEDIA_TYPE
+from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.repository import Repository
 from softmaxd.protocols import native, v1, v2
 from softmaxd.settings import Settings, read_settings

@@ -14,7 +14,7 @@ HOMES = {
     "fastapi": {"protocols.native", "protocols.v1", "protocols.v2", "http.asgi", "app"},
     "httptools": {"http.connection"},
     "uvicorn": {"http.connection", "process", "server"},
-    "prometheus_client": {"metrics.metrics"},
+    "prometheus_client": {"metrics.exposition"},
     "pythonjsonlogger": {"logs"},
 }
 MODULES = {

@@ -1,6 +1,6 @@
-"""What a model is asked and answers, as counts: enough to see that rows are not what they were, and nothing is stored.
+"""Counts of a model's answers: they show drift of the data, and no row is stored.
 
-The outputs of some thousand rows are kept and counted together: for a batch of one row that takes 0.3 µs, by itself 40.
+The outputs of some thousand rows are counted together, because counting each batch by itself is slow.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from softmaxd.metrics.histogram import Tally
+from softmaxd.metrics.histogram import Histogram
 from softmaxd.models.manifest import Calibration, Manifest
 from softmaxd.models.outputs import Array, best_classes
 from softmaxd.numerics.trust import typicality_of_rank
@@ -20,69 +20,69 @@ ROWS_AT_ONCE = 4096
 
 
 @dataclass(slots=True)
-class AnswerTally:
-    """The rows that a model has answered."""
+class AnswerCounts:
+    """The rows that one model has answered."""
 
     labels: Counter[str] = field(default_factory=Counter)  # rows by the most probable one
-    probability: Tally = field(default_factory=lambda: Tally(PROBABILITIES))  # the highest of each row
-    typicality: Tally = field(default_factory=lambda: Tally(TYPICALITIES))  # of models with calibration data
+    probability: Histogram = field(default_factory=lambda: Histogram(PROBABILITIES))  # the highest of each row
+    typicality: Histogram = field(default_factory=lambda: Histogram(TYPICALITIES))  # of models with calibration data
 
-    def merge(self, other: "AnswerTally") -> None:
+    def merge(self, other: "AnswerCounts") -> None:
         self.labels.update(other.labels)
         self.probability.merge(other.probability)
         self.typicality.merge(other.typicality)
 
 
-class Answers:
+class AnswerCounter:
     """Counts the answers of one version of a model."""
 
-    def __init__(self, manifest: Manifest, tally: AnswerTally) -> None:
+    def __init__(self, manifest: Manifest, counts: AnswerCounts) -> None:
         self._labels = manifest.labels
         self._typicality = None if manifest.calibration is None else _Typicality(manifest.calibration)
-        self._tally = tally
+        self._counts = counts
         self._kept: list[Mapping[str, Array]] = []
         self._rows = 0
 
     def add(self, outputs: Mapping[str, Array]) -> None:
-        """Keep the outputs of a batch, to be counted soon."""
+        """Keep the outputs of a batch; they are counted with those of later ones."""
         self._kept.append(outputs)
         self._rows += len(outputs["probabilities"])
         if self._rows >= ROWS_AT_ONCE:
             self.count()
 
     def count(self) -> None:
-        """Count what was kept."""
+        """Count the outputs that were kept."""
         kept, self._kept, self._rows = self._kept, [], 0
         if kept:
             self._count_probabilities(np.concatenate([outputs["probabilities"] for outputs in kept]))
             if self._typicality is not None:
                 atypicality = np.concatenate([outputs["atypicality"] for outputs in kept])
-                self._tally.typicality.add_many(*self._typicality.count(atypicality))
+                self._counts.typicality.add_many(*self._typicality.count(atypicality))
 
     def _count_probabilities(self, probabilities: Array) -> None:
         best, highest = best_classes(probabilities)
-        finite = np.isfinite(highest)  # those of other rows were refused
+        finite = np.isfinite(highest)  # the others were refused
         if not finite.all():
             best, highest = best[finite], highest[finite]
         numbers = np.bincount(best, minlength=len(self._labels))
-        self._tally.labels.update(
+        self._counts.labels.update(
             {label: rows for label, rows in zip(self._labels, numbers.tolist(), strict=True) if rows}
         )
         at_most = [int(np.count_nonzero(highest <= np.float32(bound))) for bound in PROBABILITIES]
-        self._tally.probability.add_many(at_most, len(highest), float(highest.sum(dtype=np.float64)))
+        self._counts.probability.add_many(at_most, len(highest), float(highest.sum(dtype=np.float64)))
 
 
 class _Typicality:
-    """Counts the typicalities of rows without looking up each: once they are sorted, each calibration value is."""
+    """Counts typicalities quickly: it sorts the rows and looks up the calibration values among them."""
 
     def __init__(self, calibration: Calibration) -> None:
         self._atypicality = calibration.atypicality_array.astype(np.float32)
-        # of rows more atypical than none of these values, one of them, …: from 1 down
+        # entry i: the typicality of rows that are more atypical than i calibration values
         self._values = typicality_of_rank(np.arange(len(self._atypicality) + 1), calibration)
         self._above = [int(np.count_nonzero(self._values > bound)) - 1 for bound in TYPICALITIES]
 
     def count(self, atypicality: Array) -> tuple[list[int], int, float]:
-        """Return how many rows have at most each bound of `TYPICALITIES`, how many there are, and their sum."""
+        """Return for each bound of `TYPICALITIES` how many rows do not exceed it; the number of rows; their sum."""
         rows = len(atypicality)
         ends = np.append(np.searchsorted(np.sort(atypicality), self._atypicality, "right"), rows)
         total = float(np.diff(ends, prepend=0) @ self._values)

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 
-class Tally:
-    """How many values fell up to each bound, and their sum."""
+class Histogram:
+    """Counts values by the lowest bound that they do not exceed, and sums them.
+
+    `counts` has one entry more than `bounds`, for values above all of them.
+    """
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -20,17 +23,17 @@ class Tally:
         self.total += value
 
     def add_many(self, at_most: Sequence[int], number: int, total: float) -> None:
-        """Add so many values with this sum, of which `at_most[i]` are at most the bound i."""
+        """Add `number` values with this sum; `at_most[i]` of them do not exceed bound i."""
         counts = (more - fewer for fewer, more in pairwise((0, *at_most, number)))
         self.counts = [mine + new for mine, new in zip(self.counts, counts, strict=True)]
         self.total += total
 
-    def merge(self, other: "Tally") -> None:
+    def merge(self, other: "Histogram") -> None:
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
         self.total += other.total
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Return how many values are at most each bound, as Prometheus wants them."""
+        """Return for each bound how many values do not exceed it: the cumulative buckets of Prometheus."""
         pairs, count = [], 0
         for bound, more in zip((*self.bounds, float("inf")), self.counts, strict=True):
             count += more

@@ -43,7 +43,7 @@ from softmaxd.http.openapi import (
     refusal,
 )
 from softmaxd.http.operation import Headers, Job, Operation, Reply, header_fields
-from softmaxd.metrics.metrics import VersionTally
+from softmaxd.metrics.counts import VersionCounts
 from softmaxd.models.inputs import invalid, read_json, refuse_nan
 from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.model import Model
@@ -74,7 +74,7 @@ STATES: Mapping[str, Literal["READY", "LOADING", "UNAVAILABLE"]] = {
     "unloaded": "UNAVAILABLE",
 }
 
-Tallies = Mapping[tuple[str, int], VersionTally]
+Tallies = Mapping[tuple[str, int], VersionCounts]
 
 
 @with_config(STRICT)

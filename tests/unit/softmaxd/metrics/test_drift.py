@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from softmaxd.metrics.drift import PROBABILITIES, ROWS_AT_ONCE, TYPICALITIES, Answers, AnswerTally
-from softmaxd.metrics.histogram import Tally
+from softmaxd.metrics.drift import PROBABILITIES, ROWS_AT_ONCE, TYPICALITIES, AnswerCounter, AnswerCounts
+from softmaxd.metrics.histogram import Histogram
 from softmaxd.models.manifest import Calibration, Feature, Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.trust import quantiles, typicality
@@ -33,14 +33,14 @@ def drawn(rows: int, seed: int) -> dict[str, Array]:
 @pytest.mark.parametrize("batches", [[1] * 50, [32, 1, 7], [ROWS_AT_ONCE + 3]])
 def test_batches_are_counted_as_their_rows_would_be(calibration_rows: int, batches: list[int]) -> None:
     calibration = calibrated(calibration_rows)
-    found = AnswerTally()
-    answers = Answers(manifest(calibration), found)
+    found = AnswerCounts()
+    answers = AnswerCounter(manifest(calibration), found)
     outputs = [drawn(rows, seed) for seed, rows in enumerate(batches)]
     for batch in outputs:
         answers.add(batch)
     answers.count()
 
-    expected = AnswerTally()
+    expected = AnswerCounts()
     for batch in outputs:
         values = typicality(batch["atypicality"], calibration).tolist()
         for row, value in zip(batch["probabilities"], values, strict=True):
@@ -52,51 +52,51 @@ def test_batches_are_counted_as_their_rows_would_be(calibration_rows: int, batch
     assert_same(found.typicality, expected.typicality)
 
 
-def assert_same(found: Tally, expected: Tally) -> None:
+def assert_same(found: Histogram, expected: Histogram) -> None:
     assert found.counts == expected.counts
     assert found.total == pytest.approx(expected.total)
 
 
 def test_rows_are_kept_until_there_are_enough_to_count() -> None:
-    tally = AnswerTally()
-    answers = Answers(manifest(None), tally)
+    counts = AnswerCounts()
+    answers = AnswerCounter(manifest(None), counts)
 
     answers.add(drawn(ROWS_AT_ONCE - 1, 0))
-    assert tally.labels.total() == 0
+    assert counts.labels.total() == 0
     answers.add(drawn(1, 1))
-    assert tally.labels.total() == ROWS_AT_ONCE
+    assert counts.labels.total() == ROWS_AT_ONCE
     answers.count()
-    assert tally.labels.total() == ROWS_AT_ONCE
+    assert counts.labels.total() == ROWS_AT_ONCE
 
 
 def test_rows_whose_answer_was_refused_are_not_counted() -> None:
-    tally = AnswerTally()
-    answers = Answers(manifest(None), tally)
+    counts = AnswerCounts()
+    answers = AnswerCounter(manifest(None), counts)
     answers.add({"probabilities": np.array([[0.2, 0.1, 0.7], [np.nan] * 3], dtype=np.float32)})
     answers.count()
 
-    assert tally.labels == {"c": 1}
-    assert tally.probability.total == pytest.approx(0.7)
+    assert counts.labels == {"c": 1}
+    assert counts.probability.total == pytest.approx(0.7)
 
 
 def test_rows_that_are_as_atypical_as_can_be_count_as_such() -> None:
-    tally = AnswerTally()
-    answers = Answers(manifest(calibrated(99)), tally)
+    counts = AnswerCounts()
+    answers = AnswerCounter(manifest(calibrated(99)), counts)
     probabilities = np.full((3, 3), 1 / 3, dtype=np.float32)
     answers.add({"probabilities": probabilities, "atypicality": np.array([np.nan, np.inf, 3e38], dtype=np.float32)})
     answers.count()
 
-    assert tally.typicality.total == pytest.approx(3 / 100)
-    assert tally.typicality.counts[TYPICALITIES.index(0.01)] == 3
+    assert counts.typicality.total == pytest.approx(3 / 100)
+    assert counts.typicality.counts[TYPICALITIES.index(0.01)] == 3
 
 
 def test_what_two_workers_counted_adds_up() -> None:
-    total, tallies = AnswerTally(), [AnswerTally(), AnswerTally()]
-    for seed, tally in enumerate(tallies):
-        answers = Answers(manifest(calibrated(9)), tally)
+    total, workers = AnswerCounts(), [AnswerCounts(), AnswerCounts()]
+    for seed, counts in enumerate(workers):
+        answers = AnswerCounter(manifest(calibrated(9)), counts)
         answers.add(drawn(10, seed))
         answers.count()
-        total.merge(tally)
+        total.merge(counts)
 
     assert total.labels.total() == sum(total.probability.counts) == sum(total.typicality.counts) == 20
     assert len(total.probability.counts) == len(PROBABILITIES) + 1

@@ -1,33 +1,33 @@
 import numpy as np
 import pytest
 
-from softmaxd.metrics.histogram import Tally
-from softmaxd.metrics.metrics import ROWS, SECONDS
+from softmaxd.metrics.counts import ROWS, SECONDS
+from softmaxd.metrics.histogram import Histogram
 
 
 @pytest.mark.parametrize(
     ("value", "at_most"), [(0.0, 50e-6), (50e-6, 50e-6), (51e-6, 100e-6), (9.9, 10.0), (10.0, 10.0)]
 )
 def test_a_value_counts_up_to_its_bound(value: float, at_most: float) -> None:
-    tally = Tally(SECONDS)
-    tally.add(value)
+    histogram = Histogram(SECONDS)
+    histogram.add(value)
 
-    buckets = dict(tally.buckets())
+    buckets = dict(histogram.buckets())
     assert min(float(bound) for bound, count in buckets.items() if count == 1) == at_most
     assert buckets["+Inf"] == 1
-    assert tally.total == value
+    assert histogram.total == value
 
 
 def test_a_value_above_all_bounds_counts_only_among_all() -> None:
-    tally = Tally(ROWS)
-    tally.add(1e9)
+    histogram = Histogram(ROWS)
+    histogram.add(1e9)
 
-    assert [count for _, count in tally.buckets()] == [0] * len(ROWS) + [1]
+    assert [count for _, count in histogram.buckets()] == [0] * len(ROWS) + [1]
 
 
 def test_many_values_count_as_each_of_them_would() -> None:
     values = np.random.default_rng(0).integers(0, 20, 100)
-    one_by_one, at_once = Tally((3.0, 5.0, 11.0)), Tally((3.0, 5.0, 11.0))
+    one_by_one, at_once = Histogram((3.0, 5.0, 11.0)), Histogram((3.0, 5.0, 11.0))
     for value in values:
         one_by_one.add(float(value))
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from softmaxd.metrics.metrics import Metrics, VersionTally
+from softmaxd.metrics.counts import VersionCounts
+from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.batching import Ran
 from softmaxd.models.manifest import Feature, Manifest
 
@@ -143,7 +144,7 @@ def test_the_runs_of_a_version_are_summed_over_its_requests() -> None:
     assert (first.runs, first.rows, first.requests, first.failed_requests) == (2, 8, 3, 3)
     assert (first.waited, first.engine, first.failed_seconds) == (2.0, 6.0, 7.0)
     assert first.last_run > 0
-    assert second == VersionTally()
+    assert second == VersionCounts()
 
 
 def test_the_runs_of_all_workers_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
