@@ -15,7 +15,6 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Calibration, Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
-from softmaxd.numerics.trust import prediction_sets, typicality
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.calibration import calibration_error, fit_temperature, reliability
 from softmaxd_training.pictures import COLOURS, FAINT, INK, MARKERS, draw_reliability
@@ -79,7 +78,7 @@ def draw_threshold(path: Path, made: Made, parts: Parts) -> None:
     rows = parts.calibration
     log_probabilities = _log_probabilities(made.engine, rows.features)
     true = np.exp(log_probabilities[np.arange(len(rows)), rows.classes])
-    sets = prediction_sets(log_probabilities, made.calibration, COVERAGE)
+    sets = made.calibration.prediction_sets(log_probabilities, COVERAGE)
     least = np.exp(log_probabilities[sets].min())
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
@@ -103,7 +102,7 @@ def draw_sets(path: Path, made: Made, parts: Parts) -> None:
     axes = figure.subplots()
     low, high = np.array([-16.0, -18.0]), np.array([46.0, 34.0])
     log_probabilities, extent = _on_grid(low, high, lambda grid: _log_probabilities(made.engine, grid))
-    sizes = prediction_sets(log_probabilities, made.calibration, COVERAGE).sum(axis=1).reshape(STEPS, STEPS)
+    sizes = made.calibration.prediction_sets(log_probabilities, COVERAGE).sum(axis=1).reshape(STEPS, STEPS)
     image = axes.imshow(sizes, extent=extent, origin="lower", cmap="Blues", vmin=0, vmax=5, interpolation="nearest")
     for index, label in enumerate(blobs.LABELS):
         rows = parts.train.features[parts.train.classes == index]
@@ -125,7 +124,7 @@ def draw_far(path: Path) -> None:
     low, high = np.array([-110.0, -110.0]), np.array([150.0, 220.0])
     outputs, extent = _on_grid(low, high, engine.run)
     highest = outputs["probabilities"].max(axis=1)
-    typical = typicality(outputs["atypicality"], calibration)
+    typical = calibration.typicality(outputs["atypicality"])
     figure = Figure(figsize=(8, 4.9), layout="constrained")
     titles = "How sure: highest probability", "How usual: typicality"
     for axes, values, title in zip(figure.subplots(1, 2, sharey=True), (highest, typical), titles, strict=True):

@@ -15,7 +15,6 @@ from tqdm import tqdm
 from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance, SeedResult, sha256
 from softmaxd.models.publishing import Refused, describe, next_version
 from softmaxd.numerics.softmax import Floats
-from softmaxd.numerics.trust import typicality
 from softmaxd_training import card, gaussians, pictures
 from softmaxd_training.gaussians import SIGMA
 from softmaxd_training.publish import Made, loss_of, make_model, package_versions
@@ -183,7 +182,7 @@ def against_the_truth(made: Made, test: Rows, sigma: float = SIGMA) -> dict[str,
         "divergence_before": gaussians.divergence(before, test.features, sigma),
         "posterior_error": gaussians.posterior_error(logits, test.features, sigma),
         "posterior_error_before": gaussians.posterior_error(before, test.features, sigma),
-        "typicality_error": float(np.abs(typicality(outputs["atypicality"], made.calibration) - exact).max()),
+        "typicality_error": float(np.abs(made.calibration.typicality(outputs["atypicality"]) - exact).max()),
     }
 
 
@@ -203,7 +202,7 @@ def origin(parts: Parts, results: tuple[SeedResult, ...], *, seed: int, epochs: 
 def at_far(made: Made) -> tuple[float, float]:
     """Return the highest probability and the typicality of a point that is far from all others."""
     outputs = made.engine.run(np.array([FAR], dtype=np.float32))
-    return float(outputs["probabilities"].max()), float(typicality(outputs["atypicality"], made.calibration)[0])
+    return float(outputs["probabilities"].max()), float(made.calibration.typicality(outputs["atypicality"])[0])
 
 
 def draw(folder: Path, rows: Rows, runs: Sequence[Run], best: Run) -> None:

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix
 from softmaxd.models.manifest import Calibration, Covered, Evaluation, ReliabilityBin
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
-from softmaxd.numerics.trust import prediction_sets, quantiles, typicality
+from softmaxd.numerics.trust import quantiles
 from softmaxd_training.rows import Classes
 
 COLDEST, HOTTEST = 0.05, 20.0
@@ -114,7 +114,7 @@ def evaluate(outputs: Outputs, classes: Classes, calibration: Calibration) -> Ev
     before = Softmax(logits, 1 / calibration.temperature).probabilities
     labels = range(logits.shape[1])
     log_probabilities = log_softmax(logits)
-    typical = typicality(outputs["atypicality"], calibration)
+    typical = calibration.typicality(outputs["atypicality"])
     return Evaluation(
         confusion=tuple(map(tuple, confusion_matrix(classes, logits.argmax(axis=1), labels=labels).tolist())),
         reliability=reliability(Softmax(logits).probabilities, classes),
@@ -126,7 +126,7 @@ def evaluate(outputs: Outputs, classes: Classes, calibration: Calibration) -> Ev
 
 def covered(log_probabilities: Floats, classes: Classes, calibration: Calibration, coverage: float) -> Covered:
     """Return how often the sets of these rows [n, k] have the true label, and how many labels they have."""
-    sets = prediction_sets(log_probabilities, calibration, coverage)
+    sets = calibration.prediction_sets(log_probabilities, coverage)
     held = sets[np.arange(len(classes)), classes]
     return Covered(coverage=coverage, measured=float(held.mean()), labels=float(sets.sum(axis=1).mean()))
 

@@ -5,7 +5,6 @@ from statistics import median
 from textwrap import fill
 
 from softmaxd.models.manifest import Calibration, Covered, Evaluation, Feature, Manifest, Provenance
-from softmaxd.numerics.trust import most_coverage
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST, coverage_by_chance
 
 EPOCHS = 240  # of the blobs, by default; MORE_EPOCHS says why
@@ -336,7 +335,7 @@ Sets of labels that should hold the true one as often as asked for, and how they
 | ---: | ---: | ---: | ---: |
 {chr(10).join(_covered(row, calibration.rows, rows) for row in evaluation.prediction_sets)}
 
-With {calibration.rows:,} calibration rows a coverage above {most_coverage(calibration):.3%} gives all labels."""
+With {calibration.rows:,} calibration rows a coverage above {calibration.most_coverage:.3%} gives all labels."""
 
 
 def _covered(row: Covered, calibration_rows: int, test_rows: int) -> str:
@@ -362,7 +361,7 @@ def limits(manifest: Manifest, calibration: Calibration) -> str:
     lines = [LIMIT]
     if accuracy == 1:
         lines.append(f"- No mistake on {rows:.0f} rows still allows an error rate of {3 / rows:.1%} (95% confidence).")
-    if most_coverage(calibration) < max(COVERAGES):
+    if calibration.most_coverage < max(COVERAGES):
         lines.append(
             f"- {calibration.rows} calibration rows are few: the next {calibration.rows} may give other figures."
         )

@@ -77,8 +77,9 @@ class _Typicality:
 
     def __init__(self, calibration: Calibration) -> None:
         self._atypicality = calibration.atypicality_array.astype(np.float32)
+        kept = len(self._atypicality)
         # entry i: the typicality of rows that are more atypical than i calibration values
-        self._values = typicality_of_rank(np.arange(len(self._atypicality) + 1), calibration)
+        self._values = typicality_of_rank(np.arange(kept + 1), kept=kept, rows=calibration.rows)
         self._above = [int(np.count_nonzero(self._values > bound)) - 1 for bound in TYPICALITIES]
 
     def count(self, atypicality: Array) -> tuple[list[int], int, float]:

@@ -23,7 +23,9 @@ from pydantic import (
     model_validator,
 )
 
-MAX_QUANTILES = 1_000  # of the calibration rows that a manifest keeps
+from softmaxd.numerics import trust
+from softmaxd.numerics.softmax import Floats
+from softmaxd.numerics.trust import MAX_QUANTILES, Sets
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -96,8 +98,22 @@ class Calibration(_Frozen):
         return self
 
     @cached_property
-    def atypicality_array(self) -> npt.NDArray[np.float64]:
+    def atypicality_array(self) -> Floats:
+        """The quantiles of the atypicality [n], sorted."""
         return np.array(self.atypicality)
+
+    @property
+    def most_coverage(self) -> float:
+        """The coverage above which prediction sets have all labels."""
+        return trust.most_coverage(self.rows)
+
+    def prediction_sets(self, log_probabilities: Floats, coverage: float) -> Sets:
+        """Return which labels are in the prediction set of each row [n, classes]."""
+        return trust.prediction_sets(log_probabilities, self.scores, rows=self.rows, coverage=coverage)
+
+    def typicality(self, atypicality: npt.NDArray[Any]) -> Floats:
+        """Return the typicality of each row [n]."""
+        return trust.typicality(atypicality, self.atypicality_array, rows=self.rows)
 
 
 class ReliabilityBin(_Frozen):
@@ -169,6 +185,11 @@ class Manifest(_Frozen):
     def row_struct(self) -> Struct | None:
         """Packs the numbers of one row; None for integers."""
         return Struct(f"={self.layout.width}{self.layout.code}") if self.layout.code else None
+
+    @property
+    def missing_calibration(self) -> str:
+        """The end of a sentence that says which data a model without calibration data lacks."""
+        return f"calibration data, which the manifest of {self.name} version {self.version} does not have"
 
     @cached_property
     def names_as_json(self) -> bytes:

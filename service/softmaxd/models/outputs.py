@@ -10,6 +10,7 @@ import numpy.typing as npt
 import orjson
 
 from softmaxd.errors import OutputNotFinite
+from softmaxd.numerics.softmax import Floats, log_softmax
 
 Array = npt.NDArray[np.float32]
 Features = npt.NDArray[Any]  # [rows, features], of the type that the model's manifest says
@@ -93,6 +94,11 @@ class Outputs:
     def atypicality(self) -> Array:
         """[rows], unchecked: where it is not a number the row is as atypical as can be."""
         return self._batch.outputs["atypicality"][self._start : self._stop]
+
+    @property
+    def log_probabilities(self) -> Floats:
+        """ln p of each class [rows, classes], from the logits. Raises `OutputNotFinite`."""
+        return log_softmax(self["logits"].astype(np.float64))
 
     def json(self, name: str) -> bytes:
         """Return an output [rows, n] as JSON, a list for each row. Raises `OutputNotFinite`."""

@@ -1,41 +1,31 @@
-"""Prediction sets and typicality: what the calibration rows, which took no part in training, allow to say of a row.
+"""Prediction sets and typicality: how a row compares with calibration rows, which took no part in training.
 
-Both are split conformal prediction: a row is compared with n calibration rows of which it could be one, by its rank
-among them. That needs no assumption on the model or the data, but for one: rows that are asked for come from where the
-calibration rows came from. A. N. Angelopoulos and S. Bates, "A gentle introduction to conformal prediction and
-distribution-free uncertainty quantification" (2021), arXiv:2107.07511.
+Both are split conformal prediction: a row is compared with n calibration rows by its rank among them. The only
+assumption is that rows and calibration rows come from the same source. A. N. Angelopoulos and S. Bates, "A gentle
+introduction to conformal prediction and distribution-free uncertainty quantification" (2021), arXiv:2107.07511.
 
-The manifest keeps at most `MAX_QUANTILES` of the n sorted values: those of the ranks ⌈j·n/m⌉, j = 1 … m. Where a rank
-in between is wanted, the next one that errs on the safe side is taken: sets too large, rows too typical.
+A manifest keeps at most `MAX_QUANTILES` of the n sorted values: those of the ranks ⌈j·n/m⌉, j = 1 … m. For a rank in
+between, the next one on the safe side is taken: sets become too large, rows too typical.
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from softmaxd.models.manifest import MAX_QUANTILES, Calibration, Manifest
-from softmaxd.models.outputs import Array, Outputs
-from softmaxd.numerics.softmax import Floats, log_softmax
+from softmaxd.numerics.softmax import Floats
 
-DEFAULT_COVERAGE = 0.95  # of a request that does not say
+DEFAULT_COVERAGE = 0.95  # of a request without one
+MAX_QUANTILES = 1_000  # kept of the calibration rows
 
 Sets = npt.NDArray[np.bool_]
 
 
-def log_probabilities(outputs: Outputs) -> Floats:
-    """Return ln p of each class [rows, classes], from the logits. Raises `OutputNotFinite`."""
-    return log_softmax(outputs["logits"].astype(np.float64))
-
-
-def missing_calibration(manifest: Manifest) -> str:
-    """Return what a model without calibration data lacks, for the end of a sentence."""
-    return f"calibration data, which the manifest of {manifest.name} version {manifest.version} does not have"
-
-
 def quantiles(values: Floats) -> Floats:
-    """Return the values [n] that a manifest keeps of them, sorted: at most `MAX_QUANTILES`."""
+    """Return the values to keep of values [n], sorted: at most `MAX_QUANTILES`."""
     rows = len(values)
     kept = min(rows, MAX_QUANTILES)
     ranks = [-(-j * rows // kept) for j in range(1, kept + 1)]
@@ -43,44 +33,43 @@ def quantiles(values: Floats) -> Floats:
     return chosen
 
 
-def prediction_sets(log_probabilities: Floats, calibration: Calibration, coverage: float) -> Sets:
-    """Return for each row [n, classes] which labels are in the smallest set that has the true one often enough.
+def prediction_sets(log_probabilities: Floats, scores: Sequence[float], *, rows: int, coverage: float) -> Sets:
+    """Return for each row [n, classes] the labels of the smallest set that holds the true label often enough.
 
-    Often enough: with a probability of at least `coverage`, in (0, 1), over rows and calibrations. The labels are those
-    at least as probable as the true one of the ⌈(n + 1)·coverage⌉-th of the calibration rows, the most probable true
-    label first (section 1 of Angelopoulos and Bates; M. Sadinle, J. Lei and L. Wasserman, "Least ambiguous set-valued
-    classifiers with bounded error levels", JASA 114, 2019). When there are too few for that, it is all labels; when a
-    row has no label as probable as that, it is none.
+    Often enough: with a probability of at least `coverage`, in (0, 1), over rows and calibrations. `scores` are the
+    quantiles of −ln p of the true label over `rows` calibration rows. A set has the labels at least as probable as the
+    true one of the ⌈(n + 1)·coverage⌉-th calibration row, the most probable true label first (section 1 of Angelopoulos
+    and Bates; M. Sadinle, J. Lei and L. Wasserman, "Least ambiguous set-valued classifiers with bounded error levels",
+    JASA 114, 2019). With too few calibration rows, sets have all labels. A row without a label as probable as that has
+    an empty set.
     """
-    return -log_probabilities <= _highest_score(calibration, coverage)
+    return -log_probabilities <= _highest_score(scores, rows, coverage)
 
 
-def _highest_score(calibration: Calibration, coverage: float) -> float:
-    """Return the −ln p up to which a label is in the set."""
-    rows, kept = calibration.rows, len(calibration.scores)
-    rank = math.ceil((rows + 1) * Fraction(str(coverage)))  # of the decimal number that the client wrote
+def _highest_score(scores: Sequence[float], rows: int, coverage: float) -> float:
+    """Return the highest −ln p of a label in a set."""
+    rank = math.ceil((rows + 1) * Fraction(str(coverage)))  # of the decimal number in the request
     if rank > rows:
         return math.inf
-    return calibration.scores[(rank - 1) * kept // rows]  # the first that is kept of this rank or a higher one
+    return scores[(rank - 1) * len(scores) // rows]  # the first kept value of this rank or a higher one
 
 
-def typicality(atypicality: Array, calibration: Calibration) -> Floats:
-    """Return for each row [n] the share of rows at least as atypical, among the calibration rows and itself: (0, 1].
+def typicality(atypicality: npt.NDArray[Any], kept: Floats, *, rows: int) -> Floats:
+    """Return the typicality of each row [n], in (0, 1]: the share of rows that are at least as atypical.
 
-    It is a p-value: of rows like the calibration rows at most a share of t has a typicality of t or less. `atypicality`
-    is the squared Mahalanobis distance to the nearest class mean (K. Lee, K. Lee, H. Lee and J. Shin, "A simple unified
-    framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018); NaN counts as infinite.
+    The share is taken among the row itself and `rows` calibration rows, whose quantiles are `kept`. It is a p-value: of
+    rows like the calibration rows, at most a share of t has a typicality of t or less. `atypicality` is the squared
+    Mahalanobis distance to the nearest class mean (K. Lee, K. Lee, H. Lee and J. Shin, "A simple unified framework for
+    detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018). NaN counts as infinite.
     """
-    less = np.searchsorted(calibration.atypicality_array, atypicality, side="left")
-    return typicality_of_rank(less, calibration)
+    return typicality_of_rank(np.searchsorted(kept, atypicality, side="left"), kept=len(kept), rows=rows)
 
 
-def typicality_of_rank(less: npt.NDArray[np.intp], calibration: Calibration) -> Floats:
-    """Return the typicality of rows [n] that are more atypical than so many of the values that the manifest keeps."""
-    rows, kept = calibration.rows, len(calibration.atypicality)
+def typicality_of_rank(less: npt.NDArray[np.intp], *, kept: int, rows: int) -> Floats:
+    """Return the typicality of rows [n] by the number of kept values that each exceeds, of `kept` values in all."""
     return (rows + 1 - -(-less * rows // kept)) / (rows + 1)
 
 
-def most_coverage(calibration: Calibration) -> float:
-    """Return the coverage above which a prediction set is all labels."""
-    return calibration.rows / (calibration.rows + 1)
+def most_coverage(rows: int) -> float:
+    """Return the coverage above which `rows` calibration rows give sets of all labels."""
+    return rows / (rows + 1)

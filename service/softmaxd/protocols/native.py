@@ -56,11 +56,6 @@ from softmaxd.models.repository import Repository, Version
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats, Softmax, sigmoid, softmax_of_few
 from softmaxd.numerics.trust import (
     DEFAULT_COVERAGE,
-    log_probabilities,
-    missing_calibration,
-    most_coverage,
-    prediction_sets,
-    typicality,
 )
 
 # --- what comes in -----------------------------------------------------------------------------------------------
@@ -322,7 +317,7 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
 def _refuse_uncalibrated(include: Sequence[PredictInclude], manifest: Manifest) -> None:
     for index, field in enumerate(include):
         if field in NEED_CALIBRATION:
-            raise invalid("not_calibrated", ["include", index], f"{field} needs {missing_calibration(manifest)}")
+            raise invalid("not_calibrated", ["include", index], f"{field} needs {manifest.missing_calibration}")
 
 
 def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
@@ -339,21 +334,21 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
     if "logits" in job.include:
         parts.append(b'"logits":%s' % outputs.json("logits"))
     if "log_probabilities" in job.include:
-        values = log_probabilities(outputs).astype(np.float32)
+        values = outputs.log_probabilities.astype(np.float32)
         parts.append(b'"log_probabilities":%s' % to_json(values))
     if calibration := job.manifest.calibration:
         if "prediction_sets" in job.include:
-            sets = _sets_as_json(log_probabilities(outputs), calibration, job.coverage, labels)
+            sets = _sets_as_json(outputs.log_probabilities, calibration, job.coverage, labels)
             parts.append(b'"prediction_sets":%s' % sets)
         if "typicality" in job.include:
-            parts.append(b'"typicality":%s' % to_json(typicality(outputs.atypicality, calibration)))
+            parts.append(b'"typicality":%s' % to_json(calibration.typicality(outputs.atypicality)))
     return b",".join(parts) + b"}"
 
 
 def _sets_as_json(logarithms: Floats, calibration: Calibration, coverage: float, labels: Sequence[bytes]) -> bytes:
     """Return the labels of each row's set, the most probable one first; labels come as JSON."""
     order = np.argsort(-logarithms, axis=1, kind="stable")
-    sizes = prediction_sets(logarithms, calibration, coverage).sum(axis=1).tolist()
+    sizes = calibration.prediction_sets(logarithms, coverage).sum(axis=1).tolist()
     rows = [
         b",".join([labels[index] for index in indices[:size]])
         for indices, size in zip(order.tolist(), sizes, strict=True)
@@ -546,7 +541,7 @@ def _calibration_info(calibration: Calibration | None) -> CalibrationInfo | None
     if calibration is None:
         return None
     return CalibrationInfo(
-        rows=calibration.rows, temperature=calibration.temperature, most_coverage=most_coverage(calibration)
+        rows=calibration.rows, temperature=calibration.temperature, most_coverage=calibration.most_coverage
     )
 
 

@@ -34,10 +34,6 @@ from softmaxd.numerics.softmax import Floats
 from softmaxd.numerics.trust import (
     DEFAULT_COVERAGE,
     Sets,
-    log_probabilities,
-    missing_calibration,
-    prediction_sets,
-    typicality,
 )
 
 DATATYPE = "FP32"  # of logits and probabilities
@@ -193,7 +189,7 @@ def decode_infer(body: bytes, headers: Headers, manifest: Manifest, *, max_rows:
         read = _read_known_json if json_bytes <= MAX_KNOWN_BYTES else _read_json
         plan, tensor = read(body[:json_bytes], layout, max_rows), body[json_bytes:]
     if plan.needs_calibration and manifest.calibration is None:
-        raise _invalid(f"{', '.join(TRUST_OUTPUTS)} need {missing_calibration(manifest)}")
+        raise _invalid(f"{', '.join(TRUST_OUTPUTS)} need {manifest.missing_calibration}")
     if len(tensor) != plan.tensor_bytes:
         expected = f"{plan.tensor_bytes} bytes should follow the JSON, as its binary_data_size says"
         raise _invalid(f"{expected}, not {len(tensor)}")
@@ -399,8 +395,8 @@ def _trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Array | Floats | 
     if wanted.name == "atypicality":
         return outputs["atypicality"]
     if wanted.name == "typicality":
-        return typicality(outputs.atypicality, calibration)
-    return prediction_sets(log_probabilities(outputs), calibration, wanted.coverage)
+        return calibration.typicality(outputs.atypicality)
+    return calibration.prediction_sets(outputs.log_probabilities, wanted.coverage)
 
 
 def _encode_classes(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:

@@ -12,7 +12,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 
 from softmaxd.models.manifest import Calibration
 from softmaxd.numerics.softmax import Floats, log_softmax
-from softmaxd.numerics.trust import prediction_sets, quantiles
+from softmaxd.numerics.trust import quantiles
 from softmaxd_training.calibration import (
     calibration_error,
     coverage_by_chance,
@@ -184,7 +184,7 @@ def test_prediction_sets_are_those_of_mapie(rows: int, coverage: float) -> None:
     theirs.conformalize(logits, labels)
     _, sets = theirs.predict_set(asked)
 
-    ours = prediction_sets(log_softmax(asked), calibration_of(logits, labels), coverage)
+    ours = calibration_of(logits, labels).prediction_sets(log_softmax(asked), coverage)
     assert 0.3 < ours.mean() <= 1
     assert np.array_equal(ours, sets[:, :, 0])
 

@@ -16,7 +16,6 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.loading import try_out
 from softmaxd.models.manifest import Manifest, sha256
 from softmaxd.models.outputs import Array
-from softmaxd.numerics.trust import typicality
 from softmaxd_training.__main__ import main
 from softmaxd_training.publish import logits_of
 from softmaxd_training.rows import Parts, Rows
@@ -221,7 +220,7 @@ def test_the_committed_models_are_sure_far_away_and_their_typicality_is_not(name
     outputs = Engine(folder / "model.onnx", device="cpu").run(far)
 
     assert outputs["probabilities"].max(axis=1).tolist() == pytest.approx([1, 1, 1], abs=0.05)
-    assert typicality(outputs["atypicality"], calibration).tolist() == [1 / (calibration.rows + 1)] * 3
+    assert calibration.typicality(outputs["atypicality"]).tolist() == [1 / (calibration.rows + 1)] * 3
 
 
 def test_the_committed_iris_model_is_what_its_command_makes_of_the_example(iris: Path) -> None:

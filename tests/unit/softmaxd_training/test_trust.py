@@ -14,7 +14,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import MODEL_FILE, Calibration, Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, log_softmax
-from softmaxd.numerics.trust import quantiles, typicality
+from softmaxd.numerics.trust import quantiles
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import Outputs, calibrate, covered, figures, fit_temperature, mean_loss
@@ -130,7 +130,7 @@ def test_the_sets_of_the_committed_blobs_model_hold_the_labels_of_fresh_rows(fre
 def test_the_typicality_of_fresh_rows_is_spread_evenly_for_the_committed_blobs_model(fresh: Rows, share: float) -> None:
     calibration = read_manifest("blobs").calibration
     assert calibration is not None
-    found = typicality(run("blobs", fresh.features)["atypicality"], calibration)
+    found = calibration.typicality(run("blobs", fresh.features)["atypicality"])
     rank = int(share * (calibration.rows + 1))
 
     low, high = beta(rank, calibration.rows + 1 - rank).ppf([0.5e-4, 1 - 0.5e-4])
@@ -144,7 +144,7 @@ def test_typicality_is_uniform_over_seeds_on_rows_that_were_held_out() -> None:
         distances = measured(gaussians.draw(100, seed=seed, sigma=6.0).features).astype(np.float32)
         kept = tuple(quantiles(distances[:99].astype(np.float64)).tolist())
         calibration = Calibration(rows=99, temperature=1, scores=kept, atypicality=kept)
-        found.append(typicality(distances[99:], calibration)[0])
+        found.append(calibration.typicality(distances[99:])[0])
     steps = np.array(found) * 100
     between = steps - np.random.default_rng(0).uniform(size=len(steps))  # 1 … 100 become all of (0, 100)
 
@@ -158,7 +158,7 @@ def test_the_typicality_of_points_far_from_all_is_below_a_hundredth_where_the_so
     outputs = run("blobs", np.array([[15, 200], [-100, -100]], dtype=np.float32))
 
     assert outputs["probabilities"].max(axis=1).tolist() == pytest.approx([1, 1], abs=5e-4)
-    assert (typicality(outputs["atypicality"], calibration) < 0.01).all()
+    assert (calibration.typicality(outputs["atypicality"]) < 0.01).all()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from softmaxd.metrics.drift import PROBABILITIES, ROWS_AT_ONCE, TYPICALITIES, An
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.models.manifest import Calibration, Feature, Manifest
 from softmaxd.models.outputs import Array
-from softmaxd.numerics.trust import quantiles, typicality
+from softmaxd.numerics.trust import quantiles
 
 LABELS = ("a", "b", "c")
 
@@ -42,7 +42,7 @@ def test_batches_are_counted_as_their_rows_would_be(calibration_rows: int, batch
 
     expected = AnswerCounts()
     for batch in outputs:
-        values = typicality(batch["atypicality"], calibration).tolist()
+        values = calibration.typicality(batch["atypicality"]).tolist()
         for row, value in zip(batch["probabilities"], values, strict=True):
             expected.labels[LABELS[row.argmax()]] += 1
             expected.probability.add(float(row.max()))

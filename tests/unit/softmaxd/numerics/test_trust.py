@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softmaxd.models.manifest import MAX_QUANTILES, Calibration
+from softmaxd.models.manifest import Calibration
 from softmaxd.numerics.softmax import Floats
-from softmaxd.numerics.trust import most_coverage, prediction_sets, quantiles, typicality
+from softmaxd.numerics.trust import MAX_QUANTILES, quantiles
 
 
 def calibrated(values: Floats) -> Calibration:
@@ -21,7 +21,7 @@ def test_a_set_holds_the_labels_as_probable_as_the_true_one_of_the_last_row_that
     calibration = calibrated(np.arange(1.0, 11.0))  # 10 rows: for 70 % the ⌈11 · 0.7⌉ = 8th counts, whose score is 8
     log_probabilities = np.array([[-0.1, -8.0, -8.1], [-9.0, -9.0, -9.0]])
 
-    assert prediction_sets(log_probabilities, calibration, 0.7).tolist() == [[True, True, False], [False] * 3]
+    assert calibration.prediction_sets(log_probabilities, 0.7).tolist() == [[True, True, False], [False] * 3]
 
 
 @pytest.mark.parametrize(("rows", "coverage", "rank"), [(19, 0.95, 19), (99, 0.07, 7), (9, 0.1, 1), (9, 0.1000001, 2)])
@@ -29,22 +29,22 @@ def test_the_rank_is_that_of_the_decimal_coverage(rows: int, coverage: float, ra
     scores = np.arange(1.0, rows + 1)
     log_probabilities = -np.arange(0.5, rows + 1)[None]
 
-    assert prediction_sets(log_probabilities, calibrated(scores), coverage).sum() == rank
+    assert calibrated(scores).prediction_sets(log_probabilities, coverage).sum() == rank
 
 
 def test_a_coverage_for_which_there_are_too_few_rows_gives_all_labels() -> None:
     calibration = calibrated(np.zeros(18))
 
-    assert most_coverage(calibration) == 18 / 19
-    assert prediction_sets(np.array([[-1e300, 0.0]]), calibration, 0.95).all()
-    assert not prediction_sets(np.array([[-1e300, 0.0]]), calibration, 0.94).all()
+    assert calibration.most_coverage == 18 / 19
+    assert calibration.prediction_sets(np.array([[-1e300, 0.0]]), 0.95).all()
+    assert not calibration.prediction_sets(np.array([[-1e300, 0.0]]), 0.94).all()
 
 
 def test_typicality_is_the_share_of_rows_at_least_as_atypical_itself_among_them() -> None:
     calibration = calibrated(np.array([1.0, 2.0, 2.0, 5.0]))
     values = np.array([0.0, 1.0, 1.5, 2.0, 5.0, 5.1, np.inf, np.nan], dtype=np.float32)
 
-    assert (typicality(values, calibration) * 5).tolist() == [5, 5, 4, 4, 2, 1, 1, 1]
+    assert (calibration.typicality(values) * 5).tolist() == [5, 5, 4, 4, 2, 1, 1, 1]
 
 
 @given(st.integers(1, 5_000), st.integers(0, 2**32 - 1), st.decimals(0, 1, places=4).filter(lambda c: 0 < c < 1))
@@ -54,14 +54,14 @@ def test_thinned_values_err_on_the_safe_side_by_less_than_a_thousandth(rows: int
     asked = np.random.default_rng(seed + 1).normal(size=50).astype(np.float32)
 
     exact = (1 + (values[:, None] >= asked).sum(axis=0)) / (rows + 1)
-    given_ = typicality(asked, calibration)
+    given_ = calibration.typicality(asked)
     assert (given_ >= exact).all()
     assert (given_ - exact < 1.01 / min(rows, MAX_QUANTILES)).all()
     if rows <= MAX_QUANTILES:
         assert given_.tolist() == exact.tolist()
 
     rank = math.ceil((rows + 1) * Fraction(str(coverage)))
-    held = prediction_sets(-values[:, None], calibration, coverage).sum()
+    held = calibration.prediction_sets(-values[:, None], coverage).sum()
     assert held >= min(rank, rows)
     if rank <= rows:
         assert held - rank <= math.ceil(rows / MAX_QUANTILES) - 1
