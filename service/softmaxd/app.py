@@ -43,7 +43,8 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     """
     settings = settings or read_settings(os.environ, {})
     metrics = Metrics(shared_folder)
-    models = Repository(settings, metrics, shared_folder)
+    models = Repository(settings, metrics.runs_of, shared_folder)
+    metrics.watch_queues(models.queued_rows)
     metrics.watch_versions(
         lambda: [
             (each.name, str(each.version), each.state, each.model.provider if each.model else "")

@@ -24,6 +24,10 @@ class StartupError(Exception):
     """The service cannot start; the message is the one line that the operator sees."""
 
 
+class ModelError(Exception):
+    """A version of a model that cannot be served; the message is one line with the reason."""
+
+
 class Problem(TypedDict):
     """One thing that is wrong with a body: what kind, where, and what was expected."""
 

@@ -18,7 +18,6 @@ from uvicorn.supervisors import multiprocess
 
 from softmaxd.errors import StartupError
 from softmaxd.logs import set_up_logs
-from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.repository import Repository
 from softmaxd.process import Server, allow_many_files, listen, new_server, url_of
 from softmaxd.settings import Settings
@@ -118,7 +117,7 @@ def _serve_alone(settings: Settings) -> None:
 
 def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
-    Repository(settings, Metrics())  # logs once, before there are workers, which models are broken
+    Repository(settings)  # logs once, before there are workers, which models are broken
     prefix = f"softmaxd-{os.getpid()}-"
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
     try:

@@ -41,6 +41,11 @@ class Settings(BaseModel):
     default_model: str | None = Field(
         None, description="The model of `POST /predict`; unset: the only model, else `blobs`."
     )
+    required_models: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        (),
+        description="Models, separated by commas, without which the service does not start and is not ready; "
+        "unset: none.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
         description="`auto`: CUDA when ONNX Runtime has it and it works, else the CPU; "

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from softmaxd.adding import graphs
 from softmaxd.adding.graphs import Graph, Heads, Source
-from softmaxd.errors import StartupError
+from softmaxd.errors import ModelError
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES
 from softmaxd.models.outputs import Features
@@ -27,7 +27,7 @@ Outputs = Mapping[str, Values]
 def open_graph(model: Graph) -> Engine:
     try:
         return Engine(model.SerializeToString(), device="cpu")
-    except StartupError as error:
+    except ModelError as error:
         raise Refused(explain(str(error), model)) from error
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from softmaxd import __version__
-from softmaxd.errors import StartupError
+from softmaxd.errors import ModelError, StartupError
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.publishing import Refused
 from softmaxd.settings import Settings, SettingsError, option_name, read_settings
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = {name: options.pop(name) for name in Settings.model_fields if name in options}
     try:
         return int(command(read_settings(os.environ, chosen), **options))
-    except (StartupError, Refused) as error:
+    except (ModelError, StartupError, Refused) as error:
         print(f"softmaxd: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
 
@@ -81,7 +81,7 @@ def _list_models(settings: Settings) -> int:
     for name, version, folder in _versions(settings):
         try:
             manifest = read_manifest(folder)
-        except StartupError as error:
+        except ModelError as error:
             rows.append((name, version, "–", "–", "–", f"rejected: {error}"))
             continue
         accuracy = f"{manifest.metrics['test_accuracy']:.1%}" if "test_accuracy" in manifest.metrics else "–"
@@ -105,7 +105,7 @@ def _check_models(settings: Settings) -> int:
         try:
             try_out(folder)
             state = "ready"
-        except StartupError as error:
+        except ModelError as error:
             state, code = f"rejected: {error}", 1
         print(f"{name:{width}}  {version:7}  {state}", flush=True)
     return code
@@ -113,12 +113,11 @@ def _check_models(settings: Settings) -> int:
 
 def _versions(settings: Settings) -> list[tuple[str, str, Path]]:
     """Return every version folder, by name, then by number."""
-    from softmaxd.models.repository import version_folders  # noqa: PLC0415 - it loads ONNX Runtime
+    from softmaxd.models.versions import check_folder, version_folders  # noqa: PLC0415 - it loads ONNX Runtime
 
-    versions = [(name, str(number), folder) for (name, number), folder in sorted(version_folders(settings.models_dir))]
-    if not versions:
-        raise StartupError(f"{settings.models_dir} has no model: expected <name>/<version>/{MODEL_FILE}")
-    return versions
+    check_folder(settings.models_dir)
+
+    return [(name, str(number), folder) for (name, number), folder in sorted(version_folders(settings.models_dir))]
 
 
 def _shorten(names: Sequence[str]) -> str:

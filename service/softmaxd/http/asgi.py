@@ -50,7 +50,7 @@ async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max
 
 async def _predict(model: Model, features: Features, request: Request) -> Outputs:
     """Ask the model; raises `ClientDisconnect` when the client leaves, whose rows then leave their batch."""
-    outputs = asyncio.ensure_future(model.predict(features))
+    outputs = asyncio.ensure_future(model.batcher.predict(features))
     left = asyncio.ensure_future(request.receive())  # the body is there: all that may come is that the client left
     try:
         await asyncio.wait((outputs, left), return_when=asyncio.FIRST_COMPLETED)

@@ -13,7 +13,7 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from softmaxd.errors import HeadersTooLarge, ModelNotFound, NotHttp, RequestTimeout, ServiceError
+from softmaxd.errors import HeadersTooLarge, NotHttp, RequestTimeout, ServiceError
 from softmaxd.http.express import LARGE_BYTES, Call, PlainHead, Shared
 from softmaxd.http.operation import JSON, Reply
 
@@ -175,7 +175,7 @@ class Connection(HttpToolsProtocol):
         operation, name, version = plain.target
         try:
             model = operation.find(name, version)
-        except ModelNotFound:
+        except ServiceError:
             return None
         call = Call(self.answer, self.shared, model, plain)
         self.cycle = self._call = call  # type: ignore[assignment] # what follows on the connection waits for it

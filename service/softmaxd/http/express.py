@@ -11,7 +11,8 @@ from softmaxd.errors import InternalError, ServiceError
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Headers, Job, Operation, Reply, Target, Targets
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.model import Model, Waiting
+from softmaxd.models.batching import Entry
+from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOTHING, Outputs
 from softmaxd.settings import Settings
 
@@ -65,7 +66,7 @@ class Shared:
                 models.add(call.model)
         for model in models:
             if model is not None:
-                model.flush()
+                model.batcher.flush()
 
     def remember(self, head: bytes, plain: PlainHead) -> None:
         """Keep a head, for clients send the same one again and again."""
@@ -96,7 +97,7 @@ class Call:
         self.response_complete = False
         self.start = time.perf_counter()
         self.job: Job
-        self.waiting: Waiting | None = None
+        self.waiting: Entry | None = None
         self.is_large = plain.body_bytes > LARGE_BYTES
 
     def begin(self) -> None:
@@ -113,7 +114,9 @@ class Call:
             body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
             self.job = operation.decode(body, self.headers, self.model)
             if self.model is not None and self.job.features is not None:
-                self.waiting = self.model.submit(self.job.features, self.settle_large if self.is_large else self.settle)
+                self.waiting = self.model.batcher.submit(
+                    self.job.features, self.settle_large if self.is_large else self.settle
+                )
             else:
                 self.settle(NOTHING)
         except Exception as error:  # whatever it is, the client must hear of it
@@ -183,7 +186,7 @@ class LargeBodies:
         if not call.response_complete:  # its client is still there
             call.run()
             if call.model is not None:
-                call.model.flush()
+                call.model.batcher.flush()
         self.spend(time.monotonic() - start)
         self._is_scheduled = False
         if self._waiting:

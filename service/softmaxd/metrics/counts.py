@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from softmaxd.metrics.drift import AnswerCounts
 from softmaxd.metrics.histogram import Histogram
-from softmaxd.models.batching import Ran
+from softmaxd.models.batching import EngineRun
 
 SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
@@ -20,7 +20,7 @@ class BatchCounts:
     waiting: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     engine: Histogram = field(default_factory=lambda: Histogram(SECONDS))
 
-    def add(self, ran: Ran) -> None:
+    def add(self, ran: EngineRun) -> None:
         self.rows.add(ran.rows)
         self.waiting.add(ran.first_waited)
         self.engine.add(ran.seconds)
@@ -47,7 +47,7 @@ class VersionCounts:
     failed_seconds: float = 0.0
     last_run: float = 0.0  # as time.time() gives it
 
-    def add(self, ran: Ran) -> None:
+    def add(self, ran: EngineRun) -> None:
         if ran.failed:
             self.failed_requests += ran.requests
             self.failed_seconds += ran.waited + ran.requests * ran.seconds

@@ -15,7 +15,7 @@ from softmaxd.metrics.counts import SECONDS, BatchCounts, Counts, VersionCounts
 from softmaxd.metrics.drift import AnswerCounter, AnswerCounts
 from softmaxd.metrics.exposition import render
 from softmaxd.metrics.histogram import Histogram
-from softmaxd.models.batching import Ran
+from softmaxd.models.batching import EngineRun
 from softmaxd.models.manifest import Manifest
 
 
@@ -25,7 +25,7 @@ class Metrics:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._counts = Counts()
-        self._queues: dict[str, Callable[[], int]] = {}
+        self._queued_rows: Callable[[], Mapping[str, int]] = dict
         self._uncounted: set[AnswerCounter] = set()
         self._versions: Callable[[], Sequence[Sequence[str]]] = list
 
@@ -41,7 +41,7 @@ class Metrics:
         """Count a request that was refused."""
         self._counts.rejections[reason] += 1
 
-    def runs_of(self, manifest: Manifest) -> Callable[[Ran], None]:
+    def runs_of(self, manifest: Manifest) -> Callable[[EngineRun], None]:
         """Return the function that counts each run of this version's engine."""
         counts, model = self._counts, manifest.name
         key = (model, manifest.version)
@@ -53,7 +53,7 @@ class Metrics:
         counts.answers = {**counts.answers, model: answers}
         counter, uncounted = AnswerCounter(manifest, answers), self._uncounted
 
-        def count(ran: Ran) -> None:
+        def count(ran: EngineRun) -> None:
             batches.add(ran)
             runs.add(ran)
             if not ran.failed:
@@ -67,9 +67,9 @@ class Metrics:
         self.save()
         return self._sum().versions
 
-    def watch_queue(self, model: str, queued_rows: Callable[[], int]) -> None:
-        """Ask for a model's queue length at every scrape."""
-        self._queues = {**self._queues, model: queued_rows}
+    def watch_queues(self, queued_rows: Callable[[], Mapping[str, int]]) -> None:
+        """Ask for the queued rows of every model at every scrape."""
+        self._queued_rows = queued_rows
 
     def watch_versions(self, versions: Callable[[], Sequence[Sequence[str]]]) -> None:
         """Ask for model, version, state and provider of every version at every scrape."""
@@ -92,7 +92,7 @@ class Metrics:
         return render(self._sum(), self._versions())
 
     def _look_at_queues(self) -> None:
-        self._counts.queued_rows = {model: queued_rows() for model, queued_rows in self._queues.items()}
+        self._counts.queued_rows = dict(self._queued_rows())
 
     def _sum(self) -> Counts:
         self._look_at_queues()

@@ -6,7 +6,7 @@ from typing import Literal
 
 import onnxruntime
 
-from softmaxd.errors import StartupError
+from softmaxd.errors import ModelError, StartupError
 from softmaxd.models.manifest import Datatype
 from softmaxd.models.outputs import Array, Features
 
@@ -31,13 +31,26 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 
+NO_CUDA = "device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu"
+
+
+class DeviceError(ModelError):
+    """The device in the settings does not work."""
+
+
+def check_device(device: Device) -> None:
+    """Raise `StartupError` if ONNX Runtime is built without the device."""
+    if device == "cuda" and CUDA not in onnxruntime.get_available_providers():
+        raise StartupError(NO_CUDA)
+
+
 class Engine:
     """An ONNX Runtime session: features [n, d] in, of the type of its input; every output out, n rows each."""
 
     def __init__(self, model: Path | bytes, *, device: Device = "auto", threads: int = 1) -> None:
         self._session = _open_session(model, device, threads)
         if not self._session.get_inputs():
-            raise StartupError("the graph has no input")
+            raise ModelError("the graph has no input")
         self._input_name = self._session.get_inputs()[0].name
         self._names = [output.name for output in self._session.get_outputs()]
         self.provider: str = self._session.get_providers()[0]
@@ -69,7 +82,7 @@ def _open_session(model: Path | bytes, device: Device, threads: int) -> onnxrunt
         if session.get_providers()[0] == CUDA:
             return session  # pragma: no cover - needs a GPU
     if device == "cuda":
-        raise StartupError("device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu")
+        raise DeviceError(NO_CUDA)
     return _new_session(model, options, [CPU])
 
 
@@ -83,4 +96,4 @@ def _new_session(
         reason = str(error).splitlines()[0]
         if isinstance(model, Path):
             reason = reason.replace(str(model), model.name)
-        raise StartupError(f"ONNX Runtime cannot load it: {reason}") from error
+        raise ModelError(f"ONNX Runtime cannot load it: {reason}") from error

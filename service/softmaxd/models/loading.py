@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,14 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from softmaxd.errors import StartupError
-from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, run_together
+from softmaxd.errors import ModelError
+from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, EngineRun
 from softmaxd.models.engine import KINDS, Engine, Nodes
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.outputs import Features
-from softmaxd.models.rowwise import ROWS_TO_TRY, find_way
+from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
 from softmaxd.numerics.softmax import Floats
 from softmaxd.settings import Settings
 
@@ -32,72 +32,79 @@ WARM_UP_ROWS = (1, 64, 1)
 TRIAL_SECONDS = 15
 TRIAL_BYTES = 4 * 2**30  # of address space
 
+CountRuns = Callable[[Manifest], Callable[[EngineRun], None]]  # returns the function that takes each run
+
 logger = logging.getLogger(__name__)
 
 
-def load(folder: Path, settings: Settings, metrics: Metrics) -> Model:
-    """Return the model of a version folder, warm; raises `StartupError` when it is not as its manifest says."""
+def ignore_runs(_manifest: Manifest) -> Callable[[EngineRun], None]:
+    """Return a function that forgets the runs of an engine, for a model that is only tried."""
+    return lambda _run: None
+
+
+def load(folder: Path, settings: Settings, count_runs: CountRuns = ignore_runs) -> Model:
+    """Return the model of a version folder, warm.
+
+    Raises `ModelError` when it is not as its manifest says, `DeviceError` when the device does not work.
+    """
     manifest = read_manifest(folder)
     engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
     _check_graph(engine, manifest)
     seconds = _warm_up(engine, manifest)
     inline = seconds < INLINE_SECONDS
-    run, way = find_way(engine.run, _rows_to_try(manifest))
-    batcher = Batcher(
-        run,
-        metrics.runs_of(manifest),
-        inline=inline,
-        max_batch_rows=ONE_REQUEST if way == "alone" else MAX_BATCH_ROWS,
-        max_queued_rows=settings.max_queued_rows,
-        queue_timeout=settings.queue_timeout,
-    )
+    run, batching = choose_batching(engine.run, _rows_to_try(manifest))
     logger.info(
         "serving %s version %d on %s",
         manifest.name,
         manifest.version,
         engine.provider,
-        extra={"threads": settings.threads, "row_microseconds": round(seconds * 1e6), "inline": inline, "rows": way},
+        extra={
+            "threads": settings.threads,
+            "row_microseconds": round(seconds * 1e6),
+            "inline": inline,
+            "rows": batching,
+        },
     )
-    metrics.watch_queue(manifest.name, lambda: batcher.queued_rows)
-    return Model(
-        manifest,
-        engine.provider,
-        lambda features: run_together(run, [features])[0],
-        batcher.predict,
-        batcher.submit,
-        batcher.flush,
+    batcher = Batcher(
+        run,
+        count_runs(manifest),
+        inline=inline,
+        max_batch_rows=ONE_REQUEST if batching == "alone" else MAX_BATCH_ROWS,
+        max_queued_rows=settings.max_queued_rows,
+        queue_timeout=settings.queue_timeout,
     )
+    return Model(manifest, engine.provider, run, batcher)
 
 
 def try_out(folder: Path) -> None:
-    """Load a version folder in another process; raises `StartupError` with its reason, or with how it ended."""
+    """Load a version folder in another process; raises `ModelError` with its reason, or with how it ended."""
     command = [sys.executable, "-m", "softmaxd.models.loading", str(folder)]
     try:
         trial = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired as error:
-        raise StartupError(f"loading and running it takes more than {TRIAL_SECONDS} s") from error
+        raise ModelError(f"loading and running it takes more than {TRIAL_SECONDS} s") from error
     if trial.returncode < 0:
-        raise StartupError(f"loading or running it ends the process by signal {-trial.returncode}")
+        raise ModelError(f"loading or running it ends the process by signal {-trial.returncode}")
     if trial.returncode:
-        raise StartupError((trial.stderr.strip().splitlines() or ["it failed without a word"])[-1])
+        raise ModelError((trial.stderr.strip().splitlines() or ["it failed without a word"])[-1])
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a version folder, whose model file matches it; raises `StartupError`."""
+    """Return the manifest of a version folder, whose model file matches it; raises `ModelError`."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
         check_size(folder / MODEL_FILE)
         digest = sha256(folder / MODEL_FILE)
     except OSError as error:
-        raise StartupError(f"{error.strerror}: {Path(error.filename).name}") from error
+        raise ModelError(f"{error.strerror}: {Path(error.filename).name}") from error
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"]) or "the file"
-        raise StartupError(f"{MANIFEST_FILE}: {place}: {problem['msg']}") from error
+        raise ModelError(f"{MANIFEST_FILE}: {place}: {problem['msg']}") from error
     if [manifest.name, str(manifest.version)] != [folder.parent.name, folder.name]:
-        raise StartupError(f"{MANIFEST_FILE} is of {manifest.name} version {manifest.version}")
+        raise ModelError(f"{MANIFEST_FILE} is of {manifest.name} version {manifest.version}")
     if digest != manifest.sha256:
-        raise StartupError(f"{MODEL_FILE} does not match its manifest: SHA-256 {digest}, not {manifest.sha256}")
+        raise ModelError(f"{MODEL_FILE} does not match its manifest: SHA-256 {digest}, not {manifest.sha256}")
     check_content(folder / MODEL_FILE)
     return manifest
 
@@ -120,7 +127,7 @@ def _check_tensor(name: str, nodes: Nodes, kind: str, row: list[int]) -> None:
     found, shape = nodes.get(name, ("nothing", []))
     if found != f"tensor({kind})" or not shape or isinstance(shape[0], int) or shape[1:] != row:
         wanted = ", ".join(map(str, ["n", *row]))
-        raise StartupError(f"{name} should be tensor({kind}) [{wanted}], but the graph has {found} {shape}")
+        raise ModelError(f"{name} should be tensor({kind}) [{wanted}], but the graph has {found} {shape}")
 
 
 def _warm_up(engine: Engine, manifest: Manifest) -> float:
@@ -132,10 +139,10 @@ def _warm_up(engine: Engine, manifest: Manifest) -> float:
         try:
             outputs = engine.run(features)
         except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
-            raise StartupError(f"ONNX Runtime cannot run {rows} rows: {str(error).splitlines()[0]}") from error
+            raise ModelError(f"ONNX Runtime cannot run {rows} rows: {str(error).splitlines()[0]}") from error
         for name, values in outputs.items():
             if len(values) != rows:
-                raise StartupError(f"it gives {len(values)} rows of {name} for {rows} rows")
+                raise ModelError(f"it gives {len(values)} rows of {name} for {rows} rows")
     return time.perf_counter() - start
 
 
@@ -164,8 +171,8 @@ def _main(folder: str) -> None:
     with suppress(ValueError):  # macOS has the limit but does not take it
         resource.setrlimit(resource.RLIMIT_AS, (TRIAL_BYTES, TRIAL_BYTES))
     try:
-        load(Path(folder), Settings(device="cpu"), Metrics())
-    except StartupError as error:
+        load(Path(folder), Settings(device="cpu"))
+    except ModelError as error:
         sys.exit(str(error))
 
 

@@ -1,32 +1,25 @@
-"""A loaded model, as it is served."""
+"""A loaded model: its manifest and its batcher."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
-
+from softmaxd.models.batching import Batcher, Run, run_together
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features, Outputs
 
-Settle = Callable[[Outputs | Exception], None]  # hears of an outcome
 
-
-class Waiting(Protocol):
-    """Rows that wait for the engine; once abandoned, their outcome is not wanted any more."""
-
-    abandoned: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A loaded model: features [n, features] of the manifest's type in, float32 outputs of n rows each out.
+    """One version of a model, ready to answer.
 
-    `predict` joins the rows of concurrent requests, and so does `submit`, whose rows run at the next `flush`; `run`
-    runs these rows now and by themselves.
+    `manifest` says which features [n, features] it takes and which outputs it gives. `batcher` joins the rows of
+    concurrent requests. `provider` is ONNX Runtime's name of the processor. Equal only to itself.
     """
 
-    manifest: Manifest
-    provider: str
-    run: Callable[[Features], Outputs]
-    predict: Callable[[Features], Awaitable[Outputs]]
-    submit: Callable[[Features, Settle], Waiting]
-    flush: Callable[[], None]
+    __slots__ = ("_run", "batcher", "manifest", "provider")
+
+    def __init__(self, manifest: Manifest, provider: str, run: Run, batcher: Batcher) -> None:
+        self.manifest = manifest
+        self.provider = provider
+        self.batcher = batcher
+        self._run = run
+
+    def run(self, features: Features) -> Outputs:
+        """Return the outputs for these rows alone, computed now."""
+        return run_together(self._run, [features])[0]

@@ -7,7 +7,7 @@ onnx.proto3 go that can hold tensors and operators.
 from collections.abc import Iterator
 from pathlib import Path
 
-from softmaxd.errors import StartupError
+from softmaxd.errors import ModelError
 
 MAX_MODEL_BYTES = 512 * 2**20
 MAX_DEPTH = 64  # of messages in each other, as in graphs in the attributes of nodes
@@ -29,18 +29,18 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
 def check_size(path: Path) -> None:
-    """Raise `StartupError` when the file is too large to be looked at."""
+    """Raise `ModelError` when the file is too large to be looked at."""
     size = path.stat().st_size
     if size > MAX_MODEL_BYTES:
-        raise StartupError(f"{path.name} has {size} bytes, more than the {MAX_MODEL_BYTES} that a model may have")
+        raise ModelError(f"{path.name} has {size} bytes, more than the {MAX_MODEL_BYTES} that a model may have")
 
 
 def check_content(path: Path) -> None:
-    """Raise `StartupError` unless it is an ONNX file that needs no other files and only known operators."""
+    """Raise `ModelError` unless it is an ONNX file that needs no other files and only known operators."""
     try:
         _check(memoryview(path.read_bytes()), "model", 0)
     except (IndexError, ValueError) as error:
-        raise StartupError(f"{path.name} is not an ONNX file, or not all of it") from error
+        raise ModelError(f"{path.name} is not an ONNX file, or not all of it") from error
 
 
 def _check(message: memoryview, kind: str, depth: int) -> None:
@@ -48,11 +48,11 @@ def _check(message: memoryview, kind: str, depth: int) -> None:
         raise ValueError("nested too deep")
     for number, value in _fields(message):
         if kind == "tensor" and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1)):
-            raise StartupError("it has external data: weights in other files are not loaded")
+            raise ModelError("it has external data: weights in other files are not loaded")
         if kind == "node" and number == NODE_DOMAIN and isinstance(value, memoryview):
             domain = bytes(value)
             if domain not in OPERATOR_DOMAINS:
-                raise StartupError(f"it has operators of the domain {domain.decode(errors='replace')!r}")
+                raise ModelError(f"it has operators of the domain {domain.decode(errors='replace')!r}")
         inside = INSIDE[kind].get(number)
         if inside and isinstance(value, memoryview):
             _check(value, inside, depth + 1)

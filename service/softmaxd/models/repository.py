@@ -2,51 +2,28 @@
 
 A version folder `<name>/<version>/{model.onnx, manifest.json}` is written elsewhere and renamed into place. A new one
 is tried out and loaded beside the others, then swapped in by one assignment; requests in flight finish on the version
-that they began with. One that fails is reported, and what was served before goes on being served.
+they began with. A version that fails is reported, and the version before it stays in service.
 """
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from softmaxd.errors import ModelNotFound, NotReady, StartupError
-from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.loading import load, read_manifest, try_out
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE
+from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
+from softmaxd.models.engine import DeviceError, check_device
+from softmaxd.models.loading import CountRuns, ignore_runs, load, read_manifest, try_out
+from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.model import Model
+from softmaxd.models.versions import Catalogue, Key, Stamp, Version, check_folder, stamp, version_folders
 from softmaxd.settings import Settings
 
-FALLBACK_DEFAULT = "blobs"
-
-Key = tuple[str, int]  # name and version
-State = Literal["ready", "loading", "rejected", "unloaded"]
-Stamp = tuple[tuple[int, int, int] | None, ...]  # of a folder and its files: inode, time and size
+NO_SUCH_MODEL = "There is no such model; GET /models lists the models that are served"
+NO_SUCH_VERSION = "There is no such version of this model; GET /models lists the versions that are served"
+NO_DEFAULT = "There is no default model; use /models/{name}/predict"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What became of a version folder: the model when it is ready, else the reason why it is not."""
-
-    name: str
-    version: int
-    state: State
-    reason: str = ""
-    model: Model | None = None
-    stamp: Stamp = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """Everything that is known at one moment; a change makes a new one."""
-
-    versions: Mapping[Key, Version] = field(default_factory=dict)
-    newest: Mapping[str, Model] = field(default_factory=dict)  # the highest version that is ready, by name
-    default: str | None = None
 
 
 class Unloaded:
@@ -75,14 +52,16 @@ class Unloaded:
 
 
 class Repository:
-    """The models of a folder. Raises `StartupError` at the start when a model has no version that can be served.
+    """The models of a folder. Raises `StartupError` if there is no such folder, or a required model cannot be served.
 
     `find` and `all` may be called at any time from the event loop; `update` only from one thread at a time.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, shared_folder: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, count_runs: CountRuns = ignore_runs, shared_folder: Path | None = None
+    ) -> None:
         self._settings = settings
-        self._metrics = metrics
+        self._count_runs = count_runs
         self._unloaded = Unloaded(shared_folder)
         self._tried: set[str] = set()  # SHA-256 of files that passed their trial
         self._update_lock = threading.Lock()
@@ -102,53 +81,72 @@ class Repository:
         """Return every version that is served, by name, then by version."""
         return [version.model for version in self.states() if version.model is not None]
 
+    def any(self) -> Model | None:
+        """Return the default model, or else the first one, or None if no model is served."""
+        if self.default is not None:
+            return self.find(None)
+        return next(iter(self.all()), None)
+
     def states(self) -> list[Version]:
-        """Return what became of every version folder, by name, then by version."""
-        versions = self._catalogue.versions
-        return [versions[key] for key in sorted(versions)]
+        """Return every version with its state, by name, then by version."""
+        return self._catalogue.sorted()
 
-    def _states_of(self, name: str) -> list[Version]:
-        return [version for version in self.states() if version.name == name]
+    def queued_rows(self) -> Mapping[str, int]:
+        """Return the rows that wait for the engine now, by model."""
+        rows: dict[str, int] = {}
+        for model in self.all():
+            rows[model.manifest.name] = rows.get(model.manifest.name, 0) + model.batcher.queued_rows
+        return rows
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is a model to serve, and the default one if it is named."""
-        catalogue = self._catalogue
-        return bool(catalogue.newest) and (self._settings.default_model is None or catalogue.default is not None)
+    def check_ready(self) -> None:
+        """Raise `NotReady` with the reason unless there is a model, the default one if named, and each required one."""
+        settings, newest = self._settings, self._catalogue.newest
+        if not newest:
+            raise self._no_model()
+        for name in (settings.default_model, *settings.required_models):
+            if name is not None and name not in newest:
+                raise _not_loaded(name)
+
+    def _no_model(self) -> NotReady:
+        return NotReady(f"No model is loaded from {self._settings.models_dir}")
 
     def find(self, name: str | None, version: str | None = None) -> Model:
         """Return a model: the default one without a name, its highest version that is ready without a version.
 
-        Raises `ModelNotFound`.
+        Raises `ModelNotFound`, or `NotReady` if the default model is asked for and not loaded yet.
         """
         catalogue = self._catalogue
         name = name or catalogue.default
         if name is None:
-            raise ModelNotFound("There is no default model; use /models/{name}/predict")
+            raise self._no_default()
         newest = catalogue.newest.get(name)
         if newest is None:
-            raise ModelNotFound("There is no such model; GET /models lists what is served")
+            raise ModelNotFound(NO_SUCH_MODEL)
         if version is None:
             return newest
         if version.isascii() and version.isdecimal() and str(int(version)) == version:
             found = catalogue.versions.get((name, int(version)))
             if found is not None and found.model is not None:
                 return found.model
-        raise ModelNotFound("There is no such version of this model; GET /models lists what is served")
+        raise ModelNotFound(NO_SUCH_VERSION)
+
+    def _no_default(self) -> ModelNotFound | NotReady:
+        if not self._catalogue.newest:
+            return self._no_model()
+        chosen = self._settings.default_model
+        return ModelNotFound(NO_DEFAULT) if chosen is None else _not_loaded(chosen)
 
     def versions_of(self, name: str, version: str | None = None) -> list[Version]:
-        """Return all versions of a model or this one, the highest last, with what became of them.
+        """Return all versions of a model or this one, the highest last, each with its state.
 
         Raises `NotReady` when none of them is ready, and `ModelNotFound` when there is none.
         """
-        versions = [each for each in self._states_of(name) if version in {None, str(each.version)}]
+        versions = [each for each in self._catalogue.of(name) if version in {None, str(each.version)}]
         if not versions:
             raise ModelNotFound("There is no such model, or no such version of it; GET /models lists them")
         if all(each.model is None for each in versions):
             raise NotReady("; ".join(f"Version {each.version} is {each.state}: {each.reason}" for each in versions))
         return versions
-
-    # --- changes ---
 
     def watch(self) -> None:
         """Look for changes every `reload_interval`, in a thread of its own, until `close`."""
@@ -163,7 +161,7 @@ class Repository:
             self._watcher.join()
 
     def update(self) -> None:
-        """Look for changes now: load what is new, retire what has gone."""
+        """Look for changes now: load new versions, retire those whose folder is gone."""
         with self._update_lock:
             unloaded = self._unloaded.names()
             found = dict(version_folders(self._settings.models_dir))
@@ -174,7 +172,7 @@ class Repository:
                 self._refresh(key, folder, is_unloaded=key[0] in unloaded)
 
     def load(self, name: str) -> None:
-        """Serve a model that was unloaded or rejected. Raises `ModelNotFound`, or `StartupError` with the reason."""
+        """Serve a model that was unloaded or rejected. Raises `ModelNotFound`, or `ModelError` with the reason."""
         if not any(key[0] == name for key, _ in version_folders(self._settings.models_dir)):
             raise ModelNotFound("There is no such model in the models folder")
         with self._update_lock:
@@ -184,31 +182,37 @@ class Repository:
                     self._swap(key, None)
         self.update()
         if name not in self._catalogue.newest:
-            raise StartupError("; ".join(version.reason for version in self._states_of(name)))
+            raise ModelError("; ".join(version.reason for version in self._catalogue.of(name)))
 
     def unload(self, name: str) -> None:
         """Serve a model no longer, until it is loaded again. Raises `ModelNotFound`."""
         if name not in self._catalogue.newest:
-            raise ModelNotFound("There is no such model; GET /models lists what is served")
+            raise ModelNotFound(NO_SUCH_MODEL)
         self._unloaded.add(name)
         self.update()
 
     def _start(self) -> None:
-        """Load everything; here a model without a version that can be served is an error."""
+        """Load everything; a required model without a version that can be served is an error."""
         folder = self._settings.models_dir
-        if not folder.is_dir():
-            raise StartupError(f"{folder} is not a folder; set the folder of models with --models-dir")
-        found = list(version_folders(folder))
-        for key, version_folder in sorted(found):
-            self._swap(key, self._load(key, version_folder, _stamp(version_folder)))
-        for name in {name for (name, _), _ in found} - set(self._catalogue.newest):
-            reasons = [f"{folder / name / str(each.version)}: {each.reason}" for each in self._states_of(name)]
-            raise StartupError("; ".join(reasons))
-        if not found:
-            raise StartupError(f"{folder} has no model: expected <name>/<version>/{MODEL_FILE}")
-        chosen = self._settings.default_model
-        if chosen is not None and chosen not in self._catalogue.newest:
-            raise StartupError(f"default_model is {chosen}, but the models are {', '.join(self._catalogue.newest)}")
+        check_folder(folder)
+        check_device(self._settings.device)
+        for key, version_folder in sorted(version_folders(folder)):
+            try:
+                self._swap(key, self._load(key, version_folder, stamp(version_folder)))
+            except DeviceError as error:
+                raise StartupError(str(error)) from error
+        for name in self._settings.required_models:
+            if name not in self._catalogue.newest:
+                raise StartupError(self._why_missing(name))
+        try:
+            self.check_ready()
+        except NotReady as error:
+            logger.warning("%s; expected %s", error.detail, folder / "<name>" / "<version>" / MODEL_FILE)
+
+    def _why_missing(self, name: str) -> str:
+        folder = self._settings.models_dir / name
+        reasons = [f"{folder / str(each.version)}: {each.reason}" for each in self._catalogue.of(name)]
+        return "; ".join(reasons) or f"{folder} does not exist, but the model {name} is required"
 
     def _watch(self) -> None:
         while not self._stop.wait(self._settings.reload_interval):
@@ -223,70 +227,46 @@ class Repository:
             if known is None or known.state != "unloaded":
                 self._swap(key, Version(*key, state="unloaded", reason="unloaded by request"))
             return
-        stamp = _stamp(folder)
-        if known is not None and known.stamp == stamp:
+        now = stamp(folder)
+        if known is not None and known.stamp == now:
             return
         before = None if known is None else known.model
         if before is None:
             self._swap(key, Version(*key, state="loading"))
-        version = self._try_and_load(key, folder, stamp)
-        if before is not None and version.model is None:  # what was served goes on being served
+        version = self._try_and_load(key, folder, now)
+        if before is not None and version.model is None:  # the old model stays in service
             version = replace(version, state="ready", model=before)
         self._swap(key, version)
 
-    def _try_and_load(self, key: Key, folder: Path, stamp: Stamp) -> Version:
+    def _try_and_load(self, key: Key, folder: Path, now: Stamp) -> Version:
         try:
             digest = read_manifest(folder).sha256
             if digest not in self._tried:
                 try_out(folder)
                 self._tried.add(digest)
-        except StartupError as error:
-            return _rejected(key, stamp, error)
-        return self._load(key, folder, stamp)
+            return self._load(key, folder, now)
+        except ModelError as error:
+            return _rejected(key, now, error)
 
-    def _load(self, key: Key, folder: Path, stamp: Stamp) -> Version:
+    def _load(self, key: Key, folder: Path, now: Stamp) -> Version:
+        """Return the version, ready or rejected. Raises `DeviceError`."""
         try:
-            model = load(folder, self._settings, self._metrics)
-        except StartupError as error:
-            return _rejected(key, stamp, error)
-        return Version(*key, state="ready", model=model, stamp=stamp)
+            model = load(folder, self._settings, self._count_runs)
+        except DeviceError:
+            raise
+        except ModelError as error:
+            return _rejected(key, now, error)
+        return Version(*key, state="ready", model=model, stamp=now)
 
     def _swap(self, key: Key, version: Version | None) -> None:
-        """Put a version in the place of what was there, or take it out."""
-        versions = {other: known for other, known in self._catalogue.versions.items() if other != key}
-        if version is not None:
-            versions[key] = version
-        newest = {name: known.model for (name, _), known in sorted(versions.items()) if known.model is not None}
-        self._catalogue = Catalogue(versions, newest, _default(self._settings.default_model, newest))
+        """Put a version in the place of the old one, or take it out."""
+        self._catalogue = self._catalogue.swapped(key, version, self._settings.default_model)
 
 
-def _rejected(key: Key, stamp: Stamp, error: StartupError) -> Version:
+def _not_loaded(name: str) -> NotReady:
+    return NotReady(f"The model {name} is not loaded")
+
+
+def _rejected(key: Key, now: Stamp, error: ModelError) -> Version:
     logger.error("rejected %s version %d: %s", *key, error)
-    return Version(*key, state="rejected", reason=str(error), stamp=stamp)
-
-
-def version_folders(models_dir: Path) -> Iterable[tuple[Key, Path]]:
-    """Yield name and version of every version folder, and the folder."""
-    for folder in models_dir.glob("[!.]*/*"):
-        if folder.name.isascii() and folder.name.isdecimal() and not folder.name.startswith("0") and folder.is_dir():
-            yield (folder.parent.name, int(folder.name)), folder
-
-
-def _stamp(folder: Path) -> Stamp:
-    """Return what changes when the folder or one of its two files is written again."""
-    stamp: list[tuple[int, int, int] | None] = []
-    for path in (folder, folder / MANIFEST_FILE, folder / MODEL_FILE):
-        try:
-            status = path.stat()
-            stamp.append((status.st_ino, status.st_mtime_ns, status.st_size))
-        except OSError:
-            stamp.append(None)
-    return tuple(stamp)
-
-
-def _default(chosen: str | None, newest: Mapping[str, Model]) -> str | None:
-    if chosen is not None:
-        return chosen if chosen in newest else None
-    if len(newest) == 1:
-        return next(iter(newest))
-    return FALLBACK_DEFAULT if FALLBACK_DEFAULT in newest else None
+    return Version(*key, state="rejected", reason=str(error), stamp=now)

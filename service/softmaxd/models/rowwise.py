@@ -18,10 +18,10 @@ ROWS_TO_TRY = sum(SIZES)
 
 SERVED = {"logits", "probabilities", "atypicality"}  # a graph may have more outputs
 
-Way = Literal["joined", "padded", "alone"]  # how the rows of several requests are run
+Batching = Literal["joined", "padded", "alone"]  # how the rows of several requests run
 
 
-def find_way(run: Run, features: Features) -> tuple[Run, Way]:
+def choose_batching(run: Run, features: Features) -> tuple[Run, Batching]:
     """Return how to run a model, after trying it with ROWS_TO_TRY different rows."""
     if _is_rowwise(run, features):
         return run, "joined"

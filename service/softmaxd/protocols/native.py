@@ -52,7 +52,8 @@ from softmaxd.models.inputs import FAIL_FAST, Instances, VectorOrMatrix, invalid
 from softmaxd.models.manifest import Calibration, Datatype, Evaluation, Feature, Manifest, Provenance
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
-from softmaxd.models.repository import Repository, Version
+from softmaxd.models.repository import Repository
+from softmaxd.models.versions import Version
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats, Softmax, sigmoid, softmax_of_few
 from softmaxd.numerics.trust import (
     DEFAULT_COVERAGE,
@@ -486,7 +487,7 @@ def router(models: Repository, endpoints: Mapping[str, Endpoint], lifecycle: Lif
 
 
 def _add_operations(api: APIRouter, models: Repository, endpoints: Mapping[str, Endpoint]) -> None:
-    examples = examples_of(None if models.default is None else models.find(None), _predict_examples)
+    examples = examples_of(models.any(), _predict_examples)
     for path, summary, description in (
         ("/softmax", "Raw logits → probabilities", SOFTMAX_DESCRIPTION),
         ("/predict", "Features → class probabilities, by the default model", PREDICT_DESCRIPTION),
@@ -583,8 +584,7 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
     async def readyz() -> Status:
         """Not ready once the service is shutting down, or when there is no model to serve."""
         lifecycle.admit()
-        if not models.is_ready:
-            raise NotReady("No model is loaded, or not the default one")
+        models.check_ready()
         return Status(status="ready")
 
     @api.get("/", tags=["health"], summary="What this is")

@@ -47,19 +47,14 @@ from softmaxd.models.inputs import (
 from softmaxd.models.manifest import Datatype, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Features, Outputs, to_json
-from softmaxd.models.repository import Repository, Version
+from softmaxd.models.repository import Repository
+from softmaxd.models.versions import State, Version
 
 PREFIX = "/v1"  # of its paths
 INPUT = "features"  # of every model
 SIGNATURES = {"serving_default": "probabilities", "logits": "logits"}  # the output that each of them asks for
 DEFAULT = "serving_default"
 FLOATS = {"FP32": "FLOAT", "FP64": "DOUBLE"}  # as TensorFlow names them; integers it names alike
-STATES: Mapping[str, Literal["AVAILABLE", "LOADING", "END"]] = {
-    "ready": "AVAILABLE",
-    "loading": "LOADING",
-    "rejected": "END",
-    "unloaded": "END",
-}
 
 # --- what comes in -----------------------------------------------------------------------------------------------
 
@@ -387,7 +382,7 @@ def router(models: Repository, endpoints: Mapping[str, Endpoint], lifecycle: Lif
 
 
 def _add_operations(api: APIRouter, models: Repository, endpoints: Mapping[str, Endpoint]) -> None:
-    default = None if models.default is None else models.find(None)
+    default = models.any()
     predictions = examples_of(default, _predict_examples)
     classifications = examples_of(default, _classify_examples)
     refusals = _refusals(*ERRORS)
@@ -445,11 +440,21 @@ def _add_models(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         )
 
 
+def _state(state: State) -> Literal["AVAILABLE", "LOADING", "END"]:
+    match state:
+        case "ready":
+            return "AVAILABLE"
+        case "loading":
+            return "LOADING"
+        case "rejected" | "unloaded":
+            return "END"
+
+
 def _status_of(versions: Sequence[Version]) -> ModelStatus:
     statuses = [
         VersionStatus(
             version=str(each.version),
-            state=STATES[each.state],
+            state=_state(each.state),
             status=VersionError(error_code="INVALID_ARGUMENT", error_message=each.reason)
             if each.state == "rejected"
             else VersionError(error_code="OK", error_message=""),

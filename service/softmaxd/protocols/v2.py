@@ -17,6 +17,7 @@ from softmaxd.errors import (
     Forbidden,
     HeadersTooLarge,
     InvalidBody,
+    ModelError,
     ModelNotFound,
     ModelNotLoaded,
     NotReady,
@@ -25,7 +26,6 @@ from softmaxd.errors import (
     QueueTimeout,
     RequestTimeout,
     ServiceError,
-    StartupError,
     TooLarge,
     Unauthorized,
     UnsupportedMediaType,
@@ -48,7 +48,8 @@ from softmaxd.models.inputs import invalid, read_json, refuse_nan
 from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
-from softmaxd.models.repository import Repository, Version
+from softmaxd.models.repository import Repository
+from softmaxd.models.versions import State, Version
 from softmaxd.protocols.tensors import (
     BINARY,
     DATATYPE,
@@ -67,12 +68,6 @@ EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "st
 
 BAD_REQUEST = 400  # of a wrong body, which is 422 elsewhere
 
-STATES: Mapping[str, Literal["READY", "LOADING", "UNAVAILABLE"]] = {
-    "ready": "READY",
-    "loading": "LOADING",
-    "rejected": "UNAVAILABLE",
-    "unloaded": "UNAVAILABLE",
-}
 
 Tallies = Mapping[tuple[str, int], VersionCounts]
 
@@ -370,9 +365,19 @@ def list_versions(models: Repository, *, only_ready: bool) -> list[IndexEntry]:
     return [_entry(version) for version in models.states() if version.model is not None or not only_ready]
 
 
+def _state(state: State) -> Literal["READY", "LOADING", "UNAVAILABLE"]:
+    match state:
+        case "ready":
+            return "READY"
+        case "loading":
+            return "LOADING"
+        case "rejected" | "unloaded":
+            return "UNAVAILABLE"
+
+
 def _entry(version: Version) -> IndexEntry:
     return IndexEntry(
-        name=version.name, version=str(version.version), state=STATES[version.state], reason=version.reason
+        name=version.name, version=str(version.version), state=_state(version.state), reason=version.reason
     )
 
 
@@ -407,8 +412,7 @@ def router(
 
 
 def _add_operations(api: APIRouter, models: Repository, endpoints: Mapping[str, Endpoint]) -> None:
-    model = models.find(models.default or models.all()[0].manifest.name)
-    examples = examples_of(model, _infer_examples)
+    examples = examples_of(models.any(), _infer_examples)
     for path, summary in ((INFER, "Features → logits and probabilities"), (INFER_VERSION, "The same by one version")):
         docs = operation_docs(path, INFER_REQUEST, InferReply, _refusals(*INFER_ERRORS), examples)
         docs["responses"][200]["content"].update(BINARY_CONTENT)
@@ -464,8 +468,7 @@ def _add_server(api: APIRouter, models: Repository, lifecycle: Lifecycle, tallie
     @api.get("/v2/health/ready", summary="Models are loaded and warm", responses=_refusals(NotReady))
     async def ready() -> Ready:
         lifecycle.admit()
-        if not models.is_ready:
-            raise NotReady("No model is loaded, or not the default one")
+        models.check_ready()
         return Ready(ready=True)
 
     @api.get("/v2/models", summary="The names of the models")
@@ -549,7 +552,7 @@ def _add_changes(api: APIRouter, models: Repository, lifecycle: Lifecycle, setti
         refuse_upload(read_optional(LOAD_REQUEST, body, headers, max_bytes=settings.max_body_bytes))
         try:
             await asyncio.to_thread(how, request.path_params["name"])  # a trial takes seconds
-        except StartupError as error:
+        except ModelError as error:
             raise ModelNotLoaded(str(error)) from error
         return Done()
 

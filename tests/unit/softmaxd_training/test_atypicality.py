@@ -10,7 +10,7 @@ from scipy.spatial.distance import mahalanobis
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.outputs import Array
-from softmaxd.models.rowwise import ROWS_TO_TRY, find_way
+from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.publish import export
@@ -111,4 +111,4 @@ def test_the_committed_models_answer_a_row_whatever_runs_with_it(folder: Path) -
     (_, shape) = engine.inputs["features"]
     rows = np.random.default_rng(0).normal(size=(ROWS_TO_TRY, int(str(shape[1])))).astype(np.float32)
 
-    assert find_way(engine.run, 10 * rows)[1] == "joined"
+    assert choose_batching(engine.run, 10 * rows)[1] == "joined"

@@ -4,7 +4,6 @@ import pytest
 
 from softmaxd.errors import InvalidBody, OutputNotFinite
 from softmaxd.http.openapi import example_rows, examples_of
-from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.loading import load
 from softmaxd.models.manifest import Datatype, Feature, Manifest
 from softmaxd.settings import Settings
@@ -37,7 +36,7 @@ def test_rows_of_an_integer_type_are_whole(low: float | None, high: float | None
 
 @pytest.mark.parametrize("error", [InvalidBody(), OutputNotFinite(0)])
 def test_there_are_no_examples_of_rows_that_the_model_does_not_take(error: Exception) -> None:
-    model = load(MODELS / "blobs" / "1", Settings(), Metrics())
+    model = load(MODELS / "blobs" / "1", Settings())
 
     def fail(_model: object) -> dict[str, tuple[object, object]]:
         raise error

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from softmaxd.metrics.counts import VersionCounts
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.batching import Ran
+from softmaxd.models.batching import EngineRun
 from softmaxd.models.manifest import Feature, Manifest
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives
@@ -24,9 +24,9 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def ran(*, requests: int = 1, rows: int = 1, failed: bool = False, first_waited: float = 0.5) -> Ran:
+def ran(*, requests: int = 1, rows: int = 1, failed: bool = False, first_waited: float = 0.5) -> EngineRun:
     outputs = {"probabilities": np.full((rows, 2), 0.5, dtype=np.float32)}
-    return Ran(
+    return EngineRun(
         requests=requests,
         rows=rows,
         failed=failed,
@@ -69,7 +69,7 @@ def test_batches_queues_and_versions_are_told_by_model() -> None:
     metrics = Metrics()
     metrics.runs_of(manifest(1))(ran(rows=32, first_waited=0.001))
     metrics.runs_of(manifest(2))(ran(rows=1, first_waited=0.002))
-    metrics.watch_queue("blobs", lambda: 7)
+    metrics.watch_queues(lambda: {"blobs": 7})
     metrics.watch_versions(lambda: [("blobs", "1", "ready", "CPUExecutionProvider")])
 
     found = samples(metrics)
@@ -86,13 +86,13 @@ def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:
     gone.count_request("/predict", 200, "express", 0.001)
     gone.count_rejection("too_large")
     gone.runs_of(manifest(1))(ran(rows=2))
-    gone.watch_queue("blobs", lambda: 100)
+    gone.watch_queues(lambda: {"blobs": 100})
     gone.save()
     (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
     here = Metrics(tmp_path)
     here.count_request("/predict", 200, "express", 0.001)
     here.runs_of(manifest(1))(ran(rows=3))
-    here.watch_queue("blobs", lambda: 5)
+    here.watch_queues(lambda: {"blobs": 5})
     (tmp_path / ".12").write_bytes(b"half written")
 
     found = samples(here)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmaxd.errors import QueueFull, QueueTimeout
-from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, Ran, run_together
+from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, EngineRun, run_together
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
 from tests.conftest import MODELS
@@ -269,7 +269,7 @@ def test_any_split_of_rows_gets_them_back_in_order(sizes: list[int]) -> None:
 
 @pytest.mark.parametrize("inline", [True, False])
 def test_tells_of_each_run_how_much_it_was_and_how_long_it_waited(inline: bool) -> None:
-    heard: list[Ran] = []
+    heard: list[EngineRun] = []
 
     async def main() -> None:
         queue = Batcher(double, heard.append, inline=inline, max_queued_rows=10, queue_timeout=60)
@@ -284,7 +284,7 @@ def test_tells_of_each_run_how_much_it_was_and_how_long_it_waited(inline: bool) 
 
 
 def test_tells_of_a_run_that_failed() -> None:
-    heard: list[Ran] = []
+    heard: list[EngineRun] = []
 
     def fail(_features: Array) -> dict[str, Array]:
         raise ZeroDivisionError

@@ -4,8 +4,8 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from softmaxd.errors import StartupError
-from softmaxd.models.engine import CPU, CUDA, Engine
+from softmaxd.errors import ModelError
+from softmaxd.models.engine import CPU, CUDA, DeviceError, Engine
 from tests.onnx_models import linear
 
 
@@ -35,7 +35,7 @@ def test_auto_takes_the_cpu_where_cuda_does_not_work(model: Path) -> None:
 
 @pytest.mark.usefixtures("cuda_without_its_libraries")
 def test_cuda_is_refused_where_it_does_not_work(model: Path) -> None:
-    with pytest.raises(StartupError, match="no working CUDA"):
+    with pytest.raises(DeviceError, match="no working CUDA"):
         Engine(model, device="cuda")
 
 
@@ -43,5 +43,5 @@ def test_a_message_of_onnx_runtime_has_no_path(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"")
 
-    with pytest.raises(StartupError, match=r"Load model from model\.onnx failed"):
+    with pytest.raises(ModelError, match=r"Load model from model\.onnx failed"):
         Engine(path)

@@ -8,7 +8,7 @@ import pytest
 from onnx import NodeProto, TensorProto, helper
 
 from softmaxd.adding.inspection import convert, inspect
-from softmaxd.errors import StartupError
+from softmaxd.errors import ModelError
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models import loading
 from softmaxd.models.engine import Engine
@@ -26,7 +26,7 @@ def test_a_good_version_passes_its_trial(tmp_path: Path) -> None:
 def test_a_trial_says_why_a_version_fails(tmp_path: Path) -> None:
     folder = publish(tmp_path, 1, linear().SerializeToString(), digest="0" * 64)
 
-    with pytest.raises(StartupError, match=r"^model\.onnx does not match its manifest"):
+    with pytest.raises(ModelError, match=r"^model\.onnx does not match its manifest"):
         loading.try_out(folder)
 
 
@@ -47,7 +47,7 @@ def test_a_trial_that_ends_badly_says_how(
     monkeypatch.setattr(loading, "TRIAL_SECONDS", 1)
     monkeypatch.setattr(sys, "executable", str(python))
 
-    with pytest.raises(StartupError, match=reason):
+    with pytest.raises(ModelError, match=reason):
         loading.try_out(tmp_path)
 
 
@@ -81,8 +81,8 @@ def test_a_model_that_loads_but_does_not_run_right_is_refused(
 ) -> None:
     folder = publish(tmp_path, 1, classifier([SUMS, *nodes], CONSTANTS).SerializeToString())
 
-    with pytest.raises(StartupError, match=reason):
-        loading.load(folder, Settings(), Metrics())
+    with pytest.raises(ModelError, match=reason):
+        loading.load(folder, Settings())
 
 
 def test_requests_to_a_model_whose_rows_depend_on_each_other_run_alone(tmp_path: Path) -> None:
@@ -93,11 +93,11 @@ def test_requests_to_a_model_whose_rows_depend_on_each_other_run_alone(tmp_path:
     ]
     weights = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
     folder = publish(tmp_path, 1, classifier(nodes, {"weights": weights}).SerializeToString())
-    model = loading.load(folder, Settings(), Metrics())
+    model = loading.load(folder, Settings())
     rows = [np.array([[value, 1]], dtype=np.float32) for value in (0, 1, 2)]
 
     async def main() -> list[Outputs]:
-        return await asyncio.gather(*(model.predict(row) for row in rows))
+        return await asyncio.gather(*(model.batcher.predict(row) for row in rows))
 
     for row, outputs in zip(rows, asyncio.run(main()), strict=True):
         assert np.array_equal(outputs["logits"], (row - row.max()) @ weights)
@@ -111,7 +111,7 @@ def test_a_model_with_any_ranges_is_tried(
     features = [Feature(name="x1", min=low, max=high), Feature(name="x2")]
     folder = publish(tmp_path, 1, in_its_own_type(datatype), features=features, datatype=datatype)
 
-    loading.load(folder, Settings(), Metrics())
+    loading.load(folder, Settings())
 
 
 def in_its_own_type(datatype: Datatype) -> bytes:
@@ -126,10 +126,10 @@ def test_requests_to_a_model_of_any_type_run_as_one_batch_in_it(tmp_path: Path, 
     rows = [np.array([[value, 1]], DTYPES[datatype]) for value in range(40)]
     expected = Engine(exact(datatype).SerializeToString(), device="cpu").run(np.concatenate(rows))
     metrics = Metrics()
-    model = loading.load(folder, Settings(), metrics)
+    model = loading.load(folder, Settings(), metrics.runs_of)
 
     async def main() -> list[Outputs]:
-        return await asyncio.gather(*(model.predict(row) for row in rows))
+        return await asyncio.gather(*(model.batcher.predict(row) for row in rows))
 
     outputs = asyncio.run(main())
 
@@ -147,10 +147,10 @@ def test_a_model_that_knows_only_0_and_1_is_tried_with_these(tmp_path: Path) -> 
     content = convert(graph, inspect(graph, None))
     folder = publish(tmp_path, 1, content, features=[Feature(name="x1"), Feature(name="x2")], datatype="UINT8")
     metrics = Metrics()
-    served = loading.load(folder, Settings(), metrics)
+    served = loading.load(folder, Settings(), metrics.runs_of)
 
     async def main() -> None:
-        await asyncio.gather(*(served.predict(np.array([[0, 1]], np.uint8)) for _ in range(2)))
+        await asyncio.gather(*(served.batcher.predict(np.array([[0, 1]], np.uint8)) for _ in range(2)))
 
     asyncio.run(main())
 
@@ -174,5 +174,5 @@ def test_a_graph_whose_input_is_not_of_the_manifests_type_is_refused(
 ) -> None:
     folder = publish(tmp_path, 1, content, datatype=datatype)
 
-    with pytest.raises(StartupError, match=re.escape(reason)):
-        loading.load(folder, Settings(), Metrics())
+    with pytest.raises(ModelError, match=re.escape(reason)):
+        loading.load(folder, Settings())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from softmaxd.errors import StartupError
+from softmaxd.errors import ModelError
 from softmaxd.models.onnxfile import MAX_DEPTH, MAX_MODEL_BYTES, check_content, check_size
 from tests.onnx_models import linear
 
@@ -34,7 +34,7 @@ def test_a_file_over_the_limit_is_not(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(MAX_MODEL_BYTES + 1)
 
-    with pytest.raises(StartupError, match=r"^model\.onnx has 536870913 bytes, more than the 536870912"):
+    with pytest.raises(ModelError, match=r"^model\.onnx has 536870913 bytes, more than the 536870912"):
         check_size(path)
 
 
@@ -50,7 +50,7 @@ def test_a_file_over_the_limit_is_not(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_protocol_buffer_is_not(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(StartupError, match=r"^model\.onnx is not an ONNX file, or not all of it$"):
+    with pytest.raises(ModelError, match=r"^model\.onnx is not an ONNX file, or not all of it$"):
         check_content(write(tmp_path, content))
 
 
@@ -63,7 +63,7 @@ def test_graphs_in_graphs_have_a_limit(tmp_path: Path) -> None:
     for _ in range(MAX_DEPTH):
         graph = field(1, field(5, field(6, graph)))  # a node with an attribute with a graph
 
-    with pytest.raises(StartupError, match="not an ONNX file"):
+    with pytest.raises(ModelError, match="not an ONNX file"):
         check_content(write(tmp_path, field(7, graph)))
 
 
@@ -71,14 +71,14 @@ def test_graphs_in_graphs_have_a_limit(tmp_path: Path) -> None:
 def test_a_tensor_in_another_file_is_found_wherever_it_is(tmp_path: Path, external: bytes) -> None:
     in_a_sparse_tensor = field(15, field(1, external))
 
-    with pytest.raises(StartupError, match="external data"):
+    with pytest.raises(ModelError, match="external data"):
         check_content(write(tmp_path, field(7, in_a_sparse_tensor)))
 
 
 def test_a_custom_operator_is_found_in_a_function(tmp_path: Path) -> None:
     function = b"\xca\x01" + field(0, field(7, field(7, b"evil\xff")))[1:]  # field 25 of the model
 
-    with pytest.raises(StartupError, match="operators of the domain 'evil\ufffd'"):
+    with pytest.raises(ModelError, match="operators of the domain 'evil\ufffd'"):
         check_content(write(tmp_path, function))
 
 
@@ -90,5 +90,5 @@ def test_any_change_to_a_file_is_let_through_or_named(tmp_path: Path, data: st.D
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
 
     path = write(tmp_path, bytes(content))
-    with contextlib.suppress(StartupError):  # and no other exception
+    with contextlib.suppress(ModelError):  # and no other exception
         check_content(path)

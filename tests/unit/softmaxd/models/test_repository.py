@@ -1,10 +1,11 @@
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from softmaxd.errors import ModelNotFound, StartupError
-from softmaxd.metrics.metrics import Metrics
+from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
 from softmaxd.models.repository import Repository
 from softmaxd.settings import Settings
 from tests.onnx_models import linear, publish
@@ -19,7 +20,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def repository(models: Path, shared: Path | None = None, *, default_model: str | None = None) -> Repository:
-    return Repository(Settings(models_dir=models, default_model=default_model, reload_interval=0), Metrics(), shared)
+    return Repository(Settings(models_dir=models, default_model=default_model, reload_interval=0), shared_folder=shared)
 
 
 def states(repository: Repository) -> dict[tuple[str, int], str]:
@@ -62,12 +63,16 @@ def test_blobs_is_the_default_beside_others(models: Path) -> None:
 def test_the_chosen_default_is_missed_when_it_has_gone(models: Path) -> None:
     publish(models, 1, GOOD, name="other")
     found = repository(models, default_model="other")
-    ready = found.is_ready
+    found.check_ready()
 
     (models / "other").rename(models / ".gone")
     found.update()
 
-    assert (ready, found.is_ready, found.default) == (True, False, None)
+    assert found.default is None
+    with pytest.raises(NotReady, match=r"^The model other is not loaded$"):
+        found.check_ready()
+    with pytest.raises(NotReady, match=r"^The model other is not loaded$"):
+        found.find(None)
 
 
 def test_a_model_can_be_unloaded_and_loaded_again(models: Path) -> None:
@@ -113,7 +118,7 @@ def test_loading_says_why_a_model_cannot_be_served(models: Path) -> None:
     publish(models, 1, b"broken", name="other")
     found.update()
 
-    with pytest.raises(StartupError, match="not an ONNX file"):
+    with pytest.raises(ModelError, match="not an ONNX file"):
         found.load("other")
 
 
@@ -145,7 +150,7 @@ def test_a_folder_that_is_no_version_is_passed_over(models: Path) -> None:
 def test_the_watcher_survives_what_happens_to_the_folder(
     models: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = Repository(Settings(models_dir=models, reload_interval=0.01), Metrics())
+    found = Repository(Settings(models_dir=models, reload_interval=0.01))
 
     def fail() -> None:
         monkeypatch.undo()
@@ -163,6 +168,71 @@ def test_the_watcher_survives_what_happens_to_the_folder(
 
     assert found.find("linear").manifest.version == 2
     assert "looking for new models failed" in caplog.text
+
+
+def test_an_empty_folder_is_served_until_the_first_model_arrives(tmp_path: Path) -> None:
+    found = repository(tmp_path)
+    for ask in (found.check_ready, lambda: found.find(None)):
+        with pytest.raises(NotReady, match=f"^No model is loaded from {tmp_path}$"):
+            ask()
+    with pytest.raises(ModelNotFound):
+        found.find("linear")
+    assert found.any() is None
+
+    publish(tmp_path, 1, GOOD)
+    found.update()
+
+    found.check_ready()
+    assert found.any() is found.find(None)
+
+
+def test_a_model_of_which_no_version_loads_is_rejected_and_the_others_are_served(models: Path) -> None:
+    publish(models, 1, b"broken", name="other")
+
+    assert states(repository(models)) == {("linear", 1): "ready", ("other", 1): "rejected"}
+
+
+@pytest.mark.parametrize("required", [["other"], ["linear", "other"]])
+def test_a_required_model_of_which_no_version_loads_stops_the_start(models: Path, required: list[str]) -> None:
+    publish(models, 1, b"broken", name="other")
+    settings = Settings(models_dir=models, required_models=tuple(required))
+
+    with pytest.raises(StartupError, match=r"/other/1: model\.onnx is not an ONNX file"):
+        Repository(settings)
+
+
+def test_a_required_model_that_is_not_there_stops_the_start(models: Path) -> None:
+    with pytest.raises(StartupError, match=r"/other does not exist, but the model other is required$"):
+        Repository(Settings(models_dir=models, required_models=("other",)))
+
+
+def test_the_service_is_not_ready_without_a_required_model(models: Path) -> None:
+    found = Repository(Settings(models_dir=models, required_models=("linear",), reload_interval=0))
+    found.check_ready()
+
+    found.unload("linear")
+    publish(models, 1, GOOD, name="other")
+    found.update()
+
+    with pytest.raises(NotReady, match=r"^The model linear is not loaded$"):
+        found.check_ready()
+
+
+def test_the_rows_that_wait_are_counted_by_model(models: Path) -> None:
+    publish(models, 2, GOOD)
+    found = repository(models)
+
+    async def main() -> Mapping[str, int]:
+        for version, rows in (("1", 2), ("2", 3)):
+            found.find("linear", version).batcher.submit(np.zeros((rows, 2), dtype=np.float32), lambda _outcome: None)
+        return found.queued_rows()
+
+    assert asyncio.run(main()) == {"linear": 5}
+
+
+def test_a_device_that_does_not_work_stops_the_start(models: Path) -> None:
+    with pytest.raises(StartupError, match="no working CUDA"):
+        Repository(Settings(models_dir=models, device="cuda"))
 
 
 def test_nothing_is_watched_with_an_interval_of_0(models: Path) -> None:

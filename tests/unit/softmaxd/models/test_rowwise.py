@@ -11,7 +11,7 @@ from onnx import helper
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, Run
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
-from softmaxd.models.rowwise import ALIGNED_ROWS, ROWS_TO_TRY, Way, find_way
+from softmaxd.models.rowwise import ALIGNED_ROWS, ROWS_TO_TRY, Batching, choose_batching
 from tests.onnx_models import classifier
 
 WIDTH, CLASSES = 13, 10
@@ -74,21 +74,21 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def found(request: pytest.FixtureRequest) -> tuple[Run, Way]:
-    return find_way(ENGINES[request.param]().run, rows(ROWS_TO_TRY))
+def found(request: pytest.FixtureRequest) -> tuple[Run, Batching]:
+    return choose_batching(ENGINES[request.param]().run, rows(ROWS_TO_TRY))
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 70), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
 def test_the_answer_to_a_request_does_not_depend_on_its_neighbours(
-    found: tuple[Run, Way], sizes: list[int], seed: int
+    found: tuple[Run, Batching], sizes: list[int], seed: int
 ) -> None:
-    run, way = found
+    run, batching = found
     parts = np.split(rows(sum(sizes), seed), np.cumsum(sizes)[:-1])
     alone = [run(part) for part in parts]
 
     async def main() -> list[Outputs]:
-        limit = ONE_REQUEST if way == "alone" else MAX_BATCH_ROWS
+        limit = ONE_REQUEST if batching == "alone" else MAX_BATCH_ROWS
         queue = Batcher(
             run, lambda _ran: None, inline=True, max_queued_rows=10_000, queue_timeout=60, max_batch_rows=limit
         )
@@ -97,14 +97,14 @@ def test_the_answer_to_a_request_does_not_depend_on_its_neighbours(
     for outputs, expected in zip(asyncio.run(main()), alone, strict=True):
         for name in ("logits", "probabilities"):
             assert outputs[name].tobytes() == expected[name].tobytes()
-            if way != "alone":
+            if batching != "alone":
                 each = np.concatenate([run(row[None])[name] for row in parts[0]])
                 assert run(parts[0])[name].tobytes() == each.tobytes()
 
 
-@pytest.mark.parametrize(("name", "way"), [("wide", "joined"), ("odd widths", "joined"), ("quantized", "alone")])
-def test_the_way_of_a_network_is_found(name: str, way: Way) -> None:
-    assert find_way(ENGINES[name]().run, rows(ROWS_TO_TRY))[1] == way
+@pytest.mark.parametrize(("name", "batching"), [("wide", "joined"), ("odd widths", "joined"), ("quantized", "alone")])
+def test_the_way_of_a_network_is_found(name: str, batching: Batching) -> None:
+    assert choose_batching(ENGINES[name]().run, rows(ROWS_TO_TRY))[1] == batching
 
 
 def outputs(values: Array) -> dict[str, Array]:
@@ -128,14 +128,15 @@ def by_a_table(features: Array) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize(
-    ("run", "way"), [(outputs, "joined"), (by_the_registers, "padded"), (by_all_rows, "alone"), (by_a_table, "alone")]
+    ("run", "batching"),
+    [(outputs, "joined"), (by_the_registers, "padded"), (by_all_rows, "alone"), (by_a_table, "alone")],
 )
-def test_the_least_change_is_chosen_that_keeps_rows_apart(run: Run, way: Way) -> None:
-    assert find_way(run, rows(ROWS_TO_TRY))[1] == way
+def test_the_least_change_is_chosen_that_keeps_rows_apart(run: Run, batching: Batching) -> None:
+    assert choose_batching(run, rows(ROWS_TO_TRY))[1] == batching
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 17])
 def test_padding_is_not_seen_outside(count: int) -> None:
-    run, _ = find_way(by_the_registers, rows(ROWS_TO_TRY))
+    run, _ = choose_batching(by_the_registers, rows(ROWS_TO_TRY))
 
     assert np.array_equal(run(rows(count))["logits"], rows(count))
