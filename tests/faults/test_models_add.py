@@ -111,93 +111,99 @@ def for_two_rows(*nodes: onnx.NodeProto, output: list[int], **constants: object)
 REFUSED = {
     "custom operator": (
         changed(lambda file: setattr(file.graph.node[0], "domain", "com.acme")),
-        "it needs custom operators (com.acme.MatMul): only those of ONNX and ONNX Runtime are run",
+        "custom operators (com.acme.MatMul) are not supported: use those of ONNX and ONNX Runtime",
     ),
-    "custom operator inside": (with_a_foreign_branch(), "it needs custom operators (com.acme.Sharpen): only those of "),
-    "external data": (with_external_data(), "it keeps its weights in another file (external data): save it as one, "),
-    "external data in a node": (with_external_data_in_a_node(), "it keeps its weights in another file (external "),
+    "custom operator inside": (with_a_foreign_branch(), "custom operators (com.acme.Sharpen) are not supported: "),
+    "external data": (with_external_data(), "the weights are in another file (external data): save one file with "),
+    "external data in a node": (with_external_data_in_a_node(), "the weights are in another file (external data): "),
     "new opset": (
         changed(lambda file: setattr(file.opset_import[0], "version", 99)),
-        "its opset 99 is newer than ONNX Runtime ",
+        "opset 99 is too new for ONNX Runtime ",
     ),
     "old opset": (
         changed(lambda file: setattr(file.opset_import[0], "version", 8)),
-        "it is of opset 8: export it with 9 or a newer one",
+        "opset 8 is too old: export with opset 9 or newer",
     ),
     "new IR version": (
         changed(lambda file: setattr(file, "ir_version", 99)),
-        "its IR version 99 is newer than ONNX Runtime ",
+        "IR version 99 is too new for ONNX Runtime ",
     ),
     "wrong graph": (
         changed(lambda file: file.graph.node[0].input.append("w")),
         "ONNX Runtime cannot load it: ",
     ),
-    "two inputs": (two_inputs(), "it has 2 inputs (length, width): one is needed, with all features of a row as its "),
+    "two inputs": (
+        two_inputs(),
+        "it has 2 inputs (length, width): it needs exactly one, with the features of a row as columns",
+    ),
     "no input": (no_input(), "the graph has no input"),
-    "text": (text_input(), "its input x is tensor(string): numbers are needed; other features must be encoded before"),
-    "images": (images(), "its input image is [n, 2, 1, 1]: rows of numbers are needed, [n, features]"),
+    "text": (text_input(), "input x is tensor(string), but only numbers are supported: encode other features first"),
+    "images": (images(), "input image has the shape [n, 2, 1, 1]: it must be rows of numbers, [n, features]"),
     "unknown width": (
         changed(lambda file: file.graph.input[0].CopyFrom(tensor("x", ["n", "d"]))),
         "it does not say how many features a row has: name them with --features",
     ),
     "ZipMap": (
         zip_map(),
-        "its output output_probability is a list of dictionaries (ZipMap): convert it with options={'zipmap': False}",
+        "output output_probability is a list of dictionaries (ZipMap): convert with options={'zipmap': False}",
     ),
     "labels only": (
         ending_with(node("ArgMax", "scores", "y", axis=1, keepdims=0), kind=TensorProto.INT64, shape=("n",)),
-        "none of its outputs is a table of numbers [n, classes]: y tensor(int64) [n]",
+        "no output is a table of numbers [n, classes]; the outputs are y tensor(int64) [n]",
     ),
     "one column": (
         ending_with(node("ReduceMax", "scores", "y", axes=[1]), shape=("n", 1)),
-        "its output y is one number a row: a classifier of two classes by one sigmoid must give both probabilities, ",
+        "output y is one number per row: a classifier of two classes with one sigmoid must give both probabilities, ",
     ),
     "sigmoids": (
         ending_with(node("Sigmoid", "scores", "y"), shape=("n", 3)),
-        "its output y lies in [0, 1], but its rows do not sum to 1: labels that do not exclude each other, ",
+        "output y lies in [0, 1], but its rows do not sum to 1: multi-label models (one sigmoid per label) are not ",
     ),
-    "decision function": (decision_function(), "its output y is [-s, s], the decision function of two classes, whose "),
+    "decision function": (
+        decision_function(),
+        "output y is [-s, s], the decision function of two classes, and its softmax is not ",
+    ),
     "two probabilities": (
         two_outputs("Softmax", "Softmax"),
-        "it has several outputs that could be the probabilities (a, b): one is needed",
+        "several outputs could be the probabilities (a, b): export only one of them",
     ),
     "two logits": (
         two_outputs("Identity", "Relu"),
-        "it has several outputs that could be the logits (a, b): one is needed",
+        "several outputs could be the logits (a, b): export only one of them",
     ),
     "not finite": (
         ending_with(node("Sub", "scores scores", "zero"), node("Div", "scores zero", "y"), shape=("n", 3)),
-        "its output y is not finite for any of the rows that were tried",
+        "output y is not finite for any of the rows that were tried",
     ),
     "softmax along the rows": (
         ending_with(node("Softmax", "scores", "y", axis=0), shape=("n", 3)),
-        "its output y lies in [0, 1], but its rows do not sum to 1: ",
+        "output y lies in [0, 1], but its rows do not sum to 1: ",
     ),
     "rows that depend on others": (
         ending_with(node("ReduceMean", "scores", "m", axes=[0]), node("Sub", "scores m", "y"), shape=("n", 3)),
-        "its answer to a row depends on the other rows, or on chance: is a softmax along the wrong axis, ",
+        "the answer for a row depends on the other rows, or on chance: check the axis of the softmax, ",
     ),
     "eight rows always": (
         ending_with(node("Constant", "", "t", value_ints=[8, 3]), node("Expand", "scores t", "y"), shape=("m", 3)),
-        "its answer to a row depends on the other rows, or on chance: ",
+        "the answer for a row depends on the other rows, or on chance: ",
     ),
     "chance": (
         ending_with(node("RandomNormalLike", "scores", "r"), node("Add", "scores r", "y"), shape=("n", 3)),
-        "its answer to a row depends on the other rows, or on chance: ",
+        "the answer for a row depends on the other rows, or on chance: ",
     ),
     "two rows at a time": (
         for_two_rows(node("MatMul", "x w", "s"), node("Reshape", "s t", "y"), output=[2, 3], t=[2, 3]),
-        "it takes a fixed number of rows (2): export it with a dynamic one (PyTorch: ",
+        "it takes exactly 2 rows: export it with any number of rows (PyTorch: ",
     ),
     "all rows in one": (
         for_two_rows(node("MatMul", "x w", "s"), node("Reshape", "s t", "y"), output=[1, 6], t=[1, -1]),
-        "it takes a fixed number of rows (2): ",
+        "it takes exactly 2 rows: ",
     ),
     "two rows that depend on each other": (
         for_two_rows(
             node("MatMul", "x w", "s"), node("ReduceMean", "s", "m", axes=[0]), node("Sub", "s m", "y"), output=[2, 3]
         ),
-        "it takes a fixed number of rows (2): ",
+        "it takes exactly 2 rows: ",
     ),
     "does not run": (
         ending_with(node("Constant", "", "t", value_ints=[7, 5]), node("Reshape", "scores t", "y"), shape=(7, 5)),
@@ -248,24 +254,30 @@ def test_a_file_that_is_no_onnx_file_is_refused(content: bytes, file: Path, mode
 
     line = refusal(capsys, str(file), "--name", "iris", "--models-dir", str(models))
 
-    assert line == f"{file}: it is not an ONNX file; a model of another format must be exported to ONNX first"
+    assert line == f"{file}: this is not an ONNX file: export the model to ONNX first"
     assert not models.exists()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--labels", "a,b"], "--labels has 2 names, but there are 3 classes"),
-        (["--labels", "a,b,c,d"], "--labels has 4 names, but there are 3 classes"),
-        (["--labels", "a,b,a"], "--labels has a name twice"),
-        (["--labels", "a,b,c:d"], "a label should have 1 to 200 characters, without colons and control characters; "),
-        (["--labels", "a,b,c\td"], "a label should have 1 to 200 characters, without colons and control characters; "),
-        (["--labels", "a,,c"], "a label should have 1 to 200 characters, without colons and control characters; "),
-        (["--features", "x1"], "--features has 1 names, but a row has 2 features"),
-        (["--features", "x1,x1"], "--features has a name twice"),
+        (["--labels", "a,b"], "--labels needs 3 names, one per class, but has 2"),
+        (["--labels", "a,b,c,d"], "--labels needs 3 names, one per class, but has 4"),
+        (["--labels", "a,b,a"], "--labels has the same name twice"),
+        (["--labels", "a,b,c:d"], "a label should have 1 to 200 characters, without colons and control characters: "),
+        (["--labels", "a,b,c\td"], "a label should have 1 to 200 characters, without colons and control characters: "),
+        (["--labels", "a,,c"], "a label should have 1 to 200 characters, without colons and control characters: "),
+        (["--features", "x1"], "--features needs 2 names, one per feature, but has 1"),
+        (["--features", "x1,x1"], "--features has the same name twice"),
         (["--features", "x1,"], "a feature's name should have 1 to 200 characters"),
-        (["--name", "../iris"], "--name should have letters, digits, '.', '_' and '-', begin with a letter or a digit"),
-        (["--name", ""], "--name should have letters, digits, '.', '_' and '-', begin with a letter or a digit"),
+        (
+            ["--name", "../iris"],
+            "--name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+        ),
+        (
+            ["--name", ""],
+            "--name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+        ),
     ],
 )
 def test_names_that_do_not_fit_are_refused(

@@ -1,4 +1,6 @@
-"""`softmaxd models add`: ONNX graphs read, understood, rewired and published.
+"""`softmaxd models add`: turns an ONNX classifier into a model that the service can serve.
 
-Imports `models` and `numerics`. Serving code never imports this wing: it needs onnx, which serving does not.
+Start with `add`. `graphs` reads ONNX, `running` runs it on a few rows, `heads` and `inspection` find out its meaning,
+`rewiring` changes it, `labels` names its classes. This package imports `models`, `numerics` and `errors`. Serving code
+never imports it, because it needs onnx.
 """

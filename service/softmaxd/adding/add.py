@@ -1,7 +1,4 @@
-"""`softmaxd models add`: makes any ONNX classifier a model that can be served, and publishes it.
-
-Nothing that serves imports this module: it needs onnx, which serving does not.
-"""
+"""Turns an ONNX classifier into a model that can be served, and publishes it as the next version."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,21 +7,22 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from softmaxd.adding import graphs
-from softmaxd.adding.inspection import convert, inspect
+from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
-from softmaxd.models.manifest import MODEL_FILE, Datatype, Feature, Manifest
+from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
 from softmaxd.models.onnxfile import check_size
 from softmaxd.models.publishing import Refused, describe, next_version
 
-MUST_BE = {
-    "name": "--name should have letters, digits, '.', '_' and '-', begin with a letter or a digit, and be 64 at most",
-    "labels": "a label should have 1 to 200 characters, without colons and control characters; --labels gives others",
+RULES = {
+    "name": "--name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+    "labels": "a label should have 1 to 200 characters, without colons and control characters: choose with --labels",
     "features": "a feature's name should have 1 to 200 characters",
 }
+
 CARD = """\
 # {name}, version {version}
 
-Added with `softmaxd models add`. Nothing is known here of its training, its accuracy or its calibration.
+Added with `softmaxd models add`. Its training, accuracy and calibration are unknown.
 
 | | |
 | --- | --- |
@@ -39,27 +37,24 @@ Added with `softmaxd models add`. Nothing is known here of its training, its acc
 def add_model(
     file: Path, models_dir: Path, *, name: str, labels: Sequence[str] | None, features: Sequence[str] | None
 ) -> tuple[Path, Manifest]:
-    """Publish an ONNX classifier as the next version of a model; labels and features have default names.
+    """Publish an ONNX classifier as the next version of a model; without labels and features these get default names.
 
-    Returns the version's folder and its manifest, whose notes say what was found and changed. Raises `Refused`, with
-    nothing written, when it is not a classifier that can be served.
+    Returns the version's folder, and its manifest, whose notes say how the graph was understood and changed. Raises
+    `Refused`, with nothing written, if the file is no classifier that can be served.
     """
     check_size(file)
     content = file.read_bytes()
     try:
         model = graphs.read(content)
-        origin = f"made from {file.name}, by {graphs.maker(model) or 'an unknown exporter'}, SHA-256 {_sha256(content)}"
-        findings = inspect(model, features)
-        labels, said = choose_labels(labels, model, findings)
-        converted = convert(model, findings)
-        manifest = _manifest(
-            name=name,
-            sha256=_sha256(converted),
-            labels=labels,
-            features=features or [f"x{index}" for index in range(findings.source.width)],
-            datatype=findings.source.datatype,
-            notes=(origin, *findings.notes, said),
+        origin = (
+            f"made from {file.name}, by {graphs.exporter(model) or 'an unknown exporter'}, SHA-256 {_sha256(content)}"
         )
+        findings = inspect(model, features)
+        labels, labels_note = choose_labels(labels, model, findings)
+        converted = convert(model, findings)
+        columns = _columns(features, findings)
+        notes = (origin, *findings.notes, labels_note)
+        manifest = _manifest(name, converted, labels, columns, findings, notes)
     except Refused as error:
         raise Refused(f"{file}: {error}") from error
     with next_version(models_dir / name) as (folder, version):
@@ -69,35 +64,43 @@ def add_model(
     return models_dir / name / str(version), manifest
 
 
+def _columns(features: Sequence[str] | None, findings: Findings) -> tuple[Feature, ...]:
+    """Return the features by their given names, or numbered. Raises `Refused` for a name that is not allowed."""
+    names = features or [f"x{index}" for index in range(findings.source.width)]
+    _check_unique(names, "--features")
+    try:
+        return tuple(Feature(name=name) for name in names)
+    except ValidationError as error:
+        raise Refused(RULES["features"]) from error
+
+
 def _manifest(
-    *,
     name: str,
-    sha256: str,
+    converted: bytes,
     labels: Sequence[str],
-    features: Sequence[str],
-    datatype: Datatype,
+    columns: tuple[Feature, ...],
+    findings: Findings,
     notes: tuple[str, ...],
 ) -> Manifest:
-    """Return the manifest of version 1."""
-    for option, names in (("--labels", labels), ("--features", features)):
-        if len(set(names)) < len(names):
-            raise Refused(f"{option} has a name twice")
-    try:
-        columns = [Feature(name=feature) for feature in features]
-    except ValidationError as error:
-        raise Refused(MUST_BE["features"]) from error
+    """Return the manifest of version 1. Raises `Refused` for a name or label that is not allowed."""
+    _check_unique(labels, "--labels")
     try:
         return Manifest(
             name=name,
             version=1,
-            sha256=sha256,
+            sha256=_sha256(converted),
             labels=tuple(labels),
-            features=tuple(columns),
-            datatype=datatype,
+            features=columns,
+            datatype=findings.source.datatype,
             notes=notes,
         )
     except ValidationError as error:
-        raise Refused(MUST_BE[str(error.errors()[0]["loc"][0])]) from error
+        raise Refused(RULES[str(error.errors()[0]["loc"][0])]) from error
+
+
+def _check_unique(names: Sequence[str], option: str) -> None:
+    if len(set(names)) < len(names):
+        raise Refused(f"{option} has the same name twice")
 
 
 def _card(manifest: Manifest) -> str:

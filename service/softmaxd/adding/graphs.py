@@ -1,4 +1,4 @@
-"""Reads ONNX graphs for `softmaxd models add`: the only modules that import onnx are this one and `rewiring`."""
+"""Reads ONNX graphs: their operators, tensors and label lists. Only this module and `rewiring` import onnx."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,30 +15,31 @@ from softmaxd.models.manifest import Datatype
 from softmaxd.models.onnxfile import OPERATOR_DOMAINS
 from softmaxd.models.publishing import Refused
 
-STANDARD = {"", "ai.onnx"}
+STANDARD_DOMAINS = {"", "ai.onnx"}
 DOMAINS = {domain.decode() for domain in OPERATOR_DOMAINS}
-LEAST_OPSET = 9  # with `Where`
+OLDEST_OPSET = 9  # the first with `Where`, which rewiring may add
+
 Graph = ModelProto
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """The one input of a graph [rows, width]: `rows` when it was exported for exactly as many."""
+class Input:
+    """The one input of a graph, [rows, width]."""
 
     name: str
-    kind: str  # as ONNX Runtime writes it: float, int64, …
+    kind: str  # ONNX Runtime's name for its type: float, int64 …
     width: int
-    rows: int | None
+    rows: int | None  # None if the graph takes any number of rows
 
     @property
     def datatype(self) -> Datatype:
-        """The type of what the service is given for it: its own, or float32 where that type is not served."""
+        """The type that the service takes for this input: the input's own if it is served, else float32."""
         return next((datatype for datatype, kind in KINDS.items() if kind == self.kind), "FP32")
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The tensors [n, classes] of a graph that are its logits and its probabilities; one of them may be missing."""
+    """The tensors [n, classes] that are a graph's logits and its probabilities; at most one of them is None."""
 
     logits: str | None
     probabilities: str | None
@@ -47,40 +48,47 @@ class Heads:
 
 
 def read(content: bytes) -> Graph:
-    """Return the graph of an ONNX file, its functions inlined. Raises `Refused` when it is not complete in itself."""
-    try:
-        model = onnx.load_model_from_string(content)
-    except DecodeError as error:
-        raise Refused("it is not an ONNX file; a model of another format must be exported to ONNX first") from error
-    if not model.graph.node:
-        raise Refused("it is not an ONNX file; a model of another format must be exported to ONNX first")
+    """Return the graph of an ONNX file, with its functions inlined.
+
+    Raises `Refused` if the file is no ONNX file, is not complete in itself, or needs operators that cannot be served.
+    """
+    model = _parse(content)
     if model.functions:
         model = inline_local_functions(model)
     if any(uses_external_data(tensor) for tensor in _tensors(model.graph)):
         raise Refused(
-            "it keeps its weights in another file (external data): save it as one, with "
+            "the weights are in another file (external data): save one file with "
             "onnx.save(onnx.load('FILE'), 'one.onnx'), or from PyTorch with torch.onnx.export(…, external_data=False)"
         )
-    foreign = sorted(_foreign_operators(model.graph))
-    if foreign:
-        raise Refused(f"it needs custom operators ({', '.join(foreign)}): only those of ONNX and ONNX Runtime are run")
-    if 0 < opset(model) < LEAST_OPSET:
-        raise Refused(f"it is of opset {opset(model)}: export it with {LEAST_OPSET} or a newer one")
+    if custom := sorted(_custom_operators(model.graph)):
+        raise Refused(f"custom operators ({', '.join(custom)}) are not supported: use those of ONNX and ONNX Runtime")
+    if 0 < opset(model) < OLDEST_OPSET:
+        raise Refused(f"opset {opset(model)} is too old: export with opset {OLDEST_OPSET} or newer")
     return model
 
 
-def maker(model: Graph) -> str:
-    """Return what wrote the file, when it says so: `skl2onnx 1.20.0`."""
+def _parse(content: bytes) -> Graph:
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise Refused("this is not an ONNX file: export the model to ONNX first") from error
+    if not model.graph.node:
+        raise Refused("this is not an ONNX file: export the model to ONNX first")
+    return model
+
+
+def exporter(model: Graph) -> str:
+    """Return the program that wrote the file, or "" if the file does not name it: `skl2onnx 1.20.0`."""
     return f"{model.producer_name} {model.producer_version}".strip()
 
 
 def opset(model: Graph) -> int:
-    """Return the version of the standard operators that a graph is written in, 0 when it has none of them."""
-    return max((entry.version for entry in model.opset_import if entry.domain in STANDARD), default=0)
+    """Return the version of the standard operators that a graph uses, 0 if it uses none of them."""
+    return max((entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS), default=0)
 
 
 def label_lists(model: Graph, classes: int) -> set[tuple[str, ...]]:
-    """Return every list of as many labels as there are classes that a node of the graph has."""
+    """Return every list of `classes` labels in the nodes of a graph."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     lists = []
     for node in model.graph.node:
@@ -92,23 +100,14 @@ def label_lists(model: Graph, classes: int) -> set[tuple[str, ...]]:
 
 
 def label_text(label: object) -> str:
-    """Return a label of a graph, a number or a text, as text; false and true are the classes 0 and 1."""
+    """Return a graph's label, a number or a text, as text; false and true become 0 and 1."""
     if isinstance(label, bytes):
         return label.decode(errors="replace")
     return str(int(label)) if isinstance(label, bool | np.bool_) else str(label)
 
 
-def tensor_names(graph: GraphProto) -> Iterator[str]:
-    for value in (*graph.input, *graph.initializer):
-        yield value.name
-    for tensor in graph.sparse_initializer:
-        yield tensor.values.name
-    for node in graph.node:
-        yield from (*node.input, *node.output)
-
-
 def nested_graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """Give a graph and all that its nodes have: the branches of an `If`, the body of a `Loop`."""
+    """Yield a graph and every graph inside its nodes: the branches of an `If`, the body of a `Loop`."""
     yield graph
     for node in graph.node:
         for inner in subgraphs(node):
@@ -116,7 +115,18 @@ def nested_graphs(graph: GraphProto) -> Iterator[GraphProto]:
 
 
 def subgraphs(node: NodeProto) -> list[GraphProto]:
+    """Return the graphs that are attributes of a node."""
     return [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs) if graph.node]
+
+
+def tensor_names(graph: GraphProto) -> Iterator[str]:
+    """Yield the name of every tensor of a graph, without those of the graphs inside its nodes."""
+    for value in (*graph.input, *graph.initializer):
+        yield value.name
+    for tensor in graph.sparse_initializer:
+        yield tensor.values.name
+    for node in graph.node:
+        yield from (*node.input, *node.output)
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
@@ -127,6 +137,6 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
                 yield from (attribute.t, *attribute.tensors)
 
 
-def _foreign_operators(graph: GraphProto) -> set[str]:
+def _custom_operators(graph: GraphProto) -> set[str]:
     nodes = [node for each in nested_graphs(graph) for node in each.node]
     return {f"{node.domain}.{node.op_type}" for node in nodes if node.domain not in DOMAINS}

@@ -1,22 +1,22 @@
-"""Finds out what an ONNX graph computes, for `softmaxd models add`: by running it on a few rows, not by its names."""
+"""Finds out the meaning of an ONNX graph by running it on a few rows, and converts it to the graph that is served."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from softmaxd.adding import rewiring
-from softmaxd.adding.graphs import Graph, Heads, Source
+from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores
 from softmaxd.adding.running import (
     CONVERTED,
     Outputs,
     Values,
     are_near,
-    check_rows_stand_alone,
+    check_rows_are_independent,
+    example_rows,
     open_graph,
-    rows_to_try,
     run,
-    say_shape,
+    shape_text,
 )
 from softmaxd.models.engine import KINDS, Engine
 from softmaxd.models.manifest import DTYPES
@@ -26,9 +26,9 @@ from softmaxd.models.publishing import Refused
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a graph turned out to be, and what it gave for some rows [n, features]."""
+    """The input and the heads of a graph, its outputs for the rows [n, features] that were tried, and notes on them."""
 
-    source: Source
+    source: Input
     heads: Heads
     rows: Features
     outputs: Outputs
@@ -36,69 +36,78 @@ class Findings:
 
     @property
     def scores(self) -> Values:
-        """The probabilities, or else the logits, [n, classes]."""
+        """The probabilities, or the logits if there are none, [n, classes]."""
         return self.outputs[self.heads.probabilities or cast(str, self.heads.logits)]
 
 
 def inspect(model: Graph, features: Sequence[str] | None) -> Findings:
-    """Run a graph and return what its input and outputs are; it takes any number of rows afterwards."""
-    as_given = open_graph(model)
-    source = _find_source(as_given, features)
-    names = set(as_given.outputs)
+    """Run a graph and return its input and its heads; afterwards `model` takes any number of rows.
+
+    `features` are the names that the user gave, if any. Raises `Refused` if the graph is no classifier that can be
+    served.
+    """
+    engine = open_graph(model)
+    source = _find_input(engine, features)
+    names = set(engine.outputs)
     rewiring.free_rows(model, source)
     softmax_inputs = rewiring.show_softmax_inputs(model)
     engine = open_graph(model)
-    rows = rows_to_try(source)
+    rows = example_rows(source)
     outputs = run(engine, rows, source)
     scores = {name: outputs[name] for name in outputs if name in names and are_scores(outputs[name], len(rows))}
     if not scores:
         raise no_scores(engine, outputs, source)
     heads, notes = find_heads(scores, outputs, softmax_inputs)
-    check_rows_stand_alone(engine, rows, outputs, source, heads)
+    check_rows_are_independent(engine, rows, outputs, source, heads)
     left_out = sorted(names - {heads.logits, heads.probabilities})
     dropped = (f"left out: {', '.join(left_out)}",) if left_out else ()
-    return Findings(source, heads, rows, outputs, (_say_source(source), *notes, *dropped))
+    return Findings(source, heads, rows, outputs, (_input_note(source), *notes, *dropped))
 
 
 def convert(model: Graph, findings: Findings) -> bytes:
-    """Return the ONNX file that the service needs, once it is sure that it answers as the graph did."""
+    """Rewire `model` and return it as an ONNX file. Raises `Refused` if it answers differently than before."""
     rewiring.rewire(model, findings.source, findings.heads)
     converted = open_graph(model).run(findings.rows)
     for head, name in (("logits", findings.heads.logits), ("probabilities", findings.heads.probabilities)):
         if name is not None and not are_near(converted[head], findings.outputs[name]):
-            raise Refused(f"ONNX Runtime gives other {head} once the graph is changed: please report it, with the file")
+            raise Refused(f"the rewired graph gives other {head}: please report this, with the file")
     return cast(bytes, model.SerializeToString(deterministic=True))
 
 
-def _find_source(engine: Engine, features: Sequence[str] | None) -> Source:
+def _find_input(engine: Engine, features: Sequence[str] | None) -> Input:
     if len(engine.inputs) != 1:
         raise Refused(
-            f"it has {len(engine.inputs)} inputs ({', '.join(engine.inputs)}): one is needed, "
-            "with all features of a row as its columns"
+            f"it has {len(engine.inputs)} inputs ({', '.join(engine.inputs)}): it needs exactly one, "
+            "with the features of a row as columns"
         )
     ((name, (tensor, shape)),) = engine.inputs.items()
     kind = tensor.removeprefix("tensor(").removesuffix(")")
     if kind not in {*KINDS.values(), *CONVERTED}:
-        raise Refused(f"its input {name} is {tensor}: numbers are needed; other features must be encoded before")
+        raise Refused(f"input {name} is {tensor}, but only numbers are supported: encode other features first")
     if len(shape) != 2:  # noqa: PLR2004 - rows and columns
-        raise Refused(f"its input {name} is {say_shape(shape)}: rows of numbers are needed, [n, features]")
+        raise Refused(f"input {name} has the shape {shape_text(shape)}: it must be rows of numbers, [n, features]")
     rows, width = shape
-    if not isinstance(width, int):
+    return Input(name, kind, _width(width, features), rows if isinstance(rows, int) else None)
+
+
+def _width(declared: object, features: Sequence[str] | None) -> int:
+    """Return the number of features of a row, from the graph or else from their names."""
+    if not isinstance(declared, int):
         if not features:
             raise Refused("it does not say how many features a row has: name them with --features")
-        width = len(features)
-    if features and len(features) != width:
-        raise Refused(f"--features has {len(features)} names, but a row has {width} features")
-    return Source(name, kind, width, rows if isinstance(rows, int) else None)
+        return len(features)
+    if features and len(features) != declared:
+        raise Refused(f"--features needs {declared} names, one per feature, but has {len(features)}")
+    return declared
 
 
-def _say_source(source: Source) -> str:
+def _input_note(source: Input) -> str:
     kind = source.kind if source.kind in CONVERTED else DTYPES[source.datatype].name
     note = f"features: the input {source.name}, {kind} [n, {source.width}]"
     if kind == "bool":
-        note += "; served as float32, and a row with a number other than 0 and 1 is refused"
+        note += "; served as float32, and rows with numbers other than 0 and 1 are refused"
     elif kind == "float16":
         note += "; served as float32, and rounded to float16"
     if source.rows is not None:
-        note += f"; it was exported for {source.rows} at a time, and takes any number of rows"
+        note += f"; exported for {source.rows} at a time, but takes any number of rows"
     return note

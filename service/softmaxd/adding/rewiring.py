@@ -1,21 +1,21 @@
-"""Rewires ONNX graphs for `softmaxd models add`.
+"""Rewires an ONNX graph to the names and types that the service expects.
 
-Whatever a classifier looks like, the graph that comes out takes `features` [n, features], of a type that is served, and
-gives float32 `logits` and `probabilities` [n, classes]. What was in it before stays as it was.
+The new graph takes `features` [n, features], of a type that is served, and gives float32 `logits` and `probabilities`
+[n, classes]. The operators in between, and their weights, stay as they are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import (
-    LEAST_OPSET,
-    STANDARD,
+    OLDEST_OPSET,
+    STANDARD_DOMAINS,
     Graph,
     Heads,
-    Source,
+    Input,
     nested_graphs,
     opset,
     subgraphs,
@@ -24,12 +24,12 @@ from softmaxd.adding.graphs import (
 from softmaxd.models.engine import KINDS
 
 OUR_NAMES = {"features", "logits", "probabilities"}
-OUR_PREFIX = "softmaxd_"  # of all other tensors that are added
-SMALLEST = float(np.finfo(np.float32).tiny)  # the smallest normal float32, whose logarithm is −87.3
+OUR_PREFIX = "softmaxd_"  # of every other tensor that is added
+SMALLEST = float(np.finfo(np.float32).tiny)  # the smallest normal float32: ln 0 does not exist
 
 
-def free_rows(model: Graph, source: Source) -> None:
-    """Let the graph take any number of rows: only running it shows whether it can."""
+def free_rows(model: Graph, source: Input) -> None:
+    """Declare that the graph takes any number of rows; only running it shows whether it does."""
     for graph in nested_graphs(model.graph):
         del graph.value_info[:]
     shape = next(value for value in model.graph.input if value.name == source.name).type.tensor_type.shape
@@ -40,7 +40,7 @@ def free_rows(model: Graph, source: Source) -> None:
 
 
 def show_softmax_inputs(model: Graph) -> dict[str, str]:
-    """Make what each softmax is given an output too, and return its name by that of the output of the softmax."""
+    """Make the input of each final softmax an output of the graph; return its name by the softmax's output."""
     producers = {name: node for node in model.graph.node for name in node.output}
     outputs = [value.name for value in model.graph.output]
     found = {}
@@ -48,50 +48,115 @@ def show_softmax_inputs(model: Graph) -> dict[str, str]:
         node = producers.get(name)
         while node is not None and node.op_type in {"Identity", "Cast"}:
             node = producers.get(node.input[0])
-        if node is not None and node.op_type == "Softmax" and node.domain in STANDARD:
+        if node is not None and node.op_type == "Softmax" and node.domain in STANDARD_DOMAINS:
             found[name] = node.input[0]
     new = {name for name in found.values() if name in producers} - set(outputs)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(new))
     return found
 
 
-def rewire(model: Graph, source: Source, heads: Heads) -> None:
-    """Give the graph its input `features` and its outputs `logits` and `probabilities`; drop what these do not need."""
+def rewire(model: Graph, source: Input, heads: Heads) -> None:
+    """Give the graph its input `features` and its outputs `logits` and `probabilities`; drop all that they don't need.
+
+    `source` and `heads` name the tensors of the graph as it is now.
+    """
     graph = model.graph
-    kind = KINDS[source.datatype]
     is_guarded = source.kind == "bool"
     prefix = OUR_PREFIX if is_guarded else ""
-    direct = {source.name: "features"} if source.kind == kind else {}
-    if heads.are_float32:
-        named = ((heads.logits, f"{prefix}logits"), (heads.probabilities, f"{prefix}probabilities"))
-        direct |= {name: head for name, head in named if name is not None}
-    renamed = _rename(graph, direct)
-    name = renamed.get(source.name, source.name)
-    logits, probabilities = (renamed.get(head or "", head) for head in (heads.logits, heads.probabilities))
+    new_names = _new_names(graph, _wanted_names(source, heads, prefix))
+    _rename(graph, new_names)
+    name = new_names.get(source.name, source.name)
+    logits, probabilities = (new_names.get(head or "", head) for head in (heads.logits, heads.probabilities))
     nodes = [
         _cast("features", name, source.kind),
         *graph.node,
-        *_heads(logits, probabilities, prefix=prefix),
-        *(_guard(name, source.width) if is_guarded else ()),
+        *_head_nodes(logits, probabilities, prefix=prefix),
+        *(_guard_nodes(name, source.width) if is_guarded else ()),
+    ]
+    inputs = [
+        _tensor("features", KINDS[source.datatype], source.width),
+        *(value for value in graph.input if value.name != name),
     ]
     outputs = [_tensor(head, "float", heads.classes) for head in ("logits", "probabilities")]
-    nodes, used = _needed([node for node in nodes if node.input != node.output], outputs)  # no cast to the same name
-    inputs = [_tensor("features", kind, source.width), *(value for value in graph.input if value.name != name)]
-    changed = helper.make_graph(
-        nodes,
+    graph.CopyFrom(_needed_graph(graph, [node for node in nodes if not _is_renaming(node)], inputs, outputs))
+    if not opset(model):
+        model.opset_import.append(helper.make_opsetid("", OLDEST_OPSET))
+
+
+def _wanted_names(source: Input, heads: Heads, prefix: str) -> dict[str, str]:
+    """Return the names that tensors get directly, because they have the right type already, by their old names."""
+    wanted = {source.name: "features"} if source.kind == KINDS[source.datatype] else {}
+    if heads.are_float32:
+        named = ((heads.logits, f"{prefix}logits"), (heads.probabilities, f"{prefix}probabilities"))
+        wanted |= {name: head for name, head in named if name is not None}
+    return wanted
+
+
+def _new_names(graph: GraphProto, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return new names by old ones: those that are wanted, and one for every other tensor that has a name of ours."""
+    used = {name for each in nested_graphs(graph) for name in tensor_names(each)}
+    new_names = dict(wanted)
+    for old in sorted(name for name in used if name in OUR_NAMES or name.startswith(OUR_PREFIX)):
+        if old not in wanted:
+            new = f"{old}_"
+            while new in used:
+                new += "_"
+            used.add(new)
+            new_names[old] = new
+    return new_names
+
+
+def _rename(graph: GraphProto, new_names: Mapping[str, str]) -> None:
+    for each in nested_graphs(graph):
+        for value in (*each.input, *each.output, *each.initializer):
+            value.name = new_names.get(value.name, value.name)
+        for tensor in each.sparse_initializer:
+            tensor.values.name = new_names.get(tensor.values.name, tensor.values.name)
+        for node in each.node:
+            for names in (node.input, node.output):
+                names[:] = [new_names.get(name, name) for name in names]
+
+
+def _is_renaming(node: NodeProto) -> bool:
+    """Return whether a node gives its input under the same name: a cast that was not needed."""
+    return bool(node.input == node.output)
+
+
+def _needed_graph(
+    graph: GraphProto,
+    nodes: Sequence[NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+) -> GraphProto:
+    """Return a graph of the nodes, inputs and constants that the outputs are computed from."""
+    needed, used = _needed_nodes(nodes, outputs)
+    return helper.make_graph(
+        needed,
         graph.name or "classifier",
         [value for value in inputs if value.name in used],
         outputs,
         initializer=[tensor for tensor in graph.initializer if tensor.name in used],
         sparse_initializer=[tensor for tensor in graph.sparse_initializer if tensor.values.name in used],
     )
-    graph.CopyFrom(changed)
-    if not opset(model):
-        model.opset_import.append(helper.make_opsetid("", LEAST_OPSET))
 
 
-def _heads(logits: str | None, probabilities: str | None, *, prefix: str) -> Iterator[NodeProto]:
-    """Give the nodes that make float32 logits and probabilities of those that the graph has."""
+def _needed_nodes(
+    nodes: Sequence[NodeProto], outputs: Sequence[onnx.ValueInfoProto]
+) -> tuple[list[NodeProto], set[str]]:
+    """Return the nodes that the outputs are computed from, and the names of all tensors that these nodes use."""
+    used = {value.name for value in outputs}
+    needed = []
+    for node in reversed(nodes):  # a node stands after those that it depends on
+        if used & set(node.output):
+            needed.append(node)
+            used.update(node.input)
+            inner = [graph for each in subgraphs(node) for graph in nested_graphs(each)]
+            used.update(name for graph in inner for name in tensor_names(graph))
+    return needed[::-1], used
+
+
+def _head_nodes(logits: str | None, probabilities: str | None, *, prefix: str) -> Iterator[NodeProto]:
+    """Yield the nodes that make float32 logits and probabilities from the heads that the graph has."""
     if logits is not None:
         yield _cast(logits, f"{prefix}logits", "float")
     if probabilities is not None:
@@ -104,24 +169,10 @@ def _heads(logits: str | None, probabilities: str | None, *, prefix: str) -> Ite
         yield helper.make_node("Log", [f"{OUR_PREFIX}at_least"], [f"{prefix}logits"])
 
 
-def _needed(nodes: list[NodeProto], outputs: list[onnx.ValueInfoProto]) -> tuple[list[NodeProto], set[str]]:
-    """Return the nodes that the outputs come from, and the names of all tensors that these use."""
-    used = {value.name for value in outputs}
-    needed = []
-    for node in reversed(nodes):  # each comes after those whose outputs it takes
-        if used & set(node.output):
-            needed.append(node)
-            used.update(node.input)
-            used.update(
-                name for inner in subgraphs(node) for graph in nested_graphs(inner) for name in tensor_names(graph)
-            )
-    return needed[::-1], used
+def _guard_nodes(name: str, width: int) -> Iterator[NodeProto]:
+    """Yield the nodes that give NaN for a row with a number other than 0 and 1, if the graph takes booleans.
 
-
-def _guard(name: str, width: int) -> Iterator[NodeProto]:
-    """Give the nodes that answer NaN to a row with a number that is neither 0 nor 1, of an input of booleans.
-
-    A cast would make 1 of it, and the model would answer to another row.
+    A cast to bool would turn any such number into 1, and the model would answer for a row that nobody sent.
     """
     yield _cast(name, f"{OUR_PREFIX}held", "float")
     yield helper.make_node("Sub", ["features", f"{OUR_PREFIX}held"], [f"{OUR_PREFIX}lost"])
@@ -147,25 +198,3 @@ def _constant(name: str, values: list[float] | list[list[float]]) -> NodeProto:
 
 def _tensor(name: str, kind: str, width: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.DataType.Value(kind.upper()), ["n", width])
-
-
-def _rename(graph: GraphProto, direct: dict[str, str]) -> dict[str, str]:
-    """Rename tensors as asked, and all others that have a name of ours; returns the new name by the old one."""
-    used = {name for each in nested_graphs(graph) for name in tensor_names(each)}
-    renamed = dict(direct)
-    for old in sorted(name for name in used if name in OUR_NAMES or name.startswith(OUR_PREFIX)):
-        if old not in direct:
-            new = f"{old}_"
-            while new in used:
-                new += "_"
-            used.add(new)
-            renamed[old] = new
-    for each in nested_graphs(graph):
-        for value in (*each.input, *each.output, *each.initializer):
-            value.name = renamed.get(value.name, value.name)
-        for tensor in each.sparse_initializer:
-            tensor.values.name = renamed.get(tensor.values.name, tensor.values.name)
-        for node in each.node:
-            for names in (node.input, node.output):
-                names[:] = [renamed.get(name, name) for name in names]
-    return renamed

@@ -1,4 +1,4 @@
-"""Runs a graph on a few rows, for `softmaxd models add`."""
+"""Runs a graph on a few rows in ONNX Runtime, and compares the results within a tolerance."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,82 +9,87 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.adding import graphs
-from softmaxd.adding.graphs import Graph, Heads, Source
+from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.errors import ModelError
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES
 from softmaxd.models.outputs import Features
 from softmaxd.models.publishing import Refused
 
-CONVERTED = {"float16", "bool"}  # types of inputs that are served as float32
-SCALES = (0.1, 1.0, 1.0, 10.0, 10.0, 100.0)  # of the random rows that a graph is tried with, after zeros and ones
-FEW = (1, 2, 3)  # rows that must be answered as they are among all of them
-DRIFT = 1e-5  # of a probability, or of the largest logit, by another order of additions
-Values = npt.NDArray[Any]  # of any graph: labels are numbers or text
+CONVERTED = {"float16", "bool"}  # input types that are served as float32
+SCALES = (0.1, 1.0, 1.0, 10.0, 10.0, 100.0)  # of the random rows, which follow a row of zeros and one of ones
+ROW_COUNTS = (1, 2, 3)  # batches of these sizes must give the same as all rows together
+TOLERANCE = 1e-5  # of a probability, or relative to the largest logit: float32 sums depend on their order
+
+Values = npt.NDArray[Any]  # of any output of a graph: numbers or text
 Outputs = Mapping[str, Values]
 
 
 def open_graph(model: Graph) -> Engine:
+    """Load a graph into ONNX Runtime. Raises `Refused` if ONNX Runtime cannot load it."""
     try:
         return Engine(model.SerializeToString(), device="cpu")
     except ModelError as error:
-        raise Refused(explain(str(error), model)) from error
+        raise Refused(_explain(str(error), model)) from error
 
 
-def explain(message: str, model: Graph) -> str:
+def _explain(message: str, model: Graph) -> str:
     runtime = f"ONNX Runtime {package_version('onnxruntime')}"
     if found := re.search(r"support for domain \S+ is till opset (\d+)", message):
-        return (
-            f"its opset {graphs.opset(model)} is newer than {runtime} knows: export it with {found[1]} or a lower one"
-        )
+        return f"opset {graphs.opset(model)} is too new for {runtime}: export with opset {found[1]} or older"
     if found := re.search(r"max supported IR version: (\d+)", message):
-        return f"its IR version {model.ir_version} is newer than {runtime} knows: export it with an older onnx"
+        return f"IR version {model.ir_version} is too new for {runtime}: export with an older version of onnx"
     return message
 
 
-def rows_to_try(source: Source) -> Features:
-    numbers = np.random.default_rng(0)
+def example_rows(source: Input) -> Features:
+    """Return zeros, ones and a few random rows [n, width] that the input takes, always the same."""
+    generator = np.random.default_rng(0)
     size = (len(SCALES), source.width)
     is_whole = source.kind == "bool" or DTYPES[source.datatype].kind != "f"
-    some = numbers.integers(0, 2, size) if is_whole else numbers.normal(size=size) * np.array(SCALES)[:, None]
-    return np.vstack([np.zeros(source.width), np.ones(source.width), some]).astype(DTYPES[source.datatype])
+    drawn = generator.integers(0, 2, size) if is_whole else generator.normal(size=size) * np.array(SCALES)[:, None]
+    return np.vstack([np.zeros(source.width), np.ones(source.width), drawn]).astype(DTYPES[source.datatype])
 
 
-def run(engine: Engine, rows: Features, source: Source) -> Outputs:
+def run(engine: Engine, rows: Features, source: Input) -> Outputs:
+    """Return every output for rows [n, width]. Raises `Refused` if ONNX Runtime cannot run them."""
     try:
         return engine.run(rows.astype(source.kind) if source.kind in CONVERTED else rows)
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         message = f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}"
-        raise (takes_fixed_rows(source) or Refused(message)) from error
+        raise (fixed_rows(source) or Refused(message)) from error
 
 
-def takes_fixed_rows(source: Source) -> Refused | None:
-    """Return the error for a graph that works only with the number of rows that it was exported for."""
+def fixed_rows(source: Input) -> Refused | None:
+    """Return the error for a graph that takes only the number of rows that it was exported for."""
     if source.rows is None:
         return None
     return Refused(
-        f"it takes a fixed number of rows ({source.rows}): export it with a dynamic one "
+        f"it takes exactly {source.rows} rows: export it with any number of rows "
         "(PyTorch: dynamic_shapes=({0: 'n'},))"
     )
 
 
-def check_rows_stand_alone(engine: Engine, rows: Features, outputs: Outputs, source: Source, heads: Heads) -> None:
-    for count in FEW:
+def check_rows_are_independent(engine: Engine, rows: Features, outputs: Outputs, source: Input, heads: Heads) -> None:
+    """Raise `Refused` if the first rows [n, width] alone give something else than among all of them, in `outputs`."""
+    for count in ROW_COUNTS:
         few = run(engine, rows[:count], source)
         for name in (heads.logits, heads.probabilities):
             if name is not None and not are_near(few[name], outputs[name][:count]):
-                raise takes_fixed_rows(source) or Refused(
-                    "its answer to a row depends on the other rows, or on chance: is a softmax along the wrong axis, "
-                    "or a dropout or a normalisation in training mode?"
+                raise fixed_rows(source) or Refused(
+                    "the answer for a row depends on the other rows, or on chance: check the axis of the softmax, "
+                    "and export dropout and normalisation in inference mode"
                 )
 
 
 def are_near(values: Values, others: Values) -> bool:
+    """Return whether two arrays have the same shape, and the same numbers within `TOLERANCE`."""
     if values.shape != others.shape:
         return False
     size = np.abs(others[np.isfinite(others)]).max(initial=1.0)
-    return np.allclose(values, others, rtol=0, atol=DRIFT * size, equal_nan=True)
+    return np.allclose(values, others, rtol=0, atol=TOLERANCE * size, equal_nan=True)
 
 
-def say_shape(shape: Sequence[object]) -> str:
+def shape_text(shape: Sequence[object]) -> str:
+    """Return a shape as text, with n for a size that is not fixed: `[n, 4]`."""
     return f"[{', '.join('n' if size is None else str(size) for size in shape)}]"

@@ -1,4 +1,4 @@
-"""An added model is published with names, a manifest and a card that say what it is."""
+"""An added model is published with the names, the manifest and the card that describe it."""
 
 import hashlib
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto
 
 from softmaxd.adding.add import add_model
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest, try_out
 from softmaxd.models.manifest import DTYPES, Datatype, Manifest
+from softmaxd.models.publishing import Refused
 from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))
@@ -29,33 +30,6 @@ def add(
     file = models.parent / "iris.onnx"
     onnx.save(graph, file)
     return add_model(file, models, name="iris", labels=labels, features=features)[1]
-
-
-def classifier(**attributes: object) -> onnx.NodeProto:
-    """Return a linear classifier as scikit-learn's become; its attributes have the labels."""
-    return node(
-        "LinearClassifier",
-        "x",
-        "label s",
-        domain="ai.onnx.ml",
-        coefficients=WEIGHTS.T.ravel().tolist(),
-        intercepts=[0.0] * 3,
-        post_transform="SOFTMAX",
-        **attributes,
-    )
-
-
-def labelled(labels: np.ndarray[tuple[int], np.dtype[np.generic]], output: onnx.ValueInfoProto) -> onnx.ModelProto:
-    """Return a classifier whose labels are a constant, of which it takes the one with the highest score."""
-    nodes = [
-        node("MatMul", "x w", "s"),
-        node("ArgMax", "s", "best", axis=1, keepdims=0),
-        node("ArrayFeatureExtractor", "names best", "row", domain="ai.onnx.ml"),
-        node("Reshape", "row shape", "label"),
-    ]
-    graph = model(nodes, outputs=[output, S], constants={"w": WEIGHTS, "shape": np.array([-1])})
-    graph.graph.initializer.append(numpy_helper.from_array(labels, "names"))
-    return graph
 
 
 def test_what_is_published_is_what_the_service_loads(models: Path) -> None:
@@ -85,7 +59,7 @@ def test_labels_and_features_are_numbered_when_nobody_names_them(models: Path) -
 
     assert manifest.labels == ("class-0", "class-1", "class-2")
     assert [feature.name for feature in manifest.features] == ["x0", "x1"]
-    assert manifest.notes[-1] == "labels: numbered, as the model names none"
+    assert manifest.notes[-1] == "labels: numbered, because the model has none"
 
 
 def test_labels_and_features_are_those_that_are_given(models: Path) -> None:
@@ -94,74 +68,6 @@ def test_labels_and_features_are_those_that_are_given(models: Path) -> None:
     assert manifest.labels == ("ä", "b c", "3")
     assert [feature.name for feature in manifest.features] == ["length", "width"]
     assert manifest.notes[-1] == "labels: as given"
-
-
-@pytest.mark.parametrize(
-    ("graph", "labels"),
-    [
-        (model([classifier(classlabels_ints=[7, 3, 5])], outputs=[LABEL, S]), ("7", "3", "5")),
-        (model([classifier(classlabels_strings=["a", "b", "ü"])], outputs=[TEXT_LABEL, S]), ("a", "b", "ü")),
-        (model([classifier(classlabels_strings=["a", "b", "ü"])], outputs=[S]), ("a", "b", "ü")),
-        (labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL), ("a", "b", "c")),
-        (labelled(np.array([4, 2, 0]), LABEL), ("4", "2", "0")),
-    ],
-)
-def test_the_models_own_labels_are_found(models: Path, graph: onnx.ModelProto, labels: tuple[str, ...]) -> None:
-    manifest = add(graph, models)
-
-    assert manifest.labels == labels
-    assert manifest.notes[-1] == "labels: the model's own"
-
-
-def test_labels_that_are_false_and_true_are_0_and_1(models: Path) -> None:
-    nodes = [
-        node("MatMul", "x v", "s"),
-        node("ArgMax", "s", "best", axis=1, keepdims=0),
-        node("ArrayFeatureExtractor", "names best", "row", domain="ai.onnx.ml"),
-        node("Reshape", "row shape", "flat"),
-        node("Cast", "flat", "label", to=TensorProto.BOOL),
-    ]
-    constants = {"v": WEIGHTS[:, :2], "shape": np.array([-1]), "names": np.array([0, 1], np.int32)}
-    outputs = [tensor("label", ["n"], TensorProto.BOOL), tensor("s", ["n", 2])]
-
-    assert add(model(nodes, outputs=outputs, constants=constants), models).labels == ("0", "1")
-
-
-def test_names_inside_that_are_not_the_labels_it_gives_are_not_taken(models: Path) -> None:
-    graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
-    graph.graph.node[1].CopyFrom(node("ArgMin", "s", "best", axis=1, keepdims=0))
-
-    assert add(graph, models).labels == ("class-0", "class-1", "class-2")
-
-
-def test_where_two_scores_are_equal_any_of_the_two_labels_is_right(models: Path) -> None:
-    graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
-    graph.graph.node[1].CopyFrom(node("ArgMax", "s", "best", axis=1, keepdims=0, select_last_index=1))
-
-    assert add(graph, models).labels == ("a", "b", "c")
-
-
-def test_of_two_lists_of_names_none_is_taken_when_it_gives_no_labels(models: Path) -> None:
-    second = classifier(classlabels_strings=["d", "e", "f"])
-    second.output[:] = ["unused", "also"]
-    graph = model([classifier(classlabels_strings=["a", "b", "c"]), second], outputs=[S])
-
-    assert add(graph, models).labels == ("class-0", "class-1", "class-2")
-
-
-def test_of_two_lists_of_names_the_one_that_it_gives_is_taken(models: Path) -> None:
-    graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
-    encoder = classifier(classlabels_ints=[0, 1, 2])
-    encoder.output[:] = ["encoded", "unused"]
-    graph.graph.node.append(encoder)
-
-    assert add(graph, models).labels == ("a", "b", "c")
-
-
-def test_the_models_own_labels_may_be_given_other_names(models: Path) -> None:
-    graph = model([classifier(classlabels_ints=[0, 1, 2])], outputs=[LABEL, S])
-
-    assert add(graph, models, labels=["a", "b", "c"]).labels == ("a", "b", "c")
 
 
 @pytest.mark.parametrize(
@@ -217,3 +123,22 @@ def test_no_published_file_names_the_folder_that_the_model_came_from(models: Pat
     add(logits_only(), models)
 
     assert not [path for path in (models / "iris" / "1").iterdir() if str(models.parent).encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("labels", "features", "message"),
+    [
+        (["a", "b", "a"], None, "--labels has the same name twice"),
+        (["a", "b", "c:d"], None, "a label should have 1 to 200 characters, without colons "),
+        (None, ["x", "x"], "--features has the same name twice"),
+        (None, ["x", ""], "a feature's name should have 1 to 200 characters"),
+    ],
+)
+def test_names_that_are_not_allowed_are_refused_and_nothing_is_written(
+    models: Path, labels: list[str] | None, features: list[str] | None, message: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        add(logits_only(), models, labels=labels, features=features)
+
+    assert str(refused.value).startswith(f"{models.parent / 'iris.onnx'}: {message}")
+    assert not models.exists()

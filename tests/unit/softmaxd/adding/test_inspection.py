@@ -1,4 +1,4 @@
-"""What a graph computes is found out by running it."""
+"""A graph is understood by running it, and converted to the one that is served."""
 
 import re
 
@@ -7,7 +7,6 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from softmaxd.adding.heads import _is_softmax
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES, Datatype
@@ -21,7 +20,7 @@ DENSE, SOFTMAX = node("MatMul", "x w", "s"), node("Softmax", "s", "p")
 S, P = tensor("s", ["n", 3]), tensor("p", ["n", 3])
 LABEL = tensor("label", ["n"], TensorProto.INT64)
 BEST = node("ArgMax", "s", "label", axis=1, keepdims=0)
-ADDED = "logits: added, as ln(probabilities); where a probability is below 1.2e-38, it is -87.3"
+ADDED = "logits: added as ln(probabilities); -87.3 where a probability is below 1.2e-38"
 
 
 def softmax(logits: Array) -> Array:
@@ -30,7 +29,7 @@ def softmax(logits: Array) -> Array:
 
 
 def answers(graph: onnx.ModelProto, features: list[str] | None = None) -> tuple[Findings, dict[str, Array]]:
-    """Return what was found out, and what the converted graph gives for `ROWS`."""
+    """Return the findings, and the outputs of the converted graph for `ROWS`."""
     findings = inspect(graph, features)
     return findings, Engine(convert(graph, findings), device="cpu").run(ROWS)
 
@@ -40,25 +39,25 @@ def answers(graph: onnx.ModelProto, features: list[str] | None = None) -> tuple[
     [
         (
             model([DENSE], outputs=[S]),
-            ["logits: the output s, whose rows do not sum to 1", "probabilities: added, as their softmax"],
+            ["logits: the output s; its rows do not sum to 1", "probabilities: added as the softmax of the logits"],
         ),
         (
             model([DENSE, SOFTMAX], outputs=[P]),
             [
-                "logits: inside the graph, s, whose softmax the probabilities are",
-                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+                "logits: the tensor s inside the graph; its softmax gives the probabilities",
+                "probabilities: the output p; its rows lie in [0, 1] and sum to 1",
             ],
         ),
         (
             model([DENSE, SOFTMAX], outputs=[P, S]),
             [
-                "logits: the output s, whose softmax the probabilities are",
-                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+                "logits: the output s; its softmax gives the probabilities",
+                "probabilities: the output p; its rows lie in [0, 1] and sum to 1",
             ],
         ),
         (
             model([DENSE, node("LogSoftmax", "s", "p")], outputs=[P]),
-            ["logits: the output p, whose rows do not sum to 1", "probabilities: added, as their softmax"],
+            ["logits: the output p; its rows do not sum to 1", "probabilities: added as the softmax of the logits"],
         ),
         (
             model(
@@ -66,16 +65,16 @@ def answers(graph: onnx.ModelProto, features: list[str] | None = None) -> tuple[
                 outputs=[LABEL, P],
             ),
             [
-                "logits: inside the graph, s, whose softmax the probabilities are",
-                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+                "logits: the tensor s inside the graph; its softmax gives the probabilities",
+                "probabilities: the output p; its rows lie in [0, 1] and sum to 1",
                 "left out: label",
             ],
         ),
         (
             model([DENSE, SOFTMAX, node("Tanh", "s", "hidden")], outputs=[tensor("hidden", ["n", 3]), P]),
             [
-                "logits: inside the graph, s, whose softmax the probabilities are",
-                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+                "logits: the tensor s inside the graph; its softmax gives the probabilities",
+                "probabilities: the output p; its rows lie in [0, 1] and sum to 1",
                 "left out: hidden",
             ],
         ),
@@ -83,7 +82,7 @@ def answers(graph: onnx.ModelProto, features: list[str] | None = None) -> tuple[
             model([DENSE, node("Exp", "s", "e"), node("LpNormalization", "e", "p", axis=1, p=1)], outputs=[P]),
             [
                 ADDED,
-                "probabilities: the output p, whose rows lie in [0, 1] and sum to 1",
+                "probabilities: the output p; its rows lie in [0, 1] and sum to 1",
             ],
         ),
     ],
@@ -106,7 +105,7 @@ def test_a_softmax_of_the_features_themselves_is_found() -> None:
 def test_a_softmax_along_the_rows_is_noticed_though_probabilities_are_made_of_it() -> None:
     nodes = [DENSE, node("Softmax", "s", "q", axis=0), node("LpNormalization", "q", "p", axis=1, p=1)]
 
-    with pytest.raises(Refused, match="its answer to a row depends on the other rows"):
+    with pytest.raises(Refused, match="the answer for a row depends on the other rows"):
         inspect(model(nodes, outputs=[P]), None)
 
 
@@ -132,7 +131,7 @@ def test_outputs_of_other_float_types_become_float32(kind: str) -> None:
         ("uint16", "uint16 [n, 2]"),
         ("int32", "int32 [n, 2]"),
         ("int64", "int64 [n, 2]"),
-        ("bool", "bool [n, 2]; served as float32, and a row with a number other than 0 and 1 is refused"),
+        ("bool", "bool [n, 2]; served as float32, and rows with numbers other than 0 and 1 are refused"),
     ],
 )
 def test_every_type_of_numbers_is_taken(kind: str, words: str) -> None:
@@ -182,21 +181,6 @@ def test_probabilities_that_are_always_equal_are_not_their_own_logits() -> None:
     assert np.allclose(outputs["probabilities"], 1 / 3)
 
 
-def test_numbers_that_sum_to_1_are_no_probabilities_when_some_are_negative() -> None:
-    nodes = [
-        node("MatMul", "x u", "s"),
-        node("Tanh", "s", "t"),
-        node("Sub", "one t", "d"),
-        node("Mul", "d half", "h"),
-        node("Concat", "t h h", "y", axis=1),
-    ]
-    constants = {"u": WEIGHTS[:, :1], "one": np.ones(1, np.float32), "half": np.array([0.5], np.float32)}
-
-    findings = inspect(model(nodes, outputs=[tensor("y", ["n", 3])], constants=constants), None)
-
-    assert findings.heads.logits == "y"
-
-
 @pytest.mark.parametrize("where", ["value_info", "output"])
 def test_the_number_of_rows_that_a_graph_was_exported_for_is_no_constant_in_it(where: str) -> None:
     nodes = [node("MatMul", "x w", "h"), node("Shape", "h", "t"), node("Neg", "h", "m"), node("Reshape", "m t", "s")]
@@ -218,7 +202,7 @@ def test_a_fixed_number_of_rows_becomes_any_number(rows: int) -> None:
 
     findings, outputs = answers(graph)
 
-    assert findings.notes[0].endswith(f"; it was exported for {rows} at a time, and takes any number of rows")
+    assert findings.notes[0].endswith(f"; exported for {rows} at a time, but takes any number of rows")
     assert np.allclose(outputs["logits"], LOGITS, atol=1e-6)
 
 
@@ -246,7 +230,7 @@ def test_a_changed_graph_that_answered_differently_would_be_refused() -> None:
     (weights,) = graph.graph.initializer
     weights.CopyFrom(numpy_helper.from_array(WEIGHTS + np.float32(0.01), "w"))
 
-    with pytest.raises(Refused, match="ONNX Runtime gives other logits once the graph is changed"):
+    with pytest.raises(Refused, match="the rewired graph gives other logits"):
         convert(graph, findings)
 
 
@@ -257,9 +241,25 @@ def test_converting_gives_the_same_bytes_each_time() -> None:
     assert not re.search(rb"\bscores\b", first)
 
 
-def test_whole_numbers_and_other_shapes_are_no_logits_of_probabilities() -> None:
-    half = np.full((2, 2), 0.5, dtype=np.float32)
+@pytest.mark.parametrize(
+    ("inputs", "features", "message"),
+    [
+        ([tensor("a", ["n", 1]), tensor("b", ["n", 1])], None, r"it has 2 inputs \(a, b\): it needs exactly one"),
+        ([tensor("x", ["n", 2], TensorProto.STRING)], None, r"input x is tensor\(string\), but only numbers"),
+        ([tensor("x", ["n", 2, 1])], None, r"input x has the shape \[n, 2, 1\]: it must be rows"),
+        ([tensor("x", ["n", None])], None, "it does not say how many features a row has"),
+        ([tensor("x", ["n", 2])], ["a"], "--features needs 2 names, one per feature, but has 1$"),
+    ],
+)
+def test_an_input_that_is_no_table_of_features_is_refused(
+    inputs: list[onnx.ValueInfoProto], features: list[str] | None, message: str
+) -> None:
+    nodes = [node("Shape", inputs[-1].name, "shape"), node("Cast", "shape", "s", to=TensorProto.FLOAT)]
 
-    assert _is_softmax(half, np.zeros((2, 2), dtype=np.float32))
-    assert not _is_softmax(half, np.zeros((2, 2), dtype=np.int64))
-    assert not _is_softmax(half, np.zeros((2, 3), dtype=np.float32))
+    with pytest.raises(Refused, match=f"^{message}"):
+        inspect(model(nodes, inputs=inputs, outputs=[tensor("s", None)], constants={}), features)
+
+
+def test_a_graph_without_a_table_of_numbers_is_refused() -> None:
+    with pytest.raises(Refused, match=r"^no output is a table of numbers \[n, classes\]; the outputs are label "):
+        inspect(model([DENSE, BEST], outputs=[LABEL]), None)

@@ -1,0 +1,134 @@
+"""Labels are those that are given, the graph's own, or numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from softmaxd.adding.inspection import inspect
+from softmaxd.adding.labels import choose_labels
+from softmaxd.models.publishing import Refused
+from tests.models.small import WEIGHTS, logits_only, model, node, tensor
+
+LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))
+S = tensor("s", ["n", 3])
+
+
+def labels_of(graph: onnx.ModelProto, given: Sequence[str] | None = None) -> tuple[tuple[str, ...], str]:
+    """Return the chosen labels of a graph, and the note on their origin."""
+    labels, note = choose_labels(given, graph, inspect(graph, None))
+    return tuple(labels), note
+
+
+def classifier(**attributes: object) -> onnx.NodeProto:
+    """Return a linear classifier as scikit-learn's become; its attributes have the labels."""
+    return node(
+        "LinearClassifier",
+        "x",
+        "label s",
+        domain="ai.onnx.ml",
+        coefficients=WEIGHTS.T.ravel().tolist(),
+        intercepts=[0.0] * 3,
+        post_transform="SOFTMAX",
+        **attributes,
+    )
+
+
+def labelled(labels: np.ndarray[tuple[int], np.dtype[np.generic]], output: onnx.ValueInfoProto) -> onnx.ModelProto:
+    """Return a classifier whose labels are a constant, of which it takes the one with the highest score."""
+    nodes = [
+        node("MatMul", "x w", "s"),
+        node("ArgMax", "s", "best", axis=1, keepdims=0),
+        node("ArrayFeatureExtractor", "names best", "row", domain="ai.onnx.ml"),
+        node("Reshape", "row shape", "label"),
+    ]
+    graph = model(nodes, outputs=[output, S], constants={"w": WEIGHTS, "shape": np.array([-1])})
+    graph.graph.initializer.append(numpy_helper.from_array(labels, "names"))
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "labels"),
+    [
+        (model([classifier(classlabels_ints=[7, 3, 5])], outputs=[LABEL, S]), ("7", "3", "5")),
+        (model([classifier(classlabels_strings=["a", "b", "ü"])], outputs=[TEXT_LABEL, S]), ("a", "b", "ü")),
+        (model([classifier(classlabels_strings=["a", "b", "ü"])], outputs=[S]), ("a", "b", "ü")),
+        (labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL), ("a", "b", "c")),
+        (labelled(np.array([4, 2, 0]), LABEL), ("4", "2", "0")),
+    ],
+)
+def test_the_models_own_labels_are_found(graph: onnx.ModelProto, labels: tuple[str, ...]) -> None:
+    assert labels_of(graph) == (labels, "labels: the model's own")
+
+
+def test_labels_that_are_false_and_true_are_0_and_1() -> None:
+    nodes = [
+        node("MatMul", "x v", "s"),
+        node("ArgMax", "s", "best", axis=1, keepdims=0),
+        node("ArrayFeatureExtractor", "names best", "row", domain="ai.onnx.ml"),
+        node("Reshape", "row shape", "flat"),
+        node("Cast", "flat", "label", to=TensorProto.BOOL),
+    ]
+    constants = {"v": WEIGHTS[:, :2], "shape": np.array([-1]), "names": np.array([0, 1], np.int32)}
+    outputs = [tensor("label", ["n"], TensorProto.BOOL), tensor("s", ["n", 2])]
+
+    assert labels_of(model(nodes, outputs=outputs, constants=constants))[0] == ("0", "1")
+
+
+def test_names_inside_that_are_not_the_labels_it_gives_are_not_taken() -> None:
+    graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
+    graph.graph.node[1].CopyFrom(node("ArgMin", "s", "best", axis=1, keepdims=0))
+
+    assert labels_of(graph)[0] == ("class-0", "class-1", "class-2")
+
+
+def test_where_two_scores_are_equal_any_of_the_two_labels_is_right() -> None:
+    graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
+    graph.graph.node[1].CopyFrom(node("ArgMax", "s", "best", axis=1, keepdims=0, select_last_index=1))
+
+    assert labels_of(graph)[0] == ("a", "b", "c")
+
+
+def test_of_two_lists_of_names_none_is_taken_when_it_gives_no_labels() -> None:
+    second = classifier(classlabels_strings=["d", "e", "f"])
+    second.output[:] = ["unused", "also"]
+    graph = model([classifier(classlabels_strings=["a", "b", "c"]), second], outputs=[S])
+
+    assert labels_of(graph)[0] == ("class-0", "class-1", "class-2")
+
+
+def test_of_two_lists_of_names_the_one_that_it_gives_is_taken() -> None:
+    graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
+    encoder = classifier(classlabels_ints=[0, 1, 2])
+    encoder.output[:] = ["encoded", "unused"]
+    graph.graph.node.append(encoder)
+
+    assert labels_of(graph)[0] == ("a", "b", "c")
+
+
+def test_the_models_own_labels_may_be_given_other_names() -> None:
+    graph = model([classifier(classlabels_ints=[0, 1, 2])], outputs=[LABEL, S])
+
+    assert labels_of(graph, ["a", "b", "c"]) == (("a", "b", "c"), "labels: as given")
+
+
+def test_the_models_own_labels_in_another_order_are_refused() -> None:
+    graph = model([classifier(classlabels_strings=["a", "b", "c"])], outputs=[TEXT_LABEL, S])
+
+    with pytest.raises(Refused, match="another order: they are a, b, c"):
+        labels_of(graph, ["c", "b", "a"])
+
+
+@pytest.mark.parametrize("given", [["a", "b"], ["a", "b", "c", "d"]])
+def test_another_number_of_labels_than_classes_is_refused(given: list[str]) -> None:
+    with pytest.raises(Refused, match=f"^--labels needs 3 names, one per class, but has {len(given)}$"):
+        labels_of(logits_only(), given)
+
+
+def test_without_any_labels_they_are_numbered() -> None:
+    labels, note = labels_of(logits_only())
+
+    assert labels == ("class-0", "class-1", "class-2")
+    assert note == "labels: numbered, because the model has none"
