@@ -16,7 +16,9 @@ import uvicorn
 from softmaxd.app import create_app
 from softmaxd.errors import StartupError
 from softmaxd.http.connection import Connection
-from softmaxd.http.express import Shared
+from softmaxd.http.express import ExpressLane
+from softmaxd.http.lifecycle import Lifecycle
+from softmaxd.metrics.metrics import Metrics
 from softmaxd.settings import Settings
 
 CLOSE_SECONDS = 1  # uvicorn closes its connections in this time after the drain
@@ -36,10 +38,11 @@ class Server(uvicorn.Server):
     without a refused connection. A second signal ends the drain at once.
     """
 
-    def __init__(self, config: uvicorn.Config, shared: Shared) -> None:
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, metrics: Metrics, *, drain_timeout: float) -> None:
         super().__init__(config)
-        self._shared = shared
-        self._lifecycle = shared.lifecycle
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+        self._drain_timeout = drain_timeout
         self._drain_until = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -47,7 +50,7 @@ class Server(uvicorn.Server):
         if self._lifecycle.draining:
             self.force_exit = self.should_exit = True
         self._lifecycle.draining = True
-        self._drain_until = time.monotonic() + self._shared.settings.drain_timeout
+        self._drain_until = time.monotonic() + self._drain_timeout
 
     async def on_tick(self, counter: int) -> bool:
         """Sweep the connections now and then, and exit when the drain is over; uvicorn calls it ten times a second."""
@@ -76,7 +79,7 @@ class Server(uvicorn.Server):
 
     def _save(self) -> None:
         try:
-            self._shared.metrics.save()
+            self._metrics.save()
         except OSError as error:  # the service goes on without them
             logger.warning("cannot save the metrics: %s", error.strerror)
 
@@ -88,10 +91,11 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
     """Return a server of this kind with its own application; it is not started yet. Raises `StartupError`."""
     _keep_freed_memory()
     app = create_app(settings, shared_folder)
-    shared = Shared(app.state.operations, app.state.refuse, app.state.lifecycle, app.state.metrics, settings)
+    state = app.state
+    lane = ExpressLane(state.operations, state.refuse, state.lifecycle, state.metrics, settings)
     config = uvicorn.Config(
         app,
-        http=partial(Connection, shared=shared),  # type: ignore[arg-type] # uvicorn only calls it
+        http=partial(Connection, lane=lane),  # type: ignore[arg-type] # uvicorn only calls it
         ws="none",
         log_config=None,
         log_level="warning",
@@ -100,7 +104,7 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
         proxy_headers=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    return kind(config, shared)
+    return kind(config, state.lifecycle, state.metrics, drain_timeout=settings.drain_timeout)
 
 
 def _keep_freed_memory() -> None:

@@ -1,20 +1,17 @@
 """The ASGI lane: an operation as a FastAPI route. It is the reference; everything works here, on any ASGI server."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
-from softmaxd.errors import InternalError, ServiceError, TooLarge
+from softmaxd.errors import TooLarge
 from softmaxd.http.lifecycle import Lifecycle
-from softmaxd.http.operation import Operation, Reply
+from softmaxd.http.operation import Operation, Reply, reply_to_error
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOTHING, Features, Outputs
-
-logger = logging.getLogger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -25,14 +22,10 @@ def endpoint(operation: Operation, lifecycle: Lifecycle, metrics: Metrics, *, ma
     async def answer(request: Request) -> Response:
         try:
             reply = await _run(operation, request, lifecycle, max_body_bytes)
-        except ServiceError as error:
-            metrics.count_rejection(error.reason)
-            reply = operation.refuse(error)
         except ClientDisconnect:
             raise
-        except Exception:  # a bug of ours: the client gets it in its protocol's own form
-            logger.exception("%s failed", operation.path)
-            reply = operation.refuse(InternalError())
+        except Exception as error:  # whatever it is, the client must hear of it
+            reply = reply_to_error(operation, error, metrics)
         return to_response(reply)
 
     return answer

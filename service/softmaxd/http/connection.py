@@ -14,23 +14,23 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from softmaxd.errors import HeadersTooLarge, NotHttp, RequestTimeout, ServiceError
-from softmaxd.http.express import LARGE_BYTES, Call, PlainHead, Shared
+from softmaxd.http.express import Call, ExpressLane, PlainHead
 from softmaxd.http.operation import JSON, Reply
+from softmaxd.http.turns import LARGE_BYTES
 
 MAX_HEAD_BYTES = 16 * 1024  # request target and headers
 MAX_READ_BYTES = 256 * 1024  # that the event loop may hand over at once
 OK = 200
 TAIL_OF_JSON = b"\r\ncontent-type: application/json\r\n\r\n"
 END_OF_HEAD = b"\r\n\r\n"
-NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
 
 
 class Connection(HttpToolsProtocol):
     """One connection. What is not HTTP gets 400, a head over the limit 431, what comes too late 408; all close it."""
 
-    def __init__(self, *args: Any, shared: Shared, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lane: ExpressLane, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.shared = shared
+        self.lane = lane
         self.url = b""
         self._head_bytes = 0
         self._head_unparsed = 0  # httptools keeps an unfinished header to itself, however long it grows
@@ -50,7 +50,7 @@ class Connection(HttpToolsProtocol):
         """Take what came: a whole request whose head is known, or anything else for the parser."""
         end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
         head = data[:end]
-        known = self.shared.known.get(head)
+        known = self.lane.known_heads.get(head)
         if known is not None and len(data) == end + known.body_bytes and not self._is_parsing and self._can_express():
             call = self._new_call(known)
             if call is not None:
@@ -118,7 +118,7 @@ class Connection(HttpToolsProtocol):
         if plain is None or self._new_call(plain) is None:
             self._begin_asgi()
         elif head is not None and self._is_all_of(head):
-            self.shared.remember(head, plain)
+            self.lane.remember(head, plain)
         self._body_is_open = True
 
     def _is_all_of(self, head: bytes) -> bool:
@@ -142,33 +142,14 @@ class Connection(HttpToolsProtocol):
         return (
             (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
-            and not self.shared.lifecycle.draining
+            and not self.lane.lifecycle.draining
         )
 
     def _plain_head(self) -> PlainHead | None:
-        """Return what the express lane has to know of the head just parsed, or None when it is not plain enough."""
-        target = self.shared.targets.find(self.url)
+        """Return what the express lane needs of the head just parsed, or None if the ASGI lane must answer it."""
         parser = self.parser
-        if (
-            target is None
-            or parser.get_method() != b"POST"
-            or parser.get_http_version() != "1.1"
-            or not parser.should_keep_alive()
-        ):
-            return None
-        length = None
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name in NOT_PLAIN:
-                return None
-        if length is None or length > self.shared.settings.max_body_bytes:
-            return None
-        try:
-            target[0].check(self.headers)
-        except ServiceError:
-            return None
-        return PlainHead(target, self.headers, length)
+        is_plain = parser.get_method() == b"POST" and parser.get_http_version() == "1.1" and parser.should_keep_alive()
+        return self.lane.plain_head(self.url, self.headers) if is_plain else None
 
     def _new_call(self, plain: PlainHead) -> Call | None:
         """Begin a request in the express lane, or return None when there is no such model."""
@@ -177,9 +158,9 @@ class Connection(HttpToolsProtocol):
             model = operation.find(name, version)
         except ServiceError:
             return None
-        call = Call(self.answer, self.shared, model, plain)
+        call = Call(self.answer, self.lane, model, plain)
         self.cycle = self._call = call  # type: ignore[assignment] # what follows on the connection waits for it
-        self.shared.lifecycle.in_flight += 1
+        self.lane.lifecycle.in_flight += 1
         return call
 
     # --- the body ---
@@ -221,10 +202,10 @@ class Connection(HttpToolsProtocol):
             self._write(reply, close=not call.keep_alive or _closes(reply))
         if self.flow.write_paused:
             self.flow.pause_reading()
-        shared = self.shared
-        shared.metrics.count_request(call.operation.path, reply.status, "express", time.perf_counter() - call.start)
+        lane = self.lane
+        lane.metrics.count_request(call.operation.path, reply.status, "express", time.perf_counter() - call.start)
         if not call.is_large:
-            shared.large.small += 1
+            lane.turns.small_answered += 1
         self.on_response_complete()
 
     def _write(self, reply: Reply, *, close: bool) -> None:
@@ -237,16 +218,16 @@ class Connection(HttpToolsProtocol):
 
     def _head_of_200(self) -> bytes:
         """Return how every plain 200 begins; uvicorn makes new default headers once a second, for the date."""
-        shared, default_headers = self.shared, self.server_state.default_headers
-        if default_headers is not shared.default_headers:
-            shared.default_headers = default_headers
-            shared.head_of_200 = b"".join([STATUS_LINE[200], *_lines(default_headers), b"content-length: "])
-        return shared.head_of_200
+        lane, default_headers = self.lane, self.server_state.default_headers
+        if default_headers is not lane.default_headers:
+            lane.default_headers = default_headers
+            lane.head_of_200 = b"".join([STATUS_LINE[200], *_lines(default_headers), b"content-length: "])
+        return lane.head_of_200
 
     def _forget(self, call: Call) -> None:
         call.response_complete = True
         self._call = None
-        self.shared.lifecycle.in_flight -= 1
+        self.lane.lifecycle.in_flight -= 1
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it: as uvicorn does, but without a timer for each connection."""
@@ -279,7 +260,7 @@ class Connection(HttpToolsProtocol):
 
     def sweep(self, now: float) -> None:
         """Close the connection when it has been in its present state for too long; called about once a second."""
-        settings = self.shared.settings
+        settings = self.lane.settings
         if self._since is None:
             self._since = now
         seconds = now - self._since
@@ -305,7 +286,7 @@ class Connection(HttpToolsProtocol):
         if not 0 < self._unsent <= unsent:
             self._unsent_since = now
         self._unsent = unsent
-        return unsent > 0 and now - self._unsent_since > self.shared.settings.request_timeout
+        return unsent > 0 and now - self._unsent_since > self.lane.settings.request_timeout
 
     def send_400_response(self, msg: str) -> None:
         """Answer what httptools could not parse, or what a callback refused by raising."""
@@ -341,9 +322,9 @@ class Connection(HttpToolsProtocol):
         self.flow.pause_reading()
 
     def _send_refusal(self, error: ServiceError) -> None:
-        self.shared.metrics.count_rejection(error.reason)
+        self.lane.metrics.count_rejection(error.reason)
         path = self.url.partition(b"?")[0].decode("latin-1")
-        self._write(self.shared.refuse(path, error), close=True)
+        self._write(self.lane.refuse(path, error), close=True)
 
 
 NOT_HTTP = "Invalid HTTP request received."

@@ -3,12 +3,14 @@
 It knows neither ASGI nor sockets, so it is tested without a server.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from softmaxd.errors import ServiceError, UnsupportedMediaType
+from softmaxd.errors import InternalError, ServiceError, UnsupportedMediaType
+from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Features, Outputs
 
@@ -16,6 +18,8 @@ Headers = Sequence[tuple[bytes, bytes]]  # of a request, names in lower case
 
 JSON = b"application/json"
 MAX_KNOWN_TARGETS = 1024
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)  # not frozen, as a Job: that would take 0.5 µs more to make one
@@ -53,6 +57,15 @@ class Operation:
     decode: Callable[[bytes, Headers, Model | None], Job]
     encode: Callable[[Outputs, Any], Reply]  # Any: the job that this operation's own decode returned
     refuse: Callable[[ServiceError], Reply]
+
+
+def reply_to_error(operation: Operation, error: Exception, metrics: Metrics) -> Reply:
+    """Return the reply to a request that failed, and count it; a bug of ours is logged and becomes a bare 500."""
+    if not isinstance(error, ServiceError):
+        logger.error("%s failed", operation.path, exc_info=error)
+        error = InternalError()
+    metrics.count_rejection(error.reason)
+    return operation.refuse(error)
 
 
 def header_fields(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
