@@ -17,8 +17,8 @@ from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.calibration import calibration_error, fit_temperature, reliability
+from softmaxd_training.export import Made, make_model
 from softmaxd_training.pictures import COLOURS, FAINT, INK, MARKERS, draw_reliability
-from softmaxd_training.publish import Made, make_model
 from softmaxd_training.rows import Parts
 
 FOLDER = Path(__file__).with_name("images")

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from softmaxd.models.manifest import Manifest
 from softmaxd_training.atypicality import Atypicality
-from softmaxd_training.publish import export
+from softmaxd_training.export import export
 from softmaxd_training.rows import Rows
 from tests.conftest import MODELS, Server, softmaxd
 

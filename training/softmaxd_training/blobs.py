@@ -16,8 +16,9 @@ from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance, SeedResul
 from softmaxd.models.publishing import Refused, describe, next_version
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import card, gaussians, pictures
+from softmaxd_training.export import Made, make_model, package_versions
 from softmaxd_training.gaussians import SIGMA
-from softmaxd_training.publish import Made, loss_of, make_model, package_versions
+from softmaxd_training.networks import accuracy_of, loss_of
 from softmaxd_training.rows import Parts, Rows, one_hot, ranges
 
 NAME = "blobs"
@@ -118,11 +119,6 @@ def fit_seeds(parts: Parts, seeds: Sequence[int], *, epochs: int) -> list[Run]:
         tqdm.write(f"seed {seed}: validation loss {run.validation_loss:.6f}", file=sys.stderr)
         runs.append(run)
     return runs
-
-
-def accuracy_of(network: keras.Model, rows: Rows) -> float:
-    predicted = np.asarray(network(rows.features)).argmax(axis=1)
-    return float((predicted == rows.classes).mean())
 
 
 def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:

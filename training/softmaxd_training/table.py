@@ -15,7 +15,8 @@ from tqdm import tqdm
 from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance, SeedResult, sha256
 from softmaxd.models.publishing import Refused, describe, next_version
 from softmaxd_training import card, pictures
-from softmaxd_training.publish import Made, loss_of, make_model, package_versions
+from softmaxd_training.export import Made, make_model, package_versions
+from softmaxd_training.networks import loss_of
 from softmaxd_training.rows import Parts, Rows, one_hot, ranges
 from softmaxd_training.tablefile import Table
 

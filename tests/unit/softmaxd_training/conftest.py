@@ -1,3 +1,3 @@
-"""Sets TensorFlow up as `python -m training` does, before a test module imports it."""
+"""Sets TensorFlow up as training does, before a test module imports it."""
 
-import training  # noqa: F401 - for its environment variables
+import softmaxd_training  # noqa: F401 - for its environment variables

@@ -13,7 +13,7 @@ from softmaxd.models.outputs import Array
 from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.atypicality import Atypicality
-from softmaxd_training.publish import export
+from softmaxd_training.export import export
 from softmaxd_training.rows import Rows
 from tests.conftest import MODELS
 

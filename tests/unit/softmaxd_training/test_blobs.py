@@ -19,7 +19,7 @@ from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.__main__ import main
-from softmaxd_training.publish import logits_of
+from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Classes, Parts
 from tests.conftest import MODELS, REPOSITORY
 

@@ -17,7 +17,7 @@ from softmaxd.models.loading import try_out
 from softmaxd.models.manifest import Manifest, sha256
 from softmaxd.models.outputs import Array
 from softmaxd_training.__main__ import main
-from softmaxd_training.publish import logits_of
+from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Parts, Rows
 from softmaxd_training.table import build_network, fit
 from softmaxd_training.tablefile import read_table, split

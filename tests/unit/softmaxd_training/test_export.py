@@ -14,7 +14,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.publishing import Refused
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.blobs import build_network, make_data
-from softmaxd_training.publish import check_drift, divide_logits, export, logits_of
+from softmaxd_training.export import check_drift, export
 from softmaxd_training.rows import Parts
 from tests.conftest import REPOSITORY
 
@@ -85,15 +85,6 @@ def test_a_network_of_not_a_number_is_refused(atypicality: Atypicality, parts: P
 
     with pytest.raises(Refused, match="differ by nan"):
         check(network, atypicality, tmp_path / "model.onnx", parts)
-
-
-def test_dividing_the_weights_divides_the_logits(parts: Parts) -> None:
-    network = build_network()
-    before = logits_of(network, parts.test.features)
-
-    divide_logits(network, 1.7)
-
-    assert np.abs(logits_of(network, parts.test.features) * 1.7 - before).max() < 1e-5 * np.abs(before).max()
 
 
 def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:

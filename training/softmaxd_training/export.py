@@ -15,10 +15,10 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import Calibration, Evaluation
 from softmaxd.models.outputs import Array
 from softmaxd.models.publishing import Refused
-from softmaxd.numerics.softmax import Floats
 from softmaxd_training.atypicality import Atypicality
-from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, mean_loss, measure
-from softmaxd_training.rows import Parts, Rows
+from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
+from softmaxd_training.networks import divide_logits, logits_of
+from softmaxd_training.rows import Parts
 
 OPSET = 18
 PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "tensorflow", "tf2onnx")
@@ -53,25 +53,6 @@ def make_model(network: keras.Model, parts: Parts, path: Path) -> Made:
     outputs = engine.run(test.features)
     metrics = {**measure(outputs, test.classes, temperature), "max_drift": drift}
     return Made(engine, calibrated, evaluate(outputs, test.classes, calibrated), metrics)
-
-
-def logits_of(network: keras.Model, features: Array) -> Floats:
-    """Return the logits [n, k] of a network, whose layer of that name gives them."""
-    logits = keras.Model(network.inputs[0], network.get_layer("logits").output)
-    return np.asarray(logits(features)).astype(np.float64)
-
-
-def loss_of(network: keras.Model, rows: Rows) -> float:
-    """Return the mean loss of a network on these rows, in nats."""
-    return mean_loss(logits_of(network, rows.features), rows.classes)
-
-
-def divide_logits(network: keras.Model, temperature: float) -> None:
-    """Divide the logits of a network by dividing the weights that they are made with: that costs no time later."""
-    layer = network.get_layer("logits")
-    layer.set_weights(
-        [(weights.astype(np.float64) / temperature).astype(np.float32) for weights in layer.get_weights()]
-    )
 
 
 def export(network: keras.Model, atypicality: Atypicality, path: Path) -> None:

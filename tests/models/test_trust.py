@@ -19,7 +19,8 @@ from softmaxd_training import blobs, gaussians
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import Outputs, calibrate, covered, figures, fit_temperature, mean_loss
 from softmaxd_training.examples import write_example
-from softmaxd_training.publish import Made, divide_logits, make_model
+from softmaxd_training.export import Made, make_model
+from softmaxd_training.networks import divide_logits
 from softmaxd_training.rows import Parts, Rows
 from softmaxd_training.tablefile import read_table, split
 from tests.conftest import MODELS
