@@ -18,6 +18,7 @@ from softmaxd.errors import StartupError
 from softmaxd.http.connection import Connection
 from softmaxd.http.express import ExpressLane
 from softmaxd.http.lifecycle import Lifecycle
+from softmaxd.http.replies import OkReplies
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.settings import Settings
 
@@ -95,7 +96,7 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
     lane = ExpressLane(state.operations, state.refuse, state.lifecycle, state.metrics, settings)
     config = uvicorn.Config(
         app,
-        http=partial(Connection, lane=lane),  # type: ignore[arg-type] # uvicorn only calls it
+        http=partial(Connection, lane=lane, ok_replies=OkReplies()),  # type: ignore[arg-type] # uvicorn only calls it
         ws="none",
         log_config=None,
         log_level="warning",

@@ -13,7 +13,7 @@ HOMES = {
     "onnx": {"adding.graphs", "adding.rewiring"},
     "fastapi": {"protocols.native", "protocols.v1", "protocols.v2", "http.asgi", "app"},
     "httptools": {"http.connection"},
-    "uvicorn": {"http.connection", "process", "server"},
+    "uvicorn": {"http.connection", "http.replies", "process", "server"},
     "prometheus_client": {"metrics.exposition"},
     "pythonjsonlogger": {"logs"},
 }

@@ -44,8 +44,6 @@ class ExpressLane:
         self.known_heads: dict[bytes, PlainHead] = {}  # by their bytes
         self._targets = Targets(operations if settings.express == "on" else ())
         self._arrived: list[Call] = []
-        self.default_headers: list[tuple[bytes, bytes]] = []  # that `head_of_200` was made with
-        self.head_of_200 = b""
 
     def plain_head(self, target: bytes, headers: Headers) -> PlainHead | None:
         """Return what the lane needs of the head of a POST, or None if another lane must answer the request."""

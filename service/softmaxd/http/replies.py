@@ -1,0 +1,55 @@
+"""Writes replies to a connection, as HTTP/1.1."""
+
+from asyncio import Transport
+from collections.abc import Sequence
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from softmaxd.http.operation import JSON, Reply
+from softmaxd.http.turns import LARGE_BYTES
+
+OK = 200
+TAIL_OF_JSON = b"\r\ncontent-type: application/json\r\n\r\n"
+
+Fields = Sequence[tuple[bytes, bytes]]
+
+
+class OkReplies:
+    """Writes replies of status 200 for all connections of a process; it keeps the bytes that every head begins with."""
+
+    def __init__(self) -> None:
+        self._default_fields: Fields | None = None
+        self._begin = b""
+
+    def write(self, transport: Transport, reply: Reply, default_fields: Fields) -> None:
+        """Write a reply after which the connection stays open."""
+        if default_fields is not self._default_fields:  # uvicorn makes new ones once a second, for the date
+            self._default_fields = default_fields
+            self._begin = b"%s%scontent-length: " % (STATUS_LINE[OK], header_lines(default_fields))
+        body = reply.body
+        tail = TAIL_OF_JSON if reply.media_type is JSON and not reply.headers else _tail_of(reply)
+        if len(body) < LARGE_BYTES:
+            transport.write(b"%s%d%s%s" % (self._begin, len(body), tail, body))
+        else:  # a large body is not copied behind its head
+            transport.writelines((b"%s%d%s" % (self._begin, len(body), tail), body))
+
+
+def write_reply(transport: Transport, reply: Reply, default_fields: Fields, *, close: bool) -> None:
+    """Write a reply of any status, and close the connection if it says so itself or is told to."""
+    fields = [*default_fields, *reply.fields]
+    closes = any(name == b"connection" for name, _ in reply.headers)
+    if close and not closes:
+        fields.append((b"connection", b"close"))
+    transport.write(b"".join([STATUS_LINE[reply.status], header_lines(fields), b"\r\n", reply.body]))
+    if close or closes:
+        transport.close()
+
+
+def header_lines(fields: Fields) -> bytes:
+    """Return header fields as lines."""
+    return b"".join([b"%s: %s\r\n" % field for field in fields])
+
+
+def _tail_of(reply: Reply) -> bytes:
+    """Return how the head of a reply ends, after the length of its body."""
+    return b"\r\ncontent-type: %s\r\n%s\r\n" % (reply.media_type, header_lines(reply.headers))
