@@ -233,7 +233,7 @@ def test_infers_in_the_background(base_url: str, engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("method", "options", "status", "message"),
     [
-        ("get_model_metadata", {"model_name": "nope"}, "404", "There is no such model; GET /models lists what"),
+        ("get_model_metadata", {"model_name": "nope"}, "404", "There is no such model; GET /models lists the models"),
         ("get_model_config", {"model_name": "blobs", "model_version": "99"}, "404", "There is no such version"),
         ("get_inference_statistics", {"model_name": "nope"}, "404", "There is no such model"),
         ("infer", {"model_name": "nope", "inputs": [tensor()]}, "404", "There is no such model"),
