@@ -20,7 +20,9 @@ from softmaxd.http.operation import Reply
 from softmaxd.metrics.exposition import MEDIA_TYPE
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.repository import Repository
-from softmaxd.protocols import native, v1, v2
+from softmaxd.protocols.native import routes as native
+from softmaxd.protocols.v1 import routes as v1
+from softmaxd.protocols.v2 import routes as v2
 from softmaxd.settings import Settings, read_settings
 
 DESCRIPTION = """\

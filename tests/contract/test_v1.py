@@ -366,7 +366,7 @@ def test_an_unknown_model_or_version_is_404(client: httpx.Client, path: str, ver
     status, sentence = error_of(client.post(path + verb, content=b"{"))
 
     assert status == 404
-    assert "GET /models lists what is served" in sentence
+    assert "; GET /models lists the " in sentence
 
 
 @pytest.mark.parametrize("path", ["/v1/models/half", "/v1/models/blobs/versions/99"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from softmaxd.protocols.tensors import OUTPUTS, TRUST_OUTPUTS
+from softmaxd.protocols.v2.schemas import OUTPUTS, TRUST_OUTPUTS
 
 EXAMPLES = 1000 if "CI" in os.environ else 100
 SHARE = 1 if "CI" in os.environ else 0.025  # of the examples for an operation

@@ -10,7 +10,7 @@ import pytest
 
 from softmaxd.app import create_app
 from softmaxd.errors import ServiceError
-from softmaxd.protocols import v2
+from softmaxd.protocols.v2 import routes as v2
 from softmaxd.settings import ENV_PREFIX, Settings, option_name
 from tests.conftest import MODELS, REPOSITORY
 

@@ -14,7 +14,7 @@ from softmaxd.errors import InvalidBody, TooLarge
 from softmaxd.models import inputs as rows
 from softmaxd.models.inputs import LARGE_BODY, PIECE, read_features, read_logits
 from softmaxd.models.manifest import DTYPES, Datatype, Feature, Manifest
-from softmaxd.protocols.native import PREDICT_REQUEST, SOFTMAX_REQUEST
+from softmaxd.protocols.native.schemas import PREDICT_REQUEST, SOFTMAX_REQUEST
 
 EXAMPLES = 2000 if "CI" in os.environ else 200
 MAX_ROWS = 6

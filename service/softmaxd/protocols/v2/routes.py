@@ -1,15 +1,14 @@
-"""The Open Inference Protocol, `/v2`, with Triton's extensions of it that a softmax classifier has a use for."""
+"""The operations and routes of `/v2`."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Any, Literal, TypeVar
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import Field, TypeAdapter, with_config
-from typing_extensions import TypedDict
+from pydantic import TypeAdapter
 
 from softmaxd import __version__
 from softmaxd.access import check_admin
@@ -43,23 +42,36 @@ from softmaxd.http.openapi import (
     refusal,
 )
 from softmaxd.http.operation import Headers, Job, Operation, Reply, header_fields
-from softmaxd.metrics.counts import VersionCounts
-from softmaxd.models.inputs import invalid, read_json, refuse_nan
-from softmaxd.models.manifest import MODEL_FILE, Manifest
+from softmaxd.models.inputs import (
+    invalid,
+    read_json,
+    refuse_nan,
+)
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
-from softmaxd.protocols.tensors import (
+from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
+from softmaxd.protocols.v2.metadata import Tallies, configure, count, describe
+from softmaxd.protocols.v2.schemas import (
     BINARY,
-    DATATYPE,
+    INDEX_REQUEST,
     INFER_REQUEST,
     INPUT,
-    OUTPUTS,
-    STRICT,
-    InferJob,
-    decode_infer,
-    encode_infer,
+    LOAD_REQUEST,
+    Configuration,
+    Done,
+    IndexEntry,
+    InferError,
+    InferReply,
+    Live,
+    LoadRequest,
+    Metadata,
+    ModelNames,
+    ModelReady,
+    Ready,
+    Server,
+    Statistics,
 )
 from softmaxd.settings import Settings
 
@@ -67,29 +79,6 @@ PREFIX = "/v2"  # of its paths
 EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "statistics"]
 
 BAD_REQUEST = 400  # of a wrong body, which is 422 elsewhere
-
-
-Tallies = Mapping[tuple[str, int], VersionCounts]
-
-
-@with_config(STRICT)
-class IndexRequest(TypedDict):
-    """Which models to list. No body at all is as good as `{}`."""
-
-    ready: NotRequired[Annotated[bool | None, Field(description="Whether to leave out what is not ready.")]]
-
-
-@with_config(STRICT)
-class LoadRequest(TypedDict):
-    """To load or unload a model. No body at all is as good as `{}`."""
-
-    parameters: NotRequired[
-        Annotated[dict[str, object] | None, Field(description="`config` and `file:…` are refused, others ignored.")]
-    ]
-
-
-INDEX_REQUEST = TypeAdapter(IndexRequest)
-LOAD_REQUEST = TypeAdapter(LoadRequest)
 
 T = TypeVar("T")
 
@@ -109,195 +98,12 @@ def refuse_upload(request: LoadRequest) -> None:
             raise invalid("extra_forbidden", ["parameters"], message)
 
 
-# --- what goes out -----------------------------------------------------------------------------------------------
-
-
-class InferError(TypedDict):
-    error: str
-
-
-class Live(TypedDict):
-    live: bool
-
-
-class Ready(TypedDict):
-    ready: bool
-
-
-class ModelReady(TypedDict):
-    name: str
-    ready: bool
-
-
-class Server(TypedDict):
-    name: str
-    version: str
-    extensions: list[str]
-
-
-class ModelNames(TypedDict):
-    models: list[str]
-
-
-class Tensor(TypedDict):
-    name: str
-    datatype: str
-    shape: Annotated[list[int], Field(description="−1: any number of rows.")]
-
-
-class Metadata(TypedDict):
-    name: str
-    versions: list[str]
-    platform: str
-    inputs: list[Tensor]
-    outputs: list[Tensor]
-
-
-class ConfiguredTensor(TypedDict):
-    name: str
-    data_type: str
-    dims: Annotated[list[int], Field(description="Of one row.")]
-
-
-class Configuration(TypedDict):
-    """A model configuration as Triton gives it, where it applies here."""
-
-    name: str
-    platform: str
-    backend: str
-    version_policy: dict[str, dict[str, int]]
-    max_batch_size: Annotated[int, Field(description="The most rows in one request.")]
-    input: list[ConfiguredTensor]
-    output: list[ConfiguredTensor]
-    dynamic_batching: dict[str, int]
-    default_model_filename: str
-
-
-class Duration(TypedDict):
-    count: int
-    ns: int
-
-
-class InferStatistics(TypedDict):
-    """Of requests; each counts all the time that its batch took."""
-
-    success: Duration
-    fail: Duration
-    queue: Duration
-    compute_input: Duration
-    compute_infer: Duration
-    compute_output: Duration
-    cache_hit: Duration
-    cache_miss: Duration
-
-
-class ModelStatistics(TypedDict):
-    name: str
-    version: str
-    last_inference: Annotated[int, Field(description="Milliseconds since 1970, or 0.")]
-    inference_count: Annotated[int, Field(description="Rows.")]
-    execution_count: Annotated[int, Field(description="Runs of the engine.")]
-    inference_stats: InferStatistics
-    batch_stats: Annotated[list[Any], Field(description="Empty: sizes of batches are in `GET /metrics`.")]
-
-
-class Statistics(TypedDict):
-    model_stats: list[ModelStatistics]
-
-
-class IndexEntry(TypedDict):
-    name: str
-    version: str
-    state: Literal["READY", "LOADING", "UNAVAILABLE"]
-    reason: Annotated[str, Field(description="Why it is not ready, or why a newer file of it is not; else empty.")]
-
-
-class Done(TypedDict):
-    """Nothing: it is done."""
-
-
-class OutputTensor(TypedDict):
-    name: str
-    datatype: str
-    shape: list[int]
-    parameters: NotRequired[Annotated[dict[str, int], Field(description="`binary_data_size`, in place of `data`.")]]
-    data: NotRequired[Annotated[list[float] | list[str] | list[bool], Field(description="Row by row, flat.")]]
-
-
-class InferReply(TypedDict):
-    model_name: str
-    model_version: str
-    id: NotRequired[str]
-    outputs: list[OutputTensor]
-
-
 BINARY_CONTENT = {BINARY.decode(): {"schema": {"type": "string", "format": "binary"}}}
 
 
 @dataclass(slots=True)
 class IndexJob(Job):
     only_ready: bool
-
-
-# --- what is said of a model -------------------------------------------------------------------------------------
-
-
-def describe(versions: Sequence[Model]) -> Metadata:
-    """Describe the last one of these versions of a model."""
-    manifest = versions[-1].manifest
-    return Metadata(
-        name=manifest.name,
-        versions=[str(version.manifest.version) for version in versions],
-        platform="onnx_onnxv1",
-        inputs=[Tensor(name=INPUT, datatype=manifest.datatype, shape=[-1, len(manifest.features)])],
-        outputs=[Tensor(name=name, datatype=DATATYPE, shape=[-1, len(manifest.labels)]) for name in OUTPUTS],
-    )
-
-
-def configure(manifest: Manifest, *, max_rows: int) -> Configuration:
-    rows = ConfiguredTensor(name=INPUT, data_type=f"TYPE_{manifest.datatype}", dims=[len(manifest.features)])
-    data_type = f"TYPE_{DATATYPE}"
-    return Configuration(
-        name=manifest.name,
-        platform="onnxruntime_onnx",
-        backend="onnxruntime",
-        version_policy={"all": {}},
-        max_batch_size=max_rows,
-        input=[rows],
-        output=[ConfiguredTensor(name=name, data_type=data_type, dims=[len(manifest.labels)]) for name in OUTPUTS],
-        dynamic_batching={},
-        default_model_filename=MODEL_FILE,
-    )
-
-
-def count(manifest: Manifest, tallies: Tallies) -> ModelStatistics:
-    tally = tallies[manifest.name, manifest.version]
-    requests, never = tally.requests, _duration(0, 0.0)
-    return ModelStatistics(
-        name=manifest.name,
-        version=str(manifest.version),
-        last_inference=int(tally.last_run * 1000),
-        inference_count=tally.rows,
-        execution_count=tally.runs,
-        inference_stats=InferStatistics(
-            success=_duration(requests, tally.waited + tally.engine),
-            fail=_duration(tally.failed_requests, tally.failed_seconds),
-            queue=_duration(requests, tally.waited),
-            compute_input=never,  # it is part of compute_infer, as is compute_output
-            compute_infer=_duration(requests, tally.engine),
-            compute_output=never,
-            cache_hit=never,
-            cache_miss=never,
-        ),
-        batch_stats=[],
-    )
-
-
-def _duration(number: int, seconds: float) -> Duration:
-    return Duration(count=number, ns=round(seconds * 1e9))
-
-
-# --- the parts of HTTP -------------------------------------------------------------------------------------------
 
 
 def check_headers(headers: Headers) -> None:
@@ -322,8 +128,6 @@ def _status(kind: type[ServiceError], status: int) -> int:
 def _refusals(*errors: type[ServiceError]) -> Responses:
     return {_status(error, error.status): refusal(error, InferError) for error in errors}
 
-
-# --- operations --------------------------------------------------------------------------------------------------
 
 INFER = "/v2/models/{name}/infer"
 INFER_VERSION = "/v2/models/{name}/versions/{version}/infer"
@@ -380,8 +184,6 @@ def _entry(version: Version) -> IndexEntry:
         name=version.name, version=str(version.version), state=_state(version.state), reason=version.reason
     )
 
-
-# --- routes ------------------------------------------------------------------------------------------------------
 
 TAGS: list[str | Enum] = ["open inference protocol"]
 BODY_ERRORS = (RequestTimeout, TooLarge, UnsupportedMediaType, InvalidBody, HeadersTooLarge, NotReady)

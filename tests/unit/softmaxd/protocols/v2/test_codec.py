@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from softmaxd.errors import InvalidBody, ServiceError, TooLarge
 from softmaxd.models.manifest import DTYPES, Datatype, Feature, Manifest
 from softmaxd.models.outputs import Array, Batch, Outputs
-from softmaxd.protocols.tensors import InferJob, decode_infer, encode_infer
+from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
 
 MANIFEST = Manifest(
     name="zoo",

@@ -8,7 +8,7 @@ import pytest
 from softmaxd.app import create_app
 from softmaxd.errors import InternalError, InvalidBody, OutputNotFinite, ServiceError, Unroutable
 from softmaxd.http.operation import Targets
-from softmaxd.protocols import v1
+from softmaxd.protocols.v1 import routes as v1
 from softmaxd.settings import Settings
 from tests.conftest import MODELS
 

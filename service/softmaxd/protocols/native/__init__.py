@@ -1,0 +1,4 @@
+"""The native HTTP interface: `/softmax`, `/predict`, `/models`, and the health of the process.
+
+`schemas` are the bodies, `codec` turns them into checked arrays and back, `routes` is the HTTP around them.
+"""

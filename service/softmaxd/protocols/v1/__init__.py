@@ -1,0 +1,4 @@
+"""`/v1`: the REST interface of TensorFlow Serving and the V1 protocol of KServe, on the same paths.
+
+`schemas` are the bodies, `codec` turns them into checked arrays and back, `routes` is the HTTP around them.
+"""

@@ -1,0 +1,94 @@
+"""Bodies of `/v1` → checked jobs, and outputs → answers. Pure functions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from softmaxd.http.operation import Job
+from softmaxd.models.inputs import (
+    MAX_KEY,
+    invalid,
+    read_json,
+    read_large,
+    refuse_nan,
+    to_features,
+)
+from softmaxd.models.manifest import Manifest
+from softmaxd.models.outputs import Features, Outputs, to_json
+from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, DEFAULT, INPUT, PREDICT_REQUEST, SIGNATURES
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class PredictJob(Job):
+    features: Features
+    output: str
+    is_columnar: bool
+
+
+@dataclass(slots=True)
+class ClassifyJob(Job):
+    features: Features
+    output: str
+    labels: Sequence[str]
+
+
+def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
+    """Return what a body of `:predict` asks of a model; raises `InvalidBody` or `TooLarge`."""
+    features, request = (
+        read_large(PREDICT_REQUEST, "instances", body, manifest, max_rows=max_rows)
+        or read_large(PREDICT_REQUEST, "inputs", body, manifest, max_rows=max_rows)
+        or (None, read_json(PREDICT_REQUEST, body))
+    )
+    refuse_nan(body)
+    if ("instances" in request) == ("inputs" in request):
+        raise invalid("missing", [], "Input should have either instances or inputs")
+    if features is None:
+        rows, place = _columns(request["inputs"]) if "inputs" in request else _rows(request["instances"])
+        features = to_features(rows, manifest, max_rows=max_rows, place=place)
+    return PredictJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], "inputs" in request)
+
+
+def _rows(instances: list[list[float]] | list[dict[str, list[float]]]) -> tuple[list[list[float]], list[str]]:
+    """Return the rows of the row format, and where they are."""
+    if not instances or isinstance(instances[0], list):
+        return cast(list[list[float]], instances), ["instances"]  # the schema takes one form per request
+    return [_only_input(row, ["instances", index]) for index, row in enumerate(instances)], ["instances"]
+
+
+def _columns(inputs: list[list[float]] | dict[str, list[list[float]]]) -> tuple[list[list[float]], list[str]]:
+    """Return the rows of the columnar format, and where they are."""
+    if isinstance(inputs, list):
+        return inputs, ["inputs"]
+    return _only_input(inputs, ["inputs"]), ["inputs", INPUT]
+
+
+def _only_input(named: Mapping[str, T], place: Sequence[str | int]) -> T:
+    """Return the tensor of the model's only input, which may be given by name."""
+    unknown = next((name for name in named if name != INPUT), None)
+    if unknown is not None:
+        raise invalid("extra_forbidden", [*place, unknown[:MAX_KEY]], f"The model's only input is {INPUT}")
+    if not named:
+        raise invalid("missing", [*place, INPUT], "Field required")
+    return named[INPUT]
+
+
+def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
+    """Return the answer to `:predict`, float32 digits that round-trip. Raises `OutputNotFinite`."""
+    return b'{"%s":%s}' % (b"outputs" if job.is_columnar else b"predictions", outputs.json(job.output))
+
+
+def decode_classify(body: bytes, manifest: Manifest, *, max_rows: int) -> ClassifyJob:
+    """Return what a body of `:classify` asks of a model; raises `InvalidBody` or `TooLarge`."""
+    request = read_json(CLASSIFY_REQUEST, body)
+    refuse_nan(body)
+    if request.get("context"):  # a few values for many rows would be a small body with as many features as it likes
+        raise invalid("too_long", ["context"], "Input should be empty: give each example all of its features")
+    features = to_features(request["examples"], manifest, max_rows=max_rows, place=["examples"])
+    return ClassifyJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], manifest.labels)
+
+
+def encode_classify(outputs: Outputs, job: ClassifyJob) -> bytes:
+    """Return the answer to `:classify`, float32 digits that round-trip. Raises `OutputNotFinite`."""
+    return to_json({"results": [list(zip(job.labels, row, strict=True)) for row in outputs[job.output]]})

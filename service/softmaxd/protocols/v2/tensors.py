@@ -1,0 +1,81 @@
+"""Input tensors of `/v2`, as JSON or bytes → checked features. Pure functions."""
+
+import struct
+from typing import cast
+
+import numpy as np
+
+from softmaxd.errors import (
+    InvalidBody,
+)
+from softmaxd.models.inputs import (
+    check_rows,
+    invalid,
+    misfit,
+    to_type,
+)
+from softmaxd.models.manifest import Datatype, Layout
+from softmaxd.models.outputs import Features, is_finite
+from softmaxd.protocols.v2.schemas import INPUT, InputParameters
+
+
+def find_place(parameters: InputParameters, numbers: object, expected: int) -> int:
+    """Return how many bytes after the JSON an input has; refuse it in no place, in two, or in one of another size."""
+    size = parameters.get("binary_data_size")
+    if (numbers is None) == (size is None) or parameters.get("shared_memory_region") is not None:
+        raise invalid_tensor(f"{INPUT} should have either data or binary_data_size, and no shared memory")
+    if size is not None and size != expected:
+        raise invalid_tensor(f"The binary_data_size of {INPUT} should be {expected}, as its shape says, not {size}")
+    return size or 0
+
+
+def from_json(numbers: list[float] | list[list[float]], layout: Layout, rows: int) -> Features:
+    width = layout.width
+    if numbers and isinstance(numbers[0], list):
+        if len(numbers) != rows or any(len(row) != width for row in numbers):
+            raise invalid_tensor(f"The data of {INPUT} should be {rows} lists of {width} numbers, as its shape says")
+        numbers = [number for row in numbers for number in row]
+    elif len(numbers) != rows * width:
+        raise invalid_tensor(
+            f"The data of {INPUT} should be {rows * width} numbers, as its shape says, not {len(numbers)}"
+        )
+    if not layout.code:
+        return _whole(cast(list[float], numbers), layout.datatype).reshape(rows, width)
+    try:
+        packed = struct.pack(f"={len(numbers)}{layout.code}", *numbers)  # 200,000: 0.8 ms, where `np.array` takes 4
+    except OverflowError as error:
+        raise not_finite(layout.datatype) from error
+    return np.ndarray((rows, width), layout.dtype, packed)
+
+
+def _whole(numbers: list[float], datatype: Datatype) -> Features:
+    features, fit = to_type(numbers, datatype)
+    if not fit.all():
+        index = int(np.argmin(fit))
+        raise misfit(numbers[index], ["inputs", 0, "data", index], datatype)
+    return features
+
+
+def one_tensor(body: bytes, layout: Layout, *, max_rows: int) -> Features:
+    """Return the features of a body that is nothing but their bytes."""
+    rows, rest = divmod(len(body), layout.row_bytes)
+    if rows == 0 or rest:
+        numbers = f"{layout.width} little-endian {layout.datatype} numbers"
+        raise invalid_tensor(f"The body should be rows of {numbers}, at least one row")
+    check_rows(rows, max_rows)
+    return from_bytes(body, layout, rows)
+
+
+def from_bytes(tensor: bytes, layout: Layout, rows: int) -> Features:
+    features = np.ndarray((rows, layout.width), layout.dtype, tensor)  # little-endian, as every machine that runs it
+    if not is_finite(features):  # integers always are
+        raise not_finite(layout.datatype)
+    return features
+
+
+def not_finite(datatype: Datatype) -> InvalidBody:
+    return invalid_tensor(f"{INPUT} should be finite numbers" + (", also as float32" if datatype == "FP32" else ""))
+
+
+def invalid_tensor(message: str) -> InvalidBody:
+    return invalid("tensor_invalid", [], message)
