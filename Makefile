@@ -29,7 +29,7 @@ format: $(VENV)/.test  ## Format, and mend what the linter can mend
 train: $(VENV)/.train  ## Train the blobs classifier, or RECIPE, and publish it as the next version
 	$(BIN)/python -m softmaxd_training $(RECIPE)
 
-docs: $(VENV)/.serve  ## Write docs/settings.md from the settings
+docs: $(VENV)/.serve  ## Write docs/settings.md and docs/openapi.json from the code
 	$(BIN)/python docs/generate.py
 
 pictures: $(VENV)/.train  ## Draw the pictures of docs/trust.md

@@ -1,10 +1,14 @@
-"""Writes docs/settings.md from the class `Settings`: `make docs`."""
+"""Writes docs/settings.md from the class `Settings`, and docs/openapi.json from the application: `make docs`."""
 
+import json
+import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from softmaxd.settings import settings_table
+from softmaxd.app import create_app
+from softmaxd.settings import Settings, settings_table
 
-PAGE = Path(__file__).with_name("settings.md")
+DOCS = Path(__file__).parent
 
 INTRODUCTION = """\
 # Settings
@@ -31,5 +35,21 @@ def settings_page() -> str:
     return f"{INTRODUCTION}{settings_table()}\n"
 
 
+def openapi_document() -> str:
+    """Return the whole of docs/openapi.json: the document of a service that has no models yet.
+
+    It has no example of a reply either, because the last digits of a reply depend on the processor.
+    """
+    with TemporaryDirectory() as folder:
+        document = create_app(Settings(models_dir=Path(folder))).openapi()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for content in operation["responses"]["200"]["content"].values():
+                content.pop("examples", None)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
-    PAGE.write_text(settings_page())
+    logging.disable()  # the empty folder of models is no news here
+    (DOCS / "settings.md").write_text(settings_page())
+    (DOCS / "openapi.json").write_text(openapi_document())
