@@ -1,12 +1,7 @@
-"""Our subclass of uvicorn's HTTP protocol: deadlines, the limit of a head, and the express lane.
-
-The express lane answers the hot operations without an ASGI scope, task or `send`: it gathers the body itself, runs the
-same decode → submit → encode, and writes head and body at once. It takes only requests in their plainest form: HTTP/1.1
-with `Content-Length`, nothing pending before it on the connection, a model that exists. Everything else goes to
-uvicorn's own code and the ASGI lane, which answers the same, byte for byte.
-"""
+"""Our subclass of uvicorn's HTTP protocol: a state machine with deadlines, a limit of heads, and the express lane."""
 
 import time
+from enum import Enum, auto
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -15,51 +10,66 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from softmaxd.errors import HeadersTooLarge, NotHttp, RequestTimeout, ServiceError
 from softmaxd.http.express import Call, ExpressLane, PlainHead
 from softmaxd.http.operation import Reply
-from softmaxd.http.replies import OK, OkReplies, header_lines, write_reply
+from softmaxd.http.replies import OK, OkReplies, UnreadBytes, header_lines, write_reply
 
 MAX_HEAD_BYTES = 16 * 1024  # request target and headers
-MAX_READ_BYTES = 256 * 1024  # that the event loop may hand over at once
+MAX_READ_BYTES = 256 * 1024  # the event loop hands over no more at once
 END_OF_HEAD = b"\r\n\r\n"
+NOT_HTTP = "Invalid HTTP request received."
+LATE = "{} did not arrive within {:g} s"
+HEAD_TOO_LARGE = f"The request line and headers are larger than {MAX_HEAD_BYTES} bytes"
+
+
+class Phase(Enum):
+    """The part of a request that a connection reads.
+
+    Requests come one after the other: IDLE → HEAD → BODY → IDLE. Whether a response is pending is another question:
+    a client may send the next request before it has the response to the last one.
+    """
+
+    IDLE = auto()  # between two requests
+    HEAD = auto()
+    UPGRADE = auto()  # after a head that asks for another protocol; then HEAD again, without that wish
+    BODY = auto()
+    REFUSED = auto()  # nothing more: a refusal waits for the responses before it, and then the connection closes
+
+
+IDLE, HEAD, UPGRADE, BODY, REFUSED = Phase  # for the hot path: Python 3.11 is slow to look up `Phase.IDLE`
 
 
 class Connection(HttpToolsProtocol):
-    """One connection. What is not HTTP gets 400, a head over the limit 431, what comes too late 408; all close it."""
+    """One connection. It closes after a refusal: 400 for bytes that are not HTTP, 408 too late, 431 head too large."""
 
     def __init__(self, *args: Any, lane: ExpressLane, ok_replies: OkReplies, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lane = lane
-        self._ok_replies = ok_replies
         self.url = b""
+        self._ok_replies = ok_replies
+        self._phase = IDLE
         self._head_bytes = 0
         self._head_unparsed = 0  # httptools keeps an unfinished header to itself, however long it grows
-        self._head: bytes | None = None  # of the request that begins with the bytes being parsed, if all of it is there
-        self._is_parsing = False  # a request has begun to arrive
-        self._is_upgrade = False  # it wants to change the protocol, and comes again without that
-        self._body_is_open = False  # its head is complete
-        self._call: Call | None = None  # in the express lane, not answered yet
-        self._refusal: ServiceError | None = None  # to be sent, and the connection closed, when its turn comes
-        self._since: float | None = None  # the sweep that first saw it in its present state, if one has
-        self._unsent = 0  # bytes at the last sweep
-        self._unsent_since = 0.0  # the sweep since which they have not become fewer
-
-    # --- the head ---
+        self._head: bytes | None = None  # the bytes being parsed, up to the end of the first head, if it begins there
+        self._call: Call | None = None  # the request in the express lane whose response is pending
+        self._refusal: ServiceError | None = None  # in phase REFUSED
+        self._since: float | None = None  # the first sweep in the present state
+        self._unread = UnreadBytes()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came: a whole request whose head is known, or anything else for the parser."""
+        """Take bytes: a whole request with a known head at once, anything else through the parser."""
         end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
         head = data[:end]
         known = self.lane.known_heads.get(head)
-        if known is not None and len(data) == end + known.body_bytes and not self._is_parsing and self._can_express():
+        if known is not None and len(data) == end + known.body_bytes and self._phase is IDLE and self._can_express():
             call = self._new_call(known)
             if call is not None:
                 call.body.append(data[end:])
                 call.begin()
                 return
-        if self._refusal is not None:
+        if self._phase is REFUSED:
             return
-        self._head = None if self._is_parsing else head
+        self._head = head if self._phase is IDLE else None
         self._parse(data)
-        if self._is_parsing and not self._body_is_open and not self.transport.is_closing():
+        if self._phase is HEAD:
             self._head_unparsed += len(data)
             if self._head_unparsed > MAX_HEAD_BYTES + MAX_READ_BYTES:
                 self._refuse(HeadersTooLarge(HEAD_TOO_LARGE))
@@ -73,25 +83,24 @@ class Connection(HttpToolsProtocol):
                     return
                 except HttpParserUpgrade as upgrade:
                     rest = rest[upgrade.args[0] :]
-                    if self._is_upgrade:
+                    if self._phase is UPGRADE:
                         self._parse_without_upgrade()
         except HttpParserError:
             self.logger.warning(NOT_HTTP)
             self.send_400_response(NOT_HTTP)
 
     def _parse_without_upgrade(self) -> None:
-        """Begin the request anew without its wish for another protocol, for which httptools drops the body."""
-        self._is_upgrade = False
-        line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        """Parse the head again without its wish for another protocol, for which httptools drops the body."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         fields = [field for field in self.headers if field[0] != b"upgrade"]
         self.parser = HttpRequestParser(self)  # the old one may be closed
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.parser.feed_data(b"".join([line, header_lines(fields), b"\r\n"]))
+        self.parser.feed_data(b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, header_lines(fields)))
 
     def on_message_begin(self) -> None:
-        """Begin a request; its ASGI scope is made when it is known to be needed."""
+        """Begin a head. Its ASGI scope is made later, if the ASGI lane gets the request."""
+        self._phase = HEAD
         self._head_bytes = self._head_unparsed = 0
-        self._is_parsing = True
         self._since = None
         self.url = b""
         self.headers = []
@@ -105,27 +114,25 @@ class Connection(HttpToolsProtocol):
         self._count(len(name) + len(value) + len(": \r\n"))
         self.headers.append((name.lower(), value))
 
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise HeadersTooLarge(HEAD_TOO_LARGE)
+
     def on_headers_complete(self) -> None:
+        """Choose the lane for the request."""
         if self.transport.is_closing():
-            return  # nothing that comes after a last answer is answered
+            return  # no request after the last response is answered
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
-            self._is_upgrade = True
+            self._phase = UPGRADE
             return
         head, self._head = self._head, None
         plain = self._plain_head() if self._can_express() else None
         if plain is None or self._new_call(plain) is None:
             self._begin_asgi()
-        elif head is not None and self._is_all_of(head):
-            self.lane.remember(head, plain)
-        self._body_is_open = True
-
-    def _is_all_of(self, head: bytes) -> bool:
-        """Whether these bytes are the head that was just parsed, to the last: each header on a line of its own."""
-        lines = len(self.headers) + 2
-        return (
-            len(head) == len(b"POST  HTTP/1.1\r\n\r\n") + self._head_bytes
-            and head.count(b"\n") == head.count(b"\r\n") == lines
-        )
+        elif head is not None:
+            self.lane.remember(head, plain, self._head_bytes)
+        self._phase = BODY
 
     def _begin_asgi(self) -> None:
         url, headers = self.url, self.headers
@@ -136,7 +143,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _can_express(self) -> bool:
-        """Whether nothing is pending on the connection that the express lane would overtake, nor a shutdown."""
+        """Return whether no response is pending on the connection and the service is not draining."""
         return (
             (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
@@ -146,26 +153,21 @@ class Connection(HttpToolsProtocol):
     def _plain_head(self) -> PlainHead | None:
         """Return what the express lane needs of the head just parsed, or None if the ASGI lane must answer it."""
         parser = self.parser
-        is_plain = parser.get_method() == b"POST" and parser.get_http_version() == "1.1" and parser.should_keep_alive()
-        return self.lane.plain_head(self.url, self.headers) if is_plain else None
+        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
+            return None
+        return self.lane.plain_head(self.url, self.headers)
 
     def _new_call(self, plain: PlainHead) -> Call | None:
-        """Begin a request in the express lane, or return None when there is no such model."""
+        """Begin a request in the express lane, or return None if no model can answer it."""
         operation, name, version = plain.target
         try:
             model = operation.find(name, version)
         except ServiceError:
             return None
-        call = Call(self.answer, self.lane, model, plain)
-        self.cycle = self._call = call  # type: ignore[assignment] # what follows on the connection waits for it
+        call = Call(self._send, self.lane, model, plain)
+        self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it
         self.lane.lifecycle.in_flight += 1
         return call
-
-    # --- the body ---
-
-    @property
-    def _is_busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
 
     def on_body(self, body: bytes) -> None:
         if not isinstance(self.cycle, Call):
@@ -174,21 +176,24 @@ class Connection(HttpToolsProtocol):
             self.cycle.body.append(body)
 
     def on_message_complete(self) -> None:
-        if self._is_upgrade:
+        if self._phase is UPGRADE:
             return
-        self._is_parsing = self._body_is_open = False
+        self._phase = IDLE
         if not isinstance(self.cycle, Call):
             super().on_message_complete()
         elif not self.cycle.response_complete:
             self.cycle.begin()
 
-    # --- the answer ---
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a response is pending."""
+        return self.cycle is not None and not self.cycle.response_complete
 
-    def answer(self, call: Call, reply: Reply) -> None:
+    def _send(self, call: Call, reply: Reply) -> None:
         """Write a reply of the express lane."""
         if call.response_complete:
             return  # the connection is gone
-        self._forget(call)
+        self._end_call(call)
         default_fields = self.server_state.default_headers
         if call.keep_alive and reply.status == OK:
             self._ok_replies.write(self.transport, reply, default_fields)
@@ -202,7 +207,7 @@ class Connection(HttpToolsProtocol):
             lane.turns.small_answered += 1
         self.on_response_complete()
 
-    def _forget(self, call: Call) -> None:
+    def _end_call(self, call: Call) -> None:
         call.response_complete = True
         self._call = None
         self.lane.lifecycle.in_flight -= 1
@@ -226,84 +231,70 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Let the batcher drop the rows of a request whose client has left."""
         if self._call is not None:
             if self._call.waiting is not None:
                 self._call.waiting.abandoned = True
-            self._forget(self._call)
+            self._end_call(self._call)
         if isinstance(self.cycle, Call):
             self.cycle = None
         super().connection_lost(exc)
 
-    # --- deadlines and refusals ---
-
     def sweep(self, now: float) -> None:
-        """Close the connection when it has been in its present state for too long; called about once a second."""
-        settings = self.lane.settings
+        """Close the connection if it has been in its present state for too long; called about twice a second."""
         if self._since is None:
             self._since = now
-        seconds = now - self._since
-        if self._is_stuck(now):
+        unread = self.transport.get_write_buffer_size()
+        if self._unread.seconds(unread, now) > self.lane.settings.request_timeout:
             self.transport.abort()
-        elif self.transport.is_closing():
-            return
-        elif self._body_is_open and not self.pipeline:
-            if seconds > settings.request_timeout:
-                self._refuse(RequestTimeout(f"The request did not arrive within {settings.request_timeout:g} s"))
-        elif self._is_busy:
-            return  # it is our turn
-        elif self._is_parsing:
-            if seconds > settings.header_timeout:
-                timeout = f"{settings.header_timeout:g} s"
-                self._refuse(RequestTimeout(f"The request line and headers did not arrive within {timeout}"))
-        elif seconds > (settings.header_timeout if self.cycle is None else settings.keep_alive_timeout):
-            self.transport.close()
+        elif not self.transport.is_closing():
+            self._check_deadline(now - self._since)
 
-    def _is_stuck(self, now: float) -> bool:
-        """Whether the client has read nothing of what waits to be sent, for `request_timeout`."""
-        unsent = self.transport.get_write_buffer_size()
-        if not 0 < self._unsent <= unsent:
-            self._unsent_since = now
-        self._unsent = unsent
-        return unsent > 0 and now - self._unsent_since > self.lane.settings.request_timeout
+    def _check_deadline(self, seconds: float) -> None:
+        """Act on a connection that has been in its present state for so long."""
+        settings = self.lane.settings
+        match self._phase, self._is_busy:
+            case Phase.BODY, _ if not self.pipeline:  # no response before its own is pending
+                if seconds > settings.request_timeout:
+                    self._refuse(RequestTimeout(LATE.format("The request", settings.request_timeout)))
+            case _, True:
+                pass  # the client waits for us
+            case Phase.IDLE, False:
+                if seconds > (settings.header_timeout if self.cycle is None else settings.keep_alive_timeout):
+                    self.transport.close()
+            case _:
+                if seconds > settings.header_timeout:
+                    self._refuse(RequestTimeout(LATE.format("The request line and headers", settings.header_timeout)))
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what httptools could not parse, or what a callback refused by raising."""
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(HeadersTooLarge(HEAD_TOO_LARGE))
-        else:
-            self._refuse(NotHttp(msg))
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES:
-            raise HeadersTooLarge(HEAD_TOO_LARGE)
+        """Refuse bytes that httptools could not parse, or that a callback refused by raising."""
+        self._refuse(HeadersTooLarge(HEAD_TOO_LARGE) if self._head_bytes > MAX_HEAD_BYTES else NotHttp(msg))
 
     def _refuse(self, error: ServiceError) -> None:
-        """Refuse the request that is arriving, when those before it are answered; then the connection closes."""
+        """Refuse the request that is arriving once those before it are answered, and close the connection."""
         if self.transport.is_closing():
             return
-        if self._body_is_open and self.pipeline:
-            self.pipeline.popleft()  # it waits behind others and has not begun
-            self._wait_to_refuse(error)
-        elif self._is_busy and not self._body_is_open:
-            self._wait_to_refuse(error)
-        elif self._body_is_open and not self._is_busy:
-            self.transport.close()  # it is answered already
-        elif self._is_busy and getattr(self.cycle, "response_started", False):
-            self.transport.abort()
-        else:
-            self._send_refusal(error)
+        match self._phase, self._is_busy:
+            case Phase.BODY, False:
+                self.transport.close()  # it is answered already
+            case Phase.BODY, True if self.pipeline:
+                self.pipeline.popleft()  # it waits behind others
+                self._refuse_later(error)
+            case Phase.BODY, True if getattr(self.cycle, "response_started", False):
+                self.transport.abort()  # half of its response is sent
+            case Phase.BODY, True:
+                self._send_refusal(error)
+            case _, True:
+                self._refuse_later(error)
+            case _:
+                self._send_refusal(error)
 
-    def _wait_to_refuse(self, error: ServiceError) -> None:
+    def _refuse_later(self, error: ServiceError) -> None:
+        self._phase = REFUSED
         self._refusal = error
-        self._body_is_open = False
         self.flow.pause_reading()
 
     def _send_refusal(self, error: ServiceError) -> None:
         self.lane.metrics.count_rejection(error.reason)
         path = self.url.partition(b"?")[0].decode("latin-1")
         write_reply(self.transport, self.lane.refuse(path, error), self.server_state.default_headers, close=True)
-
-
-NOT_HTTP = "Invalid HTTP request received."
-HEAD_TOO_LARGE = f"The request line and headers are larger than {MAX_HEAD_BYTES} bytes"

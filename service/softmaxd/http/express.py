@@ -1,4 +1,9 @@
-"""The express lane without its sockets: which requests it takes, and their way decode → submit → encode."""
+"""The express lane without its sockets: which requests it takes, and their way decode → submit → encode.
+
+It answers the hot operations without an ASGI scope, task or `send`: a connection gathers the body itself, and writes
+head and body at once. The lane takes only requests in their plainest form: HTTP/1.1 with `Content-Length`, no response
+pending before it on the connection, a model that exists. The ASGI lane takes all others; both answer the same bytes.
+"""
 
 import asyncio
 import time
@@ -64,9 +69,12 @@ class ExpressLane:
             return None
         return PlainHead(found, headers, length)
 
-    def remember(self, head: bytes, plain: PlainHead) -> None:
-        """Keep a head, because clients send the same one again and again."""
-        if len(head) <= MAX_KNOWN_BYTES:
+    def remember(self, head: bytes, plain: PlainHead, parsed_bytes: int) -> None:
+        """Keep a head, because clients send the same one again and again.
+
+        `head` may be other bytes than the parsed head, which has `parsed_bytes` in its target and headers.
+        """
+        if len(head) <= MAX_KNOWN_BYTES and _is_all_of(head, plain, parsed_bytes):
             if len(self.known_heads) >= MAX_KNOWN_HEADS:
                 self.known_heads.clear()
             self.known_heads[head] = plain
@@ -87,6 +95,14 @@ class ExpressLane:
         for model in models:
             if model is not None:
                 model.batcher.flush()
+
+
+def _is_all_of(head: bytes, plain: PlainHead, parsed_bytes: int) -> bool:
+    """Return whether these bytes are the parsed head and nothing else: each header is one line of them."""
+    lines = len(plain.headers) + 2
+    return (
+        len(head) == len(b"POST  HTTP/1.1\r\n\r\n") + parsed_bytes and head.count(b"\n") == head.count(b"\r\n") == lines
+    )
 
 
 class Call:

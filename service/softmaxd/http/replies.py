@@ -45,6 +45,23 @@ def write_reply(transport: Transport, reply: Reply, default_fields: Fields, *, c
         transport.close()
 
 
+class UnreadBytes:
+    """Notices that the client of one connection has stopped reading."""
+
+    __slots__ = ("_bytes", "_since")
+
+    def __init__(self) -> None:
+        self._bytes = 0  # when it was last asked
+        self._since = 0.0
+
+    def seconds(self, unread: int, now: float) -> float:
+        """Return for how long some bytes have been unread, `unread` of them now, without any of them being read."""
+        if not 0 < self._bytes <= unread:
+            self._since = now
+        self._bytes = unread
+        return now - self._since if unread else 0.0
+
+
 def header_lines(fields: Fields) -> bytes:
     """Return header fields as lines."""
     return b"".join([b"%s: %s\r\n" % field for field in fields])

@@ -186,7 +186,7 @@ def test_after_its_last_answer_a_connection_is_deaf() -> None:
             client.side.data_received(UPGRADE)
             client.side.send_400_response("too late")
             client.sweep(100, 1_000)
-            client.side.answer(cast(Call, answered), Reply(b"a second answer"))
+            client.side._send(cast(Call, answered), Reply(b"a second answer"))
 
             assert client.side.cycle is answered
             assert await client.reader.read() == b""

@@ -1,7 +1,7 @@
 """The express lane without a socket, on a loop whose time the tests tell."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -89,16 +89,49 @@ def test_a_call_whose_client_has_gone_is_not_run(lane: ExpressLane) -> None:
     assert seen == [b"c", b"d"]
 
 
+def head_of(number: int) -> tuple[bytes, int]:
+    """Return the bytes of a head, and how many of them are its target and headers."""
+    fields = b"Content-Length: %d\r\nX-Id: %d\r\n" % (len(BODY), number)
+    return b"POST /predict HTTP/1.1\r\n%s\r\n" % fields, len(b"/predict") + len(fields)
+
+
+def remember(lane: ExpressLane, head: bytes, parsed_bytes: int) -> None:
+    headers = [(b"content-length", b"%d" % len(BODY)), (b"x-id", b"1")]
+    found = lane.plain_head(b"/predict", headers)
+    assert found is not None
+    lane.remember(head, found, parsed_bytes)
+
+
 def test_heads_are_remembered_up_to_a_limit(lane: ExpressLane) -> None:
-    head = plain(lane)
     for number in range(MAX_KNOWN_HEADS):
-        lane.remember(b"%d" % number, head)
+        remember(lane, *head_of(number))
     full = len(lane.known_heads)
-    lane.remember(b"one more", head)
-    lane.remember(b"x" * (MAX_KNOWN_BYTES + 1), head)
+    head, size = head_of(MAX_KNOWN_HEADS)
+    remember(lane, head, size)
+    long = head.replace(b"X-Id: ", b"X-Id: " + b"0" * MAX_KNOWN_BYTES)
+    remember(lane, long, size + MAX_KNOWN_BYTES)
 
     assert full == MAX_KNOWN_HEADS
-    assert set(lane.known_heads) == {b"one more"}
+    assert set(lane.known_heads) == {head}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda head: head[1:],
+        lambda head: b"\r\n" + head,
+        lambda head: head.replace(b"X-Id: ", b"X-Id:\n"),
+    ],
+    ids=["a part of it", "more than it", "a line more"],
+)
+def test_bytes_that_are_not_just_the_head_are_not_remembered(
+    lane: ExpressLane, other: Callable[[bytes], bytes]
+) -> None:
+    head, size = head_of(1)
+
+    remember(lane, other(head), size)
+
+    assert not lane.known_heads
 
 
 PLAIN = [(b"content-length", b"3"), (b"accept", b"*/*")]

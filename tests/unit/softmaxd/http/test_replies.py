@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import pytest
 
 from softmaxd.http.operation import JSON, Reply
-from softmaxd.http.replies import OkReplies, write_reply
+from softmaxd.http.replies import OkReplies, UnreadBytes, write_reply
 from softmaxd.http.turns import LARGE_BYTES
 
 DATE = [(b"date", b"today")]
@@ -67,3 +67,20 @@ def test_a_reply_that_closes_says_so_once(headers: tuple[tuple[bytes, bytes], ..
         b"connection: close\r\n\r\nno"
     )
     assert not transport.is_open
+
+
+@pytest.mark.parametrize(
+    ("sweeps", "seconds"),
+    [
+        ([(0, 100), (0, 200)], 0),
+        ([(5, 100), (5, 130)], 30),
+        ([(5, 100), (9, 130)], 30),
+        ([(5, 100), (4, 130), (4, 150)], 20),
+        ([(5, 100), (0, 130), (5, 140), (6, 145)], 5),
+    ],
+    ids=["nothing unread", "the same", "more", "some was read", "all was read"],
+)
+def test_bytes_are_unread_since_the_client_last_read(sweeps: list[tuple[int, float]], seconds: float) -> None:
+    unread = UnreadBytes()
+
+    assert [unread.seconds(number, now) for number, now in sweeps][-1] == seconds
