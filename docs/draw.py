@@ -17,7 +17,7 @@ from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.calibration import calibration_error, fit_temperature, reliability
-from softmaxd_training.export import Made, make_model
+from softmaxd_training.export import Exported, export
 from softmaxd_training.pictures import COLOURS, FAINT, INK, MARKERS, draw_reliability
 from softmaxd_training.rows import Parts
 
@@ -37,9 +37,9 @@ def main() -> None:
     parts = blobs.make_data(SIGMA)
     run = blobs.fit(parts, seed=SEED, epochs=EPOCHS, on_epoch=lambda: None)
     with TemporaryDirectory() as folder:
-        made = make_model(run.network, parts, Path(folder) / MODEL_FILE)
-    draw_threshold(FOLDER / "threshold.png", made, parts)
-    draw_sets(FOLDER / "sets.png", made, parts)
+        exported = export(run.network, parts, Path(folder) / MODEL_FILE)
+    draw_threshold(FOLDER / "threshold.png", exported, parts)
+    draw_sets(FOLDER / "sets.png", exported, parts)
     draw_far(FOLDER / "far.png")
 
 
@@ -73,12 +73,12 @@ def draw_calibration(path: Path) -> None:
     draw_reliability(path, before, after)
 
 
-def draw_threshold(path: Path, made: Made, parts: Parts) -> None:
+def draw_threshold(path: Path, exported: Exported, parts: Parts) -> None:
     """Draw the probabilities that the true labels of the calibration rows got, and the one that nine in ten reach."""
     rows = parts.calibration
-    log_probabilities = _log_probabilities(made.engine, rows.features)
+    log_probabilities = _log_probabilities(exported.engine, rows.features)
     true = np.exp(log_probabilities[np.arange(len(rows)), rows.classes])
-    sets = made.calibration.prediction_sets(log_probabilities, COVERAGE)
+    sets = exported.calibration.prediction_sets(log_probabilities, COVERAGE)
     least = np.exp(log_probabilities[sets].min())
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
@@ -96,13 +96,13 @@ def draw_threshold(path: Path, made: Made, parts: Parts) -> None:
     _save(figure, path)
 
 
-def draw_sets(path: Path, made: Made, parts: Parts) -> None:
+def draw_sets(path: Path, exported: Exported, parts: Parts) -> None:
     """Draw how many labels the set of each point of the plane has."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
     low, high = np.array([-16.0, -18.0]), np.array([46.0, 34.0])
-    log_probabilities, extent = _on_grid(low, high, lambda grid: _log_probabilities(made.engine, grid))
-    sizes = made.calibration.prediction_sets(log_probabilities, COVERAGE).sum(axis=1).reshape(STEPS, STEPS)
+    log_probabilities, extent = _on_grid(low, high, lambda grid: _log_probabilities(exported.engine, grid))
+    sizes = exported.calibration.prediction_sets(log_probabilities, COVERAGE).sum(axis=1).reshape(STEPS, STEPS)
     image = axes.imshow(sizes, extent=extent, origin="lower", cmap="Blues", vmin=0, vmax=5, interpolation="nearest")
     for index, label in enumerate(blobs.LABELS):
         rows = parts.train.features[parts.train.classes == index]

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from softmaxd.models.manifest import Manifest
 from softmaxd_training.atypicality import Atypicality
-from softmaxd_training.export import export
+from softmaxd_training.export import write_onnx
 from softmaxd_training.rows import Rows
 from tests.conftest import MODELS, Server, softmaxd
 
@@ -74,7 +74,7 @@ def keras_network(folder: Path) -> Example:
         name="iris",
     )
     rows, classes = load_iris(return_X_y=True)
-    export(network, Atypicality.of(Rows(rows.astype(np.float32), classes)), folder / "keras.onnx")
+    write_onnx(network, Atypicality.of(Rows(rows.astype(np.float32), classes)), folder / "keras.onnx")
     expected = np.asarray(network(rows.astype(np.float32)), dtype=np.float64)
     return Example((folder / "keras.onnx").read_bytes(), rows, expected, ["class-0", "class-1", "class-2"])
 

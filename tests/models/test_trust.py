@@ -19,7 +19,7 @@ from softmaxd_training import blobs, gaussians
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import Outputs, calibrate, covered, figures, fit_temperature, mean_loss
 from softmaxd_training.examples import write_example
-from softmaxd_training.export import Made, make_model
+from softmaxd_training.export import Exported, export
 from softmaxd_training.networks import divide_logits
 from softmaxd_training.rows import Parts, Rows
 from softmaxd_training.tablefile import read_table, split
@@ -163,18 +163,18 @@ def test_the_typicality_of_points_far_from_all_is_below_a_hundredth_where_the_so
 
 
 @pytest.fixture(scope="module")
-def overlapping(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def overlapping(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """A network for clouds that overlap, which is then made three times as sure as it was trained to be."""
     parts = blobs.make_data(sigma=6.0)
     trained = blobs.fit(parts, seed=0, epochs=30, on_epoch=lambda: None)
     divide_logits(trained.network, 1 / 3)
     path: Path = tmp_path_factory.mktemp("overlapping") / MODEL_FILE
-    return make_model(trained.network, parts, path)
+    return export(trained.network, parts, path)
 
 
-def test_calibration_brings_a_network_that_is_too_sure_nearer_to_the_truth(overlapping: Made) -> None:
+def test_calibration_brings_a_network_that_is_too_sure_nearer_to_the_truth(overlapping: Exported) -> None:
     rows = gaussians.draw(20_000, seed=2_000, sigma=6.0)
-    truth = blobs.against_the_truth(overlapping, rows, 6.0)
+    truth = blobs.compare_with_truth(overlapping, rows, 6.0)
     temperature = overlapping.calibration.temperature
     reached = f"temperature {temperature:.3f}, {truth}"
 
@@ -185,9 +185,9 @@ def test_calibration_brings_a_network_that_is_too_sure_nearer_to_the_truth(overl
     assert truth["typicality_error"] < 0.15, reached
 
 
-def test_the_loss_above_the_bayes_loss_is_the_divergence_and_falls_with_calibration(overlapping: Made) -> None:
+def test_the_loss_above_the_bayes_loss_is_the_divergence_and_falls_with_calibration(overlapping: Exported) -> None:
     rows = gaussians.draw(20_000, seed=2_000, sigma=6.0)
-    truth = blobs.against_the_truth(overlapping, rows, 6.0)
+    truth = blobs.compare_with_truth(overlapping, rows, 6.0)
     logits = overlapping.engine.run(rows.features)["logits"].astype(np.float64)
     excess = mean_loss(logits, rows.classes) - truth["bayes_loss"]
     before = mean_loss(logits, rows.classes, 1 / overlapping.calibration.temperature) - truth["bayes_loss"]
@@ -196,7 +196,7 @@ def test_the_loss_above_the_bayes_loss_is_the_divergence_and_falls_with_calibrat
     assert before > 3 * excess > 0, f"{excess:.4f} after, {before:.4f} before"
 
 
-def test_calibration_mends_the_calibration_error_of_fresh_rows(overlapping: Made) -> None:
+def test_calibration_mends_the_calibration_error_of_fresh_rows(overlapping: Exported) -> None:
     rows = gaussians.draw(20_000, seed=2_000, sigma=6.0)
     logits = overlapping.engine.run(rows.features)["logits"].astype(np.float64)
     after = figures(logits, rows.classes)

@@ -1,12 +1,12 @@
 """Offline training: data → network → checked ONNX file, manifest, card and pictures in a version folder.
 
-Start with `__main__.py`, then read `blobs.py` from top to bottom.
+Read `blobs.py` from top to bottom: it tells the whole story. This package imports `models` and `numerics` of softmaxd.
 """
 
 import os
 
-# TensorFlow reads these at its import. Without them it logs, and rounds as its own kernels for this processor do.
+# TensorFlow reads these at its import. Without them it logs, and its kernels round differently on each processor.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # 180 weights: a GPU would be slower, and round differently
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # for networks this small a GPU is slower, and it rounds differently
 os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -1,4 +1,4 @@
-"""How far a row is from all training rows: the output `atypicality` of the graph."""
+"""The distance of a row from all training rows: the output `atypicality` of the graph."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.rows import Rows
 
-LEAST_VARIANCE = 1e-4  # within the classes, of 1 over all rows: so that no feature counts for everything
-LARGEST = 3e38  # finite as float32
-FEW_FEATURES = 64
+LEAST_VARIANCE = 1e-4  # within the classes, relative to all rows: no single feature may decide everything
+LARGEST = 3e38  # close to the largest finite float32
+FEW_FEATURES = 64  # the whitening is one product up to here
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,18 +20,18 @@ class Atypicality:
     """The squared Mahalanobis distance of a row to the nearest class mean.
 
     All classes share one covariance, that of the training rows around their class means. It is estimated on
-    standardised features by Ledoit and Wolf ("A well-conditioned estimator for large-dimensional covariance matrices",
-    2004), which is positive definite for any number of rows. Typicality is valid with any estimate; a bad one would
-    only find fewer strange rows.
+    standardised features as O. Ledoit and M. Wolf do ("A well-conditioned estimator for large-dimensional covariance
+    matrices", Journal of Multivariate Analysis 88, 2004), which is positive definite for any number of rows. Typicality
+    is valid with any estimate; a bad one only finds fewer strange rows.
     """
 
-    centre: Array  # [d], subtracted first: float32 has no digits to spare for an offset
-    whitening: Floats  # [d, d], after which a distance is a plain one
+    centre: Array  # [d], subtracted first, because an offset would cost float32 its last digits
+    whitening: Floats  # [d, d]: distances between whitened rows are Euclidean
     means: Floats  # [classes, d], of the whitened rows
 
     @classmethod
     def of(cls, rows: Rows) -> "Atypicality":
-        """Fit it to the training rows, of which each class has some."""
+        """Fit it to the training rows; each class must have some."""
         centre = rows.features.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = rows.features.astype(np.float64) - centre
         scale = centred.std(axis=0)
@@ -50,7 +50,7 @@ class Atypicality:
         return nearest
 
     def graph(self, features: tf.Tensor) -> tf.Tensor:
-        """Return the same in float32, as a part of the graph, and at most `LARGEST`."""
+        """Return the distances [n] as a part of a float32 graph, at most `LARGEST`."""
         offsets = self._offsets(features - self.centre)
         distances = tf.reduce_sum(offsets * offsets, axis=2)
         return tf.minimum(tf.reduce_min(distances, axis=1), LARGEST)
@@ -61,7 +61,7 @@ class Atypicality:
         classes, width = means.shape
         if width > FEW_FEATURES:
             return tf.reshape(tf.matmul(centred, whitening), [-1, 1, width]) - means
-        # one product with all of it: 0.9 µs less for one row of the blobs, 3 µs for 64, but classes times the weights
+        # A single product is faster, but has the weights once for each class.
         return tf.reshape(
             tf.matmul(centred, np.tile(whitening, (1, classes))) + -means.reshape(-1), [-1, classes, width]
         )

@@ -1,4 +1,4 @@
-"""What the rows that were kept aside say of a trained network: how sure it may be, and how good it is."""
+"""Calibrates a network on the calibration rows, and measures it on the test rows."""
 
 import math
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd.numerics.trust import quantiles
 from softmaxd_training.rows import Classes
 
-COLDEST, HOTTEST = 0.05, 20.0
+COLDEST, HOTTEST = 0.05, 20.0  # the range in which the temperature is searched
 PRECISION = 1e-9  # of the temperature's logarithm
-BINS = 15
+BINS = 15  # of the reliability diagram and the expected calibration error
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 TENTHS = 10
 
@@ -30,10 +30,10 @@ def mean_loss(logits: Floats, classes: Classes, temperature: float = 1.0) -> flo
 
 
 def fit_temperature(logits: Floats, classes: Classes) -> float:
-    """Return the temperature with the least loss on the calibration rows: logits [n, k], classes [n].
+    """Return the temperature with the lowest loss on the calibration rows: logits [n, k], classes [n].
 
     C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On calibration of modern neural networks", ICML 2017. The loss is
-    convex in 1/T, so there is one minimum, or none. Where there is none it is 1: the network stays as it was trained.
+    convex in 1/T, so there is one minimum, or none. If there is none, the temperature is 1, which changes nothing.
     """
     if not can_fit_temperature(logits, classes):
         return 1.0
@@ -47,10 +47,10 @@ def fit_temperature(logits: Floats, classes: Classes) -> float:
 
 
 def can_fit_temperature(logits: Floats, classes: Classes) -> bool:
-    """Return whether the loss has a minimum.
+    """Return whether the loss has a minimum over the temperatures.
 
-    It has none when every row is labelled right: the surer, the better, and nothing says how sure is too sure. Nor when
-    the true logits are not above the others on average: the less sure, the better.
+    It has none if every row is labelled right, because surer is always better; nor if the true logits are not above the
+    others on average, because less sure is always better.
     """
     right = logits.argmax(axis=1) == classes
     true_logits = logits[np.arange(len(classes)), classes]
@@ -58,7 +58,7 @@ def can_fit_temperature(logits: Floats, classes: Classes) -> bool:
 
 
 def calibrate(outputs: Outputs, classes: Classes, temperature: float) -> Calibration:
-    """Return what the manifest keeps of the calibration rows, from what the published graph gives for them."""
+    """Return the calibration that the manifest keeps, from the exported graph's outputs for the calibration rows."""
     scores = Softmax(outputs["logits"].astype(np.float64)).loss(classes)
     return Calibration(
         rows=len(classes),
@@ -69,7 +69,7 @@ def calibrate(outputs: Outputs, classes: Classes, temperature: float) -> Calibra
 
 
 def measure(outputs: Outputs, classes: Classes, temperature: float) -> dict[str, float]:
-    """Return the figures of the test rows, with the temperature and, `_before`, without it."""
+    """Return the number of test rows, their accuracy, and their `figures` after and `_before` calibration."""
     logits = outputs["logits"].astype(np.float64)
     after, before = figures(logits, classes), figures(logits, classes, 1 / temperature)
     return {
@@ -81,7 +81,11 @@ def measure(outputs: Outputs, classes: Classes, temperature: float) -> dict[str,
 
 
 def figures(logits: Floats, classes: Classes, temperature: float = 1.0) -> dict[str, float]:
-    """Return loss, Brier score (from 0 to 2) and expected calibration error."""
+    """Return the loss in nats, the Brier score (0 to 2) and the expected calibration error (0 to 1).
+
+    The Brier score is the mean squared distance between the probabilities and the truth: G. W. Brier, "Verification of
+    forecasts expressed in terms of probability", Monthly Weather Review 78, 1950.
+    """
     softmax = Softmax(logits, temperature)
     brier = brier_score_loss(classes, softmax.probabilities, labels=range(logits.shape[1]), scale_by_half=False)
     return {
@@ -92,7 +96,7 @@ def figures(logits: Floats, classes: Classes, temperature: float = 1.0) -> dict[
 
 
 def reliability(probabilities: Floats, classes: Classes) -> tuple[ReliabilityBin, ...]:
-    """Return 15 parts of the rows, as equal in size as can be, by the probability of the most probable class."""
+    """Return `BINS` groups of rows of about equal size, in the order of their highest probability [n, k]."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == classes
     parts = np.array_split(np.argsort(confidence, kind="stable"), min(BINS, len(classes)))
@@ -103,13 +107,13 @@ def reliability(probabilities: Floats, classes: Classes) -> tuple[ReliabilityBin
 
 
 def calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
-    """Return how far confidence is from accuracy, as a mean over the rows."""
+    """Return the mean distance between confidence and accuracy over all rows: the expected calibration error."""
     gaps = [part.rows * abs(part.confidence - part.accuracy) for part in bins]
     return math.fsum(gaps) / sum(part.rows for part in bins)
 
 
 def evaluate(outputs: Outputs, classes: Classes, calibration: Calibration) -> Evaluation:
-    """Return the tables of the test rows."""
+    """Return the confusion matrix, reliability, coverages and typicality of the test rows."""
     logits = outputs["logits"].astype(np.float64)
     before = Softmax(logits, 1 / calibration.temperature).probabilities
     labels = range(logits.shape[1])
@@ -125,14 +129,14 @@ def evaluate(outputs: Outputs, classes: Classes, calibration: Calibration) -> Ev
 
 
 def covered(log_probabilities: Floats, classes: Classes, calibration: Calibration, coverage: float) -> Covered:
-    """Return how often the sets of these rows [n, k] have the true label, and how many labels they have."""
+    """Return how often the prediction sets of rows [n, k] hold the true label, and their mean number of labels."""
     sets = calibration.prediction_sets(log_probabilities, coverage)
     held = sets[np.arange(len(classes)), classes]
     return Covered(coverage=coverage, measured=float(held.mean()), labels=float(sets.sum(axis=1).mean()))
 
 
 def coverage_by_chance(calibration_rows: int, test_rows: int, coverage: float) -> tuple[float, float]:
-    """Return between what 95 % of all measurements of a coverage are, when all is well: a beta-binomial law.
+    """Return the range of 95 % of all measurements of a coverage, if all is well: a beta-binomial distribution.
 
     A. N. Angelopoulos and S. Bates, "A gentle introduction to conformal prediction", 2021, appendix C.
     """
@@ -144,6 +148,6 @@ def coverage_by_chance(calibration_rows: int, test_rows: int, coverage: float) -
 
 
 def tenths(values: Floats) -> Classes:
-    """Return in which tenth of (0, 1] each value is; its upper end belongs to it."""
+    """Return the tenth of (0, 1] that each value lies in, 0 to 9; its upper end belongs to it."""
     above = np.ceil(values * TENTHS) - 1
     return above.astype(np.int64)

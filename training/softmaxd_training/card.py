@@ -1,56 +1,52 @@
-"""The model cards: what a manifest says, told to people. The parts that all models have stand below the two cards."""
+"""Writes the model cards: the contents of a manifest, as Markdown for people. Their texts are in `templates`."""
 
 import re
 from statistics import median
 from textwrap import fill
 
 from softmaxd.models.manifest import Calibration, Covered, Evaluation, Feature, Manifest, Provenance
+from softmaxd_training import templates
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST, coverage_by_chance
-from softmaxd_training.templates import BLOBS, LIMIT, MISSED, MORE_EPOCHS, REACHED, TABLE
 
-EPOCHS = 240  # of the blobs, by default; MORE_EPOCHS says why
-ARTICLE_LOSS = 0.002027  # one run of 30 epochs, 250 test rows
+EPOCHS = 240  # of the blobs, by default; `templates.MORE_EPOCHS` gives the reason
+ARTICLE_LOSS = 0.002027  # on the test rows, from a single run
 LINE = 118
-MOST_FEATURES = 40  # that are shown with their ranges
-MOST_CLASSES = 12  # of a confusion matrix that is shown whole
+MOST_FEATURES = 40  # with their ranges; the manifest has all
+MOST_CLASSES = 12  # in a whole confusion matrix; beyond it only mistakes are listed
 MOST_MISTAKES = 20
 
 
 def of_table(manifest: Manifest, *, file: str, target: str, epochs: int, kept: int) -> str:
-    """Return the card as Markdown; `kept` is the epoch whose weights the model has."""
+    """Return the card of a table's model; `kept` is the epoch of its weights."""
     provenance = _known(manifest)[0]
-    return TABLE.format(
+    beside = templates.BESIDE.format(**manifest.metrics, kept=kept, validation_rows=provenance.rows["validation"])
+    return templates.TABLE.format(
         **manifest.metrics,
-        **_parts(manifest),
-        file=code(file),
-        target=code(target),
+        **_sections(manifest),
+        file=_code(file),
+        target=_code(target),
         epochs=epochs,
         kept=kept,
-        beside=filled(
-            f"""Whoever knows how frequent each label is in the training rows, and nothing else, has a loss of
-            {manifest.metrics["shares_loss"]:.4g}. Of all epochs, epoch {kept} has the lowest loss on the
-            {provenance.rows["validation"]:,} validation rows: {manifest.metrics["validation_loss"]:.4g}, before the
-            temperature."""
-        ),
+        beside=_filled(beside),
     )
 
 
 def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> str:
-    """Return the card as Markdown; `far` is the highest probability, and the typicality, of the point (15, 200)."""
-    provenance, calibration = _known(manifest)[:2]
+    """Return the card of the blobs' model; `far` is the highest probability and the typicality at (15, 200)."""
+    provenance, calibration, _ = _known(manifest)
     losses = [run.test_loss for run in provenance.seeds]
     reached = manifest.metrics["test_loss"] <= ARTICLE_LOSS and manifest.metrics["test_accuracy"] == 1
-    verdict = REACHED if reached else MISSED
-    return BLOBS.format(
+    verdict = templates.REACHED if reached else templates.MISSED
+    return templates.BLOBS.format(
         **manifest.metrics,
-        **_parts(manifest),
+        **_sections(manifest),
         epochs=epochs,
         calibration_rows=calibration.rows,
         validation_rows=provenance.rows["validation"],
         seed=provenance.seed,
         runs=len(losses),
         article_loss=ARTICLE_LOSS,
-        verdict=f"{verdict}\n\n{MORE_EPOCHS}" if epochs == EPOCHS else verdict,
+        verdict=f"{verdict}\n\n{templates.MORE_EPOCHS}" if epochs == EPOCHS else verdict,
         spread="\n".join(
             f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} |"
             for run in provenance.seeds
@@ -62,151 +58,106 @@ def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> st
     )
 
 
+def plain(text: str) -> str:
+    """Return a name with its Markdown characters escaped, on one line: it can stand in a cell of a table."""
+    return re.sub(r"([\\`*{}\[\]<>#|~&]|\b_|_\b)", r"\\\1", re.sub(r"\s+", " ", text))
+
+
+def _code(text: str) -> str:
+    """Return a name that can stand between backticks."""
+    return re.sub(r"[\s`]+", " ", text)
+
+
+def _filled(text: str) -> str:
+    """Return a paragraph with lines of even length."""
+    return fill(" ".join(text.split()), LINE, break_long_words=False, break_on_hyphens=False)
+
+
 def _known(manifest: Manifest) -> tuple[Provenance, Calibration, Evaluation]:
+    """Return the parts of a manifest that every model has that is trained here."""
     assert manifest.provenance is not None
     assert manifest.calibration is not None
     assert manifest.evaluation is not None
     return manifest.provenance, manifest.calibration, manifest.evaluation
 
 
-def _parts(manifest: Manifest) -> dict[str, object]:
-    """Return what the cards of all models have, by its name in their texts."""
+def _sections(manifest: Manifest) -> dict[str, object]:
+    """Return the values and sections that both cards have, by their names in the templates."""
     provenance, calibration, evaluation = _known(manifest)
     return {
         "name": manifest.name,
         "version": manifest.version,
         "width": len(manifest.features),
         "classes": len(manifest.labels),
-        "features": features(manifest.features),
+        "features": _features(manifest.features),
         "rows": ", ".join(f"{count:,} {part}" for part, count in provenance.rows.items()),
-        "outputs": outputs(manifest),
-        "figures": figures(manifest),
-        "confusion": confusion(evaluation, manifest.labels),
-        "calibration": temperature(calibration, evaluation),
-        "sets": prediction_sets(calibration, evaluation),
-        "typicality": typicality(calibration, evaluation),
-        "limits": limits(manifest, calibration),
-        "origin": origin(manifest, provenance),
+        "outputs": templates.OUTPUTS.format(
+            classes=len(manifest.labels), labels=", ".join(map(plain, manifest.labels))
+        ),
+        "figures": templates.FIGURES.format(**manifest.metrics, bins=BINS),
+        "confusion": _confusion(evaluation, [plain(label) for label in manifest.labels]),
+        "calibration": _calibration(calibration, evaluation),
+        "sets": _prediction_sets(calibration, evaluation),
+        "typicality": _typicality(calibration, evaluation),
+        "limits": _limits(manifest, calibration),
+        "origin": _origin(manifest, provenance),
     }
 
 
-def features(columns: tuple[Feature, ...]) -> str:
+def _features(columns: tuple[Feature, ...]) -> str:
     shown = [f"{plain(column.name)} {column.min:.6g} to {column.max:.6g}" for column in columns[:MOST_FEATURES]]
     rest = len(columns) - len(shown)
-    return ", ".join(shown) + (f", and {rest} more, which the manifest has" if rest else "")
+    return ", ".join(shown) + (f", and {rest} more (see the manifest)" if rest else "")
 
 
-def plain(text: str) -> str:
-    """Return a name so that it stands for itself in Markdown, a table's cell included."""
-    return re.sub(r"([\\`*{}\[\]<>#|~&]|\b_|_\b)", r"\\\1", re.sub(r"\s+", " ", text))
-
-
-def filled(text: str) -> str:
-    """Return a paragraph in lines of about one length."""
-    return fill(" ".join(text.split()), LINE, break_long_words=False, break_on_hyphens=False)
-
-
-def code(text: str) -> str:
-    """Return a name as it may stand between backticks."""
-    return re.sub(r"[\s`]+", " ", text)
-
-
-def outputs(manifest: Manifest) -> str:
-    labels = ", ".join(map(plain, manifest.labels))
-    return (
-        f"| Output | `logits` and `probabilities`, float32 `[n, {len(manifest.labels)}]`: {labels} |\n"
-        "| | `atypicality`, float32 `[n]`: squared Mahalanobis distance to the nearest class |"
-    )
-
-
-def figures(manifest: Manifest) -> str:
-    metrics = manifest.metrics
-    names = {
-        "loss": "loss, nats",
-        "brier": "Brier score, 0 to 2",
-        "ece": f"expected calibration error, {BINS} parts of equal size",
-    }
-    table = [
-        f"| {text} | {metrics[f'test_{name}_before']:.4g} | {metrics[f'test_{name}']:.4g} |"
-        for name, text in names.items()
-    ]
-    return f"""\
-On the {metrics["test_rows"]:.0f} test rows, which took no part in training, choice or calibration:
-
-| | before the temperature | this model |
-| --- | ---: | ---: |
-| accuracy | {metrics["test_accuracy"]:.2%} | {metrics["test_accuracy"]:.2%} |
-{chr(10).join(table)}"""
-
-
-def confusion(evaluation: Evaluation, labels: tuple[str, ...]) -> str:
-    """Return which labels are taken for which: all of it, or of many labels the most frequent mistakes."""
-    names = [plain(label) for label in labels]
+def _confusion(evaluation: Evaluation, labels: list[str]) -> str:
+    """Return the confusion matrix, or the most frequent mistakes if there are many labels."""
     if len(labels) > MOST_CLASSES:
-        return _mistakes(evaluation, names)
-    lines = [
-        "Test rows by their true label, and by the one that they are given:",
-        "",
-        f"| true | {' | '.join(names)} |",
-        f"| --- |{' ---: |' * len(names)}",
+        return templates.MISTAKES.format(rows=_mistakes(evaluation, labels))
+    rows = [
+        f"| {label} | {' | '.join(map(str, counts))} |"
+        for label, counts in zip(labels, evaluation.confusion, strict=True)
     ]
-    for name, counts in zip(names, evaluation.confusion, strict=True):
-        lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
-    return "\n".join(lines)
+    return templates.CONFUSION.format(labels=" | ".join(labels), columns=" ---: |" * len(labels), rows="\n".join(rows))
 
 
-def _mistakes(evaluation: Evaluation, names: list[str]) -> str:
+def _mistakes(evaluation: Evaluation, labels: list[str]) -> str:
     found = [
-        (count, names[true], names[given])
+        (count, labels[true], labels[given])
         for true, counts in enumerate(evaluation.confusion)
         for given, count in enumerate(counts)
         if count and true != given
     ]
     found.sort(key=lambda mistake: -mistake[0])
-    lines = [f"| {true} | {given} | {count} |" for count, true, given in found[:MOST_MISTAKES]]
-    return "\n".join(["The most frequent mistakes:", "", "| true | given | rows |", "| --- | --- | ---: |", *lines])
+    return "\n".join(f"| {true} | {given} | {count} |" for count, true, given in found[:MOST_MISTAKES])
 
 
-def temperature(calibration: Calibration, evaluation: Evaluation) -> str:
+def _calibration(calibration: Calibration, evaluation: Evaluation) -> str:
     sizes = sorted({part.rows for part in evaluation.reliability})
-    text = f"""Each point is a part of the test rows, {" or ".join(map(str, sizes))} of them, which the model is about
-        equally sure of; the lines are 95% confidence intervals. On the diagonal it is right as often as it is sure."""
-    return f"""\
-## Calibration
-
-{filled(_temperature(calibration))}
-
-![How often rows are labelled right, by how sure the model is](reliability.png)
-
-{filled(text)}"""
+    return templates.CALIBRATION.format(
+        temperature=_filled(_temperature(calibration)),
+        diagram=_filled(templates.DIAGRAM.format(sizes=" or ".join(map(str, sizes)))),
+    )
 
 
 def _temperature(calibration: Calibration) -> str:
-    rows = f"{calibration.rows:,} calibration rows"
-    if calibration.temperature == 1:
-        return f"""The temperature is 1: the network is as it was trained. On the {rows} the loss has no minimum.
-            When every row is labelled right, the surer the better, and nothing tells how sure is too sure."""
-    words = "less sure" if calibration.temperature > 1 else "surer"
-    at_an_end = not COLDEST * 1.001 < calibration.temperature < HOTTEST * 0.999
-    return f"""The logits are divided by the temperature {calibration.temperature:.4f}, which makes every answer
-        {words}. It is the one with the least loss on the {rows}. It is folded into the weights and the bias of the last
-        layer, so it takes no time, and any program that runs the file gets calibrated probabilities.
-        {f"It is at the end of what is tried, {COLDEST} to {HOTTEST:.0f}: do not rely on it." if at_an_end else ""}"""
+    temperature = calibration.temperature
+    if temperature == 1:
+        return templates.TEMPERATURE_OF_ONE.format(rows=calibration.rows)
+    text = templates.TEMPERATURE.format(
+        temperature=temperature, words="less sure" if temperature > 1 else "surer", rows=calibration.rows
+    )
+    if COLDEST * 1.001 < temperature < HOTTEST * 0.999:
+        return text
+    return text + templates.TEMPERATURE_AT_AN_END.format(coldest=COLDEST, hottest=HOTTEST)
 
 
-def prediction_sets(calibration: Calibration, evaluation: Evaluation) -> str:
-    rows = sum(evaluation.typicality)
-    return f"""\
-## Prediction sets
-
-Sets of labels that should hold the true one as often as asked for, and how they did on the test rows. When all is well,
-95% of measurements with as many rows are in the range:
-
-| coverage | measured | range | labels in a set, mean |
-| ---: | ---: | ---: | ---: |
-{chr(10).join(_covered(row, calibration.rows, rows) for row in evaluation.prediction_sets)}
-
-With {calibration.rows:,} calibration rows a coverage above {calibration.most_coverage:.3%} gives all labels."""
+def _prediction_sets(calibration: Calibration, evaluation: Evaluation) -> str:
+    test_rows = sum(evaluation.typicality)
+    rows = [_covered(row, calibration.rows, test_rows) for row in evaluation.prediction_sets]
+    return templates.PREDICTION_SETS.format(
+        rows="\n".join(rows), calibration_rows=calibration.rows, most=calibration.most_coverage
+    )
 
 
 def _covered(row: Covered, calibration_rows: int, test_rows: int) -> str:
@@ -214,39 +165,31 @@ def _covered(row: Covered, calibration_rows: int, test_rows: int) -> str:
     return f"| {row.coverage:.0%} | {row.measured:.1%} | {low:.1%} to {high:.1%} | {row.labels:.2f} |"
 
 
-def typicality(calibration: Calibration, evaluation: Evaluation) -> str:
-    rows = calibration.rows + 1
-    text = f"""The test rows are like the calibration rows, so their typicality should be spread evenly. In the lowest
-        tenth there are {evaluation.typicality[0]} of {sum(evaluation.typicality)}. A row from elsewhere has a low one,
-        but never below 1/{rows:,}, which is {1 / rows:.4f}."""
-    return f"""\
-## Typicality
-
-![Test rows by typicality](typicality.png)
-
-{filled(text)}"""
+def _typicality(calibration: Calibration, evaluation: Evaluation) -> str:
+    ranks = calibration.rows + 1
+    text = templates.SPREAD_OF_TYPICALITY.format(
+        lowest=evaluation.typicality[0], rows=sum(evaluation.typicality), ranks=ranks, least=1 / ranks
+    )
+    return templates.TYPICALITY.format(text=_filled(text))
 
 
-def limits(manifest: Manifest, calibration: Calibration) -> str:
-    rows, accuracy = manifest.metrics["test_rows"], manifest.metrics["test_accuracy"]
-    lines = [LIMIT]
-    if accuracy == 1:
-        lines.append(f"- No mistake on {rows:.0f} rows still allows an error rate of {3 / rows:.1%} (95% confidence).")
+def _limits(manifest: Manifest, calibration: Calibration) -> str:
+    rows = manifest.metrics["test_rows"]
+    lines = [templates.LIMIT]
+    if manifest.metrics["test_accuracy"] == 1:
+        lines.append(templates.NO_MISTAKE.format(rows=rows, rate=3 / rows))  # the rule of three
     if calibration.most_coverage < max(COVERAGES):
-        lines.append(
-            f"- {calibration.rows} calibration rows are few: the next {calibration.rows} may give other figures."
-        )
+        lines.append(templates.FEW_ROWS.format(rows=calibration.rows))
     return "\n".join(lines)
 
 
-def origin(manifest: Manifest, provenance: Provenance) -> str:
-    drift = manifest.metrics["max_drift"]
-    packages = ", ".join(f"{name} {number}" for name, number in provenance.packages.items())
-    return f"""\
-## Origin
-
-- `{provenance.command}`, {provenance.created}
-- data: seed {provenance.data_seed}, SHA-256 `{provenance.data_sha256}`
-- `model.onnx`: SHA-256 `{manifest.sha256}`
-- largest difference between Keras and ONNX Runtime in any probability of the test rows: {drift:.0e}
-- {packages}"""
+def _origin(manifest: Manifest, provenance: Provenance) -> str:
+    return templates.ORIGIN.format(
+        command=provenance.command,
+        created=provenance.created,
+        data_seed=provenance.data_seed,
+        data_sha256=provenance.data_sha256,
+        sha256=manifest.sha256,
+        difference=manifest.metrics["max_drift"],
+        packages=", ".join(f"{name} {number}" for name, number in provenance.packages.items()),
+    )

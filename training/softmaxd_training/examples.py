@@ -1,4 +1,4 @@
-"""Well-known data sets as CSV, to try `python -m training table` with."""
+"""Writes well-known data sets as CSV, to try training on a table with."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ TARGETS = {"iris": "species", "wine": "cultivar", "breast_cancer": "diagnosis"}
 
 
 def write_example(name: str, file: TextIO) -> None:
-    """Write one of scikit-learn's data sets, as it comes with that package; iris is in centimetres."""
+    """Write one of scikit-learn's data sets, with the label as the last column; iris is in centimetres."""
     bunch = getattr(datasets, f"load_{name}")()
     header = [re.sub(r"\W+", "_", column.removesuffix(" (cm)")) for column in bunch.feature_names]
     writer = csv.writer(file, lineterminator="\n")

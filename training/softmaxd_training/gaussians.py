@@ -1,6 +1,6 @@
-"""Four equal clouds of points in the plane: how they are drawn, and what is known of them exactly.
+"""Four clouds of points in the plane, whose true probabilities are known.
 
-Each is a Gaussian of the same standard deviation σ in every direction, and all are equally likely.
+Each cloud is a Gaussian distribution with the standard deviation σ in every direction, and all are equally likely.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from softmaxd_training.rows import Rows
 
 CENTRES = np.array([[15, 0], [15, 15], [0, 15], [30, 15]], dtype=np.float64)
 SIGMA = 1.5
-POINTS = 200_000  # that stand for a cloud
+POINTS = 200_000  # that represent a cloud
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 
@@ -32,12 +32,12 @@ def true_logits(features: Array, sigma: float = SIGMA) -> Floats:
 
 
 def bayes_loss(rows: Rows, sigma: float = SIGMA) -> float:
-    """Return the lowest loss that any classifier can expect on these rows, from the true posterior."""
+    """Return the loss of the true probabilities on these rows, in nats: no classifier can expect a lower one."""
     return mean_loss(true_logits(rows.features, sigma), rows.classes)
 
 
 def divergence(logits: Floats, features: Array, sigma: float = SIGMA) -> float:
-    """Return how far the model is from the true posterior: the mean Kullback-Leibler divergence, in nats."""
+    """Return the mean Kullback-Leibler divergence of logits [n, 4] from the true probabilities, in nats."""
     true, model = Softmax(true_logits(features, sigma)), Softmax(logits)
     terms = true.probabilities * (true.log_probabilities - model.log_probabilities)
     return float(terms.sum(axis=1).mean())
@@ -51,10 +51,10 @@ def posterior_error(logits: Floats, features: Array, sigma: float = SIGMA) -> fl
 
 
 def exceedance(features: Array, sigma: float = SIGMA) -> Floats:
-    """Return for each point [n] how probable a point is that is at least as far from its nearest centre.
+    """Return for each point [n] the probability of a point at least as far from its nearest centre.
 
-    Many points of equal probability stand for each cloud, on a spiral (H. Vogel, "A better way to construct the
-    sunflower head", 1979), which leaves an error of less than 1e-4.
+    Many points of equal probability represent each cloud. They lie on a spiral: H. Vogel, "A better way to construct
+    the sunflower head", Mathematical Biosciences 44, 1979.
     """
     index = np.arange(POINTS)
     radii = sigma * np.sqrt(-2 * np.log((index + 0.5) / POINTS))

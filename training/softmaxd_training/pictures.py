@@ -1,4 +1,4 @@
-"""The pictures beside a model's card; each function writes one PNG of 1,200 pixels' width."""
+"""The pictures of a model's card; each function writes one PNG, 1,200 pixels wide."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ from softmaxd.models.manifest import Evaluation, ReliabilityBin
 from softmaxd.models.outputs import Array
 from softmaxd_training.rows import Classes
 
-# Okabe and Ito's colours, told apart with any colour vision; the markers tell them apart in grey.
+# Okabe and Ito's colours, which differ for any colour vision; the markers differ in grey, too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D")
 INK, FAINT = "#333333", "#c8c8c8"
 GRID_STEPS = 600
 BANDS = 12
 MARGIN = 3.0
-HALF = 0.5  # of a diagram of shares, which is left out when nothing is in it
+HALF = 0.5  # the lower half of a diagram of shares is left out if it is empty
 
 
 def draw_data(path: Path, features: Array, classes: Classes, labels: Sequence[str]) -> None:
@@ -41,9 +41,9 @@ def draw_history(
     kept: int | None = None,
     floor: float = 0.0,
 ) -> None:
-    """Draw loss and accuracy by epoch: those of the chosen seed in colour, the validation of the others in grey.
+    """Draw loss and accuracy by epoch: the chosen seed in colour, the validation rows of other seeds in grey.
 
-    `kept` is an epoch to mark, `floor` the lowest accuracy that is shown.
+    `kept` is an epoch to mark, `floor` the lowest accuracy on the axis.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
@@ -62,7 +62,7 @@ def draw_history(
     above = f", from {floor:.0%}" if floor else ""
     accuracy.set(ylabel=f"Rows labelled right{above}", ylim=(floor, 1 + 0.05 * (1 - floor)))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    lines = {str(line.get_label()): line for line in accuracy.lines}  # one of the many grey lines is enough
+    lines = {str(line.get_label()): line for line in accuracy.lines}  # one entry for all grey lines
     accuracy.legend(list(lines.values()), list(lines), loc="lower right", frameon=False)
     _save(figure, path)
 
@@ -70,9 +70,9 @@ def draw_history(
 def draw_regions(
     path: Path, features: Array, classes: Classes, labels: Sequence[str], *, predict: Callable[[Array], Array]
 ) -> None:
-    """Colour each point of the plane by its most probable label, the paler the less probable that one is.
+    """Colour each point of the plane by its most probable label, paler if that label is less probable.
 
-    `predict` gives probabilities [n, k] for features [n, 2], the training rows among them drawn on top.
+    `predict` gives probabilities [n, k] for features [n, 2]. The training rows are drawn on top.
     """
     low, high = features.min(axis=0) - MARGIN, features.max(axis=0) + MARGIN
     x, y = (np.linspace(low[axis], high[axis], GRID_STEPS, dtype=np.float32) for axis in (0, 1))
@@ -95,13 +95,13 @@ def draw_regions(
 
 
 def draw_trust(folder: Path, evaluation: Evaluation) -> None:
-    """Draw `reliability.png` and `typicality.png`, which every model has that was trained here."""
+    """Draw `reliability.png` and `typicality.png`, which every trained model has."""
     draw_reliability(folder / "reliability.png", evaluation.reliability_before, evaluation.reliability)
     draw_typicality(folder / "typicality.png", evaluation.typicality)
 
 
 def draw_reliability(path: Path, before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]) -> None:
-    """Draw how often rows are labelled right by how sure the model is, without the temperature and with it."""
+    """Draw how often the model is right by how sure it is, before calibration and after it."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     least = min(min(part.confidence, part.accuracy) for part in [*before, *after])
     low = HALF if least > HALF else 0.0
@@ -126,13 +126,13 @@ def draw_reliability(path: Path, before: Sequence[ReliabilityBin], after: Sequen
 
 
 def _interval(part: ReliabilityBin) -> tuple[float, float]:
-    """Return between what the accuracy may really be, with 95 % confidence."""
+    """Return the 95 % confidence interval of a group's accuracy, by E. B. Wilson's score (JASA 22, 1927)."""
     found = binomtest(round(part.accuracy * part.rows), part.rows).proportion_ci(0.95, method="wilson")
     return float(found.low), float(found.high)
 
 
 def draw_typicality(path: Path, counts: Sequence[int]) -> None:
-    """Draw how many rows there are in each tenth of the typicality, and how many there should be."""
+    """Draw the number of rows in each tenth of the typicality, beside the number that chance would give."""
     rows, tenths = sum(counts), len(counts)
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""The rows that a model is made from, and what each part of them is for."""
+"""The rows that a model is made from, and the parts that they are split into."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Classes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Features [n, d] and the class [n] of each row, as an index."""
+    """Features [n, d], and the class of each row [n] as an index of the labels."""
 
     features: Array
     classes: Classes
@@ -23,15 +23,16 @@ class Rows:
         return len(self.classes)
 
     def part(self, start: int, end: int) -> "Rows":
+        """Return the rows from `start` up to, not including, `end`."""
         return Rows(self.features[start:end], self.classes[start:end])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """Rows by what they are for; no row is in two parts.
+    """Rows by their use; no row is in two parts.
 
-    The weights are fitted to `train`; `validation` chooses among networks, or when to stop. `calibration` fits the
-    temperature, and is what rows to come are compared with. On `test` the figures are measured.
+    The weights are fitted to `train`. `validation` chooses the best network or epoch. `calibration` fits the
+    temperature, and is kept for comparison with the rows of later requests. `test` measures the figures.
     """
 
     train: Rows
@@ -40,15 +41,16 @@ class Parts:
     test: Rows
 
     def counts(self) -> dict[str, int]:
+        """Return the number of rows of each part, by its name."""
         return {name: len(getattr(self, name)) for name in ("train", "validation", "calibration", "test")}
 
 
 def ranges(features: Array, names: Sequence[str]) -> tuple[Feature, ...]:
-    """Return the features [n, d] by name, with their ranges."""
+    """Return the columns of features [n, d] by name, with the lowest and the highest value of each."""
     low, high = features.min(axis=0), features.max(axis=0)
     return tuple(Feature(name=name, min=float(low[i]), max=float(high[i])) for i, name in enumerate(names))
 
 
 def one_hot(classes: Classes, count: int) -> Array:
-    """Return a row of `count` zeros, with a one at its class, for each class [n]."""
+    """Return a row of `count` zeros with a one at its class, for each class: [n] → [n, count]."""
     return np.eye(count, dtype=np.float32)[classes]

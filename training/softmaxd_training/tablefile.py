@@ -1,74 +1,68 @@
-"""Reads a table, CSV or Parquet, and splits it: what cannot be trained on is refused with its column and its row."""
+"""Reads a table from a CSV or Parquet file, and splits its rows into parts."""
 
 import csv
 import hashlib
 import io
-import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
-from softmaxd.models.manifest import Label
 from softmaxd.models.outputs import Array
 from softmaxd.models.publishing import Refused
+from softmaxd_training.columns import Cell, counted, labels, numbers, quoted
 from softmaxd_training.rows import Classes, Parts, Rows
 
-LONGEST_NAME = 200  # of a feature, in the manifest
-LEAST_CLASS_ROWS = 10  # so that each part has some: a tenth of the rows is for validation
-LEAST_CALIBRATION_ROWS = 19  # fewer cannot give prediction sets with a coverage of 95 %
-SPREADS = 1e-6, 1e18  # standard deviations: Keras takes one below 1e-7 for 1e-7, and squares them in float32
-SHOWN = 40  # characters of a cell, in a message
-
-LABEL = TypeAdapter[str](Label)
-
-Cell = object  # the text of a CSV file, or what Parquet has: a number, a text, None …
+LONGEST_NAME = 200  # characters of a feature's name, in the manifest
+LEAST_CALIBRATION_ROWS = 19  # for prediction sets with a coverage of 95 %
+SPREADS = 1e-6, 1e18  # standard deviations that Keras' `Normalization` can divide by, in float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """A table whose columns are numbers, but for the target, whose values are the labels."""
+    """The rows of a table: its target column has the labels, all other columns are features."""
 
     rows: Rows
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # of the features
     labels: tuple[str, ...]
     sha256: str  # of the file
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A row of the file, and where it stands there, for messages."""
+    """A row of the file, and its place there, for messages."""
 
     place: str
     cells: Sequence[Cell]
 
 
 def read_table(path: Path, target: str) -> Table:
-    """Return the table of a file, with the labels of the column `target`. Raises `Refused`."""
+    """Return the table in a file, with the labels in the column `target`.
+
+    Raises `Refused` if the table cannot be trained on, and names the column and the row.
+    """
     content = path.read_bytes()
     try:
-        header, lines = _parquet(content) if content.startswith(b"PAR1") else _csv(content)
+        header, lines = _read_parquet(content) if content.startswith(b"PAR1") else _read_csv(content)
         _check_header(header, target)
         if not lines:
             raise Refused("it has no rows")
-        column = header.index(target)
-        features = [_numbers(name, index, lines) for index, name in enumerate(header) if index != column]
-        labels, classes = _labels(target, [(line.place, line.cells[column]) for line in lines])
+        columns = {name: [(line.place, line.cells[index]) for line in lines] for index, name in enumerate(header)}
+        given = columns.pop(target)
+        features = [numbers(name, column) for name, column in columns.items()]
+        found, classes = labels(target, given)
     except Refused as error:
         raise Refused(f"{path.name}: {error}") from error
-    names = tuple(name for name in header if name != target)
-    return Table(Rows(np.stack(features, axis=1), classes), names, labels, hashlib.sha256(content).hexdigest())
+    return Table(Rows(np.stack(features, axis=1), classes), tuple(columns), found, hashlib.sha256(content).hexdigest())
 
 
 def split(table: Table, seed: int) -> Parts:
     """Return half of the rows for training, a tenth for validation, and a fifth each for calibration and for testing.
 
-    Each has about the same share of every label. The same seed gives the same parts. Raises `Refused`.
+    Each part has about the same share of every label. The same seed gives the same parts. Raises `Refused` if the
+    rows are too few, or if a feature of the training rows cannot be standardised.
     """
     classes = table.rows.classes
     train, rest = _stratified(np.arange(len(classes)), classes, 0.5, seed)
@@ -76,7 +70,7 @@ def split(table: Table, seed: int) -> Parts:
     calibration, test = _stratified(rest, classes, 0.5, seed)
     if len(calibration) < LEAST_CALIBRATION_ROWS:
         raise Refused(
-            f"{len(classes)} rows are too few: a fifth of them, {len(calibration)}, is for calibration,"
+            f"{len(classes)} rows are too few: {len(calibration)} of them would be for calibration,"
             f" and a coverage of 95 % needs {LEAST_CALIBRATION_ROWS}"
         )
     _check_spread(table.rows.features[train], table.names)
@@ -84,6 +78,7 @@ def split(table: Table, seed: int) -> Parts:
 
 
 def _stratified(chosen: Classes, classes: Classes, share: float, seed: int) -> tuple[Classes, Classes]:
+    """Return two parts of the chosen rows' indices, each with the same share of every class."""
     first, second = train_test_split(chosen, train_size=share, stratify=classes[chosen], random_state=seed)
     return np.sort(first), np.sort(second)
 
@@ -91,33 +86,31 @@ def _stratified(chosen: Classes, classes: Classes, share: float, seed: int) -> t
 def _check_spread(features: Array, names: Sequence[str]) -> None:
     for name, spread in zip(names, features.std(axis=0, dtype=np.float64), strict=True):
         if spread == 0:
-            raise Refused(
-                f"column {_quoted(name)} has only one value in the training rows, so nothing can be learnt of it"
-            )
+            raise Refused(f"column {quoted(name)} has the same value in every training row: remove it")
         if not SPREADS[0] <= spread <= SPREADS[1]:
-            raise Refused(f"column {_quoted(name)} has a standard deviation of {spread:.1e}: give it in another unit")
+            raise Refused(f"column {quoted(name)} has a standard deviation of {spread:.1e}: use another unit")
 
 
-def _csv(content: bytes) -> tuple[list[str], list[_Line]]:
+def _read_csv(content: bytes) -> tuple[list[str], list[_Line]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = 1 + content.count(b"\n", 0, error.start)
-        raise Refused(f"line {number} is not UTF-8") from error
+        raise Refused(f"line {number} is not UTF-8: save the table as UTF-8") from error
     lines = list(_csv_lines(text))
     if not lines:
-        raise Refused("it has no header")
+        raise Refused("it has no header: the first line should name the columns")
     header = [str(cell) for cell in lines[0].cells]
     for line in lines[1:]:
         if len(line.cells) != len(header):
-            raise Refused(f"{line.place} has {_counted(len(line.cells), 'value')}, but the header has {len(header)}")
+            raise Refused(f"{line.place} has {counted(len(line.cells), 'value')}, but the header names {len(header)}")
     return header, lines[1:]
 
 
 def _csv_lines(text: str) -> Iterator[_Line]:
-    """Give what stands in each line, without blanks around it; empty lines are left out."""
+    """Yield the values of each line without the blanks around them; empty lines are left out."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    start = 1  # a value in quotes may go over several lines
+    start = 1  # a quoted value may take several lines
     while True:
         try:
             cells = next(reader)
@@ -130,7 +123,7 @@ def _csv_lines(text: str) -> Iterator[_Line]:
         start = reader.line_num + 1
 
 
-def _parquet(content: bytes) -> tuple[list[str], list[_Line]]:
+def _read_parquet(content: bytes) -> tuple[list[str], list[_Line]]:
     try:
         import pyarrow  # noqa: PLC0415 - only for these files
         from pyarrow import parquet  # noqa: PLC0415
@@ -152,94 +145,8 @@ def _check_header(header: Sequence[str], target: str) -> None:
         if len(name) > LONGEST_NAME:
             raise Refused(f"the name of column {number} has {len(name)} characters; {LONGEST_NAME} are allowed")
         if header.index(name) != number - 1:
-            raise Refused(f"columns {header.index(name) + 1} and {number} are both called {_quoted(name)}")
+            raise Refused(f"columns {header.index(name) + 1} and {number} are both called {quoted(name)}")
     if target not in header:
-        raise Refused(f"it has no column {_quoted(target)}; it has {', '.join(map(_quoted, header))}")
+        raise Refused(f"it has no column {quoted(target)}; its columns are {', '.join(map(quoted, header))}")
     if len(header) == 1:
-        raise Refused(f"it has no other column than {_quoted(target)}")
-
-
-def _numbers(name: str, column: int, lines: Sequence[_Line]) -> Array:
-    """Return the values of a column of numbers."""
-    with np.errstate(over="ignore"):  # beyond float32 becomes inf, refused below
-        values = np.array([_number(name, line.place, line.cells[column]) for line in lines], dtype=np.float32)
-    if not np.isfinite(values).all():
-        line = lines[int(np.argmin(np.isfinite(values)))]
-        raise Refused(f"{_where(name, line.place)}: {_quoted(line.cells[column])} is not finite as float32")
-    if (values == values[0]).all():
-        raise Refused(f"column {_quoted(name)} has the same value in every row, so nothing can be learnt of it")
-    return values
-
-
-def _number(name: str, place: str, cell: Cell) -> float:
-    if cell is None or cell == "":
-        raise Refused(f"{_where(name, place)}: there is no value")
-    number = _as_number(cell)
-    if number is None:
-        raise Refused(f"{_where(name, place)}: {_quoted(cell)} is not a number")
-    return number
-
-
-def _as_number(cell: Cell) -> float | None:
-    if isinstance(cell, bool) or "_" in str(cell):  # Python reads True as 1 and 1_000 as 1000
-        return None
-    try:
-        return float(cell)  # type: ignore[arg-type]  # or it raises
-    except (TypeError, ValueError):
-        return None
-    except OverflowError:  # of a whole number beyond float64
-        return math.inf
-
-
-def _labels(target: str, cells: Sequence[tuple[str, Cell]]) -> tuple[tuple[str, ...], Classes]:
-    """Return the labels in order, and the class of each row."""
-    values = [_label(target, place, cell) for place, cell in cells]
-    counts = Counter(values)
-    if len(counts) == 1:
-        raise Refused(f"column {_quoted(target)} has only one label, {_quoted(values[0])}; there must be two or more")
-    rarest = min(counts, key=lambda label: counts[label])
-    if counts[rarest] < LEAST_CLASS_ROWS:
-        raise Refused(
-            f"label {_quoted(rarest)} of column {_quoted(target)} has {_counted(counts[rarest], 'row')}; each of its"
-            f" {len(counts)} labels needs {LEAST_CLASS_ROWS}"
-        )
-    labels = _in_order(target, list(counts))
-    index = {label: number for number, label in enumerate(labels)}
-    return labels, np.array([index[value] for value in values], dtype=np.int64)
-
-
-def _label(target: str, place: str, cell: Cell) -> str:
-    if cell is None or cell == "":
-        raise Refused(f"{_where(target, place)}: there is no label")
-    try:
-        return LABEL.validate_python(str(cell))
-    except ValidationError as error:
-        raise Refused(
-            f"{_where(target, place)}: {_quoted(cell)} cannot be a label, which has 1 to 200 characters,"
-            " without colons and control characters"
-        ) from error
-
-
-def _in_order(target: str, labels: list[str]) -> tuple[str, ...]:
-    """Return the labels sorted, by their value where all are numbers."""
-    numbers = {label: _as_number(label) for label in labels}
-    if any(number is None or not math.isfinite(number) for number in numbers.values()):
-        return tuple(sorted(labels))
-    ordered = sorted(labels, key=lambda label: (float(label), label))
-    for one, other in pairwise(ordered):
-        if numbers[one] == numbers[other]:
-            raise Refused(f"the labels {_quoted(one)} and {_quoted(other)} of column {_quoted(target)} are one number")
-    return tuple(ordered)
-
-
-def _where(column: str, place: str) -> str:
-    return f"column {_quoted(column)}, {place}"
-
-
-def _quoted(cell: Cell) -> str:
-    text = str(cell)
-    return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        raise Refused(f"{quoted(target)} is its only column: columns of numbers are needed, too")

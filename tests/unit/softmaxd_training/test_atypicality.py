@@ -13,7 +13,7 @@ from softmaxd.models.outputs import Array
 from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.atypicality import Atypicality
-from softmaxd_training.export import export
+from softmaxd_training.export import write_onnx
 from softmaxd_training.rows import Rows
 from tests.conftest import MODELS
 
@@ -30,7 +30,7 @@ def clouds(count: int, *, offset: float = 0.0, scale: float = 1.0, seed: int = 0
 def in_the_graph(atypicality: Atypicality, features: Array, folder: Path) -> Floats:
     inputs = keras.Input((features.shape[1],), name="features")
     logits = keras.layers.Dense(2, name="logits")(inputs)
-    export(keras.Model(inputs, keras.layers.Softmax()(logits)), atypicality, folder / "model.onnx")
+    write_onnx(keras.Model(inputs, keras.layers.Softmax()(logits)), atypicality, folder / "model.onnx")
     return Engine(folder / "model.onnx", device="cpu").run(features)["atypicality"].astype(np.float64)
 
 

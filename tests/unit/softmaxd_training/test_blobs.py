@@ -215,7 +215,7 @@ def test_a_network_below_the_floor_is_not_published(tmp_path: Path, capfd: pytes
 
     *_, last = capfd.readouterr().err.splitlines()
     assert code == 1
-    assert last.startswith("the test accuracy ")
+    assert last.startswith("the accuracy on the test rows, ")
     assert last.endswith(" is below 97%; nothing was written")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""The cards say what the manifests say, whatever is in them."""
+"""The cards agree with their manifests, whatever these contain."""
 
 import re
 from typing import Any
@@ -35,7 +35,7 @@ def evaluation_of(classes: int) -> dict[str, Any]:
     return {**evaluation.model_dump(), "confusion": confusion}
 
 
-def test_the_committed_cards_are_what_is_made_of_their_manifests() -> None:
+def test_the_committed_cards_are_made_from_their_manifests() -> None:
     assert card_of() == (MODELS / "iris" / "1" / "card.md").read_text()
 
     blobs = Manifest.model_validate_json((MODELS / "blobs" / "1" / "manifest.json").read_bytes())
@@ -48,11 +48,11 @@ def test_the_committed_cards_are_what_is_made_of_their_manifests() -> None:
         (1.0, "The temperature is 1: the network is as it was trained."),
         (0.7, "the temperature 0.7000, which makes every answer surer."),
         (1.5, "the temperature 1.5000, which makes every answer less sure."),
-        (0.0500001, "It is at the end of what is tried, 0.05 to 20: do not rely on it."),
-        (19.99999, "It is at the end of what is tried, 0.05 to 20: do not rely on it."),
+        (0.0500001, "It is at the end of the range that is searched, 0.05 to 20: do not rely on it."),
+        (19.99999, "It is at the end of the range that is searched, 0.05 to 20: do not rely on it."),
     ],
 )
-def test_the_card_says_what_the_temperature_does(temperature: float, words: str) -> None:
+def test_the_card_explains_the_temperature(temperature: float, words: str) -> None:
     text = " ".join(card_of(calibration=calibration_of(temperature=temperature)).split())
 
     assert words in text
@@ -78,7 +78,9 @@ def test_of_many_classes_the_most_frequent_mistakes_are_shown() -> None:
     labels = [f"class {number}" for number in range(20)]
     text = card_of(labels=labels, evaluation=evaluation_of(20))
 
-    _, _, table = text.partition("The most frequent mistakes:\n\n| true | given | rows |\n| --- | --- | ---: |\n")
+    _, _, table = text.partition(
+        "The most frequent mistakes:\n\n| true label | given label | rows |\n| --- | --- | ---: |\n"
+    )
     rows = table.partition("\n\n")[0].splitlines()
     assert rows[:2] == ["| class 19 | class 1 | 2 |", "| class 1 | class 0 | 1 |"]
     assert len(rows) == 20
@@ -88,7 +90,7 @@ def test_of_many_classes_the_most_frequent_mistakes_are_shown() -> None:
 def test_of_many_features_only_some_are_shown() -> None:
     text = card_of(features=[{"name": f"f{number}", "min": 0.0, "max": 1.0} for number in range(100)])
 
-    assert "f39 0 to 1, and 60 more, which the manifest has |" in text
+    assert "f39 0 to 1, and 60 more (see the manifest) |" in text
     assert "f40" not in text
 
 

@@ -171,8 +171,8 @@ def test_a_network_that_learns_nothing_is_not_published(tmp_path: Path, capfd: p
 
     line = capfd.readouterr().err.splitlines()[-1]
     assert code == 1
-    assert line.startswith("the loss on the test rows, ")
-    assert line.endswith("that of always answering with the labels' shares: nothing was learnt; nothing was written")
+    assert line.startswith("the network has learnt nothing: its loss on the test rows is ")
+    assert line.endswith("; nothing was written")
     assert not (tmp_path / "coins").exists()
 
 

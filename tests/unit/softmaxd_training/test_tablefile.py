@@ -1,4 +1,4 @@
-"""A table that cannot be trained on is refused in one line that says where, and nothing is written."""
+"""A table that cannot be trained on is refused in one line with the place, and nothing is written."""
 
 import sys
 from collections import Counter
@@ -39,11 +39,14 @@ def table_of(folder: Path, content: str) -> Table:
 
 
 REFUSED = {
-    "empty": ("", "plants.csv: it has no header"),
+    "empty": ("", "plants.csv: it has no header: the first line should name the columns"),
     "only a header": ("x,y,label\n", "plants.csv: it has no rows"),
-    "no target": (text(header="x,y,species"), "plants.csv: it has no column 'label'; it has 'x', 'y', 'species'"),
-    "semicolons": ("x;y;label\n1;2;a\n", "plants.csv: it has no column 'label'; it has 'x;y;label'"),
-    "only the target": ("label\na\nb\n", "plants.csv: it has no other column than 'label'"),
+    "no target": (
+        text(header="x,y,species"),
+        "plants.csv: it has no column 'label'; its columns are 'x', 'y', 'species'",
+    ),
+    "semicolons": ("x;y;label\n1;2;a\n", "plants.csv: it has no column 'label'; its columns are 'x;y;label'"),
+    "only the target": ("label\na\nb\n", "plants.csv: 'label' is its only column: columns of numbers are needed, too"),
     "column without a name": (text(header="x,,label"), "plants.csv: column 2 has no name"),
     "a name twice": (text(header="x,x,label"), "plants.csv: columns 1 and 2 are both called 'x'"),
     "a long name": (
@@ -52,13 +55,13 @@ REFUSED = {
     ),
     "short row": (
         with_cell(7, 2, "a").replace("\n0.714,5,a\n", "\n0.714,5\n"),
-        "plants.csv: line 7 has 2 values, but the header has 3",
+        "plants.csv: line 7 has 2 values, but the header names 3",
     ),
-    "long row": (with_cell(9, 1, "7,7"), "plants.csv: line 9 has 4 values, but the header has 3"),
+    "long row": (with_cell(9, 1, "7,7"), "plants.csv: line 9 has 4 values, but the header names 3"),
     "open quotes": (with_cell(50, 0, '"0.7'), "plants.csv: line 50 is not CSV: unexpected end of data"),
-    "missing value": (with_cell(12, 1, ""), "plants.csv: column 'y', line 12: there is no value"),
-    "blank value": (with_cell(12, 1, "  "), "plants.csv: column 'y', line 12: there is no value"),
-    "missing label": (with_cell(3, 2, ""), "plants.csv: column 'label', line 3: there is no label"),
+    "missing value": (with_cell(12, 1, ""), "plants.csv: column 'y', line 12: the value is missing"),
+    "blank value": (with_cell(12, 1, "  "), "plants.csv: column 'y', line 12: the value is missing"),
+    "missing label": (with_cell(3, 2, ""), "plants.csv: column 'label', line 3: the label is missing"),
     "not a number": (with_cell(4, 0, "tall"), "plants.csv: column 'x', line 4: 'tall' is not a number"),
     "a number of Python": (with_cell(4, 0, "1_000"), "plants.csv: column 'x', line 4: '1_000' is not a number"),
     "a long text": (
@@ -74,28 +77,28 @@ REFUSED = {
     ),
     "constant column": (
         text(rows=[(x, "1.50" if len(x) > 4 else "1.5", label) for x, _, label in ROWS]),
-        "plants.csv: column 'y' has the same value in every row, so nothing can be learnt of it",
+        "plants.csv: column 'y' has the same value in every row: remove it, as it tells nothing",
     ),
     "constant while training": (
         text(rows=[(x, "9" if number == 31 else "1", label) for number, (x, _, label) in enumerate(ROWS)]),
-        "column 'y' has only one value in the training rows, so nothing can be learnt of it",
+        "column 'y' has the same value in every training row: remove it",
     ),
     "tiny values": (
         text(rows=[(x, f"{y}e-38", label) for x, y, label in ROWS]),
-        "column 'y' has a standard deviation of 3.5e-38: give it in another unit",
+        "column 'y' has a standard deviation of 3.5e-38: use another unit",
     ),
-    "one label": (with_labels("a"), "plants.csv: column 'label' has only one label, 'a'; there must be two or more"),
+    "one label": (with_labels("a"), "plants.csv: column 'label' has only the label 'a': two or more are needed"),
     "a rare label": (
         with_cell(20, 2, "c"),
-        "plants.csv: label 'c' of column 'label' has 1 row; each of its 3 labels needs 10",
+        "plants.csv: label 'c' of column 'label' has only 1 row: every label needs 10 or more",
     ),
     "labels like numbers": (
         with_labels("1", "2", "1.0"),
-        "plants.csv: the labels '1' and '1.0' of column 'label' are one number",
+        "plants.csv: labels '1' and '1.0' of column 'label' are the same number",
     ),
     "a colon": (
         with_cell(6, 2, "a:b"),
-        "plants.csv: column 'label', line 6: 'a:b' cannot be a label, which has 1 to 200 characters,"
+        "plants.csv: column 'label', line 6: 'a:b' cannot be a label: a label has 1 to 200 characters,"
         " without colons and control characters",
     ),
     "a control character": (
@@ -105,7 +108,7 @@ REFUSED = {
     "a long label": (with_cell(6, 2, "a" * 201), "plants.csv: column 'label', line 6: "),
     "few rows": (
         text(rows=ROWS[:92]),
-        "92 rows are too few: a fifth of them, 18, is for calibration, and a coverage of 95 % needs 19",
+        "92 rows are too few: 18 of them would be for calibration, and a coverage of 95 % needs 19",
     ),
 }
 
@@ -143,7 +146,10 @@ def test_a_file_of_another_encoding_is_refused(
 
     line = 8 if encoding == "latin-1" else 1
     assert code == 1
-    assert capsys.readouterr().err == f"plants.csv: line {line} is not UTF-8; nothing was written\n"
+    assert (
+        capsys.readouterr().err
+        == f"plants.csv: line {line} is not UTF-8: save the table as UTF-8; nothing was written\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [[], ["--name", "my plants"], ["--name", ""], ["--name", "../plants"]])
@@ -178,7 +184,7 @@ def test_lines_of_windows_are_counted_as_lines(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "plants.csv").write_bytes(with_cell(12, 1, "").replace("\n", "\r\n").encode())
 
     assert main(["table", str(tmp_path / "plants.csv"), "--target", "label"]) == 1
-    assert "column 'y', line 12: there is no value" in capsys.readouterr().err
+    assert "column 'y', line 12: the value is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -236,12 +242,12 @@ def test_a_parquet_file_gives_the_same_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"x": (None, 2.5)}, "plants.parquet: column 'x', row 1: there is no value"),
+        ({"x": (None, 2.5)}, "plants.parquet: column 'x', row 1: the value is missing"),
         ({"x": (float("nan"), 2.5)}, "plants.parquet: column 'x', row 1: 'nan' is not finite as float32"),
         ({"y": ("tall", "short")}, "plants.parquet: column 'y', row 1: 'tall' is not a number"),
         ({"y": (True, False)}, "plants.parquet: column 'y', row 1: 'True' is not a number"),
-        ({"label": (None, 7)}, "plants.parquet: column 'label', row 1: there is no label"),
-        ({}, "plants.parquet: column 'label' has only one label, '7'"),
+        ({"label": (None, 7)}, "plants.parquet: column 'label', row 1: the label is missing"),
+        ({}, "plants.parquet: column 'label' has only the label '7'"),
     ],
 )
 def test_a_parquet_file_is_refused(
@@ -271,7 +277,7 @@ def test_without_pyarrow_a_parquet_file_is_refused_with_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "plants.parquet").write_bytes(b"PAR1")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)  # what an import of it then finds
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # an import of it then fails
 
     assert main(["table", str(tmp_path / "plants.parquet"), "--target", "label"]) == 1
     assert capsys.readouterr().err == (

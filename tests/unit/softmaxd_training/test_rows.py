@@ -1,0 +1,34 @@
+"""Rows are cut into parts, counted and described."""
+
+import numpy as np
+
+from softmaxd_training.rows import Parts, Rows, one_hot, ranges
+
+ROWS = Rows(np.array([[1, -2], [3, 0.5], [2, 4]], np.float32), np.array([0, 2, 1]))
+
+
+def test_a_part_has_the_rows_from_its_start_up_to_its_end() -> None:
+    part = ROWS.part(1, 3)
+
+    assert len(part) == 2
+    assert part.features.tolist() == [[3, 0.5], [2, 4]]
+    assert part.classes.tolist() == [2, 1]
+
+
+def test_parts_are_counted_by_name() -> None:
+    parts = Parts(train=ROWS, validation=ROWS.part(0, 2), calibration=ROWS.part(0, 1), test=ROWS.part(0, 0))
+
+    assert parts.counts() == {"train": 3, "validation": 2, "calibration": 1, "test": 0}
+
+
+def test_each_feature_has_its_lowest_and_its_highest_value() -> None:
+    columns = ranges(ROWS.features, ["a", "b"])
+
+    assert [(column.name, column.min, column.max) for column in columns] == [("a", 1, 3), ("b", -2, 4)]
+
+
+def test_a_class_becomes_a_row_with_a_one_in_its_place() -> None:
+    found = one_hot(ROWS.classes, 4)
+
+    assert found.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0]]
+    assert found.dtype == np.float32

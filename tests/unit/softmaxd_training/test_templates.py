@@ -1,0 +1,23 @@
+"""The texts of the cards are all used, and their tables are complete."""
+
+from pathlib import Path
+
+import pytest
+
+from softmaxd_training import card, templates
+
+TEXTS = {name: text for name, text in vars(templates).items() if name.isupper()}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_text_is_filled_in_by_the_cards(name: str) -> None:
+    assert f"templates.{name}" in Path(card.__file__).read_text()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_table_has_as_many_cells_in_each_line(name: str) -> None:
+    tables = [block for block in TEXTS[name].split("\n\n") if block.startswith("|")]
+
+    for table in tables:
+        counts = {line.count("|") for line in table.splitlines() if line.startswith("|") and "{columns}" not in line}
+        assert len(counts) == 1, table
