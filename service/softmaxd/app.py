@@ -1,9 +1,10 @@
 """The composition root: builds the objects and hands them on. Knows every module below the server."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -14,79 +15,103 @@ from starlette.staticfiles import StaticFiles
 
 from softmaxd import __version__
 from softmaxd.errors import InternalError, ServiceError, Unroutable
-from softmaxd.http.asgi import endpoint, to_response
+from softmaxd.http.asgi import add_operations, to_response
 from softmaxd.http.lifecycle import UNANSWERED, InFlight, Lifecycle
-from softmaxd.http.operation import Reply
+from softmaxd.http.openapi import complete
+from softmaxd.http.operation import Operation, Reply
 from softmaxd.metrics.exposition import MEDIA_TYPE
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.repository import Repository
-from softmaxd.protocols.native import routes as native
-from softmaxd.protocols.v1 import routes as v1
-from softmaxd.protocols.v2 import routes as v2
+from softmaxd.models.versions import Version
+from softmaxd.protocols.native import operations as native
+from softmaxd.protocols.native import routes as native_routes
+from softmaxd.protocols.v1 import operations as v1
+from softmaxd.protocols.v1 import routes as v1_routes
+from softmaxd.protocols.v2 import changes
+from softmaxd.protocols.v2 import operations as v2
+from softmaxd.protocols.v2 import routes as v2_routes
 from softmaxd.settings import Settings, read_settings
 
 DESCRIPTION = """\
-A small, strict inference service for softmax classifiers. Every body is JSON and is refused when it is
-not what its schema says; numbers in answers are the shortest digits that round-trip.
-`/v1` and `/v2` are protocols of other servers: fields that they do not know are ignored, and errors are
-`{"error": …}`, with a 400 for a wrong body.
+A small, strict inference service for softmax classifiers. Every body is JSON, and a body that does not match its
+schema is refused. Numbers in answers have the shortest digits that round-trip.
+`/v1` and `/v2` are protocols of other servers: unknown fields are ignored, and errors are `{"error": …}`, with a 400
+for a wrong body.
 """
+
+TAGS = [
+    {"name": "operations", "description": "Raw logits or features in, probabilities out."},
+    {"name": "models", "description": "The served models: labels, features, metrics, provenance."},
+    {"name": "health", "description": "Probes for supervisors and proxies."},
+    {"name": "v1", "description": "The REST interface of TensorFlow Serving, and the V1 protocol of KServe."},
+    {"name": "v2", "description": "The Open Inference Protocol, as Triton, KServe and MLServer speak it."},
+]
 
 PREFIXED = (v2, v1)  # the protocols whose paths have a prefix; all others are native
 
 
-def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> FastAPI:
+class App(FastAPI):
+    """The ASGI application.
+
+    `state` has the objects that a server needs beside it: `lifecycle`, `metrics`, the `operations` for an express lane,
+    and `refuse` for requests that never reach the application.
+    """
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = complete(super().openapi())
+        return self.openapi_schema
+
+
+def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> App:
     """Load the models and return the ASGI application; settings come from the environment unless given.
 
-    `shared_folder` is where several workers of one service tell each other what they count and unload.
-    `app.state` has what a server needs beside it: `lifecycle`, `metrics`, the `operations` for an express lane, and
-    `refuse` for what never reaches the application.
-    Raises `StartupError` when a setting or a model is not as it should be.
+    Several workers of one service share counts and unloaded models in `shared_folder`. Raises `StartupError` when a
+    setting or a required model is wrong.
     """
     settings = settings or read_settings(os.environ, {})
     metrics = Metrics(shared_folder)
     models = Repository(settings, metrics.runs_of, shared_folder)
     metrics.watch_queues(models.queued_rows)
-    metrics.watch_versions(
-        lambda: [
-            (each.name, str(each.version), each.state, each.model.provider if each.model else "")
-            for each in models.states()
-        ]
-    )
+    metrics.watch_versions(lambda: [_labels(version) for version in models.states()])
     lifecycle = Lifecycle()
-    app = FastAPI(
+    operations = _operations(models, settings)
+    app = App(
         title="softmaxd",
         version=__version__,
         description=DESCRIPTION,
+        openapi_tags=TAGS,
+        servers=[{"url": "/"}],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_watching(models),
     )
-    operations = [
+    app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
+    app.state.refuse = refuse
+    app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
+    _add_error_handlers(app)
+    add_operations(app, operations, lifecycle, metrics, max_body_bytes=settings.max_body_bytes)
+    app.include_router(native_routes.router(models, lifecycle))
+    app.include_router(v2_routes.router(models, lifecycle, metrics.by_version, max_rows=settings.max_rows))
+    app.include_router(changes.router(models, lifecycle, settings))
+    app.include_router(v1_routes.router(models, lifecycle))
+    _add_pages(app, metrics)
+    return app
+
+
+def _operations(models: Repository, settings: Settings) -> list[Operation]:
+    return [
         *native.operations(models, max_rows=settings.max_rows),
         *v2.operations(models, max_rows=settings.max_rows, max_body_bytes=settings.max_body_bytes),
         *v1.operations(models, max_rows=settings.max_rows),
     ]
-    app.state.refuse = refuse
-    app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
-    app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
-    app.add_exception_handler(ServiceError, _refuse)
-    app.add_exception_handler(HTTPException, _refuse_unroutable)
-    app.add_exception_handler(Exception, _fail)
-    app.add_exception_handler(ClientDisconnect, _forget)
-    endpoints = {
-        operation.path: endpoint(operation, lifecycle, metrics, max_body_bytes=settings.max_body_bytes)
-        for operation in operations
-    }
-    app.include_router(native.router(models, endpoints, lifecycle))
-    app.include_router(v2.router(models, endpoints, lifecycle, metrics.by_version, settings))
-    app.include_router(v1.router(models, endpoints, lifecycle))
-    app.add_api_route("/metrics", _metrics_endpoint(metrics), include_in_schema=False)
-    # Swagger UI from an installed package: the page works without the internet
-    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
-    app.add_api_route("/docs", _docs, include_in_schema=False)
-    return app
+
+
+def _labels(version: Version) -> tuple[str, str, str, str]:
+    """Return a version's labels in the metrics: model, version, state and provider."""
+    return version.name, str(version.version), version.state, version.model.provider if version.model else ""
 
 
 def _watching(models: Repository) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -127,11 +152,22 @@ async def _forget(_request: Request, _error: Exception) -> Response:
     return Response(status_code=UNANSWERED)  # the client left: nobody reads this
 
 
-def _metrics_endpoint(metrics: Metrics) -> Callable[[], Awaitable[Response]]:
+def _add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(ServiceError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_unroutable)
+    app.add_exception_handler(Exception, _fail)
+    app.add_exception_handler(ClientDisconnect, _forget)
+
+
+def _add_pages(app: FastAPI, metrics: Metrics) -> None:
+    """Add the metrics and the interactive documentation, whose Swagger UI comes from an installed package."""
+
     async def scrape() -> Response:
         return Response(metrics.render(), media_type=MEDIA_TYPE)
 
-    return scrape
+    app.add_api_route("/metrics", scrape, include_in_schema=False)
+    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    app.add_api_route("/docs", _docs, include_in_schema=False)
 
 
 async def _docs() -> HTMLResponse:

@@ -11,7 +11,14 @@ SERVICE = REPOSITORY / "service" / "softmaxd"
 HOMES = {
     "onnxruntime": {"models.engine"},
     "onnx": {"adding.graphs", "adding.rewiring"},
-    "fastapi": {"protocols.native.routes", "protocols.v1.routes", "protocols.v2.routes", "http.asgi", "app"},
+    "fastapi": {
+        "protocols.native.routes",
+        "protocols.v1.routes",
+        "protocols.v2.changes",
+        "protocols.v2.routes",
+        "http.asgi",
+        "app",
+    },
     "httptools": {"http.connection"},
     "uvicorn": {"http.connection", "http.replies", "process", "server"},
     "prometheus_client": {"metrics.exposition"},

@@ -1,19 +1,29 @@
 """The ASGI lane: an operation as a FastAPI route. It is the reference; everything works here, on any ASGI server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
 from softmaxd.errors import TooLarge
 from softmaxd.http.lifecycle import Lifecycle
+from softmaxd.http.openapi import route_arguments
 from softmaxd.http.operation import Operation, Reply, reply_to_error
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOTHING, Features, Outputs
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def add_operations(
+    app: FastAPI, operations: Iterable[Operation], lifecycle: Lifecycle, metrics: Metrics, *, max_body_bytes: int
+) -> None:
+    """Add a route for each operation."""
+    for operation in operations:
+        answer = endpoint(operation, lifecycle, metrics, max_body_bytes=max_body_bytes)
+        app.add_api_route(operation.path, answer, **route_arguments(operation.path, operation.docs))
 
 
 def endpoint(operation: Operation, lifecycle: Lifecycle, metrics: Metrics, *, max_body_bytes: int) -> Endpoint:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from softmaxd.errors import ServiceError
 from softmaxd.http.lifecycle import Lifecycle
-from softmaxd.http.operation import Headers, Job, Operation, Reply, Target, Targets, reply_to_error
+from softmaxd.http.operation import Headers, Job, Operation, Reply, reply_to_error
+from softmaxd.http.targets import Target, Targets
 from softmaxd.http.turns import LARGE_BYTES, Turns
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.batching import Entry

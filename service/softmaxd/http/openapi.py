@@ -1,7 +1,8 @@
-"""What FastAPI cannot see of an operation, as it reads its body itself: its part of the OpenAPI document."""
+"""The OpenAPI document: operations read their bodies themselves, so FastAPI cannot see their schemas."""
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,38 +13,71 @@ from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 
 Examples = Mapping[str, tuple[Any, Any]]  # request and answer, by name
+VALIDATION_SCHEMAS = ("HTTPValidationError", "ValidationError")  # of FastAPI
+
 Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them
 
 
-def operation_docs(
-    path: str,
-    request: TypeAdapter[Any],
-    reply: type,
-    refusals: Responses,
-    examples: Examples,
-    *,
-    needs_body: bool = True,
-) -> dict[str, Any]:
-    """Return what a route of an operation has to be given beside its summary."""
-    requests = {name: {"value": body} for name, (body, _) in examples.items()}
-    replies = {name: {"value": answer} for name, (_, answer) in examples.items()}
-    schema = request.json_schema()
-    content = {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {})), "examples": requests}}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Docs:
+    """The entry of a path in the OpenAPI document, as far as FastAPI cannot see it."""
+
+    operation_id: str
+    tag: str
+    summary: str
+    description: str | None = None
+    request: TypeAdapter[Any]
+    reply: type
+    errors: Responses
+    examples: Examples = field(default_factory=dict)
+    needs_body: bool = True
+    other_content: Mapping[str, Any] = field(default_factory=dict)  # answers of other media types
+
+
+def route_arguments(path: str, docs: Docs) -> dict[str, Any]:
+    """Return the arguments of a FastAPI route that takes a POST and reads the body itself."""
+    requests = {name: {"value": body} for name, (body, _) in docs.examples.items()}
+    replies = {name: {"value": answer} for name, (_, answer) in docs.examples.items()}
+    schema = docs.request.json_schema(ref_template="#/components/schemas/{model}")
+    body = {"required": docs.needs_body, "content": {"application/json": {"schema": schema, "examples": requests}}}
+    content = {"application/json": {"examples": replies}, **docs.other_content}
     return {
-        "openapi_extra": {**path_parameters(path), "requestBody": {"required": needs_body, "content": content}},
-        "responses": {200: {"model": reply, "content": {"application/json": {"examples": replies}}}, **refusals},
+        "methods": ["POST"],
+        "operation_id": docs.operation_id,
+        "tags": [docs.tag],
+        "summary": docs.summary,
+        "description": docs.description,
+        "openapi_extra": {**path_parameters(path), "requestBody": body},
+        "responses": {200: {"model": docs.reply, "content": content}, **docs.errors},
     }
 
 
-def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return a schema with its definitions in their places: in an OpenAPI document no reference would find them."""
-    if isinstance(node, list):
-        return [_inlined(item, definitions) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        return _inlined(definitions[node["$ref"].removeprefix("#/$defs/")], definitions)
-    return {key: _inlined(item, definitions) for key, item in node.items()}
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Give the bodies of requests names among the schemas, and drop the errors that cannot occur."""
+    schemas = document["components"]["schemas"]
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            _name_body(operation, schemas)
+            _drop_validation_error(operation)
+    for name in VALIDATION_SCHEMAS:
+        schemas.pop(name, None)
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    return document
+
+
+def _name_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    if "requestBody" in operation:
+        content = operation["requestBody"]["content"]["application/json"]
+        schema = content["schema"]
+        schemas |= schema.pop("$defs", {})
+        schemas[schema["title"]] = schema
+        content["schema"] = {"$ref": f"#/components/schemas/{schema['title']}"}
+
+
+def _drop_validation_error(operation: dict[str, Any]) -> None:
+    """Drop the 422 that FastAPI declares for parameters: every text is a valid name and a valid version."""
+    if operation["responses"].get("422", {}).get("description") == "Validation Error":
+        del operation["responses"]["422"]
 
 
 def path_parameters(path: str) -> dict[str, Any]:

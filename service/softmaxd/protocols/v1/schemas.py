@@ -36,7 +36,7 @@ Value = Annotated[FiniteFloat, BeforeValidator(_unwrap, json_schema_input_type=f
 
 
 @with_config(ConfigDict(**OPEN, json_schema_extra=EITHER))
-class PredictRequest(TypedDict, total=False):
+class V1PredictRequest(TypedDict, total=False):
     """Rows of features, row by row or as one tensor."""
 
     signature_name: Signature
@@ -59,7 +59,7 @@ class PredictRequest(TypedDict, total=False):
 
 
 @with_config(OPEN)
-class ClassifyRequest(TypedDict):
+class V1ClassifyRequest(TypedDict):
     """Examples, each with the values of its features by name."""
 
     signature_name: NotRequired[Signature]
@@ -73,14 +73,14 @@ class ClassifyRequest(TypedDict):
     ]
 
 
-PREDICT_REQUEST = TypeAdapter(PredictRequest)
-CLASSIFY_REQUEST = TypeAdapter(ClassifyRequest)
+PREDICT_REQUEST = TypeAdapter(V1PredictRequest)
+CLASSIFY_REQUEST = TypeAdapter(V1ClassifyRequest)
 
 
 FloatRows = Annotated[list[list[float]], Field(description="One row per instance, one float32 per class.")]
 
 
-class Predictions(TypedDict):
+class V1Predictions(TypedDict):
     """`predictions` to `instances`, `outputs` to `inputs`."""
 
     predictions: NotRequired[FloatRows]
@@ -90,73 +90,73 @@ class Predictions(TypedDict):
 Pair = Annotated[list[str | float], Field(min_length=2, max_length=2, description="Label and score.")]
 
 
-class Classifications(TypedDict):
+class V1Classifications(TypedDict):
     results: Annotated[list[list[Pair]], Field(description="For each example all classes, in the model's order.")]
 
 
-class ModelNames(TypedDict):
+class V1ModelNames(TypedDict):
     models: list[str]
 
 
-class VersionError(TypedDict):
+class V1VersionError(TypedDict):
     error_code: Literal["OK", "INVALID_ARGUMENT"]
     error_message: Annotated[str, Field(description="Why it was rejected; else empty.")]
 
 
-class VersionStatus(TypedDict):
+class V1VersionStatus(TypedDict):
     version: str
     state: Literal["AVAILABLE", "LOADING", "END"]
-    status: VersionError
+    status: V1VersionError
 
 
-class ModelStatus(TypedDict):
+class V1ModelStatus(TypedDict):
     """`name` and `ready` are for clients of KServe, the rest is for those of TensorFlow Serving."""
 
     name: str
     ready: bool
-    model_version_status: Annotated[list[VersionStatus], Field(description="The highest version first.")]
+    model_version_status: Annotated[list[V1VersionStatus], Field(description="The highest version first.")]
 
 
-class Dimension(TypedDict):
+class V1Dimension(TypedDict):
     size: Annotated[str, Field(description="-1: any.")]
     name: str
 
 
-class TensorShape(TypedDict):
-    dim: list[Dimension]
+class V1TensorShape(TypedDict):
+    dim: list[V1Dimension]
     unknown_rank: bool
 
 
-class TensorInfo(TypedDict):
+class V1TensorInfo(TypedDict):
     dtype: str
-    tensor_shape: TensorShape
+    tensor_shape: V1TensorShape
     name: str
 
 
-class SignatureDef(TypedDict):
-    inputs: dict[str, TensorInfo]
-    outputs: dict[str, TensorInfo]
+class V1SignatureDef(TypedDict):
+    inputs: dict[str, V1TensorInfo]
+    outputs: dict[str, V1TensorInfo]
     method_name: str
 
 
-class SignatureDefMap(TypedDict):
-    signature_def: dict[str, SignatureDef]
+class V1SignatureDefMap(TypedDict):
+    signature_def: dict[str, V1SignatureDef]
 
 
-class ModelSpec(TypedDict):
+class V1ModelSpec(TypedDict):
     name: str
     signature_name: str
     version: str
 
 
-class Metadata(TypedDict):
-    signature_def: SignatureDefMap
+class V1Metadata(TypedDict):
+    signature_def: V1SignatureDefMap
 
 
-class ModelMetadata(TypedDict):
-    model_spec: ModelSpec
-    metadata: Metadata
+class V1ModelMetadata(TypedDict):
+    model_spec: V1ModelSpec
+    metadata: V1Metadata
 
 
-class ErrorReply(TypedDict):
+class V1Error(TypedDict):
     error: str

@@ -34,8 +34,8 @@ from softmaxd.protocols.v2.schemas import (
     MAX_DIGITS,
     OUTPUTS,
     TRUST_OUTPUTS,
-    InferRequest,
-    RequestedOutput,
+    V2InferRequest,
+    V2RequestedOutput,
 )
 from softmaxd.protocols.v2.tensors import find_place, from_bytes, from_json, invalid_tensor, one_tensor
 
@@ -146,7 +146,7 @@ def _read_json(text: bytes, layout: Layout, max_rows: int) -> Plan:
 _read_known_json = lru_cache(maxsize=MAX_KNOWN)(_read_json)
 
 
-def _wanted(request: InferRequest) -> Sequence[Wanted]:
+def _wanted(request: V2InferRequest) -> Sequence[Wanted]:
     parameters = request.get("parameters") or {}
     is_binary = bool(parameters.get("binary_data_output"))
     outputs = request.get("outputs")
@@ -160,7 +160,7 @@ def _wanted(request: InferRequest) -> Sequence[Wanted]:
     return [_as_wanted(output, is_binary, coverage) for output in outputs]
 
 
-def _as_wanted(output: RequestedOutput, is_binary: bool, coverage: float) -> Wanted:
+def _as_wanted(output: V2RequestedOutput, is_binary: bool, coverage: float) -> Wanted:
     name = output["name"]
     if name not in OUTPUTS and name not in TRUST_OUTPUTS:
         raise _unknown_outputs()

@@ -1,6 +1,6 @@
 """Descriptions of models, as `/v2` and Triton give them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from softmaxd.metrics.counts import VersionCounts
 from softmaxd.models.manifest import MODEL_FILE, Manifest
@@ -9,61 +9,69 @@ from softmaxd.protocols.v2.schemas import (
     DATATYPE,
     INPUT,
     OUTPUTS,
-    Configuration,
-    ConfiguredTensor,
-    Duration,
-    InferStatistics,
-    Metadata,
-    ModelStatistics,
-    Tensor,
+    V2ConfiguredTensor,
+    V2Duration,
+    V2InferStatistics,
+    V2ModelConfiguration,
+    V2ModelMetadata,
+    V2ModelStatistics,
+    V2Statistics,
+    V2Tensor,
 )
 
-Tallies = Mapping[tuple[str, int], VersionCounts]
+Counts = Mapping[tuple[str, int], VersionCounts]  # by name and version
+GetCounts = Callable[[], Counts]
 
 
-def describe(versions: Sequence[Model]) -> Metadata:
+def describe(versions: Sequence[Model]) -> V2ModelMetadata:
     """Describe the last one of these versions of a model."""
     manifest = versions[-1].manifest
-    return Metadata(
+    return V2ModelMetadata(
         name=manifest.name,
         versions=[str(version.manifest.version) for version in versions],
         platform="onnx_onnxv1",
-        inputs=[Tensor(name=INPUT, datatype=manifest.datatype, shape=[-1, len(manifest.features)])],
-        outputs=[Tensor(name=name, datatype=DATATYPE, shape=[-1, len(manifest.labels)]) for name in OUTPUTS],
+        inputs=[V2Tensor(name=INPUT, datatype=manifest.datatype, shape=[-1, len(manifest.features)])],
+        outputs=[V2Tensor(name=name, datatype=DATATYPE, shape=[-1, len(manifest.labels)]) for name in OUTPUTS],
     )
 
 
-def configure(manifest: Manifest, *, max_rows: int) -> Configuration:
-    rows = ConfiguredTensor(name=INPUT, data_type=f"TYPE_{manifest.datatype}", dims=[len(manifest.features)])
+def configure(manifest: Manifest, *, max_rows: int) -> V2ModelConfiguration:
+    rows = V2ConfiguredTensor(name=INPUT, data_type=f"TYPE_{manifest.datatype}", dims=[len(manifest.features)])
     data_type = f"TYPE_{DATATYPE}"
-    return Configuration(
+    return V2ModelConfiguration(
         name=manifest.name,
         platform="onnxruntime_onnx",
         backend="onnxruntime",
         version_policy={"all": {}},
         max_batch_size=max_rows,
         input=[rows],
-        output=[ConfiguredTensor(name=name, data_type=data_type, dims=[len(manifest.labels)]) for name in OUTPUTS],
+        output=[V2ConfiguredTensor(name=name, data_type=data_type, dims=[len(manifest.labels)]) for name in OUTPUTS],
         dynamic_batching={},
         default_model_filename=MODEL_FILE,
     )
 
 
-def count(manifest: Manifest, tallies: Tallies) -> ModelStatistics:
-    tally = tallies[manifest.name, manifest.version]
-    requests, never = tally.requests, _duration(0, 0.0)
-    return ModelStatistics(
+def statistics_of(served: Sequence[Model], counts: GetCounts) -> V2Statistics:
+    """Return the runs of these models; they are listed before they are counted, so that each has counts."""
+    found = counts()
+    return V2Statistics(model_stats=[_count(model.manifest, found) for model in served])
+
+
+def _count(manifest: Manifest, counts: Counts) -> V2ModelStatistics:
+    counted = counts[manifest.name, manifest.version]
+    requests, never = counted.requests, _duration(0, 0.0)
+    return V2ModelStatistics(
         name=manifest.name,
         version=str(manifest.version),
-        last_inference=int(tally.last_run * 1000),
-        inference_count=tally.rows,
-        execution_count=tally.runs,
-        inference_stats=InferStatistics(
-            success=_duration(requests, tally.waited + tally.engine),
-            fail=_duration(tally.failed_requests, tally.failed_seconds),
-            queue=_duration(requests, tally.waited),
+        last_inference=int(counted.last_run * 1000),
+        inference_count=counted.rows,
+        execution_count=counted.runs,
+        inference_stats=V2InferStatistics(
+            success=_duration(requests, counted.waited + counted.engine),
+            fail=_duration(counted.failed_requests, counted.failed_seconds),
+            queue=_duration(requests, counted.waited),
             compute_input=never,  # it is part of compute_infer, as is compute_output
-            compute_infer=_duration(requests, tally.engine),
+            compute_infer=_duration(requests, counted.engine),
             compute_output=never,
             cache_hit=never,
             cache_miss=never,
@@ -72,5 +80,5 @@ def count(manifest: Manifest, tallies: Tallies) -> ModelStatistics:
     )
 
 
-def _duration(number: int, seconds: float) -> Duration:
-    return Duration(count=number, ns=round(seconds * 1e9))
+def _duration(number: int, seconds: float) -> V2Duration:
+    return V2Duration(count=number, ns=round(seconds * 1e9))

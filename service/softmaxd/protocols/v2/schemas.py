@@ -35,7 +35,7 @@ NO_SHARED_MEMORY = Field(description="Refused: memory is not shared.")
 
 
 @with_config(STRICT)
-class InputParameters(TypedDict):
+class V2InputParameters(TypedDict):
     binary_data_size: NotRequired[
         Annotated[Size | None, Field(description="The bytes of this tensor after the JSON, instead of `data`.")]
     ]
@@ -43,11 +43,11 @@ class InputParameters(TypedDict):
 
 
 @with_config(STRICT)
-class InputTensor(TypedDict):
+class V2InputTensor(TypedDict):
     name: Annotated[str, Field(description=f"`{INPUT}`.")]
     shape: Annotated[list[Size], FAIL_FAST, Field(description="[rows, features], at least one row.")]
     datatype: Annotated[str, Field(description="That of the model, as its metadata say.")]
-    parameters: NotRequired[InputParameters | None]
+    parameters: NotRequired[V2InputParameters | None]
     data: NotRequired[
         Annotated[
             VectorOrMatrix | None,
@@ -57,7 +57,7 @@ class InputTensor(TypedDict):
 
 
 @with_config(STRICT)
-class OutputParameters(TypedDict):
+class V2OutputParameters(TypedDict):
     binary_data: NotRequired[Annotated[bool | None, Field(description="Whether it comes as bytes after the JSON.")]]
     classification: NotRequired[
         Annotated[Size | None, Field(description="How many classes to name, best first, instead of all numbers.")]
@@ -67,7 +67,7 @@ class OutputParameters(TypedDict):
 
 
 @with_config(STRICT)
-class RequestedOutput(TypedDict):
+class V2RequestedOutput(TypedDict):
     name: Annotated[
         str,
         Field(
@@ -77,11 +77,11 @@ class RequestedOutput(TypedDict):
             + "."
         ),
     ]
-    parameters: NotRequired[OutputParameters | None]
+    parameters: NotRequired[V2OutputParameters | None]
 
 
 @with_config(STRICT)
-class RequestParameters(TypedDict):
+class V2RequestParameters(TypedDict):
     binary_data_output: NotRequired[
         Annotated[bool | None, Field(description="`binary_data` of the outputs that do not have it.")]
     ]
@@ -89,32 +89,32 @@ class RequestParameters(TypedDict):
 
 
 @with_config(STRICT)
-class InferRequest(TypedDict):
+class V2InferRequest(TypedDict):
     """Rows of features, for which logits and probabilities are wanted."""
 
     id: NotRequired[Annotated[str | None, Field(description="Comes back in the answer.")]]
-    parameters: NotRequired[RequestParameters | None]
-    inputs: Annotated[list[InputTensor], FAIL_FAST, Field(min_length=1, description="One tensor.")]
+    parameters: NotRequired[V2RequestParameters | None]
+    inputs: Annotated[list[V2InputTensor], FAIL_FAST, Field(min_length=1, description="One tensor.")]
     outputs: NotRequired[
         Annotated[
-            Annotated[list[RequestedOutput], FAIL_FAST] | None,
+            Annotated[list[V2RequestedOutput], FAIL_FAST] | None,
             Field(description="Those that are wanted; logits and probabilities, when it is empty or not there."),
         ]
     ]
 
 
-INFER_REQUEST = TypeAdapter(InferRequest)
+INFER_REQUEST = TypeAdapter(V2InferRequest)
 
 
 @with_config(STRICT)
-class IndexRequest(TypedDict):
+class V2IndexRequest(TypedDict):
     """Which models to list. No body at all is as good as `{}`."""
 
     ready: NotRequired[Annotated[bool | None, Field(description="Whether to leave out what is not ready.")]]
 
 
 @with_config(STRICT)
-class LoadRequest(TypedDict):
+class V2LoadRequest(TypedDict):
     """To load or unload a model. No body at all is as good as `{}`."""
 
     parameters: NotRequired[
@@ -122,58 +122,58 @@ class LoadRequest(TypedDict):
     ]
 
 
-INDEX_REQUEST = TypeAdapter(IndexRequest)
-LOAD_REQUEST = TypeAdapter(LoadRequest)
+INDEX_REQUEST = TypeAdapter(V2IndexRequest)
+LOAD_REQUEST = TypeAdapter(V2LoadRequest)
 
 
-class InferError(TypedDict):
+class V2Error(TypedDict):
     error: str
 
 
-class Live(TypedDict):
+class V2Live(TypedDict):
     live: bool
 
 
-class Ready(TypedDict):
+class V2Ready(TypedDict):
     ready: bool
 
 
-class ModelReady(TypedDict):
+class V2ModelReady(TypedDict):
     name: str
     ready: bool
 
 
-class Server(TypedDict):
+class V2Server(TypedDict):
     name: str
     version: str
     extensions: list[str]
 
 
-class ModelNames(TypedDict):
+class V2ModelNames(TypedDict):
     models: list[str]
 
 
-class Tensor(TypedDict):
+class V2Tensor(TypedDict):
     name: str
     datatype: str
     shape: Annotated[list[int], Field(description="−1: any number of rows.")]
 
 
-class Metadata(TypedDict):
+class V2ModelMetadata(TypedDict):
     name: str
     versions: list[str]
     platform: str
-    inputs: list[Tensor]
-    outputs: list[Tensor]
+    inputs: list[V2Tensor]
+    outputs: list[V2Tensor]
 
 
-class ConfiguredTensor(TypedDict):
+class V2ConfiguredTensor(TypedDict):
     name: str
     data_type: str
     dims: Annotated[list[int], Field(description="Of one row.")]
 
 
-class Configuration(TypedDict):
+class V2ModelConfiguration(TypedDict):
     """A model configuration as Triton gives it, where it applies here."""
 
     name: str
@@ -181,56 +181,56 @@ class Configuration(TypedDict):
     backend: str
     version_policy: dict[str, dict[str, int]]
     max_batch_size: Annotated[int, Field(description="The most rows in one request.")]
-    input: list[ConfiguredTensor]
-    output: list[ConfiguredTensor]
+    input: list[V2ConfiguredTensor]
+    output: list[V2ConfiguredTensor]
     dynamic_batching: dict[str, int]
     default_model_filename: str
 
 
-class Duration(TypedDict):
+class V2Duration(TypedDict):
     count: int
     ns: int
 
 
-class InferStatistics(TypedDict):
+class V2InferStatistics(TypedDict):
     """Of requests; each counts all the time that its batch took."""
 
-    success: Duration
-    fail: Duration
-    queue: Duration
-    compute_input: Duration
-    compute_infer: Duration
-    compute_output: Duration
-    cache_hit: Duration
-    cache_miss: Duration
+    success: V2Duration
+    fail: V2Duration
+    queue: V2Duration
+    compute_input: V2Duration
+    compute_infer: V2Duration
+    compute_output: V2Duration
+    cache_hit: V2Duration
+    cache_miss: V2Duration
 
 
-class ModelStatistics(TypedDict):
+class V2ModelStatistics(TypedDict):
     name: str
     version: str
     last_inference: Annotated[int, Field(description="Milliseconds since 1970, or 0.")]
     inference_count: Annotated[int, Field(description="Rows.")]
     execution_count: Annotated[int, Field(description="Runs of the engine.")]
-    inference_stats: InferStatistics
+    inference_stats: V2InferStatistics
     batch_stats: Annotated[list[Any], Field(description="Empty: sizes of batches are in `GET /metrics`.")]
 
 
-class Statistics(TypedDict):
-    model_stats: list[ModelStatistics]
+class V2Statistics(TypedDict):
+    model_stats: list[V2ModelStatistics]
 
 
-class IndexEntry(TypedDict):
+class V2IndexEntry(TypedDict):
     name: str
     version: str
     state: Literal["READY", "LOADING", "UNAVAILABLE"]
     reason: Annotated[str, Field(description="Why it is not ready, or why a newer file of it is not; else empty.")]
 
 
-class Done(TypedDict):
+class V2Done(TypedDict):
     """Nothing: it is done."""
 
 
-class OutputTensor(TypedDict):
+class V2OutputTensor(TypedDict):
     name: str
     datatype: str
     shape: list[int]
@@ -238,8 +238,8 @@ class OutputTensor(TypedDict):
     data: NotRequired[Annotated[list[float] | list[str] | list[bool], Field(description="Row by row, flat.")]]
 
 
-class InferReply(TypedDict):
+class V2InferReply(TypedDict):
     model_name: str
     model_version: str
     id: NotRequired[str]
-    outputs: list[OutputTensor]
+    outputs: list[V2OutputTensor]

@@ -16,10 +16,10 @@ from softmaxd.models.inputs import (
 )
 from softmaxd.models.manifest import Datatype, Layout
 from softmaxd.models.outputs import Features, is_finite
-from softmaxd.protocols.v2.schemas import INPUT, InputParameters
+from softmaxd.protocols.v2.schemas import INPUT, V2InputParameters
 
 
-def find_place(parameters: InputParameters, numbers: object, expected: int) -> int:
+def find_place(parameters: V2InputParameters, numbers: object, expected: int) -> int:
     """Return how many bytes after the JSON an input has; refuse it in no place, in two, or in one of another size."""
     size = parameters.get("binary_data_size")
     if (numbers is None) == (size is None) or parameters.get("shared_memory_region") is not None:

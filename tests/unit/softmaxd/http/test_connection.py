@@ -18,6 +18,7 @@ from softmaxd.http.operation import Reply
 from softmaxd.process import Server, new_server
 from softmaxd.settings import Settings
 from tests.conftest import MODELS
+from tests.support.operations import changed
 from tests.support.uvicorn_names import names_after, names_of_base
 
 BODY = b'{"instances": [[15.2, 0.3]]}'
@@ -154,7 +155,7 @@ def test_a_head_that_is_known_of_a_model_that_has_gone_is_parsed_again() -> None
             await client.ask(HEAD, BODY)
             known = client.side.lane.known_heads[HEAD]
             operation, name, version = known.target
-            client.side.lane.known_heads[HEAD] = replace(known, target=(replace(operation, find=gone), name, version))
+            client.side.lane.known_heads[HEAD] = replace(known, target=(changed(operation, find=gone), name, version))
 
             assert (await client.ask(HEAD, BODY)).startswith(b"HTTP/1.1 200 ")
 

@@ -15,6 +15,7 @@ from softmaxd.http.turns import LARGE_BYTES
 from softmaxd.models.outputs import Outputs
 from softmaxd.settings import Settings
 from tests.onnx_models import linear, publish
+from tests.support.operations import changed
 
 BODY = b'{"instances": [[1, 2]]}'
 
@@ -31,7 +32,7 @@ def plain(lane: ExpressLane, body_bytes: int = len(BODY), **changes: Any) -> Pla
     found = lane.plain_head(b"/predict", [(b"content-length", b"%d" % body_bytes)])
     assert found is not None
     operation, name, version = found.target
-    return replace(found, target=(replace(operation, **changes), name, version))
+    return replace(found, target=(changed(operation, **changes), name, version))
 
 
 def run(lane: ExpressLane, heads: list[PlainHead], bodies: list[bytes], *, gone: Collection[int] = ()) -> list[Reply]:

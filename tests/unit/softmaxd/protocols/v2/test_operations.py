@@ -4,7 +4,7 @@ import pytest
 
 from softmaxd import errors
 from softmaxd.errors import InvalidBody, Problem, ServiceError
-from softmaxd.protocols.v2 import routes as v2
+from softmaxd.protocols.v2 import operations as v2
 
 
 @pytest.mark.parametrize(

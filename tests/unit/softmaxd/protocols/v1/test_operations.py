@@ -7,8 +7,8 @@ import pytest
 
 from softmaxd.app import create_app
 from softmaxd.errors import InternalError, InvalidBody, OutputNotFinite, ServiceError, Unroutable
-from softmaxd.http.operation import Targets
-from softmaxd.protocols.v1 import routes as v1
+from softmaxd.http.targets import Targets
+from softmaxd.protocols.v1 import operations as v1
 from softmaxd.settings import Settings
 from tests.conftest import MODELS
 

@@ -1,0 +1,40 @@
+"""Finds the operation of a request target, for the express lane."""
+
+import re
+from collections.abc import Iterable
+
+from softmaxd.http.operation import Operation
+
+MAX_KNOWN_TARGETS = 1024
+
+Target = tuple[Operation, str | None, str | None]  # with the model's name and version
+
+
+class Targets:
+    """Finds the operation of a request target; only for paths in their plainest form."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._patterns = [(re.compile(_pattern(operation.path)), operation) for operation in operations]
+        self._known: dict[bytes, Target] = {}
+
+    def find(self, target: bytes) -> Target | None:
+        """Return the operation of this raw request target and what stands in its path, or None."""
+        known = self._known.get(target)
+        if known is None:
+            for pattern, operation in self._patterns:
+                if found := pattern.fullmatch(target):
+                    known = (operation, *_names(found))
+                    if len(self._known) < MAX_KNOWN_TARGETS:
+                        self._known[target] = known
+                    break
+        return known
+
+
+def _pattern(path: str) -> bytes:
+    """Return a pattern of a path whose segments need no unquoting."""
+    return re.sub(r"\\{(\w+)\\}", r"(?P<\1>[\\w.~-]+)", re.escape(path)).encode()
+
+
+def _names(found: re.Match[bytes]) -> tuple[str | None, str | None]:
+    names = {key: value.decode("ascii") for key, value in found.groupdict().items()}
+    return names.get("name"), names.get("version")

@@ -1,0 +1,146 @@
+"""The operations of `/v1`: `:predict` and `:classify`, by model and version."""
+
+from typing import Any
+
+import orjson
+
+from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
+from softmaxd.http.openapi import Docs, Examples, Responses, example_rows, examples_of, refusal
+from softmaxd.http.operation import Find, Headers, Operation, Reply
+from softmaxd.models.model import Model
+from softmaxd.models.outputs import Outputs
+from softmaxd.models.repository import Repository
+from softmaxd.protocols.protocol import MODEL_ERRORS, content_headers, header_fields, refuse_compressed
+from softmaxd.protocols.v1.codec import (
+    ClassifyJob,
+    PredictJob,
+    decode_classify,
+    decode_predict,
+    encode_classify,
+    encode_predict,
+)
+from softmaxd.protocols.v1.schemas import (
+    CLASSIFY_REQUEST,
+    INPUT,
+    PREDICT_REQUEST,
+    V1Classifications,
+    V1Error,
+    V1Predictions,
+)
+
+PREFIX = "/v1"  # of its paths
+MODEL = "/v1/models/{name}"
+VERSION = MODEL + "/versions/{version}"
+PATHS = ((MODEL, "", "of a model"), (VERSION, "_version", "of one version of a model"))  # with the end of texts
+
+
+class V1Operation(Operation):
+    """An operation on rows, with bodies of any content type: `curl -d` calls them a form."""
+
+    def __init__(self, path: str, docs: Docs, find: Find, *, max_rows: int) -> None:
+        super().__init__(path, docs, find)
+        self._max_rows = max_rows
+
+    def check(self, headers: Headers) -> None:
+        """Refuse a compressed body."""
+        refuse_compressed(content_headers(headers))
+
+    def refuse(self, error: ServiceError) -> Reply:
+        return refuse(error)
+
+
+class Predict(V1Operation):
+    def decode(self, body: bytes, headers: Headers, model: Model | None) -> PredictJob:
+        assert model is not None
+        return decode_predict(body, model.manifest, max_rows=self._max_rows)
+
+    def encode(self, outputs: Outputs, job: PredictJob) -> Reply:
+        return Reply(encode_predict(outputs, job))
+
+
+class Classify(V1Operation):
+    def decode(self, body: bytes, headers: Headers, model: Model | None) -> ClassifyJob:
+        assert model is not None
+        return decode_classify(body, model.manifest, max_rows=self._max_rows)
+
+    def encode(self, outputs: Outputs, job: ClassifyJob) -> Reply:
+        return Reply(encode_classify(outputs, job))
+
+
+def operations(models: Repository, *, max_rows: int) -> list[Operation]:
+    """Return the operations of `/v1`, the hottest first."""
+    predictions = examples_of(models.any(), _predict_examples)
+    classifications = examples_of(models.any(), _classify_examples)
+    predict = [
+        Predict(path + ":predict", _predict_docs(ending, whose, predictions), models.find, max_rows=max_rows)
+        for path, ending, whose in PATHS
+    ]
+    classify = [
+        Classify(path + ":classify", _classify_docs(ending, whose, classifications), models.find, max_rows=max_rows)
+        for path, ending, whose in PATHS
+    ]
+    return [*predict, *classify]
+
+
+def refuse(error: ServiceError) -> Reply:
+    """Return an error as both servers do: one sentence, and 400 for a wrong body."""
+    headers = dict(error.headers)
+    if isinstance(error, UnsupportedMediaType):
+        headers["Accept-Encoding"] = "identity"
+    return Reply(
+        orjson.dumps({"error": error.detail}), _status(type(error), error.status), headers=header_fields(headers)
+    )
+
+
+def refusals(*errors: type[ServiceError]) -> Responses:
+    """Return the errors of a path for the OpenAPI document."""
+    return {_status(error, error.status): refusal(error, V1Error) for error in errors}
+
+
+def _status(kind: type[ServiceError], status: int) -> int:
+    return 400 if issubclass(kind, InvalidBody | OutputNotFinite) else status
+
+
+def _predict_docs(ending: str, whose: str, examples: Examples) -> Docs:
+    return Docs(
+        operation_id=f"v1_predict{ending}",
+        tag="v1",
+        summary=f"Rows → probabilities or logits {whose}",
+        request=PREDICT_REQUEST,
+        reply=V1Predictions,
+        errors=refusals(*MODEL_ERRORS),
+        examples=examples,
+    )
+
+
+def _classify_docs(ending: str, whose: str, examples: Examples) -> Docs:
+    return Docs(
+        operation_id=f"v1_classify{ending}",
+        tag="v1",
+        summary=f"Examples → labels and scores {whose}",
+        request=CLASSIFY_REQUEST,
+        reply=V1Classifications,
+        errors=refusals(*MODEL_ERRORS),
+        examples=examples,
+    )
+
+
+def _predict_examples(model: Model) -> Examples:
+    """Return requests to this model with its answers."""
+    rows = example_rows(model.manifest)
+    bodies: dict[str, Any] = {
+        "instances": {"instances": rows},
+        "inputs": {"inputs": {INPUT: rows}, "signature_name": "logits"},
+    }
+    examples = {}
+    for name, body in bodies.items():
+        job = decode_predict(orjson.dumps(body), model.manifest, max_rows=2)
+        examples[name] = (body, orjson.loads(encode_predict(model.run(job.features), job)))
+    return examples
+
+
+def _classify_examples(model: Model) -> Examples:
+    names = [feature.name for feature in model.manifest.features]
+    body = {"examples": [dict(zip(names, row, strict=True)) for row in example_rows(model.manifest)]}
+    job = decode_classify(orjson.dumps(body), model.manifest, max_rows=2)
+    return {"examples": (body, orjson.loads(encode_classify(model.run(job.features), job)))}

@@ -1,0 +1,201 @@
+"""The operations of `/v2`: infer by model and version, and the index of the model repository."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import orjson
+from pydantic import TypeAdapter
+
+from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
+from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
+from softmaxd.http.openapi import Docs, Examples, Responses, example_rows, examples_of, refusal
+from softmaxd.http.operation import Find, Headers, Job, Operation, Reply
+from softmaxd.models.inputs import read_json, refuse_nan
+from softmaxd.models.model import Model
+from softmaxd.models.outputs import Outputs
+from softmaxd.models.repository import Repository
+from softmaxd.models.versions import State, Version
+from softmaxd.protocols.protocol import BODY_ERRORS, MODEL_ERRORS, header_fields
+from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
+from softmaxd.protocols.v2.schemas import (
+    BINARY,
+    INDEX_REQUEST,
+    INFER_REQUEST,
+    INPUT,
+    V2Error,
+    V2IndexEntry,
+    V2InferReply,
+)
+
+PREFIX = "/v2"  # of its paths
+BAD_REQUEST = 400  # of a wrong body, which is 422 elsewhere
+
+INFER = "/v2/models/{name}/infer"
+INFER_VERSION = "/v2/models/{name}/versions/{version}/infer"
+REPOSITORY_INDEX = "/v2/repository/index"
+INFER_DESCRIPTION = """\
+An input with `binary_data_size` has its bytes after the JSON. The request's header `Inference-Header-Content-Length`
+is then the length of the JSON; with a length of 0 the body has only the bytes of the one tensor. Outputs with
+`binary_data` come in the same way. The body may be compressed with gzip or deflate (`Content-Encoding`). Responses of
+1 KiB or more are compressed if the client accepts gzip or deflate.
+"""
+BINARY_CONTENT = {BINARY.decode(): {"schema": {"type": "string", "format": "binary"}}}
+
+T = TypeVar("T")
+
+
+class V2Operation(Operation):
+    """An operation whose body may be compressed; clients send any content type or none."""
+
+    def check(self, headers: Headers) -> None:
+        check_headers(headers)
+
+    def refuse(self, error: ServiceError) -> Reply:
+        return refuse(error)
+
+
+class Infer(V2Operation):
+    def __init__(self, path: str, docs: Docs, find: Find, *, max_rows: int, max_body_bytes: int) -> None:
+        super().__init__(path, docs, find)
+        self._max_rows = max_rows
+        self._max_body_bytes = max_body_bytes
+
+    def decode(self, body: bytes, headers: Headers, model: Model | None) -> InferJob:
+        assert model is not None
+        return decode_infer(body, headers, model.manifest, max_rows=self._max_rows, max_bytes=self._max_body_bytes)
+
+    def encode(self, outputs: Outputs, job: InferJob) -> Reply:
+        return encode_infer(outputs, job)
+
+
+@dataclass(slots=True)
+class IndexJob(Job):
+    only_ready: bool
+
+
+class Index(V2Operation):
+    def __init__(self, docs: Docs, models: Repository, *, max_body_bytes: int) -> None:
+        super().__init__(REPOSITORY_INDEX, docs)
+        self._models = models
+        self._max_body_bytes = max_body_bytes
+
+    def decode(self, body: bytes, headers: Headers, model: Model | None) -> IndexJob:
+        request = read_optional(INDEX_REQUEST, body, headers, max_bytes=self._max_body_bytes)
+        return IndexJob(None, bool(request.get("ready")))
+
+    def encode(self, outputs: Outputs, job: IndexJob) -> Reply:
+        return Reply(orjson.dumps(list_versions(self._models, only_ready=job.only_ready)))
+
+
+def operations(models: Repository, *, max_rows: int, max_body_bytes: int) -> list[Operation]:
+    """Return the operations of `/v2`, the hottest first."""
+    examples = examples_of(models.any(), _infer_examples)
+    infer: list[Operation] = [
+        Infer(path, docs, models.find, max_rows=max_rows, max_body_bytes=max_body_bytes)
+        for path, docs in (
+            (INFER, _infer_docs("v2_infer", "Features → logits and probabilities", examples)),
+            (
+                INFER_VERSION,
+                _infer_docs("v2_infer_version", "Features → logits and probabilities by one version", examples),
+            ),
+        )
+    ]
+    return [*infer, Index(_index_docs(models), models, max_body_bytes=max_body_bytes)]
+
+
+def check_headers(headers: Headers) -> None:
+    """Refuse a Content-Encoding that is not known."""
+    for name, value in headers:
+        if name == b"content-encoding":
+            check_encoding(value)
+
+
+def refuse(error: ServiceError) -> Reply:
+    """Return an error as the clients of this protocol read it; a wrong body is 400."""
+    headers = header_fields(error.headers)
+    if isinstance(error, UnsupportedMediaType):
+        headers = (*headers, (b"accept-encoding", b", ".join(WINDOW_BITS)))
+    return Reply(orjson.dumps({"error": error.detail}), _status(type(error), error.status), headers=headers)
+
+
+def refusals(*errors: type[ServiceError]) -> Responses:
+    """Return the errors of a path for the OpenAPI document."""
+    return {_status(error, error.status): refusal(error, V2Error) for error in errors}
+
+
+def _status(kind: type[ServiceError], status: int) -> int:
+    return BAD_REQUEST if issubclass(kind, InvalidBody | OutputNotFinite) else status
+
+
+def read_optional(schema: TypeAdapter[T], body: bytes, headers: Headers, *, max_bytes: int) -> T:
+    """Return a body as its schema says; an empty body counts as `{}`."""
+    body = inflate(body, dict(headers).get(b"content-encoding", b""), max_bytes=max_bytes)
+    refuse_nan(body)
+    return read_json(schema, body or b"{}")
+
+
+def list_versions(models: Repository, *, only_ready: bool) -> Sequence[V2IndexEntry]:
+    """Return every version of every model with its state."""
+    return [_entry(version) for version in models.states() if version.model is not None or not only_ready]
+
+
+def _entry(version: Version) -> V2IndexEntry:
+    return V2IndexEntry(
+        name=version.name, version=str(version.version), state=_state(version.state), reason=version.reason
+    )
+
+
+def _state(state: State) -> Literal["READY", "LOADING", "UNAVAILABLE"]:
+    match state:
+        case "ready":
+            return "READY"
+        case "loading":
+            return "LOADING"
+        case "rejected" | "unloaded":
+            return "UNAVAILABLE"
+
+
+def _infer_docs(operation_id: str, summary: str, examples: Examples) -> Docs:
+    return Docs(
+        operation_id=operation_id,
+        tag="v2",
+        summary=summary,
+        description=INFER_DESCRIPTION,
+        request=INFER_REQUEST,
+        reply=V2InferReply,
+        errors=refusals(*MODEL_ERRORS),
+        examples=examples,
+        other_content=BINARY_CONTENT,
+    )
+
+
+def _index_docs(models: Repository) -> Docs:
+    return Docs(
+        operation_id="v2_repository_index",
+        tag="v2",
+        summary="Every version of every model, with its state",
+        request=INDEX_REQUEST,
+        reply=list[V2IndexEntry],
+        errors=refusals(*BODY_ERRORS),
+        examples={"ready": ({"ready": True}, list_versions(models, only_ready=True))},
+        needs_body=False,
+    )
+
+
+def _infer_examples(model: Model) -> Examples:
+    """Return requests to this model with its answers."""
+    manifest = model.manifest
+    rows = example_rows(manifest)
+    tensor = {"name": INPUT, "shape": [2, len(manifest.features)], "datatype": manifest.datatype}
+    best = {"name": "probabilities", "parameters": {"classification": 1}}
+    bodies: dict[str, Any] = {
+        "numbers": {"id": "1", "inputs": [{**tensor, "data": rows}], "outputs": [{"name": "probabilities"}]},
+        "classes": {"inputs": [{**tensor, "data": [number for row in rows for number in row]}], "outputs": [best]},
+    }
+    examples = {}
+    for name, body in bodies.items():
+        text = orjson.dumps(body)
+        job = decode_infer(text, (), manifest, max_rows=2, max_bytes=len(text))
+        examples[name] = (body, orjson.loads(encode_infer(model.run(job.features), job).body))
+    return examples
