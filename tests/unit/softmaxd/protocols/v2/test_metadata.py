@@ -2,7 +2,7 @@
 
 from softmaxd.metrics.counts import VersionCounts
 from softmaxd.models.loading import load
-from softmaxd.protocols.v2.metadata import configure, count, describe
+from softmaxd.protocols.v2.metadata import configure, describe, statistics_of
 from softmaxd.settings import Settings
 from tests.conftest import MODELS
 
@@ -33,7 +33,7 @@ def test_statistics_are_in_nanoseconds_and_milliseconds() -> None:
     counts.requests, counts.rows, counts.runs = 3, 20, 2
     counts.waited, counts.engine, counts.last_run = 0.25, 0.5, 1.5
 
-    statistics = count(BLOBS.manifest, {("blobs", 1): counts})
+    (statistics,) = statistics_of([BLOBS], lambda: {("blobs", 1): counts})["model_stats"]
 
     assert (statistics["inference_count"], statistics["execution_count"]) == (20, 2)
     assert statistics["last_inference"] == 1500
