@@ -116,6 +116,16 @@ def test_every_status_is_in_the_table_of_errors(openapi: dict[str, Any]) -> None
     assert statuses(ServiceError) - documented_statuses(API) == set()
 
 
+def test_every_decision_has_the_same_five_points() -> None:
+    entries = re.split(r"^### ", (DOCS / "decisions.md").read_text(), flags=re.MULTILINE)[1:]
+
+    assert entries
+    for entry in entries:
+        points = re.findall(r"^- \*\*(.+?)\*\*: (\S+)", entry, re.MULTILINE)
+        assert [name for name, _ in points] == ["Date", "Question", "Choice", "Reason", "Reversed by"], entry
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", points[0][1]), entry
+
+
 def test_the_table_of_extensions_begins_with_what_the_server_names() -> None:
     for extension in v2.EXTENSIONS:
         assert f"\n| `{extension}` |" in PROTOCOLS
