@@ -1,7 +1,6 @@
 """Trains for real, for a few epochs, and loads what was published as the service does."""
 
 import math
-import re
 import shutil
 import subprocess
 import sys
@@ -16,15 +15,14 @@ from sklearn.datasets import make_blobs
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import Manifest, sha256
 from softmaxd.models.outputs import Array
+from softmaxd.models.publishing import Refused
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import blobs, gaussians
-from softmaxd_training.__main__ import main
 from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Classes, Parts
 from tests.conftest import MODELS, REPOSITORY
 
 SEEDS, EPOCHS = 2, 8  # enough for the least accuracy that is published
-ARGUMENTS = ["blobs", "--seeds", str(SEEDS), "--epochs", str(EPOCHS), "--models"]
 ARTICLE_LOSS = 0.002027
 MAX_PNG_BYTES = 150_000
 
@@ -36,11 +34,9 @@ def data() -> Parts:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A version folder that `python -m training` has written."""
-    models = tmp_path_factory.mktemp("models")
-
-    assert main([*ARGUMENTS, str(models)]) == 0
-    return models / "blobs" / "1"
+    """A version folder that training has written."""
+    folder, _ = blobs.train(tmp_path_factory.mktemp("models"), seeds=SEEDS, epochs=EPOCHS)
+    return folder
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -188,10 +184,11 @@ def test_the_card_tells_of_every_seed_and_of_a_figure_that_was_missed(published:
     assert "The article reports" in card
 
 
-def test_the_same_command_gives_the_same_model_as_the_next_version(published: Path, tmp_path: Path) -> None:
+def test_training_again_gives_the_same_model_as_the_next_version(published: Path, tmp_path: Path) -> None:
     shutil.copytree(published.parent, tmp_path / "blobs")
     before = {path.name: path.read_bytes() for path in published.iterdir()}
-    command = [sys.executable, "-m", "softmaxd_training", *ARGUMENTS, str(tmp_path)]
+    code = f"from softmaxd_training import blobs; blobs.train(Path({str(tmp_path)!r}), seeds={SEEDS}, epochs={EPOCHS})"
+    command = [sys.executable, "-c", f"from pathlib import Path; {code}"]
 
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
 
@@ -203,31 +200,15 @@ def test_the_same_command_gives_the_same_model_as_the_next_version(published: Pa
     assert second.provenance.seeds == first.provenance.seeds
     assert second.version == 2
     assert {path.name: path.read_bytes() for path in (tmp_path / "blobs" / "1").iterdir()} == before
-    assert result.stdout.endswith(f"published {tmp_path / 'blobs' / '2'}\n")
-    assert [line.partition(" loss ")[0] for line in result.stderr.splitlines()] == [
-        "seed 0: validation",
-        "seed 1: validation",
-    ]
+    told = [line.partition(" loss ")[0] for line in result.stderr.splitlines() if line.startswith("seed ")]
+    assert told == ["seed 0: validation", "seed 1: validation"]
 
 
-def test_a_network_below_the_floor_is_not_published(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    code = main(["blobs", "--seeds", "1", "--epochs", "1", "--models", str(tmp_path)])
+def test_a_network_below_the_floor_is_not_published(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"^the accuracy on the test rows, \S+, is below 97%$"):
+        blobs.train(tmp_path, seeds=1, epochs=1)
 
-    *_, last = capfd.readouterr().err.splitlines()
-    assert code == 1
-    assert last.startswith("the accuracy on the test rows, ")
-    assert last.endswith(" is below 97%; nothing was written")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "models").write_text("a file")
-
-    code = main([*ARGUMENTS, str(tmp_path / "models")])
-
-    *_, last = capfd.readouterr().err.splitlines()
-    assert code == 1
-    assert last == f"Not a directory: {tmp_path / 'models' / 'blobs'}; nothing was written"
 
 
 def test_the_committed_model_reaches_the_articles_figures(data: Parts) -> None:
@@ -242,45 +223,3 @@ def test_the_committed_model_reaches_the_articles_figures(data: Parts) -> None:
     assert manifest.provenance.data_sha256 == blobs.digest(data)
     assert (manifest.provenance.seed, len(manifest.provenance.seeds)) == (6, 8)
     assert manifest.provenance.command == "python -m training blobs --seeds 8 --epochs 240"
-
-
-@pytest.mark.parametrize("command", [[], ["blobs"], ["table"], ["example"]])
-def test_help_shows_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([*command, "--help"])
-
-    assert stopped.value.code == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert re.search(f"example: .*{' '.join(['python -m training', *command])} ", printed)
-
-
-def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([])
-
-    assert stopped.value.code == 2
-    assert "the following arguments are required: command" in capsys.readouterr().err
-
-
-TABLE = ["table", "a.csv", "--target", "b"]
-
-
-@pytest.mark.parametrize(("command", "option"), [(["blobs"], "--seeds"), (["blobs"], "--epochs"), (TABLE, "--epochs")])
-@pytest.mark.parametrize("value", ["0", "-1", "x"])
-def test_counts_below_one_are_refused(
-    command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([*command, option, value])
-
-    assert stopped.value.code == 2
-    assert option in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("value", ["-1", "4294967296", "x"])
-def test_a_seed_that_is_none_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([*TABLE, "--seed", value])
-
-    assert stopped.value.code == 2
-    assert "--seed" in capsys.readouterr().err

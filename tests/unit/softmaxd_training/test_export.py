@@ -1,8 +1,5 @@
 """A network's ONNX file answers as the network does, within a tolerance, or is refused."""
 
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +13,6 @@ from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.blobs import build_network, make_data
 from softmaxd_training.export import check_tolerances, write_onnx
 from softmaxd_training.rows import Parts
-from tests.conftest import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -87,37 +83,3 @@ def test_a_network_of_not_a_number_is_refused(atypicality: Atypicality, parts: P
 
     with pytest.raises(Refused, match="differ by nan"):
         check(network, atypicality, tmp_path / "model.onnx", parts)
-
-
-def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    # The child would ignore it if the tests were started in the background; a handler of ours ends with its start.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        training = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "softmaxd_training",
-                "blobs",
-                "--epochs",
-                "2",
-                "--seeds",
-                "1000",
-                "--models",
-                str(tmp_path),
-            ],
-            cwd=REPOSITORY,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
-    with training:
-        assert training.stderr is not None
-        first = training.stderr.readline()
-        training.send_signal(signal.SIGINT)
-        rest = [line for line in training.stderr.read().splitlines() if not line.startswith("seed ")]
-
-    assert first.startswith("seed 0: validation loss ")
-    assert (training.returncode, rest) == (130, ["interrupted; no half-written version is left"])
-    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,6 @@
-"""Trains on a table for real, through the command, and loads what was published as the service does."""
+"""A table is trained on for real, and the published version is loaded as the service does."""
 
 import math
-import os
 import random
 import subprocess
 import sys
@@ -10,36 +9,36 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
 
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import try_out
 from softmaxd.models.manifest import Manifest, sha256
 from softmaxd.models.outputs import Array
-from softmaxd_training.__main__ import main
+from softmaxd.models.publishing import Refused
+from softmaxd_training.examples import write_example
 from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Parts, Rows
-from softmaxd_training.table import build_network, fit
+from softmaxd_training.table import Job, build_network, fit, train
 from softmaxd_training.tablefile import read_table, split
 from tests.conftest import MODELS, REPOSITORY
 
-ARGUMENTS = ["--target", "species", "--seed", "1", "--epochs", "60"]
+JOB = Job("iris.csv", "species", "iris", seed=1, epochs=60)
 
 
 @pytest.fixture(scope="module")
 def iris(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The table that `python -m training example iris` prints."""
-    folder = tmp_path_factory.mktemp("iris")
-    command = [sys.executable, "-m", "softmaxd_training", "example", "iris"]
-    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
-    (folder / "iris.csv").write_bytes(result.stdout)
-    return folder / "iris.csv"
+    """The table that is printed as an example."""
+    file: Path = tmp_path_factory.mktemp("iris") / "iris.csv"
+    with file.open("w") as text:
+        write_example("iris", text)
+    return file
 
 
 @pytest.fixture(scope="module")
 def published(iris: Path) -> Path:
-    assert main(["table", str(iris), *ARGUMENTS, "--models", str(iris.parent)]) == 0
-    return iris.parent / "iris" / "1"
+    table = read_table(iris, "species")
+    folder, _ = train(table, split(table, 1), JOB, iris.parent)
+    return folder
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -48,36 +47,6 @@ def read_manifest(folder: Path) -> Manifest:
 
 def parts_of(table: Path, seed: int) -> Parts:
     return split(read_table(table, "species"), seed)
-
-
-def test_the_example_is_the_data_set_of_scikit_learn(iris: Path) -> None:
-    table = read_table(iris, "species")
-    features, classes = load_iris(return_X_y=True)
-
-    assert table.names == ("sepal_length", "sepal_width", "petal_length", "petal_width")
-    assert table.labels == ("setosa", "versicolor", "virginica")
-    assert np.array_equal(table.rows.features, features.astype(np.float32))
-    assert np.array_equal(table.rows.classes, classes)
-
-
-@pytest.mark.parametrize(("name", "target"), [("wine", "cultivar"), ("breast_cancer", "diagnosis")])
-def test_the_other_examples_can_be_trained_on(
-    name: str, target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["example", name]) == 0
-    (tmp_path / "table.csv").write_text(capsys.readouterr().out)
-
-    assert len(split(read_table(tmp_path / "table.csv", target), 0).calibration) >= 19
-
-
-def test_an_example_whose_reader_has_seen_enough_ends_quietly() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as pipe:
-        command = [sys.executable, "-m", "softmaxd_training", "example", "wine"]
-        result = subprocess.run(command, cwd=REPOSITORY, stdout=pipe, stderr=subprocess.PIPE, check=False)
-
-    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_a_version_has_these_files(published: Path) -> None:
@@ -144,10 +113,15 @@ def test_the_card_has_its_figures(published: Path) -> None:
         assert f"| {label} | {' | '.join(map(str, counts))} |" in card
 
 
-def test_the_same_command_gives_the_same_model(published: Path, iris: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "softmaxd_training", "table", str(iris), *ARGUMENTS, "--models", str(tmp_path)]
+def test_training_again_in_another_process_gives_the_same_model(published: Path, iris: Path, tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from softmaxd_training.table import Job, train;"
+        " from softmaxd_training.tablefile import read_table, split;"
+        f" table = read_table(Path({str(iris)!r}), 'species');"
+        f" train(table, split(table, 1), {JOB!r}, Path({str(tmp_path)!r}))"
+    )
 
-    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, check=True)
 
     first, second = read_manifest(published), read_manifest(tmp_path / "iris" / "1")
     assert (tmp_path / "iris" / "1" / "model.onnx").read_bytes() == (published / "model.onnx").read_bytes()
@@ -156,23 +130,19 @@ def test_the_same_command_gives_the_same_model(published: Path, iris: Path, tmp_
         first.calibration,
         first.evaluation,
     )
-    figures, place = result.stdout.splitlines()
-    assert figures.startswith("iris version 1: accuracy ")
-    assert place == f"published {tmp_path / 'iris' / '1'}"
-    assert result.stderr == ""
 
 
-def test_a_network_that_learns_nothing_is_not_published(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_network_that_learns_nothing_is_not_published(tmp_path: Path) -> None:
     chance = random.Random(2)  # noqa: S311 - coins, not keys
     rows = [f"{chance.gauss(0, 1)},{chance.gauss(0, 1)},{'ab'[number % 2]}" for number in range(100)]
     (tmp_path / "coins.csv").write_text("\n".join(["x,y,side", *rows]))
 
-    code = main(["table", str(tmp_path / "coins.csv"), "--target", "side", "--models", str(tmp_path), "--epochs", "30"])
+    table = read_table(tmp_path / "coins.csv", "side")
+    job = Job("coins.csv", "side", "coins", seed=0, epochs=30)
 
-    line = capfd.readouterr().err.splitlines()[-1]
-    assert code == 1
-    assert line.startswith("the network has learnt nothing: its loss on the test rows is ")
-    assert line.endswith("; nothing was written")
+    with pytest.raises(Refused, match=r"^the network has learnt nothing: its loss on the test rows is \d"):
+        train(table, split(table, 0), job, tmp_path)
+
     assert not (tmp_path / "coins").exists()
 
 

@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
-from softmaxd_training.__main__ import main
+from softmaxd.models.publishing import Refused
 from softmaxd_training.rows import Parts
 from softmaxd_training.tablefile import Table, read_table, split
 
@@ -31,6 +31,14 @@ def with_cell(line: int, column: int, value: str) -> str:
 def with_labels(*labels: str) -> str:
     """Return a table whose rows have these labels in turn."""
     return text(rows=[(x, y, labels[number % len(labels)]) for number, (x, y, _) in enumerate(ROWS)])
+
+
+def refusal(file: Path) -> str:
+    """Return the one line that says why a table is not read and split."""
+    with pytest.raises(Refused) as refused:
+        split(read_table(file, "label"), 0)
+    (line,) = str(refused.value).splitlines()
+    return line
 
 
 def table_of(folder: Path, content: str) -> Table:
@@ -114,58 +122,19 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_table_is_refused(content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "plants.csv"
-    file.write_text(content)
+def test_a_table_is_refused(content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "plants.csv").write_text(content)
 
-    code = main(["table", str(file), "--target", "label", "--models", str(tmp_path / "models")])
-
-    (line,) = capsys.readouterr().err.splitlines()
-    assert code == 1
-    assert line.startswith(message)
-    assert line.endswith("; nothing was written")
-    assert sorted(tmp_path.iterdir()) == [file]
-
-
-def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["table", str(tmp_path / "none.csv"), "--target", "label", "--models", str(tmp_path / "models")])
-
-    assert code == 1
-    assert capsys.readouterr().err == f"No such file or directory: {tmp_path / 'none.csv'}; nothing was written\n"
-    assert list(tmp_path.iterdir()) == []
+    assert refusal(tmp_path / "plants.csv").startswith(message)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_a_file_of_another_encoding_is_refused(
-    encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_of_another_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
     file = tmp_path / "plants.csv"
     file.write_bytes(with_cell(8, 2, "fougère").encode(encoding))
 
-    code = main(["table", str(file), "--target", "label", "--models", str(tmp_path / "models")])
-
     line = 8 if encoding == "latin-1" else 1
-    assert code == 1
-    assert (
-        capsys.readouterr().err
-        == f"plants.csv: line {line} is not UTF-8: save the table as UTF-8; nothing was written\n"
-    )
-
-
-@pytest.mark.parametrize("arguments", [[], ["--name", "my plants"], ["--name", ""], ["--name", "../plants"]])
-def test_a_name_that_the_service_would_refuse_is_refused(
-    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "my plants.csv"
-    file.write_text(text())
-
-    code = main(["table", str(file), "--target", "label", "--models", str(tmp_path / "models"), *arguments])
-
-    (line,) = capsys.readouterr().err.splitlines()
-    assert code == 1
-    assert line.startswith("a model cannot be called ")
-    assert line.endswith("give another one with --name; nothing was written")
-    assert list(tmp_path.iterdir()) == [file]
+    assert refusal(file) == f"plants.csv: line {line} is not UTF-8: save the table as UTF-8"
 
 
 def test_a_table_is_read_as_it_stands_there(tmp_path: Path) -> None:
@@ -180,11 +149,10 @@ def test_a_table_is_read_as_it_stands_there(tmp_path: Path) -> None:
     assert table.rows.classes.tolist() == [1] * 9 + [0] * 9 + [2] * 9 + [1, 0, 2]
 
 
-def test_lines_of_windows_are_counted_as_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_windows_are_counted_as_lines(tmp_path: Path) -> None:
     (tmp_path / "plants.csv").write_bytes(with_cell(12, 1, "").replace("\n", "\r\n").encode())
 
-    assert main(["table", str(tmp_path / "plants.csv"), "--target", "label"]) == 1
-    assert "column 'y', line 12: the value is missing" in capsys.readouterr().err
+    assert refusal(tmp_path / "plants.csv") == "plants.csv: column 'y', line 12: the value is missing"
 
 
 @pytest.mark.parametrize(
@@ -250,36 +218,27 @@ def test_a_parquet_file_gives_the_same_table(tmp_path: Path) -> None:
         ({}, "plants.parquet: column 'label' has only the label '7'"),
     ],
 )
-def test_a_parquet_file_is_refused(
-    changed: dict[str, tuple[object, object]], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_parquet_file_is_refused(changed: dict[str, tuple[object, object]], message: str, tmp_path: Path) -> None:
     columns: dict[str, tuple[object, object]] = {"x": (1.5, 2.5), "y": (2, 3), "label": (7, 7), **changed}
     file = parquet(
         tmp_path / "plants.parquet", **{name: [first, *[rest] * 9] for name, (first, rest) in columns.items()}
     )
 
-    code = main(["table", str(file), "--target", "label", "--models", str(tmp_path / "models")])
-
-    (line,) = capsys.readouterr().err.splitlines()
-    assert code == 1
-    assert line.startswith(message)
-    assert list(tmp_path.iterdir()) == [file]
+    assert refusal(file).startswith(message)
 
 
-def test_a_broken_parquet_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plants.parquet").write_bytes(b"PAR1 and then nothing")
 
-    assert main(["table", str(tmp_path / "plants.parquet"), "--target", "label"]) == 1
-    assert capsys.readouterr().err.startswith("plants.parquet: it cannot be read as Parquet: ")
+    assert refusal(tmp_path / "plants.parquet").startswith("plants.parquet: it cannot be read as Parquet: ")
 
 
 def test_without_pyarrow_a_parquet_file_is_refused_with_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "plants.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # an import of it then fails
 
-    assert main(["table", str(tmp_path / "plants.parquet"), "--target", "label"]) == 1
-    assert capsys.readouterr().err == (
-        "plants.parquet: to read Parquet, install the package pyarrow, or give the table as CSV; nothing was written\n"
+    assert refusal(tmp_path / "plants.parquet") == (
+        "plants.parquet: to read Parquet, install the package pyarrow, or give the table as CSV"
     )

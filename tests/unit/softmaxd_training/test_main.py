@@ -1,0 +1,186 @@
+"""The training command publishes, or says in one line why it does not."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from softmaxd_training.__main__ import main
+from softmaxd_training.examples import write_example
+from tests.conftest import REPOSITORY
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def iris(tmp_path: Path) -> Path:
+    """A table that can be trained on."""
+    text = io.StringIO()
+    write_example("iris", text)
+    (tmp_path / "iris.csv").write_text(text.getvalue())
+    return tmp_path / "iris.csv"
+
+
+def test_blobs_prints_every_seed_and_the_published_version(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["blobs", "--seeds", "2", "--epochs", "8", "--models", str(tmp_path)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("seed  validation loss  test loss  test accuracy")
+    assert [line.split()[0] for line in lines[1:3]] == ["0", "1"]
+    assert len([line for line in lines[1:3] if line.endswith("  chosen")]) == 1
+    assert lines[-2].startswith("blobs version 1: accuracy ")
+    assert lines[-1] == f"published {tmp_path / 'blobs' / '1'}"
+
+
+def test_table_prints_the_figures_and_the_published_version(iris: Path, capfd: Capture) -> None:
+    assert main(["table", str(iris), "--target", "species", "--epochs", "60", "--models", str(iris.parent)]) == 0
+
+    output, error = capfd.readouterr()
+    figures, place = output.splitlines()
+    assert figures.startswith("iris version 1: accuracy ")
+    assert place == f"published {iris.parent / 'iris' / '1'}"
+    assert error == ""
+
+
+def test_a_table_that_is_refused_is_told_in_one_line(iris: Path, capsys: Capture) -> None:
+    code = main(["table", str(iris), "--target", "colour", "--models", str(iris.parent / "models")])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert code == 1
+    assert line.startswith("iris.csv: it has no column 'colour'; its columns are ")
+    assert line.endswith("; nothing was written")
+    assert sorted(iris.parent.iterdir()) == [iris]
+
+
+def test_example_prints_a_table(capsys: Capture) -> None:
+    assert main(["example", "wine"]) == 0
+
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.endswith(",cultivar")
+    assert len(rows) == 178
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: Capture) -> None:
+    code = main(["table", str(tmp_path / "none.csv"), "--target", "label", "--models", str(tmp_path / "models")])
+
+    assert code == 1
+    assert capsys.readouterr().err == f"No such file or directory: {tmp_path / 'none.csv'}; nothing was written\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--name", "my plants"], ["--name", ""], ["--name", "../plants"]])
+def test_a_name_that_the_service_would_refuse_is_refused(
+    arguments: list[str], iris: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "my plants.csv"
+    file.write_bytes(iris.read_bytes())
+    iris.unlink()
+
+    code = main(["table", str(file), "--target", "species", "--models", str(tmp_path / "models"), *arguments])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert code == 1
+    assert line.startswith("a model cannot be called ")
+    assert line.endswith("give another one with --name; nothing was written")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capfd: Capture) -> None:
+    (tmp_path / "models").write_text("a file")
+
+    code = main(["blobs", "--seeds", "1", "--epochs", "8", "--models", str(tmp_path / "models")])
+
+    *_, last = capfd.readouterr().err.splitlines()
+    assert code == 1
+    assert last == f"Not a directory: {tmp_path / 'models' / 'blobs'}; nothing was written"
+
+
+def test_an_example_whose_reader_has_seen_enough_ends_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        command = [sys.executable, "-m", "softmaxd_training", "example", "wine"]
+        result = subprocess.run(command, cwd=REPOSITORY, stdout=pipe, stderr=subprocess.PIPE, check=False)
+
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    # The child would ignore it if the tests were started in the background; a handler of ours ends with its start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        training = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "softmaxd_training",
+                "blobs",
+                "--epochs",
+                "2",
+                "--seeds",
+                "1000",
+                "--models",
+                str(tmp_path),
+            ],
+            cwd=REPOSITORY,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with training:
+        assert training.stderr is not None
+        first = training.stderr.readline()
+        training.send_signal(signal.SIGINT)
+        rest = [line for line in training.stderr.read().splitlines() if not line.startswith("seed ")]
+
+    assert first.startswith("seed 0: validation loss ")
+    assert (training.returncode, rest) == (130, ["interrupted; no half-written version is left"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [[], ["blobs"], ["table"], ["example"]])
+def test_help_shows_an_example(command: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+
+    assert stopped.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert re.search(f"example: .*{' '.join(['python -m training', *command])} ", printed)
+
+
+def test_a_command_is_required(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+
+    assert stopped.value.code == 2
+    assert "the following arguments are required: command" in capsys.readouterr().err
+
+
+TABLE = ["table", "a.csv", "--target", "b"]
+
+
+@pytest.mark.parametrize(("command", "option"), [(["blobs"], "--seeds"), (["blobs"], "--epochs"), (TABLE, "--epochs")])
+@pytest.mark.parametrize("value", ["0", "-1", "x"])
+def test_counts_below_one_are_refused(
+    command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, option, value])
+
+    assert stopped.value.code == 2
+    assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["-1", "4294967296", "x"])
+def test_a_seed_that_is_none_is_refused(value: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*TABLE, "--seed", value])
+
+    assert stopped.value.code == 2
+    assert "--seed" in capsys.readouterr().err
