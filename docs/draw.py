@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/trust.md: `make pictures`. Each shows what real models answer, none is a sketch."""
+"""Draws the pictures of docs/trust.md: `make pictures`. Each shows the answers of a real model; none is a sketch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,12 +25,13 @@ FOLDER = Path(__file__).with_name("images")
 SIGMA, EPOCHS, SEED = 6.0, 60, 0  # of clouds that overlap
 COVERAGE = 0.9
 STEPS = 400
-SMALLEST = 1e-30  # of a probability
+DARKEST = 5  # labels in a set, in the darkest colour
+SMALLEST = 1e-30  # probability, because ln 0 does not exist
 LOGITS = [("cat", 2.0), ("dog", 1.0), ("boat", -1.0)]
 
 
 def main() -> None:
-    """Train what is needed, and draw."""
+    """Train the models that the pictures need, and draw."""
     FOLDER.mkdir(exist_ok=True)
     draw_temperature(FOLDER / "temperature.png")
     draw_calibration(FOLDER / "calibration.png")
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def draw_temperature(path: Path) -> None:
-    """Draw what three temperatures make of the same logits."""
+    """Draw the probabilities of the same logits at three temperatures."""
     figure = Figure(figsize=(8, 2.6), layout="constrained")
     logits = np.array([[logit for _, logit in LOGITS]])
     for axes, temperature in zip(figure.subplots(1, 3, sharey=True), (0.5, 1.0, 3.0), strict=True):
@@ -57,13 +58,14 @@ def draw_temperature(path: Path) -> None:
 
 
 def draw_calibration(path: Path) -> None:
-    """Draw the reliability of a network that was trained for too long, without a temperature and with it."""
+    """Draw the reliability of a network that was trained for too long, before calibration and after it."""
     features, classes = make_classification(22_000, n_informative=8, n_classes=4, random_state=0)
     train, calibration, test = slice(1_000), slice(1_000, 2_000), slice(2_000, None)
     network = MLPClassifier((32,), alpha=0, max_iter=1_000, random_state=0).fit(features[train], classes[train])
 
     def logits(rows: slice) -> Floats:
-        return np.log(np.maximum(network.predict_proba(features[rows]), SMALLEST))
+        probabilities: Floats = np.maximum(network.predict_proba(features[rows]), SMALLEST)
+        return np.log(probabilities)
 
     temperature = fit_temperature(logits(calibration), classes[calibration])
     before, after = (
@@ -74,7 +76,7 @@ def draw_calibration(path: Path) -> None:
 
 
 def draw_threshold(path: Path, exported: Exported, parts: Parts) -> None:
-    """Draw the probabilities that the true labels of the calibration rows got, and the one that nine in ten reach."""
+    """Draw the probabilities of the calibration rows' true labels, and the one that nine in ten reach."""
     rows = parts.calibration
     log_probabilities = _log_probabilities(exported.engine, rows.features)
     true = np.exp(log_probabilities[np.arange(len(rows)), rows.classes])
@@ -82,7 +84,7 @@ def draw_threshold(path: Path, exported: Exported, parts: Parts) -> None:
     least = np.exp(log_probabilities[sets].min())
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
-    edges = np.linspace(0, 1, 41)
+    edges = np.linspace(0, 1, 41).tolist()
     axes.hist([true[true < least], true[true >= least]], edges, stacked=True, color=[FAINT, COLOURS[0]], rwidth=0.9)
     axes.axvline(least, color=COLOURS[1], linewidth=1.5)
     axes.text(
@@ -97,18 +99,21 @@ def draw_threshold(path: Path, exported: Exported, parts: Parts) -> None:
 
 
 def draw_sets(path: Path, exported: Exported, parts: Parts) -> None:
-    """Draw how many labels the set of each point of the plane has."""
+    """Draw the number of labels in the prediction set of each point of the plane."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
     low, high = np.array([-16.0, -18.0]), np.array([46.0, 34.0])
     log_probabilities, extent = _on_grid(low, high, lambda grid: _log_probabilities(exported.engine, grid))
     sizes = exported.calibration.prediction_sets(log_probabilities, COVERAGE).sum(axis=1).reshape(STEPS, STEPS)
-    image = axes.imshow(sizes, extent=extent, origin="lower", cmap="Blues", vmin=0, vmax=5, interpolation="nearest")
+    image = axes.imshow(
+        sizes, extent=extent, origin="lower", cmap="Blues", vmin=0, vmax=DARKEST, interpolation="nearest"
+    )
     for index, label in enumerate(blobs.LABELS):
         rows = parts.train.features[parts.train.classes == index]
-        axes.scatter(*rows.T, s=9, color=COLOURS[index], marker=MARKERS[index], linewidths=0, label=label)
-    handles = [image.cmap(image.norm(size)) for size in range(1, int(sizes.max()) + 1)]
-    for size, colour in enumerate(handles, start=1):
+        x, y = rows.T
+        axes.scatter(x, y, s=9, color=COLOURS[index], marker=MARKERS[index], linewidths=0, label=label)
+    for size in range(1, int(sizes.max()) + 1):
+        colour = image.cmap(size / DARKEST)
         axes.scatter([], [], s=60, marker="s", color=colour, label=f"{size} label{'s' if size > 1 else ''}")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     axes.set(title="Labels in the prediction set, coverage 90%", xlabel="x1", ylabel="x2")
