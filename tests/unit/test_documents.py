@@ -13,10 +13,11 @@ from softmaxd.errors import ServiceError
 from softmaxd.protocols.v2 import routes as v2
 from softmaxd.settings import ENV_PREFIX, Settings, option_name
 from tests.conftest import MODELS, REPOSITORY
+from tests.support.structure import WAY_OF_A_REQUEST
 
 DOCS = REPOSITORY / "docs"
 API, PROTOCOLS, SETTINGS = ((DOCS / f"{name}.md").read_text() for name in ("api", "protocols", "settings"))
-MAKEFILE = (REPOSITORY / "Makefile").read_text()
+MAKEFILE, CONTRIBUTING = ((REPOSITORY / name).read_text() for name in ("Makefile", "CONTRIBUTING.md"))
 FOLDERS = (REPOSITORY, DOCS, REPOSITORY / "benchmarks")
 PAGES = sorted({*(page for folder in FOLDERS for page in folder.glob("*.md")), *MODELS.rglob("*.md")})
 
@@ -140,9 +141,22 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_contributors_are_shown_the_way_of_a_request() -> None:
+    shown = set(re.findall(r"^\| `([\w/]+)\.py` \|", CONTRIBUTING, re.MULTILINE))
+
+    assert shown == set(WAY_OF_A_REQUEST)
+
+
+def test_the_commit_hooks_run_the_commands_of_make_check() -> None:
+    recipe = re.findall(r"^check:.*\n((?:\t.+\n)+)", MAKEFILE, re.MULTILINE)[0]
+    hooks = re.findall(r"^ +entry: (.+)$", (REPOSITORY / ".pre-commit-config.yaml").read_text(), re.MULTILINE)
+
+    assert hooks == [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()]
+
+
 def test_every_target_is_described_and_every_described_one_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE))
-    described = set(re.findall(r"^\| `make ([a-z-]+)` \|", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.MULTILINE))
+    described = set(re.findall(r"^\| `make ([a-z-]+)` \|", CONTRIBUTING, re.MULTILINE))
     mentioned = {name for page in PAGES for code in codes(page) for name in re.findall(r"\bmake ([a-z-]+)", code)}
 
     assert described == targets
