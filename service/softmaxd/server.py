@@ -117,7 +117,7 @@ def _serve_alone(settings: Settings) -> None:
 
 def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
-    Repository(settings)  # logs once, before there are workers, which models are broken
+    Repository(settings)  # raises here, once, and not in every worker
     prefix = f"softmaxd-{os.getpid()}-"
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
     try:

@@ -209,7 +209,8 @@ def test_workers_serve_on_when_they_cannot_save_their_numbers(server: Server) ->
 def test_a_broken_model_is_told_once(tmp_path: Path) -> None:
     publish(tmp_path, 1, b"broken")
 
-    code, _, error = softmaxd("serve", "--workers", "2", models_dir=str(tmp_path), port="0")
+    settings = {"models_dir": str(tmp_path), "required_models": "linear"}
+    code, _, error = softmaxd("serve", "--workers", "2", port="0", **settings)
 
     assert code == 1
     assert [line for line in error.splitlines() if line.startswith("softmaxd: ")] == [
@@ -219,7 +220,7 @@ def test_a_broken_model_is_told_once(tmp_path: Path) -> None:
 
 def test_a_worker_that_cannot_start_stops_all_with_1(start_server: StartServer, tmp_path: Path) -> None:
     model = publish(tmp_path, 1, linear().SerializeToString()) / MODEL_FILE
-    server = start_server("--workers", "2", models_dir=str(tmp_path))
+    server = start_server("--workers", "2", models_dir=str(tmp_path), required_models="linear")
     until(lambda: len(files_of(server)) == 2)
     model.unlink()
 

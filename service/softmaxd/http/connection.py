@@ -8,7 +8,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from softmaxd.errors import HeadersTooLarge, NotHttp, RequestTimeout, ServiceError
-from softmaxd.http.express import Call, ExpressLane, PlainHead
+from softmaxd.http.express import Call, ExpressLane
+from softmaxd.http.heads import PlainHead
 from softmaxd.http.operation import Reply
 from softmaxd.http.replies import OK, OkReplies, UnreadBytes, header_lines, write_reply
 
@@ -44,6 +45,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.lane = lane
         self.url = b""
+        self._known_heads = lane.heads.known
         self._ok_replies = ok_replies
         self._phase = IDLE
         self._head_bytes = 0
@@ -58,7 +60,7 @@ class Connection(HttpToolsProtocol):
         """Take bytes: a whole request with a known head at once, anything else through the parser."""
         end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
         head = data[:end]
-        known = self.lane.known_heads.get(head)
+        known = self._known_heads.get(head)
         if known is not None and len(data) == end + known.body_bytes and self._phase is IDLE and self._can_express():
             call = self._new_call(known)
             if call is not None:
@@ -131,7 +133,7 @@ class Connection(HttpToolsProtocol):
         if plain is None or self._new_call(plain) is None:
             self._begin_asgi()
         elif head is not None:
-            self.lane.remember(head, plain, self._head_bytes)
+            self.lane.heads.remember(head, plain, self._head_bytes)
         self._phase = BODY
 
     def _begin_asgi(self) -> None:
@@ -144,18 +146,15 @@ class Connection(HttpToolsProtocol):
 
     def _can_express(self) -> bool:
         """Return whether no response is pending on the connection and the service is not draining."""
-        return (
-            (self.cycle is None or self.cycle.response_complete)
-            and not self.flow.write_paused
-            and not self.lane.lifecycle.draining
-        )
+        is_free = self.cycle is None or self.cycle.response_complete
+        return is_free and not self.flow.write_paused and not self.lane.lifecycle.draining
 
     def _plain_head(self) -> PlainHead | None:
         """Return what the express lane needs of the head just parsed, or None if the ASGI lane must answer it."""
         parser = self.parser
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
             return None
-        return self.lane.plain_head(self.url, self.headers)
+        return self.lane.heads.find(self.url, self.headers)
 
     def _new_call(self, plain: PlainHead) -> Call | None:
         """Begin a request in the express lane, or return None if no model can answer it."""

@@ -1,4 +1,4 @@
-"""The express lane without its sockets: which requests it takes, and their way decode → submit → encode.
+"""The express lane without its sockets: the way of a request, decode → submit → encode.
 
 It answers the hot operations without an ASGI scope, task or `send`: a connection gathers the body itself, and writes
 head and body at once. The lane takes only requests in their plainest form: HTTP/1.1 with `Content-Length`, no response
@@ -8,12 +8,11 @@ pending before it on the connection, a model that exists. The ASGI lane takes al
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from softmaxd.errors import ServiceError
+from softmaxd.http.heads import PlainHead, PlainHeads
 from softmaxd.http.lifecycle import Lifecycle
-from softmaxd.http.operation import Headers, Job, Operation, Reply, reply_to_error
-from softmaxd.http.targets import Target, Targets
+from softmaxd.http.operation import Job, Operation, Reply, reply_to_error
 from softmaxd.http.turns import LARGE_BYTES, Turns
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.batching import Entry
@@ -21,19 +20,7 @@ from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOTHING, Outputs
 from softmaxd.settings import Settings
 
-MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
-NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
-
 Refuse = Callable[[str, ServiceError], Reply]  # for a path, in the form of its protocol
-
-
-@dataclass(frozen=True, slots=True)
-class PlainHead:
-    """The head of a request that the express lane takes."""
-
-    target: Target
-    headers: Headers
-    body_bytes: int
 
 
 class ExpressLane:
@@ -47,38 +34,9 @@ class ExpressLane:
         self.metrics = metrics
         self.settings = settings
         self.turns = Turns()
-        self.known_heads: dict[bytes, PlainHead] = {}  # by their bytes
-        self._targets = Targets(operations if settings.express == "on" else ())
+        operations = operations if settings.express == "on" else []
+        self.heads = PlainHeads(operations, max_body_bytes=settings.max_body_bytes)
         self._arrived: list[Call] = []
-
-    def plain_head(self, target: bytes, headers: Headers) -> PlainHead | None:
-        """Return what the lane needs of the head of a POST, or None if another lane must answer the request."""
-        found = self._targets.find(target)
-        if found is None:
-            return None
-        length = None
-        for name, value in headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name in NOT_PLAIN:
-                return None
-        if length is None or length > self.settings.max_body_bytes:
-            return None
-        try:
-            found[0].check(headers)
-        except ServiceError:
-            return None
-        return PlainHead(found, headers, length)
-
-    def remember(self, head: bytes, plain: PlainHead, parsed_bytes: int) -> None:
-        """Keep a head, because clients send the same one again and again.
-
-        `head` may be other bytes than the parsed head, which has `parsed_bytes` in its target and headers.
-        """
-        if len(head) <= MAX_KNOWN_BYTES and _is_all_of(head, plain, parsed_bytes):
-            if len(self.known_heads) >= MAX_KNOWN_HEADS:
-                self.known_heads.clear()
-            self.known_heads[head] = plain
 
     def run_soon(self, call: "Call") -> None:
         """Run a call once everything that has arrived is read: many calls in a row run faster, and as one batch."""
@@ -96,14 +54,6 @@ class ExpressLane:
         for model in models:
             if model is not None:
                 model.batcher.flush()
-
-
-def _is_all_of(head: bytes, plain: PlainHead, parsed_bytes: int) -> bool:
-    """Return whether these bytes are the parsed head and nothing else: each header is one line of them."""
-    lines = len(plain.headers) + 2
-    return (
-        len(head) == len(b"POST  HTTP/1.1\r\n\r\n") + parsed_bytes and head.count(b"\n") == head.count(b"\r\n") == lines
-    )
 
 
 class Call:

@@ -153,9 +153,9 @@ def test_a_head_that_is_known_of_a_model_that_has_gone_is_parsed_again() -> None
     async def main(server: Server) -> None:
         async with connected(server) as client:
             await client.ask(HEAD, BODY)
-            known = client.side.lane.known_heads[HEAD]
+            known = client.side.lane.heads.known[HEAD]
             operation, name, version = known.target
-            client.side.lane.known_heads[HEAD] = replace(known, target=(changed(operation, find=gone), name, version))
+            client.side.lane.heads.known[HEAD] = replace(known, target=(changed(operation, find=gone), name, version))
 
             assert (await client.ask(HEAD, BODY)).startswith(b"HTTP/1.1 200 ")
 

@@ -1,7 +1,7 @@
 """The express lane without a socket, on a loop whose time the tests tell."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import pytest
 
 from softmaxd.app import create_app
-from softmaxd.http.express import MAX_KNOWN_BYTES, MAX_KNOWN_HEADS, Call, ExpressLane, PlainHead
+from softmaxd.http.express import Call, ExpressLane
+from softmaxd.http.heads import PlainHead
 from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.http.turns import LARGE_BYTES
 from softmaxd.models.outputs import Outputs
@@ -29,7 +30,7 @@ def lane(tmp_path: Path) -> ExpressLane:
 
 
 def plain(lane: ExpressLane, body_bytes: int = len(BODY), **changes: Any) -> PlainHead:
-    found = lane.plain_head(b"/predict", [(b"content-length", b"%d" % body_bytes)])
+    found = lane.heads.find(b"/predict", [(b"content-length", b"%d" % body_bytes)])
     assert found is not None
     operation, name, version = found.target
     return replace(found, target=(changed(operation, **changes), name, version))
@@ -88,73 +89,3 @@ def test_a_call_whose_client_has_gone_is_not_run(lane: ExpressLane) -> None:
     run(lane, [head, large, head, large], [b"a", b"b", b"c", b"d"], gone={0, 1})
 
     assert seen == [b"c", b"d"]
-
-
-def head_of(number: int) -> tuple[bytes, int]:
-    """Return the bytes of a head, and how many of them are its target and headers."""
-    fields = b"Content-Length: %d\r\nX-Id: %d\r\n" % (len(BODY), number)
-    return b"POST /predict HTTP/1.1\r\n%s\r\n" % fields, len(b"/predict") + len(fields)
-
-
-def remember(lane: ExpressLane, head: bytes, parsed_bytes: int) -> None:
-    headers = [(b"content-length", b"%d" % len(BODY)), (b"x-id", b"1")]
-    found = lane.plain_head(b"/predict", headers)
-    assert found is not None
-    lane.remember(head, found, parsed_bytes)
-
-
-def test_heads_are_remembered_up_to_a_limit(lane: ExpressLane) -> None:
-    for number in range(MAX_KNOWN_HEADS):
-        remember(lane, *head_of(number))
-    full = len(lane.known_heads)
-    head, size = head_of(MAX_KNOWN_HEADS)
-    remember(lane, head, size)
-    long = head.replace(b"X-Id: ", b"X-Id: " + b"0" * MAX_KNOWN_BYTES)
-    remember(lane, long, size + MAX_KNOWN_BYTES)
-
-    assert full == MAX_KNOWN_HEADS
-    assert set(lane.known_heads) == {head}
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        lambda head: head[1:],
-        lambda head: b"\r\n" + head,
-        lambda head: head.replace(b"X-Id: ", b"X-Id:\n"),
-    ],
-    ids=["a part of it", "more than it", "a line more"],
-)
-def test_bytes_that_are_not_just_the_head_are_not_remembered(
-    lane: ExpressLane, other: Callable[[bytes], bytes]
-) -> None:
-    head, size = head_of(1)
-
-    remember(lane, other(head), size)
-
-    assert not lane.known_heads
-
-
-PLAIN = [(b"content-length", b"3"), (b"accept", b"*/*")]
-
-
-@pytest.mark.parametrize(
-    ("target", "headers", "is_plain"),
-    [
-        (b"/predict", PLAIN, True),
-        (b"/models/m/versions/1/predict", PLAIN, True),
-        (b"/nope", PLAIN, False),
-        (b"/predict", [], False),
-        (b"/predict", [(b"content-length", b"100000000000")], False),
-        (b"/predict", [*PLAIN, (b"transfer-encoding", b"chunked")], False),
-        (b"/predict", [*PLAIN, (b"expect", b"100-continue")], False),
-        (b"/predict", [*PLAIN, (b"content-type", b"text/plain")], False),
-    ],
-)
-def test_the_lane_takes_only_plain_heads(
-    lane: ExpressLane, target: bytes, headers: list[tuple[bytes, bytes]], is_plain: bool
-) -> None:
-    found = lane.plain_head(target, headers)
-
-    assert (found is not None) == is_plain
-    assert found is None or (found.headers, found.body_bytes) == (headers, 3)

@@ -1,0 +1,66 @@
+"""Recognises the heads of requests that the express lane takes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from softmaxd.errors import ServiceError
+from softmaxd.http.operation import Headers, Operation
+from softmaxd.http.targets import Target, Targets
+
+MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
+NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlainHead:
+    """The head of a request that the express lane takes."""
+
+    target: Target
+    headers: Headers
+    body_bytes: int
+
+
+class PlainHeads:
+    """Recognises heads by their target and headers, and remembers their bytes."""
+
+    def __init__(self, operations: Iterable[Operation], *, max_body_bytes: int) -> None:
+        self.known: dict[bytes, PlainHead] = {}  # always the same dict
+        self._targets = Targets(operations)
+        self._max_body_bytes = max_body_bytes
+
+    def find(self, target: bytes, headers: Headers) -> PlainHead | None:
+        """Return the head of this POST, or None if the ASGI lane must answer it."""
+        found = self._targets.find(target)
+        if found is None:
+            return None
+        length = None
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name in NOT_PLAIN:
+                return None
+        if length is None or length > self._max_body_bytes:
+            return None
+        try:
+            found[0].check(headers)
+        except ServiceError:
+            return None
+        return PlainHead(found, headers, length)
+
+    def remember(self, head: bytes, plain: PlainHead, parsed_bytes: int) -> None:
+        """Remember the bytes of a head, because clients send the same ones again and again.
+
+        `head` may be other bytes than the head that was parsed, whose target and headers have `parsed_bytes`.
+        """
+        if len(head) <= MAX_KNOWN_BYTES and _is_all_of(head, plain, parsed_bytes):
+            if len(self.known) >= MAX_KNOWN_HEADS:
+                self.known.clear()
+            self.known[head] = plain
+
+
+def _is_all_of(head: bytes, plain: PlainHead, parsed_bytes: int) -> bool:
+    """Return whether these bytes are the parsed head and nothing else: each header is one line of them."""
+    lines = len(plain.headers) + 2
+    return (
+        len(head) == len(b"POST  HTTP/1.1\r\n\r\n") + parsed_bytes and head.count(b"\n") == head.count(b"\r\n") == lines
+    )
