@@ -118,7 +118,7 @@ def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
     if accuracy < MIN_ACCURACY:
         raise Refused(f"the accuracy on the test rows, {accuracy:.1%}, is below {MIN_ACCURACY:.0%}")
 
-    command = f"python -m training blobs --seeds {seeds} --epochs {epochs}"
+    command = f"softmaxd train blobs --seeds {seeds} --epochs {epochs}"
     provenance = provenance_of(
         parts, results, command=command, seed=best.seed, data_seed=DATA_SEED, data_sha256=digest(parts)
     )

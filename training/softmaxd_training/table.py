@@ -37,7 +37,7 @@ class Job:
     def command(self) -> str:
         """The command line that does this training again."""
         words = ["table", self.file, "--target", self.target, "--name", self.name]
-        return f"python -m training {shlex.join(words)} --seed {self.seed} --epochs {self.epochs}"
+        return f"softmaxd train {shlex.join(words)} --seed {self.seed} --epochs {self.epochs}"
 
 
 @dataclass(frozen=True, slots=True)

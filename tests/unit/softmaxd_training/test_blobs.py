@@ -164,7 +164,7 @@ def test_the_manifest_tells_the_truth(published: Path, data: Parts) -> None:
     assert metrics["test_rows"] == 250
     assert origin.rows == {"train": 600, "validation": 150, "calibration": 1000, "test": 250}
     assert [run.seed for run in origin.seeds] == [0, 1]
-    assert origin.command == "python -m training blobs --seeds 2 --epochs 8"
+    assert origin.command == "softmaxd train blobs --seeds 2 --epochs 8"
 
 
 def test_nothing_names_a_path_of_the_machine(published: Path) -> None:
@@ -222,4 +222,4 @@ def test_the_committed_model_reaches_the_articles_figures(data: Parts) -> None:
     assert manifest.sha256 == sha256(folder / "model.onnx")
     assert manifest.provenance.data_sha256 == blobs.digest(data)
     assert (manifest.provenance.seed, len(manifest.provenance.seeds)) == (6, 8)
-    assert manifest.provenance.command == "python -m training blobs --seeds 8 --epochs 240"
+    assert manifest.provenance.command == "softmaxd train blobs --seeds 8 --epochs 240"

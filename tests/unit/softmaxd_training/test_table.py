@@ -78,7 +78,7 @@ def test_the_manifest_tells_the_truth_of_the_test_rows(published: Path, iris: Pa
     assert manifest.metrics["shares_loss"] == pytest.approx(math.log(3), abs=1e-3)
     assert origin.rows == {"train": 75, "validation": 15, "calibration": 30, "test": 30}
     assert (origin.seed, origin.data_seed, origin.data_sha256) == (1, 1, sha256(iris))
-    assert origin.command == ("python -m training table iris.csv --target species --name iris --seed 1 --epochs 60")
+    assert origin.command == "softmaxd train table iris.csv --target species --name iris --seed 1 --epochs 60"
 
 
 def test_the_calibration_is_that_of_the_calibration_rows(published: Path, iris: Path) -> None:
@@ -199,7 +199,7 @@ def test_the_committed_iris_model_is_what_its_command_makes_of_the_example(iris:
     assert origin is not None
 
     assert origin.data_sha256 == sha256(iris)
-    assert origin.command.startswith("python -m training table iris.csv --target species --name iris ")
+    assert origin.command.startswith("softmaxd train table iris.csv --target species --name iris ")
     outputs = Engine(MODELS / "iris" / "1" / "model.onnx", device="cpu").run(parts_of(iris, origin.seed).test.features)
     hits = outputs["probabilities"].argmax(axis=1) == parts_of(iris, origin.seed).test.classes
     assert manifest.metrics["test_accuracy"] == hits.mean() >= 0.9
