@@ -14,7 +14,7 @@ import pytest
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import MODEL_FILE
 from tests.conftest import Server
-from tests.onnx_models import LABELS, linear, publish
+from tests.support.onnx_models import LABELS, linear, publish
 
 DOCUMENTED_URL = "http://localhost:8501"
 ROWS = [[1.0, 2.0], [10.5, 4.6], [5.0, 0.0]]

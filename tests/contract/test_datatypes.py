@@ -13,7 +13,7 @@ from softmaxd.models.manifest import Datatype
 from softmaxd.models.outputs import Array, Features
 from tests.conftest import Server
 from tests.contract.test_v2 import assert_same, joined, outputs_of
-from tests.models.small import add_exact
+from tests.support.onnx_graphs import add_exact
 
 FP64 = np.array([[1 + 2**-52, 1], [1 - 2**-53, 1 + 2**-20], [3, 1e39], [0.1, 5e-324]])
 INT64 = np.array([[2**53 - 1, 1 - 2**53], [2**24 + 1, -3], [0, -7]])

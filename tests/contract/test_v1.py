@@ -15,7 +15,7 @@ from softmaxd.models.engine import Engine
 from tests.conftest import MODELS, StartServer
 from tests.contract.test_errors import MALFORMED, NOT_NUMBERS
 from tests.faults.test_shutdown import half_sent_request, until_not_ready
-from tests.onnx_models import linear, publish
+from tests.support.onnx_models import linear, publish
 
 ROWS = [[15.2, 0.3], [14.8, 15.1], [0.1, 14.7], [10.5, 4.6]]
 EXAMPLES = [{"x1": x1, "x2": x2} for x1, x2 in ROWS]

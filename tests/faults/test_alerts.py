@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from softmaxd.models.manifest import Calibration
 from softmaxd.numerics.trust import quantiles
 from tests.conftest import REPOSITORY, Server, StartServer, lacking
-from tests.onnx_models import linear, publish, with_atypicality
+from tests.support.onnx_models import linear, publish, with_atypicality
 
 FOLDER = REPOSITORY / "deploy" / "prometheus"
 RULES = FOLDER / "softmaxd.rules.yml"

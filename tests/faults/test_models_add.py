@@ -15,7 +15,7 @@ from softmaxd.cli.main import main
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES
 from tests.conftest import REPOSITORY, StartServer
-from tests.models.small import logits_only, model, node, tensor
+from tests.support.onnx_graphs import logits_only, model, node, tensor
 
 Capture = pytest.CaptureFixture[str]
 SCORES = [tensor("scores", ["n", 3])]

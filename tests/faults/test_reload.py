@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from softmaxd.models.engine import Engine
 from tests.conftest import Server, StartServer
-from tests.onnx_models import classifier, linear, publish
+from tests.support.onnx_models import classifier, linear, publish
 
 ROW = [0.25, -0.5]
 BODY = {"instances": [ROW], "include": ["logits"]}

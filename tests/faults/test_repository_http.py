@@ -13,7 +13,7 @@ from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
 from tests.conftest import Server, StartServer
-from tests.onnx_models import linear, publish
+from tests.support.onnx_models import linear, publish
 
 KEY = "open sesame"
 ADMIN = {"Authorization": f"Bearer {KEY}"}

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.conftest import Server, StartServer, connect, metric, receive
-from tests.onnx_models import publish_slow
+from tests.support.onnx_models import publish_slow
 
 A_WHILE = 1000.0  # turns of the slow network: about a second
 

@@ -15,7 +15,7 @@ import pytest
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.server import SHARED_MEMORY
 from tests.conftest import Server, StartServer, connect, metric, receive, softmaxd
-from tests.onnx_models import linear, publish
+from tests.support.onnx_models import linear, publish
 
 BODY = b'{"instances": [[15.2, 0.3]]}'
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY)

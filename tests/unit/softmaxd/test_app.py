@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect
 from softmaxd.app import create_app
 from softmaxd.http.lifecycle import UNANSWERED
 from softmaxd.settings import Settings
-from tests.onnx_models import linear, publish
+from tests.support.onnx_models import linear, publish
 
 
 def get(models: Path, error: Exception) -> httpx.Response:

@@ -13,7 +13,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest, try_out
 from softmaxd.models.manifest import DTYPES, Datatype, Manifest
 from softmaxd.models.publishing import Refused
-from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
+from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))
 S = tensor("s", ["n", 3])

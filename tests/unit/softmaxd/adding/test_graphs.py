@@ -9,7 +9,7 @@ from softmaxd.adding.graphs import Input, exporter, label_lists, label_text, nes
 from softmaxd.models.engine import KINDS, Engine
 from softmaxd.models.manifest import Datatype
 from softmaxd.models.publishing import Refused
-from tests.models.small import WEIGHTS, logits_only, model, node, tensor
+from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
 
 def test_a_graph_is_read_as_it_was_written() -> None:

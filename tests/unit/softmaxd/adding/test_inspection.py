@@ -12,7 +12,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.models.outputs import Array
 from softmaxd.models.publishing import Refused
-from tests.models.small import WEIGHTS, exact, logits_only, model, node, tensor
+from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
 
 ROWS = np.array([[1, 2], [-3, 5], [0, 0]], dtype=np.float32)
 LOGITS = ROWS @ WEIGHTS

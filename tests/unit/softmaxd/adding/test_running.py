@@ -16,7 +16,7 @@ from softmaxd.adding.running import (
 from softmaxd.models.engine import KINDS
 from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.models.publishing import Refused
-from tests.models.small import logits_only, model, node, tensor
+from tests.support.onnx_graphs import logits_only, model, node, tensor
 
 ANY_ROWS = Input("x", "float", 2, None)
 TWO_ROWS = Input("x", "float", 2, 2)

@@ -15,7 +15,7 @@ from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.http.turns import LARGE_BYTES
 from softmaxd.models.outputs import Outputs
 from softmaxd.settings import Settings
-from tests.onnx_models import linear, publish
+from tests.support.onnx_models import linear, publish
 from tests.support.operations import changed
 
 BODY = b'{"instances": [[1, 2]]}'

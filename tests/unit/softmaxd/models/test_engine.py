@@ -6,7 +6,7 @@ import pytest
 
 from softmaxd.errors import ModelError
 from softmaxd.models.engine import CPU, CUDA, DeviceError, Engine
-from tests.onnx_models import linear
+from tests.support.onnx_models import linear
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES, Datatype, Feature
 from softmaxd.models.outputs import Outputs
 from softmaxd.settings import Settings
-from tests.models.small import WEIGHTS, exact, model, node, tensor
-from tests.onnx_models import classifier, linear, publish
+from tests.support.onnx_graphs import WEIGHTS, exact, model, node, tensor
+from tests.support.onnx_models import classifier, linear, publish
 
 
 def test_a_good_version_passes_its_trial(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from softmaxd.errors import ModelError
 from softmaxd.models.onnxfile import MAX_DEPTH, MAX_MODEL_BYTES, check_content, check_size
-from tests.onnx_models import linear
+from tests.support.onnx_models import linear
 
 GOOD = linear().SerializeToString()
 

@@ -8,7 +8,7 @@ import pytest
 from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
 from softmaxd.models.repository import Repository
 from softmaxd.settings import Settings
-from tests.onnx_models import linear, publish
+from tests.support.onnx_models import linear, publish
 
 GOOD = linear().SerializeToString()
 

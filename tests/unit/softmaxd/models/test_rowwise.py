@@ -12,7 +12,7 @@ from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, Run
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
 from softmaxd.models.rowwise import ALIGNED_ROWS, ROWS_TO_TRY, Batching, choose_batching
-from tests.onnx_models import classifier
+from tests.support.onnx_models import classifier
 
 WIDTH, CLASSES = 13, 10
 
