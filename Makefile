@@ -17,10 +17,11 @@ add: $(VENV)/.add  ## Set up what `softmaxd models add` needs besides
 test: $(VENV)/.test  ## Run the tests, with the coverage of softmaxd
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-check: $(VENV)/.test  ## Check format, lint and types
+check: $(VENV)/.test  ## Check format, lint, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(VENV)/.test  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import lacking
+from tests.support.skipping import skip_outside_ci
 
 TYPESCRIPT = Path(__file__).with_name("typescript")
 VECTOR = {"logits": [0.7, 1.5, 4.8]}
@@ -135,7 +135,7 @@ def test_the_types_of_openapi_typescript_compile_and_the_client_calls_the_servic
     folder: Path, base_url: str, answers: Answers
 ) -> None:
     if shutil.which("npm") is None:
-        lacking("npm is needed to generate a client in TypeScript")
+        skip_outside_ci("npm is needed to generate a client in TypeScript")
     project = folder / "typescript"
     shutil.copytree(TYPESCRIPT, project)
     run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", folder=project)

@@ -1,7 +1,6 @@
 """The calls of TensorFlow Serving's documentation by curl: its options and paths, with rows that our model takes."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,8 +12,10 @@ import pytest
 
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import MODEL_FILE
-from tests.conftest import Server
+from tests.support.arrays import bits
 from tests.support.onnx_models import LABELS, linear, publish
+from tests.support.server import Server
+from tests.support.skipping import skip_outside_ci
 
 DOCUMENTED_URL = "http://localhost:8501"
 ROWS = [[1.0, 2.0], [10.5, 4.6], [5.0, 0.0]]
@@ -39,8 +40,8 @@ def url(models: Path) -> Iterator[str]:
 def shell(line: str, url: str, folder: Path | None = None) -> str:
     """Run a line as it is printed in the documentation, in a folder, and return what it prints."""
     assert DOCUMENTED_URL in line
-    if shutil.which("curl") is None and "CI" not in os.environ:
-        pytest.skip("curl is not installed")
+    if shutil.which("curl") is None:
+        skip_outside_ci("curl is not installed")
     result = subprocess.run(
         ["sh", "-c", line.replace(DOCUMENTED_URL, url)],
         cwd=folder,
@@ -51,10 +52,6 @@ def shell(line: str, url: str, folder: Path | None = None) -> str:
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
-
-
-def bits(rows: object) -> bytes:
-    return np.array(rows, np.float32).tobytes()
 
 
 def expected(models: Path, rows: object, output: str = "probabilities") -> bytes:

@@ -16,8 +16,9 @@ from tritonclient.utils import InferenceServerException
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import Datatype
 from softmaxd.models.outputs import Array
-from tests.conftest import MODELS, Server
 from tests.support.onnx_graphs import add_exact
+from tests.support.paths import MODELS
+from tests.support.server import Server
 
 NEAR_THE_CENTRES = np.array([[15.2, 0.3], [14.8, 15.1], [0.1, 14.7], [30.3, 14.9]], dtype=np.float32)
 MANY = np.random.default_rng(7).uniform(-10, 40, (1000, 2)).astype(np.float32)

@@ -12,8 +12,8 @@ import pytest
 
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 from softmaxd.settings import Settings
-from tests.conftest import MODELS, REPOSITORY
-from tests.container.conftest import FREE_PORT, Deploy, Deployment
+from tests.support.docker import FREE_PORT, Deploy, Deployment
+from tests.support.paths import MODELS, REPOSITORY
 
 THREADS = """
 import threading

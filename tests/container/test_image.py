@@ -2,8 +2,8 @@
 
 import re
 
-from tests.conftest import REPOSITORY
-from tests.container.conftest import attempt, docker, inspect
+from tests.support.docker import attempt, docker, inspect
+from tests.support.paths import REPOSITORY
 
 MAX_ADDED_BYTES = 220_000_000
 COMPILERS = ["cc", "c++", "gcc", "g++", "cc1", "gcc-[0-9]*", "g++-[0-9]*", "clang*", "tcc", "rustc", "as", "ld", "make"]

@@ -11,9 +11,10 @@ import pytest
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import Datatype
 from softmaxd.models.outputs import Array, Features
-from tests.conftest import Server
-from tests.contract.test_v2 import assert_same, joined, outputs_of
+from tests.support.arrays import assert_same, float32
 from tests.support.onnx_graphs import add_exact
+from tests.support.server import Server
+from tests.support.v2 import joined, outputs_of
 
 FP64 = np.array([[1 + 2**-52, 1], [1 - 2**-53, 1 + 2**-20], [3, 1e39], [0.1, 5e-324]])
 INT64 = np.array([[2**53 - 1, 1 - 2**53], [2**24 + 1, -3], [0, -7]])
@@ -55,10 +56,6 @@ def tensor(datatype: str, rows: Features, **changes: object) -> Json:
     """Return a request with flat data; a change to `...` leaves the key out."""
     whole = {"name": "features", "shape": list(rows.shape), "datatype": datatype, "data": rows.ravel().tolist()}
     return {"inputs": [{key: value for key, value in {**whole, **changes}.items() if value is not ...}]}
-
-
-def float32(rows: object) -> Array:
-    return np.array(rows, dtype=np.float32)
 
 
 @pytest.mark.parametrize(

@@ -8,63 +8,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.support.wrong_bodies import MALFORMED, NOT_NUMBERS
+
 GOOD = {"/softmax": b'{"logits": [1, 2]}', "/predict": b'{"instances": [[1, 2]]}'}
 FIELD = {"/softmax": b'{"logits": [1, %s]}', "/predict": b'{"instances": [[1, %s]]}'}
-
-MALFORMED = {
-    "empty": b"",
-    "blank": b" \n\t",
-    "not JSON": b"not json",
-    "truncated": b'{"instances": [[1, 2',
-    "truncated string": b'{"instances',
-    "trailing bytes": b'{"instances": [[1, 2]]} x',
-    "two documents": b'{"logits": [1]}{"logits": [1]}',
-    "trailing comma": b'{"instances": [[1, 2],]}',
-    "single quotes": b"{'logits': [1]}",
-    "a comment": b'{"logits": [1]} // why',
-    "invalid UTF-8": b'{"instances\xff": [[1, 2]]}',
-    "overlong UTF-8": b'{"\xc0\xaf": 1}',
-    "only bytes": bytes(range(256)),
-    "a byte order mark": b'\xef\xbb\xbf{"logits": [1]}',
-    "UTF-16": '{"logits": [1]}'.encode("utf-16"),
-    "UTF-32": '{"logits": [1]}'.encode("utf-32"),
-    "a lone surrogate": b'{"\\ud800": 1}',
-    "a reversed surrogate pair": b'{"\\udc00\\ud800": 1}',
-    "a NUL byte": b'{"logits": [1]\x00}',
-    "a NUL in a string": b'{"log\x00its": [1]}',
-    "a bad escape": b'{"\\x41": 1}',
-    "a deep list": b"[" * 150_000,
-    "a deep list in a field": b'{"instances": ' + b"[" * 150_000 + b"]" * 150_000 + b"}",
-    "a deep object": b'{"a":' * 150_000,
-    "a number of 5,000 digits": b'{"logits": [1' + b"0" * 5000 + b"]}",
-    "gzip": b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
-}
-NOT_NUMBERS = [
-    b"NaN",
-    b"Infinity",
-    b"-Infinity",
-    b"nan",
-    b"inf",
-    b"1e999",
-    b"-1e999",
-    b"0x10",
-    b"01",
-    b"1.",
-    b".5",
-]
-NOT_NUMBERS += [
-    b"+1",
-    b"1e",
-    b"--1",
-    b'"1.5"',
-    b"true",
-    b"false",
-    b"null",
-    b"[]",
-    b"{}",
-    b"1" + b"0" * 400,
-    b"1_000",
-]
 
 
 @pytest.fixture(autouse=True)

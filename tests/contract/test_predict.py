@@ -7,14 +7,11 @@ import numpy as np
 import pytest
 
 from softmaxd.models.engine import Engine
-from tests.conftest import MODELS
+from tests.support.arrays import float32
+from tests.support.paths import MODELS
 
 NEAR_THE_CENTRES = [[15.2, 0.3], [14.8, 15.1], [0.1, 14.7], [30.3, 14.9]]
 LABELS = ["blob-0", "blob-1", "blob-2", "blob-3"]
-
-
-def float32(rows: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return np.array(rows, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.conftest import REPOSITORY, lacking
+from tests.support.documents import EXAMPLE, NUMBER, PRINTED_HOST, PRINTED_URL, words
+from tests.support.paths import REPOSITORY
+from tests.support.skipping import skip_outside_ci
 
-PRINTED_HOST = "127.0.0.1:8000"
-PRINTED_URL = f"http://{PRINTED_HOST}"
 PRINTED_VERSION = "1"  # of the blobs classifier, whose answers are printed
 RUN = {
     "sh": ["sh", "-c"],
@@ -23,8 +23,6 @@ RUN = {
     "js": ["node", "--input-type=module", "--eval"],
 }
 NEEDS = {"sh": "curl", "python": sys.executable, "js": "node"}
-EXAMPLE = re.compile(r"^```(sh|python|js)\n(.*?)^```\n(?:\n```(?:json|text)\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 FLOAT32_DIGITS = 9
 FLOAT32 = 1e-5  # the order in which a processor adds moves the printed probabilities by up to 7e-6
 FLOAT64 = 1e-15  # NumPy's exponential has other last digits on other processors
@@ -58,7 +56,9 @@ CALLS = [*README, *calls("docs/api.md"), *calls("docs/protocols.md")]
 def _the_printed_version_answers(client: httpx.Client) -> None:
     version = client.get("/models/blobs").json()["version"]
     if version != PRINTED_VERSION:
-        lacking(f"the documents print the answers of version {PRINTED_VERSION} of blobs; version {version} is served")
+        skip_outside_ci(
+            f"the documents print the answers of version {PRINTED_VERSION} of blobs; version {version} is served"
+        )
 
 
 def is_near(found: str, printed: str) -> bool:
@@ -70,16 +70,11 @@ def is_near(found: str, printed: str) -> bool:
     return math.isclose(float(found), float(printed), rel_tol=FLOAT32 if digits <= FLOAT32_DIGITS else FLOAT64)
 
 
-def words(text: str) -> list[str]:
-    """Return what is between the numbers, without blanks and line ends."""
-    return ["".join(part.split()) for part in NUMBER.split(text)]
-
-
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.place)
 def test_a_call_answers_as_printed(call: Call, base_url: str) -> None:
     assert call.answer, "no answer is printed right under it"
     if shutil.which(NEEDS[call.language]) is None:
-        lacking(f"{NEEDS[call.language]} is not installed")
+        skip_outside_ci(f"{NEEDS[call.language]} is not installed")
 
     code = call.code.replace(PRINTED_URL, base_url.rstrip("/"))
     code = code.replace(PRINTED_HOST, urlsplit(base_url).netloc)  # of a client that wants no scheme

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from softmaxd.models.manifest import Manifest
-from tests.conftest import MODELS
+from tests.support.paths import MODELS
 
 
 @pytest.fixture(scope="module")

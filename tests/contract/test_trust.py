@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from softmaxd.models.manifest import Calibration
-from tests.conftest import Server
 from tests.support.onnx_models import linear, publish, with_atypicality
+from tests.support.server import Server
 
 # Logits are [x1 − x2, 0.5·x1 + 0.25·x2, −0.5·x1 + 2·x2], atypicality is x1² + x2².
 ROWS = [[4.0, 0.0], [0.0, 0.0], [1e25, 0.0]]

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import pytest
 
 from softmaxd.models.engine import Engine
-from tests.conftest import MODELS, StartServer
-from tests.contract.test_errors import MALFORMED, NOT_NUMBERS
-from tests.faults.test_shutdown import half_sent_request, until_not_ready
+from tests.support.arrays import bits
+from tests.support.draining import half_sent_request, until_not_ready
 from tests.support.onnx_models import linear, publish
+from tests.support.paths import MODELS
+from tests.support.server import StartServer
+from tests.support.wrong_bodies import MALFORMED, NOT_NUMBERS
 
 ROWS = [[15.2, 0.3], [14.8, 15.1], [0.1, 14.7], [10.5, 4.6]]
 EXAMPLES = [{"x1": x1, "x2": x2} for x1, x2 in ROWS]
@@ -40,10 +42,6 @@ def version(client: httpx.Client) -> str:
 def outputs(version: str) -> Outputs:
     """What the ONNX file gives for the rows, without a service."""
     return Engine(MODELS / "blobs" / version / "model.onnx", device="cpu").run(np.array(ROWS, np.float32))
-
-
-def bits(rows: object) -> bytes:
-    return np.array(rows, np.float32).tobytes()
 
 
 def error_of(response: httpx.Response) -> tuple[int, str]:

@@ -5,7 +5,7 @@ import gzip
 import json
 import socket
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.outputs import Array
-from tests.conftest import MODELS
+from tests.support.arrays import assert_same, float32
+from tests.support.paths import MODELS
+from tests.support.v2 import joined, outputs_of
 
 INFER = "/v2/models/blobs/infer"
 NEAR_THE_CENTRES = [[15.2, 0.3], [14.8, 15.1], [0.1, 14.7], [30.3, 14.9]]
@@ -42,10 +43,6 @@ def plain(base_url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def float32(rows: object) -> Array:
-    return np.array(rows, dtype=np.float32)
-
-
 def tensor(rows: Sequence[Sequence[float]] = NEAR_THE_CENTRES, **changes: object) -> Json:
     """Return an input with flat data; a change to `...` leaves the key out."""
     whole = {
@@ -64,40 +61,9 @@ def in_bytes(rows: Sequence[Sequence[float]] = NEAR_THE_CENTRES, **changes: obje
     return tensor(rows, **{"data": ..., "parameters": {"binary_data_size": len(raw)}, **changes}), raw
 
 
-def joined(request: Json, *tensors: bytes) -> tuple[bytes, dict[str, str]]:
-    """Return a body of JSON and tensors, and the header that it needs."""
-    text = json.dumps(request).encode()
-    return b"".join([text, *tensors]), {"Inference-Header-Content-Length": str(len(text))}
-
-
-def outputs_of(response: httpx.Response) -> dict[str, Array]:
-    """Return the numbers of each output, from JSON or from bytes."""
-    assert response.status_code == 200, response.text
-    length = int(response.headers.get("inference-header-content-length", len(response.content)))
-    rest = response.content[length:]
-    found = {}
-    for output in json.loads(response.content[:length])["outputs"]:
-        assert output["datatype"] == "FP32"
-        if "data" in output:
-            values = np.array(output["data"], dtype=np.float64).astype(np.float32)
-        else:
-            size = output["parameters"]["binary_data_size"]
-            values, rest = np.frombuffer(rest[:size], "<f4"), rest[size:]
-        found[output["name"]] = values.reshape(output["shape"])
-    assert rest == b""
-    return found
-
-
 def connected(base_url: str) -> socket.socket:
     address = urlsplit(base_url)
     return socket.create_connection((address.hostname, address.port or 80), timeout=30)
-
-
-def assert_same(found: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
-    assert found.keys() <= expected.keys()
-    for name, values in found.items():
-        assert values.shape == expected[name].shape
-        assert values.tobytes() == expected[name].tobytes(), name
 
 
 # --- what it says of itself ---

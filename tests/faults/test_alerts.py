@@ -16,8 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from softmaxd.models.manifest import Calibration
 from softmaxd.numerics.trust import quantiles
-from tests.conftest import REPOSITORY, Server, StartServer, lacking
 from tests.support.onnx_models import linear, publish, with_atypicality
+from tests.support.paths import REPOSITORY
+from tests.support.server import Server, StartServer
+from tests.support.skipping import skip_outside_ci
 
 FOLDER = REPOSITORY / "deploy" / "prometheus"
 RULES = FOLDER / "softmaxd.rules.yml"
@@ -38,7 +40,7 @@ Rows = npt.NDArray[np.float64]
 def promtool(*arguments: str | Path) -> None:
     """Run promtool, which says nothing that matters when all is well."""
     if shutil.which("promtool") is None:
-        lacking("promtool is not installed; Debian has it in the package prometheus")
+        skip_outside_ci("promtool is not installed; Debian has it in the package prometheus")
     result = subprocess.run(
         ["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False
     )

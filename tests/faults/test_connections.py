@@ -10,7 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import Server, StartServer, connect, metric, receive
+from tests.support.metrics import metric
+from tests.support.server import Server, StartServer
+from tests.support.sockets import connect, receive
 
 MANY = 1000
 GOOD = b'{"instances": [[15.2, 0.3]]}'

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import Server, connect, metric, receive
+from tests.support.metrics import metric
+from tests.support.server import Server
+from tests.support.sockets import connect, receive
 
 REQUESTS = 5000 if "CI" in os.environ else 500
 LEAST_SHARE = 0.1  # of the drawn requests, for the express lane; more find nothing unanswered before them

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.conftest import StartServer
+from tests.support.server import StartServer
 
 ROWS = 100_000
 REPEATS = 5

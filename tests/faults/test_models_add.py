@@ -14,8 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from softmaxd.cli.main import main
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES
-from tests.conftest import REPOSITORY, StartServer
 from tests.support.onnx_graphs import logits_only, model, node, tensor
+from tests.support.paths import REPOSITORY
+from tests.support.server import StartServer
 
 Capture = pytest.CaptureFixture[str]
 SCORES = [tensor("scores", ["n", 3])]

@@ -3,8 +3,7 @@
 import itertools
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,8 +13,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from softmaxd.models.engine import Engine
-from tests.conftest import Server, StartServer
 from tests.support.onnx_models import classifier, linear, publish
+from tests.support.server import Server, StartServer
+from tests.support.waiting import until
 
 ROW = [0.25, -0.5]
 BODY = {"instances": [ROW], "include": ["logits"]}
@@ -30,14 +30,6 @@ MAX_GROWTH = 20 * 2**20
 def models(tmp_path: Path) -> Path:
     publish(tmp_path, 1, linear().SerializeToString())
     return tmp_path
-
-
-def until(condition: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it did not come true in a minute")
 
 
 def states(server: Server) -> dict[str, tuple[str, str]]:

@@ -1,8 +1,6 @@
 """Models are loaded and unloaded over HTTP, by clients with an admin key and by nobody else, in every worker."""
 
 import hashlib
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,8 +10,9 @@ import pytest
 from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
-from tests.conftest import Server, StartServer
 from tests.support.onnx_models import linear, publish
+from tests.support.server import Server, StartServer
+from tests.support.waiting import until
 
 KEY = "open sesame"
 ADMIN = {"Authorization": f"Bearer {KEY}"}
@@ -48,14 +47,6 @@ def states(server: Server, **body: bool) -> dict[tuple[str, str], tuple[str, str
     """Return state and reason of each version, as the index of the repository has them."""
     listed = httpx.post(server.url + "/v2/repository/index", json=body).json()
     return {(each["name"], each["version"]): (each["state"], each["reason"]) for each in listed}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.03)
-    raise AssertionError("it did not come true in half a minute")
 
 
 def test_an_unloaded_model_is_gone_until_it_is_loaded_again(server: Server) -> None:

@@ -2,40 +2,21 @@
 
 import contextlib
 import signal
-import socket
-import time
 from functools import partial
 
 import httpx
 import pytest
 
-from tests.conftest import Server, StartServer, connect, receive, softmaxd
-
-BODY = b'{"instances": [[15.2, 0.3]]}'
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+from tests.support.command import softmaxd
+from tests.support.draining import BODY, SENT, half_sent_request, until_not_ready
+from tests.support.server import StartServer
+from tests.support.sockets import receive
 
 
 @pytest.fixture(params=["on", "off"], ids="express={}".format)
 def start(request: pytest.FixtureRequest, start_server: StartServer) -> StartServer:
     """Start servers in each of the lanes."""
     return partial(start_server, express=request.param)
-
-
-def half_sent_request(server: Server) -> socket.socket:
-    """Return a connection on which a request is in flight: the service waits for the rest of its body."""
-    connection = connect(server.port)
-    connection.sendall(HEAD + BODY[:10])
-    assert httpx.get(server.url + "/livez").status_code == 200  # so it has read that before
-    return connection
-
-
-def until_not_ready(server: Server) -> httpx.Response:
-    for _ in range(200):
-        response = httpx.get(server.url + "/readyz")
-        if response.status_code != 200:
-            return response
-        time.sleep(0.05)
-    raise AssertionError("the service stayed ready")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -59,7 +40,7 @@ def test_what_is_in_flight_is_answered(start: StartServer, number: signal.Signal
         refused = httpx.post(server.url + "/predict", content=BODY)
         alive = httpx.get(server.url + "/livez")
         health, _, _ = softmaxd("health", "--port", str(server.port))
-        connection.sendall(BODY[10:])
+        connection.sendall(BODY[SENT:])
         answer = receive(connection)
 
     assert server.wait() == 0

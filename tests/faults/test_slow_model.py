@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import Server, StartServer, connect, metric, receive
+from tests.support.metrics import metric
 from tests.support.onnx_models import publish_slow
+from tests.support.server import Server, StartServer
+from tests.support.sockets import connect, receive
 
 A_WHILE = 1000.0  # turns of the slow network: about a second
 

@@ -10,7 +10,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
-from tests.conftest import MODELS, StartServer, softmaxd
+from tests.support.command import softmaxd
+from tests.support.paths import MODELS
+from tests.support.server import StartServer
 
 
 def one_line(text: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Server, StartServer
-from tests.faults.test_shutdown import half_sent_request, until_not_ready
+from tests.support.draining import half_sent_request, until_not_ready
+from tests.support.server import Server, StartServer
 
 INFER = "/v2/models/blobs/infer"
 BODY: dict[str, Any] = {"inputs": [{"name": "features", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4]}]}

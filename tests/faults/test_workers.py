@@ -5,8 +5,7 @@ import os
 import re
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,13 +13,16 @@ import pytest
 
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.server import SHARED_MEMORY
-from tests.conftest import Server, StartServer, connect, metric, receive, softmaxd
+from tests.support.command import softmaxd
+from tests.support.metrics import metric
 from tests.support.onnx_models import linear, publish
+from tests.support.server import Server, StartServer
+from tests.support.sockets import connect, receive
+from tests.support.waiting import SECONDS, until
 
 BODY = b'{"instances": [[15.2, 0.3]]}'
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-SECONDS = 20  # that another process may take for something
 
 
 @pytest.fixture
@@ -29,14 +31,6 @@ def server(start_server: StartServer) -> Server:
     server = start_server("--workers", "2")
     until(lambda: len(files_of(server)) == 2)
     return server
-
-
-def until(is_so: Callable[[], object]) -> None:
-    """Wait for what another process does, of which nobody tells."""
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def processes(server: Server) -> dict[int, str]:

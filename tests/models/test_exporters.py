@@ -25,7 +25,9 @@ from softmaxd.models.manifest import Manifest
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.export import write_onnx
 from softmaxd_training.rows import Rows
-from tests.conftest import MODELS, Server, softmaxd
+from tests.support.command import softmaxd
+from tests.support.paths import MODELS
+from tests.support.server import Server
 
 HERE = Path(__file__).parent
 FEATURES = ["sepal length", "sepal width", "petal length", "petal width"]

@@ -10,9 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import MODELS, REPOSITORY, Server, lacking
-from tests.contract.test_readme import EXAMPLE, NUMBER, PRINTED_URL, words
-from tests.faults.test_reload import until
+from tests.support.documents import EXAMPLE, NUMBER, PRINTED_URL, words
+from tests.support.paths import MODELS, REPOSITORY
+from tests.support.server import Server
+from tests.support.skipping import skip_outside_ci
+from tests.support.waiting import until
 
 PAGE = (REPOSITORY / "docs" / "models.md").read_text()
 WALK = EXAMPLE.findall(PAGE.partition("\n## From PyTorch")[0])
@@ -45,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_walk_prints_what_is_printed(folder: Path) -> None:
     if shutil.which("curl") is None:
-        lacking("curl is not installed")
+        skip_outside_ci("curl is not installed")
     server = Server("--models-dir", str(folder / "models"), "--reload-interval", "0.05", environment={})
     try:
         for language, code, answer in WALK:

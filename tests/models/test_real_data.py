@@ -14,8 +14,9 @@ from softmaxd_training.__main__ import main
 from softmaxd_training.examples import TARGETS
 from softmaxd_training.rows import Rows
 from softmaxd_training.tablefile import Table, read_table, split
-from tests.conftest import MODELS, Server
-from tests.faults.test_reload import until
+from tests.support.paths import MODELS
+from tests.support.server import Server
+from tests.support.waiting import until
 
 SEED = 0
 

@@ -11,7 +11,8 @@ import pytest
 from scipy.stats import beta, betabinom, kstest, norm
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import MODEL_FILE, Calibration, Manifest
+from softmaxd.models.loading import read_manifest
+from softmaxd.models.manifest import MODEL_FILE, Calibration
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import quantiles
@@ -23,7 +24,7 @@ from softmaxd_training.export import Exported, export
 from softmaxd_training.networks import divide_logits
 from softmaxd_training.rows import Parts, Rows
 from softmaxd_training.tablefile import read_table, split
-from tests.conftest import MODELS
+from tests.support.paths import MODELS
 
 COVERAGES = [0.8, 0.9, 0.95, 0.99]
 SPLITS = 300
@@ -78,13 +79,9 @@ def iris(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     path = tmp_path_factory.mktemp("iris") / "iris.csv"
     with path.open("w") as file:
         write_example("iris", file)
-    origin = read_manifest("iris").provenance
+    origin = read_manifest(MODELS / "iris" / "1").provenance
     assert origin is not None
     return split(read_table(path, "species"), origin.seed)
-
-
-def read_manifest(name: str) -> Manifest:
-    return Manifest.model_validate_json((MODELS / name / "1" / "manifest.json").read_bytes())
 
 
 def run(name: str, features: Array) -> Outputs:
@@ -116,7 +113,7 @@ def fresh() -> Rows:
 
 @pytest.mark.parametrize("coverage", COVERAGES)
 def test_the_sets_of_the_committed_blobs_model_hold_the_labels_of_fresh_rows(fresh: Rows, coverage: float) -> None:
-    calibration = read_manifest("blobs").calibration
+    calibration = read_manifest(MODELS / "blobs" / "1").calibration
     assert calibration is not None
     log_probabilities = log_softmax(run("blobs", fresh.features)["logits"].astype(np.float64))
     rank = int(np.ceil(round((calibration.rows + 1) * coverage, 9)))
@@ -129,7 +126,7 @@ def test_the_sets_of_the_committed_blobs_model_hold_the_labels_of_fresh_rows(fre
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.5, 0.9])
 def test_the_typicality_of_fresh_rows_is_spread_evenly_for_the_committed_blobs_model(fresh: Rows, share: float) -> None:
-    calibration = read_manifest("blobs").calibration
+    calibration = read_manifest(MODELS / "blobs" / "1").calibration
     assert calibration is not None
     found = calibration.typicality(run("blobs", fresh.features)["atypicality"])
     rank = int(share * (calibration.rows + 1))
@@ -154,7 +151,7 @@ def test_typicality_is_uniform_over_seeds_on_rows_that_were_held_out() -> None:
 
 
 def test_the_typicality_of_points_far_from_all_is_below_a_hundredth_where_the_softmax_is_sure() -> None:
-    calibration = read_manifest("blobs").calibration
+    calibration = read_manifest(MODELS / "blobs" / "1").calibration
     assert calibration is not None
     outputs = run("blobs", np.array([[15, 200], [-100, -100]], dtype=np.float32))
 

@@ -5,7 +5,8 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support.paths import REPOSITORY
+
 PACKAGES = (REPOSITORY / "service" / "softmaxd", REPOSITORY / "training" / "softmaxd_training")
 
 # What a newcomer reads to follow a request from its first byte to its last.

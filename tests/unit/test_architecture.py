@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 SERVICE = REPOSITORY / "service" / "softmaxd"
 HOMES = {

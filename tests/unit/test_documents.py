@@ -12,7 +12,7 @@ from softmaxd.app import create_app
 from softmaxd.errors import ServiceError
 from softmaxd.protocols.v2 import routes as v2
 from softmaxd.settings import ENV_PREFIX, Settings, option_name
-from tests.conftest import MODELS, REPOSITORY
+from tests.support.paths import MODELS, REPOSITORY
 from tests.support.structure import WAY_OF_A_REQUEST
 
 DOCS = REPOSITORY / "docs"

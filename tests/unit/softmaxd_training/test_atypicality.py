@@ -15,7 +15,7 @@ from softmaxd.numerics.softmax import Floats
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.export import write_onnx
 from softmaxd_training.rows import Rows
-from tests.conftest import MODELS
+from tests.support.paths import MODELS
 
 
 def clouds(count: int, *, offset: float = 0.0, scale: float = 1.0, seed: int = 0) -> Rows:

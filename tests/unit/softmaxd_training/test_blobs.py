@@ -13,14 +13,15 @@ import tensorflow as tf
 from sklearn.datasets import make_blobs
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import Manifest, sha256
+from softmaxd.models.loading import read_manifest
+from softmaxd.models.manifest import sha256
 from softmaxd.models.outputs import Array
 from softmaxd.models.publishing import Refused
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Classes, Parts
-from tests.conftest import MODELS, REPOSITORY
+from tests.support.paths import MODELS, REPOSITORY
 
 SEEDS, EPOCHS = 2, 8  # enough for the least accuracy that is published
 ARTICLE_LOSS = 0.002027
@@ -37,10 +38,6 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version folder that training has written."""
     folder, _ = blobs.train(tmp_path_factory.mktemp("models"), seeds=SEEDS, epochs=EPOCHS)
     return folder
-
-
-def read_manifest(folder: Path) -> Manifest:
-    return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
 
 
 def fit(data: Parts, seed: int, epochs: int) -> blobs.Run:

@@ -7,7 +7,7 @@ import pytest
 
 from softmaxd.models.manifest import Manifest
 from softmaxd_training import card
-from tests.conftest import MODELS
+from tests.support.paths import MODELS
 
 
 def manifest_of(**changed: object) -> Manifest:

@@ -12,7 +12,7 @@ import pytest
 
 from softmaxd_training.__main__ import main
 from softmaxd_training.examples import write_example
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 Capture = pytest.CaptureFixture[str]
 

@@ -9,7 +9,7 @@ import pytest
 from softmaxd.models.manifest import Evaluation, Manifest, ReliabilityBin
 from softmaxd.models.outputs import Array
 from softmaxd_training import gaussians, pictures
-from tests.conftest import MODELS
+from tests.support.paths import MODELS
 
 LABELS = ["a", "b", "c", "d"]
 MAX_BYTES = 150_000

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.loading import try_out
-from softmaxd.models.manifest import Manifest, sha256
+from softmaxd.models.loading import read_manifest, try_out
+from softmaxd.models.manifest import sha256
 from softmaxd.models.outputs import Array
 from softmaxd.models.publishing import Refused
 from softmaxd_training.examples import write_example
@@ -20,7 +20,7 @@ from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Parts, Rows
 from softmaxd_training.table import Job, build_network, fit, train
 from softmaxd_training.tablefile import read_table, split
-from tests.conftest import MODELS, REPOSITORY
+from tests.support.paths import MODELS, REPOSITORY
 
 JOB = Job("iris.csv", "species", "iris", seed=1, epochs=60)
 
@@ -39,10 +39,6 @@ def published(iris: Path) -> Path:
     table = read_table(iris, "species")
     folder, _ = train(table, split(table, 1), JOB, iris.parent)
     return folder
-
-
-def read_manifest(folder: Path) -> Manifest:
-    return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
 
 
 def parts_of(table: Path, seed: int) -> Parts:

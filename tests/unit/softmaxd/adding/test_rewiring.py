@@ -10,8 +10,8 @@ from softmaxd.adding.rewiring import rewire, show_softmax_inputs
 from softmaxd.models.engine import KINDS, Engine
 from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.models.outputs import Array
-from tests.conftest import MODELS
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
+from tests.support.paths import MODELS
 
 ROWS = np.array([[1, 2], [-3, 0.5], [0, 0]], dtype=np.float32)
 SOURCE = Input("x", "float", 2, None)

@@ -17,8 +17,8 @@ from softmaxd.http.express import Call
 from softmaxd.http.operation import Reply
 from softmaxd.process import Server, new_server
 from softmaxd.settings import Settings
-from tests.conftest import MODELS
 from tests.support.operations import changed
+from tests.support.paths import MODELS
 from tests.support.uvicorn_names import names_after, names_of_base
 
 BODY = b'{"instances": [[15.2, 0.3]]}'

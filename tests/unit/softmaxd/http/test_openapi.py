@@ -5,17 +5,15 @@ import pytest
 from softmaxd.errors import InvalidBody, OutputNotFinite
 from softmaxd.http.openapi import example_rows, examples_of
 from softmaxd.models.loading import load
-from softmaxd.models.manifest import Datatype, Feature, Manifest
+from softmaxd.models.manifest import Datatype, Feature
 from softmaxd.settings import Settings
-from tests.conftest import MODELS
+from tests.support.manifests import manifest
+from tests.support.paths import MODELS
 
 
 def rows(datatype: Datatype, low: float | None, high: float | None) -> list[list[float]]:
     feature = Feature(name="x", min=low, max=high)
-    manifest = Manifest(
-        name="any", version=1, sha256="0" * 64, labels=("a", "b"), features=(feature,), datatype=datatype
-    )
-    return example_rows(manifest)
+    return example_rows(manifest(features=(feature,), datatype=datatype))
 
 
 def test_rows_are_within_the_ranges_with_few_digits() -> None:

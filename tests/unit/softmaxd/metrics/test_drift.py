@@ -3,17 +3,12 @@ import pytest
 
 from softmaxd.metrics.drift import PROBABILITIES, ROWS_AT_ONCE, TYPICALITIES, AnswerCounter, AnswerCounts
 from softmaxd.metrics.histogram import Histogram
-from softmaxd.models.manifest import Calibration, Feature, Manifest
+from softmaxd.models.manifest import Calibration
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.trust import quantiles
+from tests.support.manifests import manifest
 
 LABELS = ("a", "b", "c")
-
-
-def manifest(calibration: Calibration | None) -> Manifest:
-    return Manifest(
-        name="m", version=1, sha256="0" * 64, labels=LABELS, features=(Feature(name="x"),), calibration=calibration
-    )
 
 
 def calibrated(rows: int) -> Calibration:
@@ -34,7 +29,7 @@ def drawn(rows: int, seed: int) -> dict[str, Array]:
 def test_batches_are_counted_as_their_rows_would_be(calibration_rows: int, batches: list[int]) -> None:
     calibration = calibrated(calibration_rows)
     found = AnswerCounts()
-    answers = AnswerCounter(manifest(calibration), found)
+    answers = AnswerCounter(manifest(1, labels=LABELS, calibration=calibration), found)
     outputs = [drawn(rows, seed) for seed, rows in enumerate(batches)]
     for batch in outputs:
         answers.add(batch)
@@ -59,7 +54,7 @@ def assert_same(found: Histogram, expected: Histogram) -> None:
 
 def test_rows_are_kept_until_there_are_enough_to_count() -> None:
     counts = AnswerCounts()
-    answers = AnswerCounter(manifest(None), counts)
+    answers = AnswerCounter(manifest(1, labels=LABELS, calibration=None), counts)
 
     answers.add(drawn(ROWS_AT_ONCE - 1, 0))
     assert counts.labels.total() == 0
@@ -71,7 +66,7 @@ def test_rows_are_kept_until_there_are_enough_to_count() -> None:
 
 def test_rows_whose_answer_was_refused_are_not_counted() -> None:
     counts = AnswerCounts()
-    answers = AnswerCounter(manifest(None), counts)
+    answers = AnswerCounter(manifest(1, labels=LABELS, calibration=None), counts)
     answers.add({"probabilities": np.array([[0.2, 0.1, 0.7], [np.nan] * 3], dtype=np.float32)})
     answers.count()
 
@@ -81,7 +76,7 @@ def test_rows_whose_answer_was_refused_are_not_counted() -> None:
 
 def test_rows_that_are_as_atypical_as_can_be_count_as_such() -> None:
     counts = AnswerCounts()
-    answers = AnswerCounter(manifest(calibrated(99)), counts)
+    answers = AnswerCounter(manifest(1, labels=LABELS, calibration=calibrated(99)), counts)
     probabilities = np.full((3, 3), 1 / 3, dtype=np.float32)
     answers.add({"probabilities": probabilities, "atypicality": np.array([np.nan, np.inf, 3e38], dtype=np.float32)})
     answers.count()
@@ -93,7 +88,7 @@ def test_rows_that_are_as_atypical_as_can_be_count_as_such() -> None:
 def test_what_two_workers_counted_adds_up() -> None:
     total, workers = AnswerCounts(), [AnswerCounts(), AnswerCounts()]
     for seed, counts in enumerate(workers):
-        answers = AnswerCounter(manifest(calibrated(9)), counts)
+        answers = AnswerCounter(manifest(1, labels=LABELS, calibration=calibrated(9)), counts)
         answers.add(drawn(10, seed))
         answers.count()
         total.merge(counts)

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from softmaxd.metrics.counts import VersionCounts
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.batching import EngineRun
-from softmaxd.models.manifest import Feature, Manifest
+from tests.support.manifests import manifest
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives
 
@@ -35,10 +35,6 @@ def ran(*, requests: int = 1, rows: int = 1, failed: bool = False, first_waited:
         seconds=2.0,
         outputs={} if failed else outputs,
     )
-
-
-def manifest(version: int) -> Manifest:
-    return Manifest(name="blobs", version=version, sha256="0" * 64, labels=("a", "b"), features=(Feature(name="x"),))
 
 
 def test_requests_are_counted_by_operation_status_and_lane() -> None:
@@ -67,8 +63,8 @@ def test_rejections_are_counted_by_reason() -> None:
 
 def test_batches_queues_and_versions_are_told_by_model() -> None:
     metrics = Metrics()
-    metrics.runs_of(manifest(1))(ran(rows=32, first_waited=0.001))
-    metrics.runs_of(manifest(2))(ran(rows=1, first_waited=0.002))
+    metrics.runs_of(manifest(name="blobs", version=1))(ran(rows=32, first_waited=0.001))
+    metrics.runs_of(manifest(name="blobs", version=2))(ran(rows=1, first_waited=0.002))
     metrics.watch_queues(lambda: {"blobs": 7})
     metrics.watch_versions(lambda: [("blobs", "1", "ready", "CPUExecutionProvider")])
 
@@ -85,13 +81,13 @@ def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:
     gone = Metrics(tmp_path)
     gone.count_request("/predict", 200, "express", 0.001)
     gone.count_rejection("too_large")
-    gone.runs_of(manifest(1))(ran(rows=2))
+    gone.runs_of(manifest(name="blobs", version=1))(ran(rows=2))
     gone.watch_queues(lambda: {"blobs": 100})
     gone.save()
     (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
     here = Metrics(tmp_path)
     here.count_request("/predict", 200, "express", 0.001)
-    here.runs_of(manifest(1))(ran(rows=3))
+    here.runs_of(manifest(name="blobs", version=1))(ran(rows=3))
     here.watch_queues(lambda: {"blobs": 5})
     (tmp_path / ".12").write_bytes(b"half written")
 
@@ -106,13 +102,13 @@ def test_the_answers_of_all_workers_and_versions_are_told_by_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = Metrics(tmp_path), Metrics(tmp_path)
-    there.runs_of(manifest(1))(ran(rows=5))
-    there.runs_of(manifest(1))(ran(failed=True))
+    there.runs_of(manifest(name="blobs", version=1))(ran(rows=5))
+    there.runs_of(manifest(name="blobs", version=1))(ran(failed=True))
     with monkeypatch.context() as other_process:
         other_process.setattr(os, "getpid", lambda: 1)
         there.save()
-    here.runs_of(manifest(1))(ran(rows=2))
-    here.runs_of(manifest(2))(ran(rows=1))
+    here.runs_of(manifest(name="blobs", version=1))(ran(rows=2))
+    here.runs_of(manifest(name="blobs", version=2))(ran(rows=1))
 
     found = samples(here)
     assert found["softmaxd_predicted_labels_total", "label=a", "model=blobs"] == 8
@@ -133,8 +129,8 @@ def test_one_worker_alone_writes_no_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_runs_of_a_version_are_summed_over_its_requests() -> None:
     metrics = Metrics()
-    count = metrics.runs_of(manifest(1))
-    metrics.runs_of(manifest(2))
+    count = metrics.runs_of(manifest(name="blobs", version=1))
+    metrics.runs_of(manifest(name="blobs", version=2))
 
     count(ran(requests=2, rows=5))
     count(ran(requests=1, rows=3))
@@ -149,13 +145,13 @@ def test_the_runs_of_a_version_are_summed_over_its_requests() -> None:
 
 def test_the_runs_of_all_workers_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = Metrics(tmp_path), Metrics(tmp_path)
-    there.runs_of(manifest(1))(ran(requests=2, rows=5))
-    there.runs_of(manifest(1))(ran(failed=True))
+    there.runs_of(manifest(name="blobs", version=1))(ran(requests=2, rows=5))
+    there.runs_of(manifest(name="blobs", version=1))(ran(failed=True))
     with monkeypatch.context() as other_process:
         other_process.setattr(os, "getpid", lambda: 1)
         there.save()
     before = time.time()
-    here.runs_of(manifest(1))(ran(requests=1, rows=4))
+    here.runs_of(manifest(name="blobs", version=1))(ran(requests=1, rows=4))
 
     total = here.by_version()["blobs", 1]
 

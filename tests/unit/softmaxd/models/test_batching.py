@@ -12,7 +12,7 @@ from softmaxd.errors import QueueFull, QueueTimeout
 from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, EngineRun, run_together
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
-from tests.conftest import MODELS
+from tests.support.paths import MODELS
 
 
 def double(features: Array) -> dict[str, Array]:

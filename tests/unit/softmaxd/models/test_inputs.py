@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from softmaxd.errors import InvalidBody, TooLarge
 from softmaxd.models import inputs as rows
 from softmaxd.models.inputs import LARGE_BODY, PIECE, read_features, read_logits
-from softmaxd.models.manifest import DTYPES, Datatype, Feature, Manifest
+from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.protocols.native.schemas import PREDICT_REQUEST, SOFTMAX_REQUEST
+from tests.support.manifests import manifest
 
 EXAMPLES = 2000 if "CI" in os.environ else 200
 MAX_ROWS = 6
@@ -25,18 +26,13 @@ INTEGERS = [datatype for datatype, dtype in DTYPES.items() if dtype.kind != "f"]
 Outcome = tuple[object, ...]
 
 
-def manifest(width: int, datatype: Datatype = "FP32") -> Manifest:
-    features = tuple(Feature(name=f"x{column + 1}") for column in range(width))
-    return Manifest(name="any", version=1, sha256="0" * 64, labels=("a", "b"), features=features, datatype=datatype)
-
-
 def outcome(
     body: bytes, *, width: int = 2, datatype: Datatype = "FP32", fast_from: int = 0, max_rows: int = MAX_ROWS
 ) -> Outcome:
     """Return all that can be told of a body: its numbers as bytes and its other fields, or its error."""
     try:
         features, request = read_features(
-            PREDICT_REQUEST, body, manifest(width, datatype), max_rows=max_rows, fast_from=fast_from
+            PREDICT_REQUEST, body, manifest(width, datatype=datatype), max_rows=max_rows, fast_from=fast_from
         )
     except InvalidBody as error:
         return InvalidBody, error.problems
@@ -78,7 +74,7 @@ def is_read_fast(
     """Return whether the fast reader answers a body; it leaves no instances in the request."""
     try:
         _, request = read_features(
-            PREDICT_REQUEST, body, manifest(width, datatype), max_rows=max_rows, fast_from=fast_from
+            PREDICT_REQUEST, body, manifest(width, datatype=datatype), max_rows=max_rows, fast_from=fast_from
         )
     except (InvalidBody, TooLarge):
         return False

@@ -10,7 +10,7 @@ from softmaxd.errors import InternalError, InvalidBody, OutputNotFinite, Service
 from softmaxd.http.targets import Targets
 from softmaxd.protocols.v1 import operations as v1
 from softmaxd.settings import Settings
-from tests.conftest import MODELS
+from tests.support.paths import MODELS
 
 OTHERS = {InternalError, InvalidBody, OutputNotFinite, Unroutable}  # which are made in another way
 

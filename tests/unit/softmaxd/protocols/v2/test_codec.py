@@ -8,17 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody, ServiceError, TooLarge
-from softmaxd.models.manifest import DTYPES, Datatype, Feature, Manifest
+from softmaxd.models.manifest import DTYPES, Datatype, Manifest
 from softmaxd.models.outputs import Array, Batch, Outputs
 from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
+from tests.support.manifests import manifest
 
-MANIFEST = Manifest(
-    name="zoo",
-    version=7,
-    sha256="0" * 64,
-    labels=("dog", "cat", "ä☃"),
-    features=(Feature(name="x1"), Feature(name="x2")),
-)
+MANIFEST = manifest(name="zoo", version=7, labels=("dog", "cat", "ä☃"))
 LENGTH = b"inference-header-content-length"
 
 float32s = st.floats(width=32, allow_nan=False, allow_infinity=False)

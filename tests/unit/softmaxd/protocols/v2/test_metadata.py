@@ -4,7 +4,7 @@ from softmaxd.metrics.counts import VersionCounts
 from softmaxd.models.loading import load
 from softmaxd.protocols.v2.metadata import configure, describe, statistics_of
 from softmaxd.settings import Settings
-from tests.conftest import MODELS
+from tests.support.paths import MODELS
 
 BLOBS = load(MODELS / "blobs" / "1", Settings())
 

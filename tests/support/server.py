@@ -1,0 +1,79 @@
+"""A `softmaxd serve` that a test starts on a free port."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+
+from tests.support.paths import REPOSITORY
+
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+class Server:
+    """A `softmaxd serve` of its own, on a free port; its log lines are kept."""
+
+    def __init__(self, *options: str, environment: Mapping[str, str]) -> None:
+        command = [sys.executable, "-m", "softmaxd", "serve", "--port", "0", *options]
+        self.lines: list[str] = []
+        self.url = ""
+        self._listening = threading.Event()
+        self.process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,  # with its workers in it, as a terminal does, which sends Ctrl-C to all of the group
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        if not self._listening.wait(START_SECONDS) or not self.url:
+            self.process.kill()
+            self.wait()
+            raise RuntimeError(f"the server did not start: {self.lines}")
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+            found = re.search(r"listening on (http://[^\s\"]+)", line)
+            if found:
+                self.url = found[1]
+                self._listening.set()
+        self._listening.set()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def messages(self) -> list[dict[str, object]]:
+        """Return the log lines, which are JSON as standard error is not a terminal."""
+        return [json.loads(line) for line in self.lines]
+
+    def send_signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        code = self.process.wait(STOP_SECONDS)
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return code
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.send_signal(signal.SIGTERM)
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+StartServer = Callable[..., Server]
