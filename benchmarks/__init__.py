@@ -1,1 +1,1 @@
-"""Measures what the service reaches on one core, against its targets and beside other servers: `make bench`."""
+"""Measures one core of the service against its targets and beside other servers: `make bench`."""

@@ -1,4 +1,4 @@
-"""What softmaxd does by itself: beside large bodies, at the start, after a million requests."""
+"""Measures softmaxd alone: beside large bodies, at the start, after a million requests."""
 
 import importlib.util
 import json
@@ -17,7 +17,7 @@ from benchmarks.race import CONNECTIONS, LARGE_REPEATS, Plan, Rounds, divide, lo
 from benchmarks.results import Figure, Measurement, Outcome
 
 SMALL_CLIENTS = 32
-SLICE_SECONDS = 20  # of load, between looks at how many requests were answered
+SLICE_SECONDS = 20  # of load between two counts of the answered requests
 MIB = 2**20
 READY_SECONDS = 30.0
 START_MODULES = ("fastapi", "uvicorn", "onnxruntime", "orjson", "prometheus_client")

@@ -32,7 +32,7 @@ QUIET_LOAD = 0.5  # load average
 
 
 def main() -> int:
-    """Run what the command line asks for; return the exit code."""
+    """Run the scenarios of the command line; return the exit code."""
     options = _options()
     signal.signal(signal.SIGTERM, _interrupt)
     try:

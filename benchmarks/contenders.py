@@ -1,4 +1,4 @@
-"""Who is measured: how each contender is started, in which environment, and when it is ready."""
+"""The contenders: how each is started, in which environment, and when it is ready."""
 
 import json
 import os
@@ -46,7 +46,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A contender and what it is asked."""
+    """A contender and its request."""
 
     contender: Contender
     exchange: Exchange

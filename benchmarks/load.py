@@ -17,7 +17,7 @@ LOAD_CORE = "1"
 REQUEST_TIMEOUT = 60
 WRK = ["wrk", "-t1", "--timeout", f"{REQUEST_TIMEOUT}s"]
 
-# wrk sends the same bytes again and again; `done` prints what was measured as one line of JSON, times in µs.
+# wrk sends the same bytes again and again; `done` prints the measurements as one line of JSON, times in µs.
 SCRIPT = """\
 wrk.method = "POST"
 local file = assert(io.open("{body}", "rb"))
@@ -35,7 +35,7 @@ end
 
 
 class WrongAnswer(Exception):
-    """A contender does not answer what it should."""
+    """A contender gives a wrong answer."""
 
 
 class LoadFailed(Exception):
@@ -44,7 +44,7 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back."""
+    """The reply to a request."""
 
     status: int
     headers: dict[str, str]
@@ -53,7 +53,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """A request and what its reply must be; `check` raises `WrongAnswer`."""
+    """A request and its expected reply; `check` raises `WrongAnswer`."""
 
     path: str
     body: bytes
@@ -63,7 +63,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run of `wrk` measured."""
+    """The measurements of one run of `wrk`."""
 
     rate: float  # requests per second
     requests: int

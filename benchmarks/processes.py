@@ -112,7 +112,7 @@ def memory_bytes(pid: int) -> int:
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
-    """Ask the leader to end its family, then ask what is left of it, then kill."""
+    """Ask the leader to end its family, then ask the remaining processes, then kill them."""
     remaining = family(process.pid, mark)
     if process.poll() is None:
         _signal({process.pid}, signal.SIGTERM)

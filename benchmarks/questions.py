@@ -1,4 +1,4 @@
-"""What the contenders are asked, and what each must answer, from the model run in this process."""
+"""The requests to the contenders, and the expected replies, from the model run in this process."""
 
 import json
 from collections.abc import Callable

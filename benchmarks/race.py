@@ -1,4 +1,4 @@
-"""Contenders against each other, in turns: what every scenario is made of."""
+"""A race of contenders in turns: the part that every scenario has."""
 
 import math
 import sys
@@ -24,7 +24,7 @@ Run = Callable[["Plan", list[Entry]], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What all scenarios share."""
+    """The requests, rounds and durations of all scenarios."""
 
     questions: Questions
     models: Path
@@ -36,7 +36,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
     def reply(self, exchange: Exchange) -> bytes:
-        """Return what the service answers; raises `NotMeasured` when it does not."""
+        """Return the reply of the service; raises `NotMeasured` when there is none."""
         if exchange in self.refused:
             raise NotMeasured(self.refused[exchange])
         return self.replies[exchange]

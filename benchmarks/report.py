@@ -1,4 +1,4 @@
-"""From results/*.json to a table, README.md and charts."""
+"""Writes a table, README.md and charts from results/*.json."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -31,35 +31,38 @@ CHARTS = {
 }
 
 INTRODUCTION = """\
-# What the service reaches
+# Benchmarks
 
-Written by `make bench` and `make bench-peers` from `results/*.json`; edit neither.
+`make bench` and `make bench-peers` write this page from `results/*.json`; edit neither.
 
-One server process on one core, the load generator `wrk -t1` on the other, loopback, keep-alive, access log off,
-metrics, limits and deadlines on. Before anything is measured, each contender must answer right: its probabilities
-against the model run in the harness, a constant against the constant. Contenders take turns (A B A B …, every second
-round backwards) in one sitting. Machines are shared and noisy: only ratios count, and a figure is the median of the
-ratios of the rounds, with the smallest and the largest beside it.
+Each contender is one server process on one core. The load generator `wrk -t1` runs on the other core, over loopback
+with keep-alive. The access log is off; metrics, limits and deadlines are on. Before a measurement, the reply of each
+contender is checked: probabilities against the model, which the harness runs itself, and a constant against the
+constant.
+
+Contenders take turns in one sitting (A B A B …, every second round in reverse). The machine is shared and noisy, so
+only ratios count. A figure is the median of the ratios of all rounds, with the smallest and the largest beside it. The
+[decisions](../docs/decisions.md#speed) give the reasons for targets that are missed.
 
 | contender | |
 | --- | --- |
-| softmaxd | as it starts by default |
-| softmaxd-asgi | `SOFTMAXD_EXPRESS=off`: every request takes the ASGI lane |
-| bare | stock uvicorn (uvloop, httptools) and an ASGI app that reads the body and answers a constant of the same size |
-| handwritten | FastAPI, `BaseModel`, `response_model`, ONNX Runtime, in one `def` or `async def` |
-| nginx | one worker, `return 200` of the same constant |
+| softmaxd | with its default settings |
+| softmaxd-asgi | with `SOFTMAXD_EXPRESS=off`: every request takes the ASGI lane |
+| bare | stock uvicorn (uvloop, httptools); an ASGI app reads the body and returns a constant of the same size |
+| handwritten | a usual service: FastAPI, `BaseModel`, `response_model`, ONNX Runtime, in one `def` or `async def` |
+| nginx | one worker, `return 200` with the same constant |
 | triton, ray, mlserver, litserve, bentoml | each in its own environment with the same ONNX file and a session of one \
-thread, set up as its documentation recommends for speed ([how](peers)) |
+thread, set up as its documentation recommends for speed ([settings](peers)) |
 """
 
 AGAIN = """\
-## Again
+## Measure again
 
 ```
 apt-get install wrk nginx-light
 make bench                                  # or: python -m benchmarks.bench --only P1,P4 --rounds 5 --seconds 5
 make bench-peers                            # makes an environment for each peer; needs Python 3.11
-python -m benchmarks.bench --report-only    # this page again
+python -m benchmarks.bench --report-only    # writes only this page again
 ```
 """
 
@@ -172,7 +175,7 @@ def _values(result: Result) -> str:
 
 
 def _machines(results: Iterable[Result]) -> str:
-    """Return what was measured on what, once for the scenarios that share it."""
+    """Return the machine and the versions, once for all scenarios that share them."""
     scenarios: dict[str, list[str]] = {}
     for result in results:
         machine = result["machine"]

@@ -1,4 +1,4 @@
-"""What a measurement found: values per round, and figures that hold or do not."""
+"""The results of a measurement: values per round, and figures with their targets."""
 
 import os
 import platform
@@ -35,7 +35,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A target and what was measured against it: the median of the rounds decides."""
+    """A target and its measurement: the median of the rounds decides."""
 
     text: str
     relation: Literal["≥", "≤", "<"]
@@ -56,7 +56,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a scenario found."""
+    """The results of a scenario."""
 
     measurements: list[Measurement] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)

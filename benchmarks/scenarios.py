@@ -1,4 +1,4 @@
-"""The figures P1 to P10: who is measured at what, and what it must reach."""
+"""The figures P1 to P10: their contenders, requests and targets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ from benchmarks.results import Figure, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the service answered to each question, why not to others, and what is worth a note."""
+    """The replies of the service, the reasons why others are missing, and notes."""
 
     replies: dict[Exchange, bytes]
     refused: dict[Exchange, str]

@@ -16,14 +16,14 @@ INTRODUCTION = """\
 Written by `make docs` from `service/softmaxd/settings.py`; change it there.
 
 Every setting is an environment variable and an option of `softmaxd serve`; the option wins. Both are read once, at the
-start. One that does not exist, or has a value that it cannot have, stops the start with exit code 2 and one line:
+start. An unknown setting or an invalid value stops the start with exit code 2 and one line:
 
     $ SOFTMAXD_PORT=http softmaxd serve
     softmaxd: SOFTMAXD_PORT: Input should be a valid integer, unable to parse string as an integer
 
-`make run` passes environment variables on: `SOFTMAXD_PORT=9000 make run`. For the container they stand under
+`make run` passes environment variables on: `SOFTMAXD_PORT=9000 make run`. For the container, put them under
 `environment:` in `docker-compose.yml`; its image sets `SOFTMAXD_HOST` to `0.0.0.0`. `softmaxd health`, which container
-health checks call, takes the host and the port in the same way.
+health checks call, takes the same settings for host and port.
 
 | variable | option | default | |
 | --- | --- | --- | --- |
@@ -50,6 +50,6 @@ def openapi_document() -> str:
 
 
 if __name__ == "__main__":
-    logging.disable()  # the empty folder of models is no news here
+    logging.disable()  # the empty models folder would be warned about
     (DOCS / "settings.md").write_text(settings_page())
     (DOCS / "openapi.json").write_text(openapi_document())

@@ -1,4 +1,4 @@
-"""What a good engineer writes in ten minutes: FastAPI, pydantic models, ONNX Runtime."""
+"""The service that a good engineer writes in ten minutes: FastAPI, pydantic models, ONNX Runtime."""
 
 import os
 

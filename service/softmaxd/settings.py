@@ -1,4 +1,4 @@
-"""What an operator can set, read once: environment variables `SOFTMAXD_<NAME>`, then command-line options."""
+"""The settings, read once at the start: environment variables `SOFTMAXD_<NAME>`, then command-line options."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ ENV_PREFIX = "SOFTMAXD_"
 
 
 class SettingsError(StartupError):
-    """A setting that does not exist or has a value that it cannot have."""
+    """A setting that does not exist, or has an invalid value."""
 
 
 def _split(value: object) -> object:
@@ -35,66 +35,65 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="The port; 0 takes a free one.")
-    workers: PositiveInt = Field(1, le=256, description="Processes that serve side by side on the same port.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="The port; 0 picks a free one.")
+    workers: PositiveInt = Field(1, le=256, description="Processes that serve on the same port.")
     models_dir: Path = Field(Path("models"), description="The folder of `<name>/<version>/` model folders.")
     default_model: str | None = Field(
-        None, description="The model of `POST /predict`; unset: the only model, else `blobs`."
+        None, description="The model of `POST /predict`. Unset: the only model, or `blobs` if there are several."
     )
     required_models: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         (),
-        description="Models, separated by commas, without which the service does not start and is not ready; "
-        "unset: none.",
+        description="Models, separated by commas, that must be served for the service to start and to be ready. "
+        "Unset: none.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
-        description="`auto`: CUDA when ONNX Runtime has it and it works, else the CPU; "
-        "`cuda`: CUDA or do not start; `cpu`.",
+        description="`auto`: CUDA if it works, else the CPU. `cuda`: CUDA; the start fails without it. `cpu`: the CPU.",
     )
-    threads: PositiveInt = Field(1, le=256, description="ONNX Runtime's intra-op threads.")
-    max_body_bytes: PositiveInt = Field(8 * 2**20, description="The largest body, in bytes; more get 413.")
+    threads: PositiveInt = Field(1, le=256, description="Threads of ONNX Runtime within one operator.")
+    max_body_bytes: PositiveInt = Field(8 * 2**20, description="The most bytes in a body; more get 413.")
     max_rows: PositiveInt = Field(100_000, description="The most rows in one request; more get 413.")
-    max_queued_rows: PositiveInt = Field(200_000, description="The most rows of one model that may wait; more get 429.")
+    max_queued_rows: PositiveInt = Field(200_000, description="The most rows that wait for one model; more get 429.")
     queue_timeout: PositiveFloat = Field(
-        5.0, allow_inf_nan=False, description="Seconds that rows may wait for the engine; longer gets 504."
+        5.0, allow_inf_nan=False, description="Seconds that rows may wait for the engine; then they get 504."
     )
     header_timeout: PositiveFloat = Field(
-        10.0, allow_inf_nan=False, description="Seconds for the request line and headers to arrive; later gets 408."
+        10.0, allow_inf_nan=False, description="Seconds for the request line and headers to arrive; then 408."
     )
     request_timeout: PositiveFloat = Field(
         30.0,
         allow_inf_nan=False,
-        description="Seconds for the whole request to arrive (later gets 408), and for a client that reads nothing.",
+        description="Seconds for the whole request to arrive (then 408), and for a client that reads nothing.",
     )
     keep_alive_timeout: PositiveFloat = Field(
-        75.0, allow_inf_nan=False, description="Seconds after which an idle connection is closed."
+        75.0, allow_inf_nan=False, description="Seconds until an idle connection is closed."
     )
     drain_timeout: PositiveFloat = Field(
-        20.0, allow_inf_nan=False, description="Seconds that requests in flight get to finish after SIGTERM."
+        20.0, allow_inf_nan=False, description="Seconds for requests in flight to finish after SIGTERM."
     )
     reload_interval: NonNegativeFloat = Field(
-        1.0, allow_inf_nan=False, description="Seconds between looks for new model versions; 0: never."
+        1.0, allow_inf_nan=False, description="Seconds between checks for new model versions; 0 turns them off."
     )
     express: Literal["on", "off"] = Field(
-        "on", description="`off`: every request takes the ASGI lane, which is slower and answers the same."
+        "on", description="`off`: every request takes the ASGI lane, which is slower; the responses are the same."
     )
     admin_keys: Annotated[tuple[Sha256, ...], BeforeValidator(_split)] = Field(
         (),
-        description="SHA-256 hashes, separated by commas, of the keys with which models may be loaded and unloaded "
-        "over HTTP; none: not possible.",
+        description="SHA-256 hashes, separated by commas, of the keys that allow loading and unloading models over "
+        "HTTP. Unset: nobody may.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="`auto`: `console` on a terminal, `json` lines otherwise."
+        "auto", description="`console`: text. `json`: one object per line. `auto`: text on a terminal, else `json`."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least severe log lines that are written."
+        "info", description="The lowest level of log lines to write."
     )
 
 
 def read_settings(environment: Mapping[str, str], options: Mapping[str, str]) -> Settings:
-    """Return the settings of the environment, overridden by the command-line options (by setting name).
+    """Return the settings of the environment, overridden by the command-line options, which are keyed by setting.
 
-    Raises `SettingsError`, one line naming the variable or option, for an unknown or invalid one.
+    Raises `SettingsError` for an unknown or invalid one, with one line that names the variable or option.
     """
     variables = {key: value for key, value in environment.items() if key.startswith(ENV_PREFIX)}
     values = {key.removeprefix(ENV_PREFIX).lower(): value for key, value in variables.items()}
