@@ -1,19 +1,18 @@
-"""Who may do what: keys that clients send as `Authorization: Bearer KEY`, of which only the hashes are known here."""
+"""Checks the keys that clients send as `Authorization: Bearer KEY`; the service knows only their hashes."""
 
 import hashlib
 import hmac
 from collections.abc import Iterable
 
 from softmaxd.errors import Forbidden, Unauthorized
-from softmaxd.http.operation import Headers
 
 BEARER = b"bearer "
 
 
-def check_admin(headers: Headers, admin_keys: Iterable[str]) -> None:
-    """Raise `Forbidden` when no admin key is configured at all, `Unauthorized` when the request has none of them.
+def check_admin(headers: Iterable[tuple[bytes, bytes]], admin_keys: Iterable[str]) -> None:
+    """Raise `Forbidden` if no admin key is configured, `Unauthorized` if the request has none of them.
 
-    `admin_keys` are SHA-256 hashes in hexadecimal.
+    `headers` have names in lower case; `admin_keys` are SHA-256 hashes in hexadecimal.
     """
     hashes = list(admin_keys)
     if not hashes:

@@ -475,7 +475,7 @@ def test_a_body_that_inflates_beyond_the_limit_is_413(
     assert response.json() == {"error": "The inflated body is larger than 8388608 bytes"}
 
 
-NOT_DEFLATED = "The body should be one whole stream of what its Content-Encoding says, and nothing after it"
+NOT_DEFLATED = "The body should be one complete stream in its Content-Encoding, with nothing after it"
 
 
 @pytest.mark.parametrize(

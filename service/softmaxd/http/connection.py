@@ -24,8 +24,8 @@ HEAD_TOO_LARGE = f"The request line and headers are larger than {MAX_HEAD_BYTES}
 class Phase(Enum):
     """The part of a request that a connection reads.
 
-    Requests come one after the other: IDLE → HEAD → BODY → IDLE. Whether a response is pending is another question:
-    a client may send the next request before it has the response to the last one.
+    Requests come one after the other: IDLE → HEAD → BODY → IDLE. A client may send the next request
+    before it has the response to the last one, so a response may be pending in any phase.
     """
 
     IDLE = auto()  # between two requests
@@ -145,12 +145,12 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _can_express(self) -> bool:
-        """Return whether no response is pending on the connection and the service is not draining."""
+        """Return True if no response is pending or unread, and the process does not drain."""
         is_free = self.cycle is None or self.cycle.response_complete
         return is_free and not self.flow.write_paused and not self.lane.lifecycle.draining
 
     def _plain_head(self) -> PlainHead | None:
-        """Return what the express lane needs of the head just parsed, or None if the ASGI lane must answer it."""
+        """Return the head that was just parsed, or None if the ASGI lane must answer it."""
         parser = self.parser
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
             return None
@@ -185,7 +185,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _is_busy(self) -> bool:
-        """Whether a response is pending."""
+        """True if a response is pending."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _send(self, call: Call, reply: Reply) -> None:

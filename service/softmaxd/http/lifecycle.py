@@ -1,4 +1,4 @@
-"""Whether the process takes requests: how many are in flight, and whether it is on its way out."""
+"""The state of one process: the number of requests in flight, and whether it drains."""
 
 import asyncio
 import time
@@ -8,25 +8,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from softmaxd.errors import NotReady
 from softmaxd.metrics.metrics import Metrics
 
-UNMATCHED = "unmatched"  # the operation of a request whose path is none of ours
-UNANSWERED = 499  # the status that nginx logs for a client that left; none is sent
+UNMATCHED = "unmatched"  # counted as the operation of a request to an unknown path
+UNANSWERED = 499  # the status of a request whose client left, as nginx logs it; it is never sent
 
 
 class Lifecycle:
-    """One process's state between start and exit; the models are loaded before it exists."""
+    """The state of one process between its start, with all models loaded, and its exit."""
 
     def __init__(self) -> None:
         self.draining = False
         self.in_flight = 0
 
     def admit(self) -> None:
-        """Refuse a new operation while draining."""
+        """Raise `NotReady` for a new operation while the process drains."""
         if self.draining:
             raise NotReady("The service is shutting down; retry elsewhere or later")
 
 
 class InFlight:
-    """ASGI middleware that knows the requests in flight, so that a shutdown can wait for them, and counts them."""
+    """ASGI middleware that counts requests, and those in flight, for which a shutdown waits."""
 
     def __init__(self, app: ASGIApp, lifecycle: Lifecycle, metrics: Metrics) -> None:
         self.app = app
@@ -52,7 +52,7 @@ class InFlight:
         except asyncio.CancelledError:
             if not self.lifecycle.draining:
                 raise
-            # given up at the end of the drain: its connection is closed, and uvicorn would log a traceback
+            # the drain gave it up: its connection is closed, and uvicorn would log a traceback
         finally:
             self.lifecycle.in_flight -= 1
             if status != UNANSWERED:

@@ -82,7 +82,7 @@ def _answer_families(counts: Counts) -> Iterator[Metric]:
 
 def _version_family(versions: Sequence[Sequence[str]]) -> Metric:
     labels = ["model", "version", "state", "provider"]
-    family = GaugeMetricFamily("softmaxd_model_info", "Versions of models, and what became of them.", labels=labels)
+    family = GaugeMetricFamily("softmaxd_model_info", "Versions of models, by state.", labels=labels)
     for version in versions:
         family.add_metric(version, 1)
     return family

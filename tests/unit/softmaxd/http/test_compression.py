@@ -17,7 +17,7 @@ MIB = 2**20
 
 
 @BOTH
-def test_what_others_deflate_is_inflated_and_the_other_way_round(encoding: bytes, pack: Code, unpack: Code) -> None:
+def test_other_programs_inflate_our_bodies_and_we_theirs(encoding: bytes, pack: Code, unpack: Code) -> None:
     assert inflate(pack(b"some text"), encoding, max_bytes=9) == b"some text"
     assert unpack(deflate(b"some text", encoding)) == b"some text"
 
@@ -58,11 +58,11 @@ def test_another_encoding_is_refused(encoding: bytes) -> None:
 
 
 @BOTH
-def test_a_body_must_be_one_whole_stream(encoding: bytes, pack: Code, unpack: Code) -> None:
+def test_a_body_must_be_one_complete_stream(encoding: bytes, pack: Code, unpack: Code) -> None:
     packed = pack(b"some text")
 
     for wrong in (b"", packed[:-1], packed + b"x", packed * 2, packed[1:], b"some text"):
-        with pytest.raises(InvalidBody, match="one whole stream"):
+        with pytest.raises(InvalidBody, match="one complete stream"):
             inflate(wrong, encoding, max_bytes=100)
 
 

@@ -169,7 +169,7 @@ def test_a_head_that_is_known_of_a_model_that_has_gone_is_parsed_again() -> None
         (b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
     ],
 )
-def test_what_asks_for_another_protocol_is_answered_in_this_one(head: bytes, status: bytes) -> None:
+def test_a_request_for_another_protocol_is_answered_in_this_one(head: bytes, status: bytes) -> None:
     async def main(server: Server) -> None:
         async with connected(server) as client:
             assert (await client.ask(head)).split()[1] == status

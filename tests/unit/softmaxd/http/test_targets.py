@@ -46,7 +46,7 @@ def test_anything_else_is_left_to_the_asgi_lane(target: bytes) -> None:
     assert TARGETS.find(target) is None
 
 
-def test_what_is_remembered_has_a_limit() -> None:
+def test_targets_are_remembered_up_to_a_limit() -> None:
     targets = Targets([VERSION])
 
     for number in range(MAX_KNOWN_TARGETS + 10):

@@ -85,7 +85,7 @@ def test_rows_that_are_as_atypical_as_can_be_count_as_such() -> None:
     assert counts.typicality.counts[TYPICALITIES.index(0.01)] == 3
 
 
-def test_what_two_workers_counted_adds_up() -> None:
+def test_the_counts_of_two_workers_add_up() -> None:
     total, workers = AnswerCounts(), [AnswerCounts(), AnswerCounts()]
     for seed, counts in enumerate(workers):
         answers = AnswerCounter(manifest(1, labels=LABELS, calibration=calibrated(9)), counts)
