@@ -1,4 +1,4 @@
-"""A file that cannot be served is refused in one line that says what is needed, and nothing is written."""
+"""A file that cannot be served is refused in one line with the remedy, and nothing is written."""
 
 import subprocess
 import sys
@@ -350,7 +350,7 @@ def test_a_name_is_needed(file: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "missing"), [([], "command"), (["models"], "action"), (["models", "add"], "FILE, --name")]
 )
-def test_what_is_missing_is_named(arguments: list[str], missing: str, capsys: Capture) -> None:
+def test_missing_arguments_are_named(arguments: list[str], missing: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
 

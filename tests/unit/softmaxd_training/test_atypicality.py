@@ -1,4 +1,4 @@
-"""The distance to the nearest class: its definition, its numbers in float32, and what it is good for."""
+"""The distance to the nearest class: its definition, its float32 digits, and its use."""
 
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def test_classes_without_spread_have_a_distance(features: list[list[float]], tmp
 
 
 @pytest.mark.parametrize("folder", sorted(MODELS.glob("*/*")), ids=lambda folder: folder.parent.name)
-def test_the_committed_models_answer_a_row_whatever_runs_with_it(folder: Path) -> None:
+def test_the_committed_models_answer_a_row_independently_of_the_others(folder: Path) -> None:
     engine = Engine(folder / MODEL_FILE, device="cpu")
     (_, shape) = engine.inputs["features"]
     rows = np.random.default_rng(0).normal(size=(ROWS_TO_TRY, int(str(shape[1])))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Trains for real, for a few epochs, and loads what was published as the service does."""
+"""The blobs are trained for real, for a few epochs, and the published version is loaded as the service does."""
 
 import math
 import shutil
@@ -113,7 +113,7 @@ def test_a_version_has_these_files(published: Path) -> None:
         assert len(content) < MAX_PNG_BYTES
 
 
-def test_the_graph_is_what_the_service_loads(published: Path) -> None:
+def test_the_graph_has_the_inputs_and_outputs_that_the_service_needs(published: Path) -> None:
     engine = Engine(published / "model.onnx", device="cpu")
 
     assert engine.inputs == {"features": ("tensor(float)", ["n", 2])}

@@ -136,7 +136,7 @@ def test_the_calibration_error_is_that_of_its_definition(count: int) -> None:
     assert calibration_error(bins) == pytest.approx(error)
 
 
-def test_what_is_measured_is_after_and_before_the_temperature() -> None:
+def test_the_metrics_are_those_after_and_before_calibration() -> None:
     logits, labels = overconfident(90)
     logits = logits.astype(np.float32).astype(np.float64)
     found = measure({"logits": (logits / 2).astype(np.float32)}, labels, 2.0)

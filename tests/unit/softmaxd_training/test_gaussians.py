@@ -1,4 +1,4 @@
-"""What is known exactly of the four clouds, against direct definitions and simulation."""
+"""The true probabilities of the four clouds, against direct definitions and simulation."""
 
 import math
 

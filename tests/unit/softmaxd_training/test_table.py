@@ -189,7 +189,7 @@ def test_the_committed_models_are_sure_far_away_and_their_typicality_is_not(name
     assert calibration.typicality(outputs["atypicality"]).tolist() == [1 / (calibration.rows + 1)] * 3
 
 
-def test_the_committed_iris_model_is_what_its_command_makes_of_the_example(iris: Path) -> None:
+def test_the_committed_iris_model_is_made_from_the_example(iris: Path) -> None:
     manifest = read_manifest(MODELS / "iris" / "1")
     origin = manifest.provenance
     assert origin is not None

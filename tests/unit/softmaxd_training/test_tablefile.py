@@ -233,7 +233,7 @@ def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "plants.parquet").startswith("plants.parquet: it cannot be read as Parquet: ")
 
 
-def test_without_pyarrow_a_parquet_file_is_refused_with_what_to_do(
+def test_without_pyarrow_a_parquet_file_is_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "plants.parquet").write_bytes(b"PAR1")

@@ -32,7 +32,7 @@ def add(
     return add_model(file, models, name="iris", labels=labels, features=features)[1]
 
 
-def test_what_is_published_is_what_the_service_loads(models: Path) -> None:
+def test_the_service_loads_the_published_version(models: Path) -> None:
     manifest = add(logits_only(), models)
 
     folder = models / "iris" / "1"
@@ -83,7 +83,7 @@ def test_the_first_note_says_which_file_it_was_made_from(models: Path, producer:
     assert manifest.notes[0] == f"made from iris.onnx, {words}SHA-256 {hashlib.sha256(content).hexdigest()}"
 
 
-def test_the_card_says_what_the_manifest_says(models: Path) -> None:
+def test_the_card_agrees_with_the_manifest(models: Path) -> None:
     manifest = add(logits_only(), models, labels=["a", "b", "c"])
 
     card = (models / "iris" / "1" / "card.md").read_text()

@@ -215,7 +215,7 @@ def test_an_unknown_number_of_features_is_that_of_their_names() -> None:
     assert np.allclose(outputs["logits"], LOGITS, atol=1e-6)
 
 
-def test_rows_without_a_finite_answer_do_not_hide_what_the_others_tell() -> None:
+def test_rows_without_a_finite_answer_do_not_hide_the_others() -> None:
     nodes = [node("Log", "x", "l"), node("MatMul", "l w", "s"), node("Softmax", "s", "p")]
 
     findings = inspect(model(nodes, outputs=[P]), None)

@@ -52,7 +52,7 @@ def test_probabilities_get_their_logarithm_which_is_finite_for_0() -> None:
     assert np.allclose(outputs["logits"], [0, -87.336, -87.336], atol=1e-3)
 
 
-def test_what_a_softmax_is_given_becomes_an_output_once() -> None:
+def test_the_input_of_a_softmax_becomes_an_output_once() -> None:
     nodes = [node("MatMul", "x w", "s"), node("Softmax", "s", "p"), node("Softmax", "s", "q")]
     graph = model(nodes, outputs=[tensor(name, ["n", 3]) for name in ("s", "p", "q")])
 
@@ -62,7 +62,7 @@ def test_what_a_softmax_is_given_becomes_an_output_once() -> None:
     assert [output.name for output in graph.graph.output] == ["s", "p", "q"]
 
 
-def test_what_the_outputs_do_not_need_is_dropped() -> None:
+def test_nodes_that_the_outputs_do_not_need_are_dropped() -> None:
     graph = logits_only()
     names = numpy_helper.from_array(np.array(["a", "b", "c"], dtype=object), "names")
     graph.graph.initializer.append(names)
@@ -97,7 +97,7 @@ def test_tensors_inside_may_have_our_names(name: str, kind: str) -> None:
     assert np.allclose(outputs["logits"][rows], (ROWS @ WEIGHTS)[rows], atol=1e-6)
 
 
-def test_the_branches_of_an_if_may_have_our_names_and_take_what_is_renamed() -> None:
+def test_the_branches_of_an_if_may_have_our_names_and_take_renamed_tensors() -> None:
     chosen = [tensor("logits", ["n", 3])]
     branches = {
         "then_branch": helper.make_graph([node("Add", "probabilities features", "logits")], "then", [], chosen),
@@ -208,7 +208,7 @@ def test_a_rewired_graph_can_be_rewired_again() -> None:
     assert np.array_equal(once["logits"], twice["logits"], equal_nan=True)
 
 
-def test_of_the_committed_model_what_is_kept_stays_as_it_is() -> None:
+def test_the_kept_parts_of_the_committed_model_stay_as_they_are() -> None:
     before = onnx.load(MODELS / "blobs" / "1" / "model.onnx")
     after = onnx.load(MODELS / "blobs" / "1" / "model.onnx")
 
