@@ -459,9 +459,25 @@ def test_list_tells_why_a_version_has_no_description(file: Path, models: Path, c
     assert "manifest.json: the file: Invalid JSON" in row
 
 
-@pytest.mark.parametrize("action", ["list", "check"])
-def test_a_folder_without_models_is_named(action: str, tmp_path: Path, capsys: Capture) -> None:
+@pytest.mark.parametrize(
+    ("action", "columns"),
+    [
+        ("list", ["model", "version", "features", "labels", "accuracy", "bytes"]),
+        ("check", ["model", "version", "state"]),
+    ],
+)
+def test_an_empty_folder_has_no_models(action: str, columns: list[str], tmp_path: Path, capsys: Capture) -> None:
     code = main(["models", action, "--models-dir", str(tmp_path)])
 
+    assert code == 0
+    assert capsys.readouterr().out.split() == columns
+
+
+@pytest.mark.parametrize("action", ["list", "check"])
+def test_a_folder_that_does_not_exist_is_named(action: str, models: Path, capsys: Capture) -> None:
+    code = main(["models", action, "--models-dir", str(models)])
+
     assert code == 1
-    assert capsys.readouterr().err == f"softmaxd: {tmp_path} has no model: expected <name>/<version>/model.onnx\n"
+    assert (
+        capsys.readouterr().err == f"softmaxd: {models} is not a folder; set the folder of models with --models-dir\n"
+    )

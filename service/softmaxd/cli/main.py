@@ -98,7 +98,7 @@ def _check_models(settings: Settings) -> int:
     from softmaxd.models.loading import try_out  # noqa: PLC0415 - it loads ONNX Runtime
 
     versions = _versions(settings)
-    width = max(len("model"), *(len(name) for name, _, _ in versions))
+    width = max([len("model"), *(len(name) for name, _, _ in versions)])
     print(f"{'model':{width}}  version  state")
     code = 0
     for name, version, folder in versions:
