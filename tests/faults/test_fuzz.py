@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from softmaxd.protocols.v2.schemas import OUTPUTS, TRUST_OUTPUTS
+from tests.support.processes import run
 
 EXAMPLES = 1000 if "CI" in os.environ else 100
 SHARE = 1 if "CI" in os.environ else 0.025  # of the examples for an operation
@@ -164,7 +164,7 @@ def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path, pat
         "negative_data_rejection",
         "unsupported_method",
     ]
-    result = subprocess.run(
+    result = run(
         [
             Path(sys.executable).with_name("schemathesis"),
             *("run", f"{base_url}/openapi.json", "--checks", ",".join(checks)),
@@ -175,9 +175,6 @@ def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path, pat
         cwd=tmp_path,
         # to trace Schemathesis itself would double its time
         env={name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr

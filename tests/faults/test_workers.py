@@ -16,6 +16,7 @@ from softmaxd.server import SHARED_MEMORY
 from tests.support.command import softmaxd
 from tests.support.metrics import metric
 from tests.support.onnx_models import linear, publish
+from tests.support.processes import living
 from tests.support.server import Server, StartServer
 from tests.support.sockets import connect, receive
 from tests.support.waiting import SECONDS, until
@@ -33,20 +34,9 @@ def server(start_server: StartServer) -> Server:
     return server
 
 
-def processes(server: Server) -> dict[int, str]:
-    """Return the command lines of the processes of a service that are not dead, by process id."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            state, _, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
-            if state != "Z" and int(group) == server.process.pid:
-                found[int(folder.name)] = (folder / "cmdline").read_text()
-    return found
-
-
 def workers_of(server: Server) -> set[int]:
     """Return the process ids of the workers, which run Python's spawn, as its resource tracker does not."""
-    return {pid for pid, command in processes(server).items() if "spawn_main" in command}
+    return {pid for pid, command in living(server.process.pid).items() if "spawn_main" in command}
 
 
 def folder_of(server: Server) -> Path:
@@ -158,7 +148,7 @@ def test_a_signal_ends_all_of_them_with_0_after_what_is_in_flight(
 
         assert receive(connection).startswith(b"HTTP/1.1 200 OK\r\n")
     assert server.wait() == 0
-    until(lambda: not processes(server))
+    until(lambda: not living(server.process.pid))
     assert not folder.exists()
     assert {message["level"] for message in server.messages()} == {"INFO"}
     assert server.messages()[-1]["message"] == "stopped"
@@ -170,7 +160,7 @@ def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
     server.send_signal(signal.SIGKILL)
 
     try:
-        until(lambda: not processes(server))
+        until(lambda: not living(server.process.pid))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.process.pid, signal.SIGKILL)
@@ -221,6 +211,6 @@ def test_a_worker_that_cannot_start_stops_all_with_1(start_server: StartServer, 
     os.kill(workers_of(server).pop(), signal.SIGKILL)  # the one that replaces it finds no model
 
     assert server.wait() == 1
-    until(lambda: not processes(server))
+    until(lambda: not living(server.process.pid))
     assert has_said(server, f"No such file or directory: {MODEL_FILE}")
     assert server.lines[-1] == "softmaxd: a worker could not start; its log line says why\n"

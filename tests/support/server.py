@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from tests.support.paths import REPOSITORY
+from tests.support.processes import forget, start
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -23,14 +24,7 @@ class Server:
         self.lines: list[str] = []
         self.url = ""
         self._listening = threading.Event()
-        self.process = subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env={**os.environ, **environment},
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,  # with its workers in it, as a terminal does, which sends Ctrl-C to all of the group
-        )
+        self.process = start(command, cwd=REPOSITORY, env={**os.environ, **environment})
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         if not self._listening.wait(START_SECONDS) or not self.url:
@@ -61,6 +55,7 @@ class Server:
 
     def wait(self) -> int:
         code = self.process.wait(STOP_SECONDS)
+        forget(self.process)
         self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()
