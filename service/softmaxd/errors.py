@@ -29,7 +29,7 @@ class ModelError(Exception):
 
 
 class Problem(TypedDict):
-    """One thing that is wrong with a body: what kind, where, and what was expected."""
+    """A problem of a body: its kind, its place, and the expected value."""
 
     type: str
     loc: Sequence[str | int]
@@ -52,7 +52,7 @@ class ServiceError(Exception):
 
 
 class InvalidBody(ServiceError):
-    """The body is not what the schema says, malformed JSON included."""
+    """The body is malformed JSON, or does not match the schema."""
 
     status = 422
 
@@ -69,7 +69,7 @@ def _sentence(problem: Problem) -> str:
 
 
 class OutputNotFinite(ServiceError):
-    """Features, though finite, for which the model's output is not: most often they are too large."""
+    """The model's output for these features is not finite; most often they are too large."""
 
     status = 422
 
@@ -79,26 +79,26 @@ class OutputNotFinite(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body is declared as something else than JSON, or as compressed."""
+    """The media type or the encoding of the body is not supported."""
 
     status = 415
 
 
 class Unauthorized(ServiceError):
-    """A key is needed, and was not sent or is none of those that are configured."""
+    """The key is missing, or it is none of the configured keys."""
 
     status = 401
     headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(ServiceError):
-    """Something that is switched off here."""
+    """The operation is switched off."""
 
     status = 403
 
 
 class Unroutable(ServiceError):
-    """What the framework refuses by itself: an unknown path, a method that a path does not have."""
+    """The framework refuses the request: the path is unknown, or does not have the method."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str]) -> None:
         super().__init__(detail)
@@ -107,40 +107,40 @@ class Unroutable(ServiceError):
 
 
 class ModelNotFound(ServiceError):
-    """No such model, or no such version of it."""
+    """There is no such model, or no such version of it."""
 
     status = 404
 
 
 class ModelNotLoaded(ServiceError):
-    """A model that was to be loaded and cannot be served."""
+    """The model cannot be served."""
 
     status = 400
 
 
 class RequestTimeout(ServiceError):
-    """A request that did not arrive in time."""
+    """The request did not arrive in time."""
 
     status = 408
     headers = CLOSE
 
 
 class TooLarge(ServiceError):
-    """A body or a number of rows that this service never takes."""
+    """The body has more bytes or more rows than the service takes."""
 
     status = 413
     headers = CLOSE
 
 
 class NotHttp(ServiceError):
-    """Bytes that are not an HTTP request."""
+    """The bytes are not an HTTP request."""
 
     status = 400
     headers = CLOSE
 
 
 class HeadersTooLarge(ServiceError):
-    """A header block over the limit."""
+    """The headers are larger than the limit."""
 
     status = 431
     headers = CLOSE
@@ -154,7 +154,7 @@ class QueueFull(ServiceError):
 
 
 class NotReady(ServiceError):
-    """Loading or draining; a retry may help."""
+    """No model is ready, or the service is shutting down; a retry may help."""
 
     status = 503
     headers = RETRY
@@ -170,6 +170,6 @@ class InternalError(ServiceError):
 
 
 class QueueTimeout(ServiceError):
-    """The rows waited in the queue for longer than `queue_timeout`."""
+    """The rows waited for longer than the setting `queue_timeout`."""
 
     status = 504

@@ -1,7 +1,7 @@
 """The OpenAPI document: operations read their bodies themselves, so FastAPI cannot see their schemas."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,13 @@ from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 
 Examples = Mapping[str, tuple[Any, Any]]  # request and answer, by name
-VALIDATION_SCHEMAS = ("HTTPValidationError", "ValidationError")  # of FastAPI
-
 Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them
+
+PARAMETERS = {"name": "The name of a model.", "version": "A version of the model: a whole number."}
+ADMIN_KEY = "AdminKey"
+SECURITY_SCHEMES = {
+    ADMIN_KEY: {"type": "http", "scheme": "bearer", "description": "A key of the setting `admin_keys`."}
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class Docs:
     errors: Responses
     examples: Examples = field(default_factory=dict)
     needs_body: bool = True
+    needs_key: bool = False
     other_content: Mapping[str, Any] = field(default_factory=dict)  # answers of other media types
 
 
@@ -41,27 +46,25 @@ def route_arguments(path: str, docs: Docs) -> dict[str, Any]:
     schema = docs.request.json_schema(ref_template="#/components/schemas/{model}")
     body = {"required": docs.needs_body, "content": {"application/json": {"schema": schema, "examples": requests}}}
     content = {"application/json": {"examples": replies}, **docs.other_content}
+    security: dict[str, Any] = {"security": [{ADMIN_KEY: []}]} if docs.needs_key else {}
     return {
         "methods": ["POST"],
         "operation_id": docs.operation_id,
         "tags": [docs.tag],
         "summary": docs.summary,
         "description": docs.description,
-        "openapi_extra": {**path_parameters(path), "requestBody": body},
+        "openapi_extra": {**path_parameters(path), "requestBody": body, **security},
         "responses": {200: {"model": docs.reply, "content": content}, **docs.errors},
     }
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Give the bodies of requests names among the schemas, and drop the errors that cannot occur."""
+    """Move the bodies of requests to the schemas, under their names, and add the security schemes."""
     schemas = document["components"]["schemas"]
     for methods in document["paths"].values():
         for operation in methods.values():
             _name_body(operation, schemas)
-            _drop_validation_error(operation)
-    for name in VALIDATION_SCHEMAS:
-        schemas.pop(name, None)
-    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    document["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": SECURITY_SCHEMES}
     return document
 
 
@@ -74,35 +77,36 @@ def _name_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         content["schema"] = {"$ref": f"#/components/schemas/{schema['title']}"}
 
 
-def _drop_validation_error(operation: dict[str, Any]) -> None:
-    """Drop the 422 that FastAPI declares for parameters: every text is a valid name and a valid version."""
-    if operation["responses"].get("422", {}).get("description") == "Validation Error":
-        del operation["responses"]["422"]
-
-
 def path_parameters(path: str) -> dict[str, Any]:
-    """Return the parameters of a path, if it has any."""
+    """Return the parameters of a path, if it has any.
+
+    A route that declared them itself would announce a 422, which cannot occur: each text is a name or a version.
+    """
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "description": PARAMETERS[name]}
         for name in re.findall(r"{(\w+)}", path)
     ]
     return {"parameters": parameters} if parameters else {}
 
 
-def refusal(error: type[ServiceError], body: type) -> dict[str, Any]:
-    """Return the response that an error is, with a body of this type."""
-    return {
-        "model": body,
-        "description": (error.__doc__ or "").strip(),
-        "headers": {name: {"schema": {"type": "string"}, "example": value} for name, value in error.headers.items()},
-    }
+def error_responses(
+    errors: Iterable[type[ServiceError]], form: Callable[[type[ServiceError]], tuple[int, type]]
+) -> Responses:
+    """Return the responses of errors; `form` gives the status and the type of the body of each."""
+    responses: Responses = {}
+    for error, (status, body) in sorted(((error, form(error)) for error in errors), key=lambda each: each[1][0]):
+        response = responses.setdefault(status, {"model": body, "description": "", "headers": {}})
+        response["description"] = f"{response['description']} {(error.__doc__ or '').strip()}".strip()
+        for name, value in error.headers.items():
+            response["headers"][name] = {"schema": {"type": "string"}, "example": value}
+    return responses
 
 
 def examples_of(model: Model | None, make: Callable[[Model], Examples]) -> Examples:
-    """Return examples with a model's answers, if there is a model.
+    """Return examples with a model's answers; none without a model.
 
-    None either when an answer is not finite: where the ranges of the features are unknown, the rows are zeros, whatever
-    the model takes. None when its type does not have the numbers of these ranges.
+    None either if the model refuses the rows or answers with numbers that are not finite: the rows are a guess where
+    the ranges of the features are unknown.
     """
     try:
         return {} if model is None else make(model)

@@ -29,10 +29,14 @@ NUMBER_BYTES = b"+-.0123456789Ee \t\n\r"  # what an array of rows of numbers con
 EXACT = 2**53 - 1  # the largest integer that JSON's reader, which makes float64 of all numbers, cannot have rounded
 
 FAIL_FAST = Field(fail_fast=True)
+NOT_EMPTY = Field(fail_fast=True, json_schema_extra={"minItems": 1})  # checked later, with a message of its own
 
-Vector = Annotated[list[FiniteFloat], FAIL_FAST]
-Matrix = Annotated[list[Vector], FAIL_FAST]
-Records = Annotated[list[dict[str, FiniteFloat]], FAIL_FAST]
+Vector = Annotated[list[FiniteFloat], NOT_EMPTY]
+Matrix = Annotated[list[Vector], NOT_EMPTY]
+Records = Annotated[
+    list[Annotated[dict[str, FiniteFloat], Field(json_schema_extra={"minProperties": 1})]],
+    NOT_EMPTY,
+]
 
 # Each branch of a union carries a tag, by which `_problems` reports only the branch that came furthest.
 VectorOrMatrix = Annotated[

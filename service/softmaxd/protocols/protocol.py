@@ -1,28 +1,35 @@
-"""What protocols share: the errors of an operation, the headers of its body, and examples.
-
-Each fact stands once here, and each protocol gives it its own form.
-"""
+"""Facts and rules of more than one protocol: strictness, the errors of an operation, the headers of its body."""
 
 from collections.abc import Mapping
+
+import orjson
+from pydantic import ConfigDict
 
 from softmaxd.errors import (
     Forbidden,
     HeadersTooLarge,
     InvalidBody,
     ModelNotFound,
+    ModelNotLoaded,
     NotReady,
+    OutputNotFinite,
     QueueFull,
     QueueTimeout,
     RequestTimeout,
+    ServiceError,
     TooLarge,
     Unauthorized,
     UnsupportedMediaType,
 )
-from softmaxd.http.operation import Headers
+from softmaxd.http.operation import Headers, Reply
 
-BODY_ERRORS = (RequestTimeout, TooLarge, UnsupportedMediaType, InvalidBody, HeadersTooLarge, NotReady)
-MODEL_ERRORS = (ModelNotFound, *BODY_ERRORS, QueueFull, QueueTimeout)
-ADMIN_ERRORS = (Unauthorized, Forbidden, ModelNotFound, *BODY_ERRORS)
+FORBID_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="forbid")
+IGNORE_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="ignore")
+
+BODY_ERRORS = (InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, NotReady)
+MODEL_ERRORS = (*BODY_ERRORS, OutputNotFinite, ModelNotFound, QueueFull, QueueTimeout)
+ADMIN_ERRORS = (*BODY_ERRORS, Unauthorized, Forbidden, ModelNotFound)
+LOAD_ERRORS = (*ADMIN_ERRORS, ModelNotLoaded)
 
 
 def header_fields(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
@@ -43,3 +50,16 @@ def refuse_compressed(headers: Mapping[bytes, bytes]) -> None:
     """Refuse a body that is declared as compressed."""
     if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
         raise UnsupportedMediaType("The body should not be compressed: send no Content-Encoding")
+
+
+def refuse_in_one_sentence(error: ServiceError, accepted_encodings: bytes) -> Reply:
+    """Return an error as `{"error": …}`: the form of other servers."""
+    headers = header_fields(error.headers)
+    if isinstance(error, UnsupportedMediaType):
+        headers = (*headers, (b"accept-encoding", accepted_encodings))
+    return Reply(orjson.dumps({"error": error.detail}), status_of_others(type(error), error.status), headers=headers)
+
+
+def status_of_others(kind: type[ServiceError], status: int) -> int:
+    """Return the status of an error on other servers: 400 for a wrong body."""
+    return 400 if issubclass(kind, InvalidBody | OutputNotFinite) else status

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
-from softmaxd.http.openapi import Docs, Examples, Responses, example_rows, examples_of, refusal
+from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import JSON, Find, Headers, Operation, Reply
 from softmaxd.models.inputs import invalid
 from softmaxd.models.model import Model
@@ -22,9 +22,9 @@ from softmaxd.protocols.native.codec import (
 from softmaxd.protocols.native.schemas import (
     PREDICT_REQUEST,
     SOFTMAX_REQUEST,
-    BodyRefusal,
+    BodyError,
+    Error,
     PredictReply,
-    Refusal,
     SoftmaxReply,
 )
 from softmaxd.protocols.protocol import (
@@ -35,6 +35,7 @@ from softmaxd.protocols.protocol import (
     refuse_compressed,
 )
 
+BODY_PROBLEMS = (InvalidBody, OutputNotFinite)  # answered with a list of problems
 PREDICT_DESCRIPTION = "The float32 probabilities are those of the ONNX file, temperature and normalisation included."
 PREDICT_PATHS = (  # path, operation id, summary, description
     ("/predict", "predict", "Features → class probabilities, by the default model", PREDICT_DESCRIPTION),
@@ -112,9 +113,9 @@ def refuse(error: ServiceError) -> Reply:
     return Reply(orjson.dumps({"detail": detail}), error.status, headers=header_fields(error.headers))
 
 
-def refusals(*errors: type[ServiceError]) -> Responses:
+def errors_of_path(*errors: type[ServiceError]) -> Responses:
     """Return the errors of a path for the OpenAPI document."""
-    return {error.status: refusal(error, BodyRefusal if error is InvalidBody else Refusal) for error in errors}
+    return error_responses(errors, lambda error: (error.status, BodyError if error in BODY_PROBLEMS else Error))
 
 
 def _check_media_type(content_type: bytes) -> None:
@@ -135,7 +136,7 @@ def _softmax_docs() -> Docs:
         description="Computed in float64, shifted by the row's maximum: no finite logits overflow.",
         request=SOFTMAX_REQUEST,
         reply=SoftmaxReply,
-        errors=refusals(*BODY_ERRORS),
+        errors=errors_of_path(*BODY_ERRORS),
         examples=_softmax_examples(),
     )
 
@@ -148,7 +149,7 @@ def _predict_docs(operation_id: str, summary: str, description: str, examples: E
         description=description,
         request=PREDICT_REQUEST,
         reply=PredictReply,
-        errors=refusals(*MODEL_ERRORS),
+        errors=errors_of_path(*MODEL_ERRORS),
         examples=examples,
     )
 

@@ -1,14 +1,15 @@
 """The routes of the native interface beside its operations: models and health."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from softmaxd import __version__
 from softmaxd.errors import ModelNotFound, NotReady
 from softmaxd.http.lifecycle import Lifecycle
+from softmaxd.http.openapi import path_parameters
 from softmaxd.models.manifest import Calibration
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import Version
-from softmaxd.protocols.native.operations import refusals
+from softmaxd.protocols.native.operations import errors_of_path
 from softmaxd.protocols.native.schemas import About, CalibrationInfo, ModelInfo, ModelList, Status
 
 
@@ -57,34 +58,28 @@ def _calibration_info(calibration: Calibration | None) -> CalibrationInfo | None
 
 
 def _add_models(api: APIRouter, models: Repository) -> None:
-    def describe(name: str, version: str | None) -> ModelInfo:
-        served = models.find(name, version)
-        return next(_info(each, models) for each in models.states() if each.model is served)
-
     @api.get("/models", tags=["models"], operation_id="list_models", summary="Every version of every model")
     async def list_models() -> ModelList:
         """Versions that are not served are listed with the reason."""
         return ModelList(models=[_info(version, models) for version in models.states()])
 
-    @api.get(
-        "/models/{name}",
-        tags=["models"],
-        operation_id="get_model",
-        summary="The version of a model that answers by default",
-        responses=refusals(ModelNotFound),
-    )
-    async def describe_model(name: str) -> ModelInfo:
-        return describe(name, None)
+    async def describe(request: Request) -> ModelInfo:
+        served = models.find(**request.path_params)
+        return next(_info(each, models) for each in models.states() if each.model is served)
 
-    @api.get(
-        "/models/{name}/versions/{version}",
-        tags=["models"],
-        operation_id="get_version",
-        summary="One version of a model",
-        responses=refusals(ModelNotFound),
-    )
-    async def describe_version(name: str, version: str) -> ModelInfo:
-        return describe(name, version)
+    for path, operation_id, summary in (
+        ("/models/{name}", "get_model", "The version of a model that answers by default"),
+        ("/models/{name}/versions/{version}", "get_version", "One version of a model"),
+    ):
+        api.add_api_route(
+            path,
+            describe,
+            tags=["models"],
+            operation_id=operation_id,
+            summary=summary,
+            responses=errors_of_path(ModelNotFound),
+            openapi_extra=path_parameters(path),
+        )
 
 
 def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> None:
@@ -97,7 +92,7 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         tags=["health"],
         operation_id="readyz",
         summary="Models are loaded and warm",
-        responses=refusals(NotReady),
+        responses=errors_of_path(NotReady),
     )
     async def readyz() -> Status:
         """Not ready without a model, without a required model, and while the service is shutting down."""

@@ -2,28 +2,14 @@
 
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    StrictInt,
-    Tag,
-    TypeAdapter,
-    with_config,
-)
+from pydantic import BaseModel, Field, FiniteFloat, StrictInt, Tag, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from softmaxd.errors import (
-    Problem,
-)
-from softmaxd.models.inputs import FAIL_FAST, Instances, VectorOrMatrix
+from softmaxd.errors import Problem
+from softmaxd.models.inputs import FAIL_FAST, NOT_EMPTY, Instances, VectorOrMatrix
 from softmaxd.models.manifest import Datatype, Evaluation, Feature, Provenance
-from softmaxd.numerics.trust import (
-    DEFAULT_COVERAGE,
-)
-
-STRICT = ConfigDict(strict=True, extra="forbid")
+from softmaxd.numerics.trust import DEFAULT_COVERAGE
+from softmaxd.protocols.protocol import FORBID_UNKNOWN_FIELDS
 
 SoftmaxInclude = Literal["log_probabilities", "loss", "entropy", "sigmoid"]
 PredictInclude = Literal["logits", "log_probabilities", "prediction_sets", "typicality"]
@@ -31,23 +17,23 @@ NEED_CALIBRATION = {"prediction_sets", "typicality"}
 Index = Annotated[StrictInt, Field(ge=0)]
 
 
-@with_config(STRICT)
+@with_config(FORBID_UNKNOWN_FIELDS)
 class SoftmaxRequest(TypedDict):
-    """Raw logits, whose softmax is wanted."""
+    """Raw logits, for their softmax."""
 
     logits: Annotated[
         VectorOrMatrix,
-        Field(description="A vector of at least 1 number, or a matrix: rows of the same length. Finite float64."),
+        Field(description="A vector of numbers, or a matrix with rows of the same length. Finite float64 numbers."),
     ]
     temperature: NotRequired[
         Annotated[FiniteFloat, Field(gt=0, description="The answer is softmax(logits / temperature). Default 1.")]
     ]
     targets: NotRequired[
         Annotated[
-            Annotated[Index, Tag("index")] | Annotated[list[Index], FAIL_FAST, Tag("indices")],
+            Annotated[Index, Tag("index")] | Annotated[list[Index], NOT_EMPTY, Tag("indices")],
             Field(
                 union_mode="left_to_right",
-                description="The true class: an index, or one per row of a matrix. Needed for `loss`.",
+                description="The true class: an index for a vector, a list of indices for a matrix. Needed for `loss`.",
             ),
         ]
     ]
@@ -56,22 +42,22 @@ class SoftmaxRequest(TypedDict):
             list[SoftmaxInclude],
             FAIL_FAST,
             Field(
-                description="More fields in the answer: `log_probabilities`; `loss` (−log p of the target, in nats, "
-                "per row); `entropy` (in nats, per row); `sigmoid` (elementwise, for comparison)."
+                description="More fields of the answer: `log_probabilities`; `loss` (−log p of the target, in nats, "
+                "per row); `entropy` (in nats, per row); `sigmoid` (of each logit, for comparison)."
             ),
         ]
     ]
 
 
-@with_config(STRICT)
+@with_config(FORBID_UNKNOWN_FIELDS)
 class PredictRequest(TypedDict):
-    """Rows of features, whose classes are wanted."""
+    """Rows of features, for their classes."""
 
     instances: Annotated[
         Instances,
         Field(
-            description="At least one row: a list of numbers in the model's feature order, or an object by feature "
-            "name; one form per request. Finite, and such as the model's `datatype` has: also as float32, or whole."
+            description="Rows: lists of numbers in the model's feature order, or objects by feature name; one form per "
+            "request. Finite numbers that fit the model's `datatype`."
         ),
     ]
     include: NotRequired[
@@ -79,8 +65,8 @@ class PredictRequest(TypedDict):
             list[PredictInclude],
             FAIL_FAST,
             Field(
-                description="More fields in the answer: `logits`; `log_probabilities` (in nats); `prediction_sets` and "
-                "`typicality`, of models with calibration data."
+                description="More fields of the answer: `logits`; `log_probabilities` (in nats); `prediction_sets` and "
+                "`typicality` if the model has calibration data."
             ),
         ]
     ]
@@ -90,7 +76,7 @@ class PredictRequest(TypedDict):
             Field(
                 gt=0,
                 lt=1,
-                description="The share of rows whose true label is in their prediction set, at least. "
+                description="The smallest share of rows whose prediction set has the true label. "
                 f"Default {DEFAULT_COVERAGE}.",
             ),
         ]
@@ -98,7 +84,11 @@ class PredictRequest(TypedDict):
     top_k: NotRequired[
         Annotated[
             StrictInt,
-            Field(ge=1, description="1 … classes: answer with the `top` labels instead of all `probabilities`."),
+            Field(
+                ge=1,
+                description="Answer with this many `top` labels instead of all `probabilities`; at most the number of "
+                "classes.",
+            ),
         ]
     ]
 
@@ -107,91 +97,117 @@ SOFTMAX_REQUEST = TypeAdapter(SoftmaxRequest)
 PREDICT_REQUEST = TypeAdapter(PredictRequest)
 
 
-Numbers = Annotated[list[float] | list[list[float]], Field(description="Of the shape of `logits`.")]
-PerRow = Annotated[float | list[float], Field(description="A number for a vector, one per row for a matrix. Nats.")]
-FloatRows = Annotated[list[list[float]], Field(description="One row per instance, one float32 per class.")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Logarithm = Annotated[float, Field(le=0)]
+Nats = Annotated[float, Field(ge=0)]
+
+LIKE_LOGITS = Field(description="In the shape of `logits`.")
+PER_ROW = Field(description="One number for a vector, one per row for a matrix, in nats.")
+FloatRows = Annotated[list[list[float]], Field(description="One row per instance, one float32 number per class.")]
 
 
 class SoftmaxReply(TypedDict):
-    probabilities: Numbers
-    log_probabilities: NotRequired[Numbers]
-    loss: NotRequired[PerRow]
-    entropy: NotRequired[PerRow]
-    sigmoid: NotRequired[Numbers]
+    """The softmax of the logits."""
+
+    probabilities: Annotated[list[Share] | list[list[Share]], LIKE_LOGITS]
+    log_probabilities: NotRequired[Annotated[list[Logarithm] | list[list[Logarithm]], LIKE_LOGITS]]
+    loss: NotRequired[Annotated[Nats | list[Nats], PER_ROW]]
+    entropy: NotRequired[Annotated[Nats | list[Nats], PER_ROW]]
+    sigmoid: NotRequired[Annotated[list[Share] | list[list[Share]], LIKE_LOGITS]]
 
 
 class Ranked(TypedDict):
+    """A label with its probability."""
+
     label: str
     probability: float
 
 
 class PredictReply(TypedDict):
-    """Column-wise: entry i of each list belongs to instance i."""
+    """The predictions by column: item i of each list belongs to instance i."""
 
     model: str
     version: str
-    labels: Annotated[list[str], Field(description="The most probable class; ties: the lower class index.")]
+    labels: Annotated[list[str], Field(description="The most probable class; in a tie, the first in the class order.")]
     probabilities: NotRequired[FloatRows]
-    top: NotRequired[Annotated[list[list[Ranked]], Field(description="With `top_k`: most probable first.")]]
+    top: NotRequired[Annotated[list[list[Ranked]], Field(description="With `top_k`; the most probable label first.")]]
     logits: NotRequired[FloatRows]
     log_probabilities: NotRequired[FloatRows]
     prediction_sets: NotRequired[
         Annotated[
             list[list[str]],
-            Field(description="The smallest sets that hold the true label often enough, most probable label first."),
+            Field(description="The smallest sets of labels with this `coverage`; the most probable label first."),
         ]
     ]
     typicality: NotRequired[
         Annotated[
-            list[float],
-            Field(description="In (0, 1]: the share of calibration rows at least as unlike the training rows."),
+            list[Annotated[float, Field(gt=0, le=1)]],
+            Field(description="The share of calibration rows that are at least as unlike the training rows."),
         ]
     ]
 
 
 class CalibrationInfo(TypedDict):
-    rows: Annotated[int, Field(description="Which took no part in training.")]
-    temperature: Annotated[float, Field(description="By which the graph divides the network's logits.")]
-    most_coverage: Annotated[float, Field(description="Above it a prediction set is all labels.")]
+    """The calibration data of a model."""
+
+    rows: Annotated[int, Field(gt=0, description="Rows that took no part in training.")]
+    temperature: Annotated[float, Field(gt=0, description="The graph divides the network's logits by it.")]
+    most_coverage: Annotated[float, Field(gt=0, lt=1, description="Above it, a prediction set has all labels.")]
 
 
 class ModelInfo(BaseModel):
-    """One version of a model: what it is, and where it comes from. Only a ready one has more than a state."""
+    """One version of a model: its state and its manifest. Only a version with a loaded model has a manifest here."""
 
     name: str
     version: str
-    default: Annotated[bool, Field(description="Whether `POST /predict` asks this one.")]
+    default: Annotated[bool, Field(description="True for the version that answers `POST /predict`.")]
     state: Literal["ready", "loading", "rejected", "unloaded"]
-    reason: Annotated[str, Field(description="Why it is not ready, or why a newer file of it is not; else empty.")]
-    provider: Annotated[str | None, Field(description="ONNX Runtime's execution provider.")] = None
+    reason: Annotated[
+        str, Field(description="Why the version is not ready, or why its newer file is not served; else empty.")
+    ]
+    provider: Annotated[str | None, Field(description="The execution provider of ONNX Runtime.")] = None
     classes: Annotated[list[str], Field(description="All labels, in the order of the probabilities.")] = []
-    features: Annotated[list[Feature], Field(description="In order, with the range in the training rows.")] = []
-    datatype: Annotated[Datatype | None, Field(description="Of the features, as `/v2` names it.")] = None
-    metrics: Annotated[dict[str, float], Field(description="On the test rows; losses in nats.")] = {}
-    sha256: Annotated[str | None, Field(description="Of the ONNX file.")] = None
+    features: Annotated[list[Feature], Field(description="In order, with their ranges in the training rows.")] = []
+    datatype: Annotated[Datatype | None, Field(description="The type of the features, with its name in `/v2`.")] = None
+    metrics: Annotated[dict[str, float], Field(description="Measured on the test rows; losses in nats.")] = {}
+    sha256: Annotated[
+        str | None, Field(pattern=r"^[0-9a-f]{64}$", description="The digest of the ONNX file, in hexadecimal.")
+    ] = None
     provenance: Provenance | None = None
-    calibration: Annotated[CalibrationInfo | None, Field(description="Null: no prediction sets, no typicality.")] = None
+    calibration: Annotated[
+        CalibrationInfo | None, Field(description="Null if the model gives no prediction sets and no typicality.")
+    ] = None
     evaluation: Annotated[Evaluation | None, Field(description="Tables of the test rows.")] = None
-    notes: Annotated[list[str], Field(description="What `softmaxd models add` found and changed.")] = []
+    notes: Annotated[list[str], Field(description="Findings and changes of `softmaxd models add`.")] = []
 
 
 class ModelList(BaseModel):
+    """All versions of all models."""
+
     models: list[ModelInfo]
 
 
 class Status(BaseModel):
-    status: str
+    """The state of the process."""
+
+    status: Literal["alive", "ready"]
 
 
 class About(Status):
+    """Name and version of the service."""
+
     name: str
     version: str
-    docs: str
+    docs: Annotated[str, Field(description="The path of the interactive documentation.")]
 
 
-class Refusal(BaseModel):
+class Error(BaseModel):
+    """An error, in one sentence."""
+
     detail: str
 
 
-class BodyRefusal(BaseModel):
+class BodyError(BaseModel):
+    """The problems of a body."""
+
     detail: list[Problem]

@@ -4,13 +4,19 @@ from typing import Any
 
 import orjson
 
-from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
-from softmaxd.http.openapi import Docs, Examples, Responses, example_rows, examples_of, refusal
+from softmaxd.errors import ServiceError
+from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Operation, Reply
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
-from softmaxd.protocols.protocol import MODEL_ERRORS, content_headers, header_fields, refuse_compressed
+from softmaxd.protocols.protocol import (
+    MODEL_ERRORS,
+    content_headers,
+    refuse_compressed,
+    refuse_in_one_sentence,
+    status_of_others,
+)
 from softmaxd.protocols.v1.codec import (
     ClassifyJob,
     PredictJob,
@@ -83,22 +89,13 @@ def operations(models: Repository, *, max_rows: int) -> list[Operation]:
 
 
 def refuse(error: ServiceError) -> Reply:
-    """Return an error as both servers do: one sentence, and 400 for a wrong body."""
-    headers = dict(error.headers)
-    if isinstance(error, UnsupportedMediaType):
-        headers["Accept-Encoding"] = "identity"
-    return Reply(
-        orjson.dumps({"error": error.detail}), _status(type(error), error.status), headers=header_fields(headers)
-    )
+    """Return an error in the form of `/v1`."""
+    return refuse_in_one_sentence(error, b"identity")
 
 
-def refusals(*errors: type[ServiceError]) -> Responses:
+def errors_of_path(*errors: type[ServiceError]) -> Responses:
     """Return the errors of a path for the OpenAPI document."""
-    return {_status(error, error.status): refusal(error, V1Error) for error in errors}
-
-
-def _status(kind: type[ServiceError], status: int) -> int:
-    return 400 if issubclass(kind, InvalidBody | OutputNotFinite) else status
+    return error_responses(errors, lambda error: (status_of_others(error, error.status), V1Error))
 
 
 def _predict_docs(ending: str, whose: str, examples: Examples) -> Docs:
@@ -108,7 +105,7 @@ def _predict_docs(ending: str, whose: str, examples: Examples) -> Docs:
         summary=f"Rows → probabilities or logits {whose}",
         request=PREDICT_REQUEST,
         reply=V1Predictions,
-        errors=refusals(*MODEL_ERRORS),
+        errors=errors_of_path(*MODEL_ERRORS),
         examples=examples,
     )
 
@@ -120,7 +117,7 @@ def _classify_docs(ending: str, whose: str, examples: Examples) -> Docs:
         summary=f"Examples → labels and scores {whose}",
         request=CLASSIFY_REQUEST,
         reply=V1Classifications,
-        errors=refusals(*MODEL_ERRORS),
+        errors=errors_of_path(*MODEL_ERRORS),
         examples=examples,
     )
 

@@ -11,7 +11,7 @@ from softmaxd.http.openapi import path_parameters
 from softmaxd.models.manifest import Datatype, Manifest
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
-from softmaxd.protocols.v1.operations import PATHS, refusals
+from softmaxd.protocols.v1.operations import PATHS, errors_of_path
 from softmaxd.protocols.v1.schemas import (
     FLOATS,
     INPUT,
@@ -65,7 +65,7 @@ def _add_status(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
             status,
             operation_id=f"v1_status{ending}",
             summary=f"The state {whose}",
-            responses=refusals(ModelNotFound, NotReady),
+            responses=errors_of_path(ModelNotFound, NotReady),
             openapi_extra=path_parameters(path),
         )
 
@@ -80,7 +80,7 @@ def _add_metadata(api: APIRouter, models: Repository) -> None:
             metadata,
             operation_id=f"v1_metadata{ending}",
             summary=f"The signatures {whose}",
-            responses=refusals(ModelNotFound),
+            responses=errors_of_path(ModelNotFound),
             openapi_extra=path_parameters(path),
         )
 

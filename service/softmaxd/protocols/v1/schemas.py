@@ -6,25 +6,24 @@ from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, Tag, TypeA
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from softmaxd.models.inputs import (
-    FAIL_FAST,
-    Matrix,
-    Vector,
-)
+from softmaxd.models.inputs import NOT_EMPTY, Matrix, Vector
+from softmaxd.protocols.protocol import IGNORE_UNKNOWN_FIELDS
 
-INPUT = "features"  # of every model
-SIGNATURES = {"serving_default": "probabilities", "logits": "logits"}  # the output that each of them asks for
+INPUT = "features"  # the only input of every model
+SIGNATURES = {"serving_default": "probabilities", "logits": "logits"}  # the output of each signature
 DEFAULT = "serving_default"
-FLOATS = {"FP32": "FLOAT", "FP64": "DOUBLE"}  # as TensorFlow names them; integers it names alike
+FLOATS = {"FP32": "FLOAT", "FP64": "DOUBLE"}  # names of TensorFlow; its names of integers are those of /v2
 
-OPEN = ConfigDict(strict=True, extra="ignore")  # as both servers ignore what they do not know
 EITHER: JsonDict = {"oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}]}
+ONLY_INPUT: JsonDict = {"minProperties": 1, "maxProperties": 1}
 
 Signature = Annotated[
     Literal["serving_default", "logits"],
-    Field(description="Which output to answer with: `serving_default` the probabilities, `logits` the raw logits."),
+    Field(description="The output: `serving_default` are the probabilities, `logits` the raw logits."),
 ]
-NamedRows = Annotated[list[dict[str, Vector]], FAIL_FAST]
+NamedRow = Annotated[dict[str, Vector], Field(json_schema_extra=ONLY_INPUT)]
+NamedRows = Annotated[list[NamedRow], NOT_EMPTY]
+NamedMatrix = Annotated[dict[str, Matrix], Field(json_schema_extra=ONLY_INPUT)]
 
 
 def _unwrap(value: object) -> object:
@@ -35,21 +34,21 @@ OneNumber = Annotated[list[float], Field(min_length=1, max_length=1)]
 Value = Annotated[FiniteFloat, BeforeValidator(_unwrap, json_schema_input_type=float | OneNumber)]
 
 
-@with_config(ConfigDict(**OPEN, json_schema_extra=EITHER))
+@with_config(ConfigDict(**IGNORE_UNKNOWN_FIELDS, json_schema_extra=EITHER))
 class V1PredictRequest(TypedDict, total=False):
-    """Rows of features, row by row or as one tensor."""
+    """Rows of features, in the row format or in the columnar format."""
 
     signature_name: Signature
     instances: Annotated[
         Annotated[Matrix, Tag("rows")] | Annotated[NamedRows, Tag("records")],
         Field(
             union_mode="left_to_right",
-            description="The row format: at least one row, a list of numbers in the model's feature order or an "
-            'object `{"features": [...]}`; one form per request. The answer has `predictions`.',
+            description="The row format: lists of numbers in the model's feature order, or objects "
+            '`{"features": [...]}`; one form per request. The answer has `predictions`.',
         ),
     ]
     inputs: Annotated[
-        Annotated[Matrix, Tag("matrix")] | Annotated[dict[str, Matrix], Tag("records")],
+        Annotated[Matrix, Tag("matrix")] | Annotated[NamedMatrix, Tag("records")],
         Field(
             union_mode="left_to_right",
             description='The columnar format: the same rows as one tensor, or `{"features": [[...], ...]}`. '
@@ -58,18 +57,18 @@ class V1PredictRequest(TypedDict, total=False):
     ]
 
 
-@with_config(OPEN)
+@with_config(IGNORE_UNKNOWN_FIELDS)
 class V1ClassifyRequest(TypedDict):
-    """Examples, each with the values of its features by name."""
+    """Examples: the values of features by name."""
 
     signature_name: NotRequired[Signature]
     examples: Annotated[
-        list[dict[str, Value]],
-        FAIL_FAST,
-        Field(description="At least one; a value is a number, or a list of one number."),
+        list[Annotated[dict[str, Value], Field(json_schema_extra={"minProperties": 1})]],
+        NOT_EMPTY,
+        Field(description="Each value is a number, or a list of one number."),
     ]
     context: NotRequired[
-        Annotated[dict[str, object], Field(description="Must be empty.", json_schema_extra={"maxProperties": 0})]
+        Annotated[dict[str, object], Field(description="Empty or absent.", json_schema_extra={"maxProperties": 0})]
     ]
 
 
@@ -77,11 +76,11 @@ PREDICT_REQUEST = TypeAdapter(V1PredictRequest)
 CLASSIFY_REQUEST = TypeAdapter(V1ClassifyRequest)
 
 
-FloatRows = Annotated[list[list[float]], Field(description="One row per instance, one float32 per class.")]
+FloatRows = Annotated[list[list[float]], Field(description="One row per instance, one float32 number per class.")]
 
 
 class V1Predictions(TypedDict):
-    """`predictions` to `instances`, `outputs` to `inputs`."""
+    """One output of the model: `predictions` for `instances`, `outputs` for `inputs`."""
 
     predictions: NotRequired[FloatRows]
     outputs: NotRequired[FloatRows]
@@ -91,26 +90,34 @@ Pair = Annotated[list[str | float], Field(min_length=2, max_length=2, descriptio
 
 
 class V1Classifications(TypedDict):
+    """The labels and scores of the examples."""
+
     results: Annotated[list[list[Pair]], Field(description="For each example all classes, in the model's order.")]
 
 
 class V1ModelNames(TypedDict):
+    """The names of the served models."""
+
     models: list[str]
 
 
 class V1VersionError(TypedDict):
+    """The reason of a state."""
+
     error_code: Literal["OK", "INVALID_ARGUMENT"]
-    error_message: Annotated[str, Field(description="Why it was rejected; else empty.")]
+    error_message: Annotated[str, Field(description="Why the version was rejected; else empty.")]
 
 
 class V1VersionStatus(TypedDict):
+    """The state of a version."""
+
     version: str
     state: Literal["AVAILABLE", "LOADING", "END"]
     status: V1VersionError
 
 
 class V1ModelStatus(TypedDict):
-    """`name` and `ready` are for clients of KServe, the rest is for those of TensorFlow Serving."""
+    """The state of a model: `name` and `ready` for clients of KServe, the rest for clients of TensorFlow Serving."""
 
     name: str
     ready: bool
@@ -118,45 +125,63 @@ class V1ModelStatus(TypedDict):
 
 
 class V1Dimension(TypedDict):
-    size: Annotated[str, Field(description="-1: any.")]
+    """One dimension of a tensor."""
+
+    size: Annotated[str, Field(description="-1 stands for any number.")]
     name: str
 
 
 class V1TensorShape(TypedDict):
+    """The shape of a tensor."""
+
     dim: list[V1Dimension]
     unknown_rank: bool
 
 
 class V1TensorInfo(TypedDict):
+    """Type, shape and name of a tensor."""
+
     dtype: str
     tensor_shape: V1TensorShape
     name: str
 
 
 class V1SignatureDef(TypedDict):
+    """Inputs and outputs of a signature."""
+
     inputs: dict[str, V1TensorInfo]
     outputs: dict[str, V1TensorInfo]
     method_name: str
 
 
 class V1SignatureDefMap(TypedDict):
+    """The signatures by name."""
+
     signature_def: dict[str, V1SignatureDef]
 
 
 class V1ModelSpec(TypedDict):
+    """Name and version of a model."""
+
     name: str
     signature_name: str
     version: str
 
 
 class V1Metadata(TypedDict):
+    """The metadata by kind; there is one kind."""
+
     signature_def: V1SignatureDefMap
 
 
 class V1ModelMetadata(TypedDict):
+    """A model and its signatures."""
+
     model_spec: V1ModelSpec
     metadata: V1Metadata
 
 
 class V1Error(TypedDict):
+    """An error, in one sentence."""
+
     error: str

@@ -1,19 +1,19 @@
 """The routes of `/v2` that load and unload models, for clients with an admin key."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fastapi import APIRouter, Request
 
 from softmaxd.access import check_admin
-from softmaxd.errors import ModelError, ModelNotLoaded
+from softmaxd.errors import ModelError, ModelNotLoaded, ServiceError
 from softmaxd.http.asgi import read_body
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import Docs, route_arguments
 from softmaxd.models.inputs import invalid
 from softmaxd.models.repository import Repository
-from softmaxd.protocols.protocol import ADMIN_ERRORS
-from softmaxd.protocols.v2.operations import check_headers, read_optional, refusals
+from softmaxd.protocols.protocol import ADMIN_ERRORS, LOAD_ERRORS
+from softmaxd.protocols.v2.operations import check_headers, errors_of_path, read_optional
 from softmaxd.protocols.v2.schemas import LOAD_REQUEST, V2Done, V2LoadRequest
 from softmaxd.settings import Settings
 
@@ -44,12 +44,16 @@ def router(models: Repository, lifecycle: Lifecycle, settings: Settings) -> APIR
         return await change(request, models.unload)
 
     api = APIRouter()
-    api.add_api_route(LOAD, load, **route_arguments(LOAD, _docs("v2_load", "Serve an unloaded or rejected model")))
-    api.add_api_route(UNLOAD, unload, **route_arguments(UNLOAD, _docs("v2_unload", "Serve a model no longer")))
+    api.add_api_route(
+        LOAD, load, **route_arguments(LOAD, _docs("v2_load", "Serve an unloaded or rejected model", LOAD_ERRORS))
+    )
+    api.add_api_route(
+        UNLOAD, unload, **route_arguments(UNLOAD, _docs("v2_unload", "Stop serving a model", ADMIN_ERRORS))
+    )
     return api
 
 
-def _docs(operation_id: str, summary: str) -> Docs:
+def _docs(operation_id: str, summary: str, errors: Iterable[type[ServiceError]]) -> Docs:
     return Docs(
         operation_id=operation_id,
         tag="v2",
@@ -57,8 +61,9 @@ def _docs(operation_id: str, summary: str) -> Docs:
         description="Needs an admin key: `Authorization: Bearer KEY`.",
         request=LOAD_REQUEST,
         reply=V2Done,
-        errors=refusals(*ADMIN_ERRORS),
+        errors=errors_of_path(*errors),
         needs_body=False,
+        needs_key=True,
     )
 
 

@@ -7,16 +7,16 @@ from typing import Any, Literal, TypeVar
 import orjson
 from pydantic import TypeAdapter
 
-from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
+from softmaxd.errors import ServiceError
 from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
-from softmaxd.http.openapi import Docs, Examples, Responses, example_rows, examples_of, refusal
+from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Job, Operation, Reply
 from softmaxd.models.inputs import read_json, refuse_nan
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
-from softmaxd.protocols.protocol import BODY_ERRORS, MODEL_ERRORS, header_fields
+from softmaxd.protocols.protocol import BODY_ERRORS, MODEL_ERRORS, refuse_in_one_sentence, status_of_others
 from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
 from softmaxd.protocols.v2.schemas import (
     BINARY,
@@ -29,7 +29,7 @@ from softmaxd.protocols.v2.schemas import (
 )
 
 PREFIX = "/v2"  # of its paths
-BAD_REQUEST = 400  # of a wrong body, which is 422 elsewhere
+ACCEPTED_ENCODINGS = b", ".join(WINDOW_BITS)
 
 INFER = "/v2/models/{name}/infer"
 INFER_VERSION = "/v2/models/{name}/versions/{version}/infer"
@@ -112,20 +112,13 @@ def check_headers(headers: Headers) -> None:
 
 
 def refuse(error: ServiceError) -> Reply:
-    """Return an error as the clients of this protocol read it; a wrong body is 400."""
-    headers = header_fields(error.headers)
-    if isinstance(error, UnsupportedMediaType):
-        headers = (*headers, (b"accept-encoding", b", ".join(WINDOW_BITS)))
-    return Reply(orjson.dumps({"error": error.detail}), _status(type(error), error.status), headers=headers)
+    """Return an error in the form of `/v2`."""
+    return refuse_in_one_sentence(error, ACCEPTED_ENCODINGS)
 
 
-def refusals(*errors: type[ServiceError]) -> Responses:
+def errors_of_path(*errors: type[ServiceError]) -> Responses:
     """Return the errors of a path for the OpenAPI document."""
-    return {_status(error, error.status): refusal(error, V2Error) for error in errors}
-
-
-def _status(kind: type[ServiceError], status: int) -> int:
-    return BAD_REQUEST if issubclass(kind, InvalidBody | OutputNotFinite) else status
+    return error_responses(errors, lambda error: (status_of_others(error, error.status), V2Error))
 
 
 def read_optional(schema: TypeAdapter[T], body: bytes, headers: Headers, *, max_bytes: int) -> T:
@@ -164,7 +157,7 @@ def _infer_docs(operation_id: str, summary: str, examples: Examples) -> Docs:
         description=INFER_DESCRIPTION,
         request=INFER_REQUEST,
         reply=V2InferReply,
-        errors=refusals(*MODEL_ERRORS),
+        errors=errors_of_path(*MODEL_ERRORS),
         examples=examples,
         other_content=BINARY_CONTENT,
     )
@@ -177,7 +170,7 @@ def _index_docs(models: Repository) -> Docs:
         summary="Every version of every model, with its state",
         request=INDEX_REQUEST,
         reply=list[V2IndexEntry],
-        errors=refusals(*BODY_ERRORS),
+        errors=errors_of_path(*BODY_ERRORS),
         examples={"ready": ({"ready": True}, list_versions(models, only_ready=True))},
         needs_body=False,
     )

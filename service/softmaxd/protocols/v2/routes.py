@@ -12,7 +12,7 @@ from softmaxd.http.openapi import Responses, path_parameters
 from softmaxd.models.model import Model
 from softmaxd.models.repository import Repository
 from softmaxd.protocols.v2.metadata import GetCounts, configure, describe, statistics_of
-from softmaxd.protocols.v2.operations import refusals
+from softmaxd.protocols.v2.operations import errors_of_path
 from softmaxd.protocols.v2.schemas import (
     V2Live,
     V2ModelConfiguration,
@@ -34,8 +34,8 @@ def router(models: Repository, lifecycle: Lifecycle, counts: GetCounts, *, max_r
     _add_health(api, models, lifecycle)
     _add_lists(api, models, counts)
     pages = ModelPages(models, lifecycle, counts, max_rows)
-    not_found = refusals(ModelNotFound)
-    not_ready = refusals(ModelNotFound, NotReady)
+    not_found = errors_of_path(ModelNotFound)
+    not_ready = errors_of_path(ModelNotFound, NotReady)
     _add_page(api, "", pages.metadata, V2ModelMetadata, "Inputs and outputs of a model", not_found)
     _add_page(api, "/ready", pages.ready, V2ModelReady, "A model answers", not_ready)
     _add_page(api, "/config", pages.config, V2ModelConfiguration, "A model's configuration for Triton", not_found)
@@ -61,7 +61,7 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         "/v2/health/ready",
         operation_id="v2_ready",
         summary="Models are loaded and warm",
-        responses=refusals(NotReady),
+        responses=errors_of_path(NotReady),
     )
     async def ready() -> V2Ready:
         lifecycle.admit()
