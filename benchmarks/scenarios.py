@@ -197,7 +197,7 @@ def two_workers(plan: Plan) -> Scenario:
         rounds = race(entries, rate(plan), plan, {})
         ours = divide(rounds["softmaxd, 2 workers"], rounds["softmaxd"])
         theirs = divide(rounds["bare, 2 workers"], rounds["bare"])
-        figure = Figure("× what bare gains", "≥", 0.95, divide(ours, theirs))
+        figure = Figure("× the gain of bare", "≥", 0.95, divide(ours, theirs))
         note = "wrk keeps its core, which the second worker shares, for softmaxd and for bare"
         return Outcome(measurements(rounds, "requests/s"), [figure], [note])
 
