@@ -1,0 +1,61 @@
+"""The form of log lines, by setting and by where they go."""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from softmaxd.logs import set_up_logs
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_pytest() -> Iterator[None]:
+    """Put back the handlers that pytest has."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+def set_terminal(monkeypatch: pytest.MonkeyPatch, is_terminal: bool) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+
+
+@pytest.mark.parametrize(("log_format", "is_terminal"), [("json", True), ("json", False), ("auto", False)])
+def test_lines_for_machines_are_json_with_every_extra_field(
+    log_format: str, is_terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_terminal(monkeypatch, is_terminal)
+    set_up_logs(log_format, "info")  # type: ignore[arg-type] # parametrize gives plain strings
+
+    logging.getLogger("softmaxd.any").info("serving %s", "blobs", extra={"threads": 1})
+
+    line = json.loads(capsys.readouterr().err)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", line.pop("time"))
+    assert line == {"level": "INFO", "logger": "softmaxd.any", "message": "serving blobs", "threads": 1}
+
+
+@pytest.mark.parametrize(("log_format", "is_terminal"), [("console", True), ("console", False), ("auto", True)])
+def test_lines_for_people_have_time_level_and_message(
+    log_format: str, is_terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_terminal(monkeypatch, is_terminal)
+    set_up_logs(log_format, "info")  # type: ignore[arg-type] # parametrize gives plain strings
+
+    logging.getLogger("uvicorn.error").warning("slow")
+
+    assert re.fullmatch(r"\d\d:\d\d:\d\d WARNING slow\n", capsys.readouterr().err)
+
+
+def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("json", "warning")
+
+    logging.getLogger("softmaxd").info("left out")
+    logging.getLogger("softmaxd").warning("kept")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == "kept"
