@@ -40,7 +40,7 @@ def add_model(
     """Publish an ONNX classifier as the next version of a model; without labels and features these get default names.
 
     Returns the version's folder, and its manifest, whose notes say how the graph was understood and changed. Raises
-    `Refused`, with nothing written, if the file is no classifier that can be served.
+    `Refused` if the file is no classifier that can be served, `ModelError` if it is too large; nothing is written then.
     """
     check_size(file)
     content = file.read_bytes()
