@@ -5,9 +5,15 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.paths import MODELS
 from tests.support.server import Server, StartServer
+
+# How long an example takes depends on the machine, so no limit is set. CI draws the same examples each time.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if "CI" in os.environ else "dev")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmaxd.protocols.v2.schemas import OUTPUTS, TRUST_OUTPUTS
@@ -57,11 +57,7 @@ nearly_right = st.fixed_dictionaries(
 )
 bodies = st.binary() | (anything | nearly_right).map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
 
-fuzz = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+fuzz = settings(max_examples=EXAMPLES)
 
 
 @fuzz

@@ -332,7 +332,7 @@ def test_both_lanes_give_the_same_bytes_to_whatever_is_drawn(lanes: tuple[Lane, 
     express, asgi = lanes
     sent = 0
 
-    @settings(max_examples=REQUESTS // 3, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=REQUESTS // 3, suppress_health_check=list(HealthCheck))
     @given(conversations())
     def compare(conversation: tuple[int, Parts]) -> None:
         nonlocal sent

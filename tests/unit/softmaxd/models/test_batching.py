@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.errors import QueueFull, QueueTimeout
@@ -305,7 +305,6 @@ def blobs() -> Engine:
     return Engine(newest / "model.onnx", device="cpu")
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 70), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
 def test_the_answer_to_a_row_does_not_depend_on_its_neighbours(blobs: Engine, sizes: list[int], seed: int) -> None:
     every = np.random.default_rng(seed).uniform(-10, 40, (sum(sizes), 2)).astype(np.float32)

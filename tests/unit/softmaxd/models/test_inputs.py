@@ -336,7 +336,7 @@ def mutations(draw: st.DrawFn) -> Callable[[bytes], bytes]:
 
 
 any_widths = st.just(2) | st.integers(0, 3)
-fuzz = settings(max_examples=EXAMPLES, deadline=None)
+fuzz = settings(max_examples=EXAMPLES)
 
 
 def assert_both_readers_agree(body: bytes, *, width: int = 2) -> None:

@@ -2,7 +2,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmaxd.errors import ModelError
@@ -82,13 +82,19 @@ def test_a_custom_operator_is_found_in_a_function(tmp_path: Path) -> None:
         check_content(write(tmp_path, function))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all examples; each writes its file again."""
+    return tmp_path_factory.mktemp("onnxfile")
+
+
+@settings(max_examples=500)
 @given(st.data())
-def test_any_change_to_a_file_is_let_through_or_named(tmp_path: Path, data: st.DataObject) -> None:
+def test_any_change_to_a_file_is_let_through_or_named(folder: Path, data: st.DataObject) -> None:
     content = bytearray(GOOD)
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
 
-    path = write(tmp_path, bytes(content))
+    path = write(folder, bytes(content))
     with contextlib.suppress(ModelError):  # and no other exception
         check_content(path)

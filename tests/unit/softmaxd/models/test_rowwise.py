@@ -78,7 +78,7 @@ def found(request: pytest.FixtureRequest) -> tuple[Run, Batching]:
     return choose_batching(ENGINES[request.param]().run, rows(ROWS_TO_TRY))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 70), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
 def test_the_answer_to_a_request_does_not_depend_on_its_neighbours(
     found: tuple[Run, Batching], sizes: list[int], seed: int

@@ -97,7 +97,7 @@ def test_gives_the_article_s_airplane_and_its_loss() -> None:
     assert softmax.loss(np.array([3])).round(4).tolist() == [0.0709]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(cases())
 @example(Case([0.1, -699.9], 1.0))
 @example(Case([1e6 + 0.1, 1e6 - 700.3], 1.0))
@@ -124,7 +124,7 @@ def test_equal_terms_do_not_add_up_their_roundings(difference: float) -> None:
     assert worst_probability(Case([0.0, *[difference] * 999], 1.0)) <= 4
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(cases())
 @example(Case([LARGEST, -LARGEST], 1.0))
 @example(Case([LARGEST, -LARGEST], 1.5))
@@ -155,7 +155,7 @@ def test_a_log_probability_saturates_only_where_float64_ends(
     assert log_softmax(np.array([logits]), temperature).tolist() == [[0.0, pytest.approx(lowest, rel=1e-15, abs=0.0)]]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(cases())
 @example(random_case(1000, spread=3.0, temperature=1.0))
 def test_the_entropy_is_within_4_ulp(case: Case) -> None:
@@ -195,7 +195,6 @@ def test_the_loss_of_a_near_certainty_is_not_rounded_to_0(classes: int) -> None:
     assert loss == pytest.approx((classes - 1) * math.exp(-50), rel=1e-14, abs=0.0)
 
 
-@settings(deadline=None)
 @given(cases())
 @example(random_case(1000, spread=3.0, temperature=1.0))
 def test_a_row_sums_to_1(case: Case) -> None:
@@ -204,7 +203,6 @@ def test_a_row_sums_to_1(case: Case) -> None:
     assert abs(math.fsum(probabilities) - 1) <= 1e-15 * len(probabilities)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=20), st.integers(-(2**40), 2**40), TEMPERATURES)
 def test_a_constant_changes_nothing(logits: list[int], constant: int, temperature: float) -> None:
     plain = Softmax(np.array([logits], dtype=np.float64), temperature)
@@ -215,7 +213,7 @@ def test_a_constant_changes_nothing(logits: list[int], constant: int, temperatur
     assert moved.log_probabilities.tolist() == plain.log_probabilities.tolist()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     classes=st.one_of(st.integers(1, FEW_CLASSES + 1), st.integers(1, 1000)),
     rows=st.integers(1, 20),
@@ -239,7 +237,7 @@ def test_a_row_is_answered_alike_alone_and_in_any_matrix(
         assert softmax.loss(targets[position : position + 1])[0] == together.loss(targets)[position]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(FINITE, min_size=1, max_size=FEW_CLASSES))
 @example([LARGEST, -LARGEST])
 @example([0.1, -699.9])
@@ -286,7 +284,6 @@ def test_softmax_of_two_classes_is_the_sigmoid(value: float) -> None:
     assert abs(Softmax(np.array([[value, 0.0]])).probabilities[0, 0] - expected) <= 2 * math.ulp(expected)
 
 
-@settings(deadline=None)
 @given(st.floats(-708.0, LARGEST))
 @example(LARGEST)
 def test_the_sigmoid_is_within_4_ulp(value: float) -> None:
