@@ -171,10 +171,11 @@ def _add_pages(app: FastAPI, metrics: Metrics) -> None:
 
 
 async def _docs() -> HTMLResponse:
+    """Return the page of Swagger UI, with relative links: a proxy may serve it under a prefix."""
     return get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url="openapi.json",
         title="softmaxd",
-        swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-        swagger_css_url="/docs/assets/swagger-ui.css",
-        swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        swagger_js_url="docs/assets/swagger-ui-bundle.js",
+        swagger_css_url="docs/assets/swagger-ui.css",
+        swagger_favicon_url="docs/assets/favicon-32x32.png",
     )

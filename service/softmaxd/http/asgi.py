@@ -12,7 +12,7 @@ from softmaxd.http.openapi import route_arguments
 from softmaxd.http.operation import Operation, Reply, reply_to_error
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
-from softmaxd.models.outputs import NOTHING, Features, Outputs
+from softmaxd.models.outputs import NOT_ASKED, Features, Outputs
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -47,7 +47,7 @@ async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max
     headers = request.headers.raw
     operation.check(headers)
     job = operation.decode(await read_body(request, max_body_bytes), headers, model)
-    outputs = await _predict(model, job.features, request) if model and job.features is not None else NOTHING
+    outputs = await _predict(model, job.features, request) if model and job.features is not None else NOT_ASKED
     return operation.encode(outputs, job)
 
 

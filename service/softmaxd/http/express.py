@@ -17,7 +17,7 @@ from softmaxd.http.turns import LARGE_BYTES, Turns
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.batching import Entry
 from softmaxd.models.model import Model
-from softmaxd.models.outputs import NOTHING, Outputs
+from softmaxd.models.outputs import NOT_ASKED, Outputs
 from softmaxd.settings import Settings
 
 Refuse = Callable[[str, ServiceError], Reply]  # for a path, in the form of its protocol
@@ -98,7 +98,7 @@ class Call:
                     self.job.features, self._finish_large if self.is_large else self._finish
                 )
             else:
-                self._finish(NOTHING)
+                self._finish(NOT_ASKED)
         except Exception as error:  # whatever it is, the client must hear of it
             self._fail(error)
 

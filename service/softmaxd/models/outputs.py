@@ -138,7 +138,7 @@ class Outputs:
             raise OutputNotFinite(int(np.argmin(finite)))
 
 
-NOTHING = Outputs(Batch({}), 0, 0)  # of an operation that asks no model
+NOT_ASKED = Outputs(Batch({}), 0, 0)  # for an operation that asks no model
 
 
 def best_classes(probabilities: Array) -> tuple[npt.NDArray[np.integer], Array]:

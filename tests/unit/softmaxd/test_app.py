@@ -1,13 +1,14 @@
-import asyncio
 from pathlib import Path
 
 import httpx
 import pytest
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from softmaxd.app import create_app
 from softmaxd.http.lifecycle import UNANSWERED
 from softmaxd.settings import Settings
+from tests.support.asgi import ask
 from tests.support.onnx_models import linear, publish
 
 
@@ -20,12 +21,7 @@ def get(models: Path, error: Exception) -> httpx.Response:
     async def fail() -> None:
         raise error
 
-    async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.get("/fail")
-
-    return asyncio.run(ask())
+    return ask(app, "GET", "/fail")
 
 
 def test_a_bug_is_a_bare_500(tmp_path: Path) -> None:
@@ -45,3 +41,38 @@ def test_settings_come_from_the_environment_unless_given(tmp_path: Path, monkeyp
     paths = {operation.path for operation in create_app().state.operations}
 
     assert "/models/{name}/predict" in paths
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/nothing", {"detail": "Not Found"}),
+        ("/v1/nothing", {"error": "Not Found"}),
+        ("/v2/nothing", {"error": "Not Found"}),
+        ("/v1nothing", {"detail": "Not Found"}),
+    ],
+)
+def test_an_unknown_path_is_refused_in_the_form_of_its_protocol(path: str, body: object, tmp_path: Path) -> None:
+    response = ask(create_app(Settings(models_dir=tmp_path)), "GET", path)
+
+    assert (response.status_code, response.json()) == (404, body)
+
+
+def test_the_documentation_and_the_metrics_need_no_model(tmp_path: Path) -> None:
+    app = create_app(Settings(models_dir=tmp_path))
+
+    assert "swagger-ui" in ask(app, "GET", "/docs").text
+    assert "softmaxd_" in ask(app, "GET", "/metrics").text
+    assert ask(app, "GET", "/openapi.json").json() == app.openapi()
+
+
+def test_the_documentation_works_behind_a_proxy_that_strips_a_prefix(tmp_path: Path) -> None:
+    app = create_app(Settings(models_dir=tmp_path))
+
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "root_path": "/ai"}, receive, send)
+
+    page = ask(behind, "GET", "/docs").text
+    assert "url: 'openapi.json'" in page
+    assert 'src="docs/assets/swagger-ui-bundle.js"' in page
+    assert ask(behind, "GET", "/openapi.json").json()["servers"][0] == {"url": "/ai"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from softmaxd.app import create_app
-from softmaxd.errors import InternalError, InvalidBody, OutputNotFinite, ServiceError, Unroutable
+from softmaxd.errors import InternalError, InvalidBody, OutputNotFinite, ServiceError, Unroutable, UnsupportedMediaType
 from softmaxd.http.targets import Targets
 from softmaxd.protocols.v1 import operations as v1
 from softmaxd.settings import Settings
@@ -71,3 +71,12 @@ def test_the_express_lane_knows_the_paths(path: str, version: str | None, verb: 
     operation, *names = found
     assert operation.path.endswith(f":{verb}")
     assert names == ["blobs", version]
+
+
+def test_any_content_type_is_taken_but_no_compressed_body() -> None:
+    operation = create_app(Settings(models_dir=MODELS)).state.operations[-1]
+
+    operation.check([(b"content-type", b"application/x-www-form-urlencoded")])
+    with pytest.raises(UnsupportedMediaType):
+        operation.check([(b"content-encoding", b"gzip")])
+    assert operation.refuse(UnsupportedMediaType("No")).headers == ((b"accept-encoding", b"identity"),)

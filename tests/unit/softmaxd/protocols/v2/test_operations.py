@@ -1,10 +1,16 @@
+import gzip
 import json
+from pathlib import Path
 
 import pytest
 
 from softmaxd import errors
-from softmaxd.errors import InvalidBody, Problem, ServiceError
+from softmaxd.errors import InvalidBody, Problem, ServiceError, UnsupportedMediaType
+from softmaxd.models.outputs import NOT_ASKED
+from softmaxd.models.repository import Repository
 from softmaxd.protocols.v2 import operations as v2
+from softmaxd.settings import Settings
+from tests.support.onnx_models import linear, publish
 
 
 @pytest.mark.parametrize(
@@ -38,3 +44,25 @@ def test_an_error_is_what_the_clients_of_the_protocol_read(
     assert (reply.status, json.loads(reply.body)) == (status, {"error": message})
     assert reply.media_type == b"application/json"
     assert dict(reply.headers) == headers
+
+
+def test_the_index_has_every_version_or_only_those_that_are_ready(tmp_path: Path) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    publish(tmp_path, 2, b"no model")
+    models = Repository(Settings(models_dir=tmp_path))
+    *_, index = v2.operations(models, max_rows=10, max_body_bytes=100)
+
+    def versions(body: bytes, headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+        index.check(headers)
+        reply = index.encode(NOT_ASKED, index.decode(body, headers, None))
+        return [(each["version"], each["state"]) for each in json.loads(reply.body)]
+
+    assert versions(b"", []) == [("1", "READY"), ("2", "UNAVAILABLE")]
+    assert versions(b'{"ready": true}', []) == [("1", "READY")]
+    assert versions(gzip.compress(b'{"ready": true}'), [(b"content-encoding", b"gzip")]) == [("1", "READY")]
+
+
+def test_an_unknown_encoding_is_refused_but_any_content_type_is_taken() -> None:
+    v2.check_headers([(b"content-type", b"text/plain"), (b"content-encoding", b"deflate")])
+    with pytest.raises(UnsupportedMediaType):
+        v2.check_headers([(b"content-encoding", b"br")])
