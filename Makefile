@@ -28,7 +28,7 @@ format: $(VENV)/.test  ## Format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 train: $(VENV)/.train  ## Train the blobs classifier, or RECIPE, and publish it as the next version
-	$(BIN)/python -m softmaxd_training $(RECIPE)
+	$(BIN)/softmaxd train $(RECIPE)
 
 docs: $(VENV)/.serve  ## Write docs/settings.md and docs/openapi.json from the code
 	$(BIN)/python docs/generate.py

@@ -28,6 +28,10 @@ class ModelError(Exception):
     """A version of a model that cannot be served; the message is one line with the reason."""
 
 
+class Refused(Exception):
+    """The model must not be published; the message is the one line that says why."""
+
+
 class Problem(TypedDict):
     """A problem of a body: its kind, its place, and the expected value."""
 

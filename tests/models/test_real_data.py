@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from softmaxd_training.__main__ import main
+from softmaxd.cli.main import main
 from softmaxd_training.examples import TARGETS
 from softmaxd_training.rows import Rows
 from softmaxd_training.tablefile import Table, read_table, split
@@ -47,10 +47,13 @@ def test_a_table_becomes_a_classifier_that_answers_as_its_card_says(
 ) -> None:
     assert client.get(f"/models/{name}").status_code == 404
     file = tmp_path / f"{name}.csv"
-    assert main(["example", name]) == 0
+    assert main(["train", "example", name]) == 0
     file.write_text(capsys.readouterr().out)
 
-    assert main(["table", str(file), "--target", TARGETS[name], "--seed", str(SEED), "--models", str(models)]) == 0
+    assert (
+        main(["train", "table", str(file), "--target", TARGETS[name], "--seed", str(SEED), "--models-dir", str(models)])
+        == 0
+    )
     until(lambda: client.get(f"/models/{name}").is_success)
 
     table = read_table(file, TARGETS[name])
@@ -79,7 +82,7 @@ def figure_of_the_card(card: Path, name: str) -> str:
 def test_the_committed_iris_classifier_is_of_the_example_and_as_good_as_it_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["example", "iris"]) == 0
+    assert main(["train", "example", "iris"]) == 0
     (tmp_path / "iris.csv").write_text(capsys.readouterr().out)
     table = read_table(tmp_path / "iris.csv", "species")
     server = Server(environment={"SOFTMAXD_MODELS_DIR": str(MODELS)})

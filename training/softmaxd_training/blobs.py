@@ -10,8 +10,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from softmaxd.errors import Refused
 from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance, SeedResult
-from softmaxd.models.publishing import Refused, describe, next_version
+from softmaxd.models.publishing import describe, next_version
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import card, gaussians, networks, pictures
 from softmaxd_training.export import Exported, export

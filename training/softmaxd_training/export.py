@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 import tf2onnx
 
+from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import Calibration, Evaluation, sha256
 from softmaxd.models.outputs import Array
-from softmaxd.models.publishing import Refused
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
 from softmaxd_training.networks import divide_logits, logits_of

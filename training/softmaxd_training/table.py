@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from softmaxd.errors import Refused
 from softmaxd.models.manifest import MODEL_FILE, Manifest, SeedResult
-from softmaxd.models.publishing import Refused, describe, next_version
+from softmaxd.models.publishing import describe, next_version
 from softmaxd_training import card, networks, pictures
 from softmaxd_training.export import Exported, export
 from softmaxd_training.networks import History

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from softmaxd.errors import Refused
 from softmaxd.models.outputs import Array
-from softmaxd.models.publishing import Refused
 from softmaxd_training.columns import Cell, counted, labels, numbers, quoted
 from softmaxd_training.rows import Classes, Parts, Rows
 

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from softmaxd.adding import graphs
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
+from softmaxd.errors import Refused
 from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
 from softmaxd.models.onnxfile import check_size
-from softmaxd.models.publishing import Refused, describe, next_version
+from softmaxd.models.publishing import describe, next_version
 
 RULES = {
     "name": "--name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit",

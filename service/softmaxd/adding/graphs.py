@@ -10,10 +10,10 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
 
+from softmaxd.errors import Refused
 from softmaxd.models.engine import KINDS
 from softmaxd.models.manifest import Datatype
 from softmaxd.models.onnxfile import OPERATOR_DOMAINS
-from softmaxd.models.publishing import Refused
 
 STANDARD_DOMAINS = {"", "ai.onnx"}
 DOMAINS = {domain.decode() for domain in OPERATOR_DOMAINS}

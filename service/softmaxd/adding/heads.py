@@ -6,8 +6,8 @@ import numpy as np
 
 from softmaxd.adding.graphs import Heads, Input
 from softmaxd.adding.running import TOLERANCE, Outputs, Values, are_near, fixed_rows, shape_text
+from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.publishing import Refused
 from softmaxd.numerics.softmax import Softmax
 
 SUM_TOLERANCE = 1e-3  # of the sum of a row of probabilities

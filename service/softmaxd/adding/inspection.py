@@ -18,10 +18,10 @@ from softmaxd.adding.running import (
     run,
     shape_text,
 )
+from softmaxd.errors import Refused
 from softmaxd.models.engine import KINDS, Engine
 from softmaxd.models.manifest import DTYPES
 from softmaxd.models.outputs import Features
-from softmaxd.models.publishing import Refused
 
 
 @dataclass(frozen=True, slots=True)

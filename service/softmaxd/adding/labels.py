@@ -8,7 +8,7 @@ from softmaxd.adding import graphs
 from softmaxd.adding.graphs import Graph
 from softmaxd.adding.inspection import Findings
 from softmaxd.adding.running import TOLERANCE
-from softmaxd.models.publishing import Refused
+from softmaxd.errors import Refused
 
 
 def choose_labels(given: Sequence[str] | None, model: Graph, findings: Findings) -> tuple[Sequence[str], str]:

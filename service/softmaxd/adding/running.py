@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from softmaxd.adding import graphs
 from softmaxd.adding.graphs import Graph, Heads, Input
-from softmaxd.errors import ModelError
+from softmaxd.errors import ModelError, Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES
 from softmaxd.models.outputs import Features
-from softmaxd.models.publishing import Refused
 
 CONVERTED = {"float16", "bool"}  # input types that are served as float32
 SCALES = (0.1, 1.0, 1.0, 10.0, 10.0, 100.0)  # of the random rows, which follow a row of zeros and one of ones

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from softmaxd.errors import Refused
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 
 CARD_FILE = "card.md"
-
-
-class Refused(Exception):
-    """The model must not be published; the message is the one line that says why."""
 
 
 @contextmanager

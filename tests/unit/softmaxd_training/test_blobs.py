@@ -12,11 +12,11 @@ import pytest
 import tensorflow as tf
 from sklearn.datasets import make_blobs
 
+from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import sha256
 from softmaxd.models.outputs import Array
-from softmaxd.models.publishing import Refused
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.networks import logits_of

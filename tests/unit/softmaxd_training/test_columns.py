@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from softmaxd.models.publishing import Refused
+from softmaxd.errors import Refused
 from softmaxd_training.columns import Cell, Column, counted, labels, numbers, quoted
 
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
+from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.publishing import Refused
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.blobs import build_network, make_data
 from softmaxd_training.export import check_tolerances, write_onnx

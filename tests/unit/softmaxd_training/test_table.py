@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 
+from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest, try_out
 from softmaxd.models.manifest import sha256
 from softmaxd.models.outputs import Array
-from softmaxd.models.publishing import Refused
 from softmaxd_training.examples import write_example
 from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Parts, Rows

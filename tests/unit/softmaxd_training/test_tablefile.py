@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
-from softmaxd.models.publishing import Refused
+from softmaxd.errors import Refused
 from softmaxd_training.rows import Parts
 from softmaxd_training.tablefile import Table, read_table, split
 

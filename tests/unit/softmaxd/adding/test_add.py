@@ -9,10 +9,10 @@ import pytest
 from onnx import TensorProto
 
 from softmaxd.adding.add import add_model
+from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest, try_out
 from softmaxd.models.manifest import DTYPES, Datatype, Manifest
-from softmaxd.models.publishing import Refused
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))

@@ -8,7 +8,7 @@ import pytest
 from softmaxd.adding.graphs import Heads
 from softmaxd.adding.heads import are_scores, find_heads
 from softmaxd.adding.running import Outputs, Values
-from softmaxd.models.publishing import Refused
+from softmaxd.errors import Refused
 
 LOGITS = np.array([[1, 2, 3], [0, -5, 0.5], [4, 0, 0]], dtype=np.float32)
 

@@ -8,10 +8,10 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from softmaxd.adding.inspection import Findings, convert, inspect
+from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.models.outputs import Array
-from softmaxd.models.publishing import Refused
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
 
 ROWS = np.array([[1, 2], [-3, 5], [0, 0]], dtype=np.float32)

@@ -9,7 +9,7 @@ from onnx import TensorProto, numpy_helper
 
 from softmaxd.adding.inspection import inspect
 from softmaxd.adding.labels import choose_labels
-from softmaxd.models.publishing import Refused
+from softmaxd.errors import Refused
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))

@@ -13,9 +13,9 @@ from softmaxd.adding.running import (
     run,
     shape_text,
 )
+from softmaxd.errors import Refused
 from softmaxd.models.engine import KINDS
 from softmaxd.models.manifest import DTYPES, Datatype
-from softmaxd.models.publishing import Refused
 from tests.support.onnx_graphs import logits_only, model, node, tensor
 
 ANY_ROWS = Input("x", "float", 2, None)

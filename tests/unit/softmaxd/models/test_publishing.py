@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from softmaxd.models.publishing import Refused, next_version
+from softmaxd.errors import Refused
+from softmaxd.models.publishing import next_version
 
 
 def test_versions_count_up_from_the_highest(tmp_path: Path) -> None:

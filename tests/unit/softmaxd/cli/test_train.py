@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -10,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from softmaxd_training.__main__ import main
-from softmaxd_training.examples import write_example
+from softmaxd.cli.main import main
+from softmaxd.cli.train import BLOBS_EPOCHS, EXAMPLES
+from softmaxd_training.card import EPOCHS
+from softmaxd_training.examples import TARGETS, write_example
 from tests.support.paths import REPOSITORY
 
 Capture = pytest.CaptureFixture[str]
@@ -27,7 +28,7 @@ def iris(tmp_path: Path) -> Path:
 
 
 def test_blobs_prints_every_seed_and_the_published_version(tmp_path: Path, capsys: Capture) -> None:
-    assert main(["blobs", "--seeds", "2", "--epochs", "8", "--models", str(tmp_path)]) == 0
+    assert main(["train", "blobs", "--seeds", "2", "--epochs", "8", "--models-dir", str(tmp_path)]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("seed  validation loss  test loss  test accuracy")
@@ -38,7 +39,10 @@ def test_blobs_prints_every_seed_and_the_published_version(tmp_path: Path, capsy
 
 
 def test_table_prints_the_figures_and_the_published_version(iris: Path, capfd: Capture) -> None:
-    assert main(["table", str(iris), "--target", "species", "--epochs", "60", "--models", str(iris.parent)]) == 0
+    assert (
+        main(["train", "table", str(iris), "--target", "species", "--epochs", "60", "--models-dir", str(iris.parent)])
+        == 0
+    )
 
     output, error = capfd.readouterr()
     figures, place = output.splitlines()
@@ -48,28 +52,25 @@ def test_table_prints_the_figures_and_the_published_version(iris: Path, capfd: C
 
 
 def test_a_table_that_is_refused_is_told_in_one_line(iris: Path, capsys: Capture) -> None:
-    code = main(["table", str(iris), "--target", "colour", "--models", str(iris.parent / "models")])
+    code = main(["train", "table", str(iris), "--target", "colour", "--models-dir", str(iris.parent / "models")])
 
     (line,) = capsys.readouterr().err.splitlines()
     assert code == 1
-    assert line.startswith("iris.csv: it has no column 'colour'; its columns are ")
+    assert line.startswith("softmaxd: iris.csv: it has no column 'colour'; its columns are ")
     assert line.endswith("; nothing was written")
     assert sorted(iris.parent.iterdir()) == [iris]
 
 
-def test_example_prints_a_table(capsys: Capture) -> None:
-    assert main(["example", "wine"]) == 0
-
-    header, *rows = capsys.readouterr().out.splitlines()
-    assert header.endswith(",cultivar")
-    assert len(rows) == 178
-
-
 def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: Capture) -> None:
-    code = main(["table", str(tmp_path / "none.csv"), "--target", "label", "--models", str(tmp_path / "models")])
+    code = main(
+        ["train", "table", str(tmp_path / "none.csv"), "--target", "label", "--models-dir", str(tmp_path / "models")]
+    )
 
     assert code == 1
-    assert capsys.readouterr().err == f"No such file or directory: {tmp_path / 'none.csv'}; nothing was written\n"
+    assert (
+        capsys.readouterr().err
+        == f"softmaxd: No such file or directory: {tmp_path / 'none.csv'}; nothing was written\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,11 +82,13 @@ def test_a_name_that_the_service_would_refuse_is_refused(
     file.write_bytes(iris.read_bytes())
     iris.unlink()
 
-    code = main(["table", str(file), "--target", "species", "--models", str(tmp_path / "models"), *arguments])
+    code = main(
+        ["train", "table", str(file), "--target", "species", "--models-dir", str(tmp_path / "models"), *arguments]
+    )
 
     (line,) = capsys.readouterr().err.splitlines()
     assert code == 1
-    assert line.startswith("a model cannot be called ")
+    assert line.startswith("softmaxd: a model cannot be called ")
     assert line.endswith("give another one with --name; nothing was written")
     assert list(tmp_path.iterdir()) == [file]
 
@@ -93,18 +96,18 @@ def test_a_name_that_the_service_would_refuse_is_refused(
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capfd: Capture) -> None:
     (tmp_path / "models").write_text("a file")
 
-    code = main(["blobs", "--seeds", "1", "--epochs", "8", "--models", str(tmp_path / "models")])
+    code = main(["train", "blobs", "--seeds", "1", "--epochs", "8", "--models-dir", str(tmp_path / "models")])
 
     *_, last = capfd.readouterr().err.splitlines()
     assert code == 1
-    assert last == f"Not a directory: {tmp_path / 'models' / 'blobs'}; nothing was written"
+    assert last == f"softmaxd: Not a directory: {tmp_path / 'models' / 'blobs'}; nothing was written"
 
 
 def test_an_example_whose_reader_has_seen_enough_ends_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
-        command = [sys.executable, "-m", "softmaxd_training", "example", "wine"]
+        command = [sys.executable, "-m", "softmaxd", "train", "example", "wine"]
         result = subprocess.run(command, cwd=REPOSITORY, stdout=pipe, stderr=subprocess.PIPE, check=False)
 
     assert (result.returncode, result.stderr) == (0, b"")
@@ -118,13 +121,14 @@ def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> N
             [
                 sys.executable,
                 "-m",
-                "softmaxd_training",
+                "softmaxd",
+                "train",
                 "blobs",
                 "--epochs",
                 "2",
                 "--seeds",
                 "1000",
-                "--models",
+                "--models-dir",
                 str(tmp_path),
             ],
             cwd=REPOSITORY,
@@ -140,26 +144,8 @@ def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> N
         rest = [line for line in training.stderr.read().splitlines() if not line.startswith("seed ")]
 
     assert first.startswith("seed 0: validation loss ")
-    assert (training.returncode, rest) == (130, ["interrupted; no half-written version is left"])
+    assert (training.returncode, rest) == (130, ["softmaxd: interrupted; no half-written version is left"])
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("command", [[], ["blobs"], ["table"], ["example"]])
-def test_help_shows_an_example(command: list[str], capsys: Capture) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([*command, "--help"])
-
-    assert stopped.value.code == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert re.search(f"example: .*{' '.join(['python -m training', *command])} ", printed)
-
-
-def test_a_command_is_required(capsys: Capture) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main([])
-
-    assert stopped.value.code == 2
-    assert "the following arguments are required: command" in capsys.readouterr().err
 
 
 TABLE = ["table", "a.csv", "--target", "b"]
@@ -171,7 +157,7 @@ def test_counts_below_one_are_refused(
     command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main([*command, option, value])
+        main(["train", *command, option, value])
 
     assert stopped.value.code == 2
     assert option in capsys.readouterr().err
@@ -180,7 +166,32 @@ def test_counts_below_one_are_refused(
 @pytest.mark.parametrize("value", ["-1", "4294967296", "x"])
 def test_a_seed_that_is_none_is_refused(value: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main([*TABLE, "--seed", value])
+        main(["train", *TABLE, "--seed", value])
 
     assert stopped.value.code == 2
     assert "--seed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["blobs"], ["table", "rows.csv", "--target", "label"], ["example", "iris"]])
+def test_without_the_extra_one_line_names_what_to_install(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+
+    assert main(["train", *command]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("softmaxd: softmaxd train needs packages that serving does not: python -m pip install ")
+    assert "'softmaxd[train]'" in line
+
+
+def test_the_command_knows_the_defaults_and_data_sets_of_training() -> None:
+    assert BLOBS_EPOCHS == EPOCHS
+    assert set(EXAMPLES) == set(TARGETS)
+
+
+def test_an_example_is_printed_as_csv(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "example", "iris"]) == 0
+
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.endswith(",species")
+    assert len(rows) == 150

@@ -1,0 +1,136 @@
+"""`softmaxd models`: list, check and add models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from softmaxd.cli.parser import Commands, add_settings, names, need
+from softmaxd.errors import ModelError, Refused
+from softmaxd.settings import Settings
+
+NAMES_SHOWN = 2  # of the features and labels of a model in a table
+
+
+def add(commands: Commands) -> None:
+    """Add the command and its actions."""
+    parser = commands.add_parser(
+        "models",
+        help="list, check or add models",
+        description="List and check the models of a folder, and add models of your own.",
+        epilog="example: softmaxd models add iris.onnx --name iris",
+    )
+    actions = parser.add_commands("action")
+    _add_add(actions)
+    _add_list(actions)
+    _add_check(actions)
+
+
+def _add_add(actions: Commands) -> None:
+    parser = actions.add_parser(
+        "add",
+        help="publish an ONNX classifier as the next version of a model",
+        description="Publish any ONNX classifier as the next version of a model, and print the findings.",
+        epilog="example: softmaxd models add iris.onnx --name iris --labels setosa,versicolor,virginica",
+    )
+    parser.set_defaults(run=add_model)
+    parser.add_argument("file", metavar="FILE", type=Path, help="The ONNX file of a classifier.")
+    parser.add_argument("--name", metavar="NAME", required=True, help="The name of the model in URLs.")
+    for option, default in (
+        ("labels", "the model's own, else class-0, class-1 and so on"),
+        ("features", "x0, x1 and so on"),
+    ):
+        text = f"The names of the {option} in order, with commas between them. Default: {default}."
+        parser.add_argument(f"--{option}", metavar="A,B,C", type=names, help=text)
+    add_settings(parser, ["models_dir"])
+
+
+def _add_list(actions: Commands) -> None:
+    parser = actions.add_parser(
+        "list",
+        help="list every version of every model",
+        description="List every version of every model, as its manifest describes it.",
+        epilog="example: softmaxd models list --models-dir models",
+    )
+    parser.set_defaults(run=list_models)
+    add_settings(parser, ["models_dir"])
+
+
+def _add_check(actions: Commands) -> None:
+    parser = actions.add_parser(
+        "check",
+        help="load every version as the service does; exit with 1 when one is rejected",
+        description="Try out every version of every model as the service does, and print the reason of each rejection.",
+        epilog="example: softmaxd models check --models-dir models",
+    )
+    parser.set_defaults(run=check_models)
+    add_settings(parser, ["models_dir"])
+
+
+def add_model(
+    settings: Settings, *, file: Path, name: str, labels: list[str] | None, features: list[str] | None
+) -> int:
+    """Publish a file as the next version of a model. Raises `Refused`, or `StartupError` without the extra."""
+    need(["onnx"], "softmaxd models add", "add")
+    from softmaxd.adding import add as adding  # noqa: PLC0415 - only this action needs it
+
+    try:
+        folder, manifest = adding.add_model(file, settings.models_dir, name=name, labels=labels, features=features)
+    except OSError as error:
+        raise Refused(f"{error.strerror}: {error.filename}") from error
+    print(*manifest.notes, f"published {folder}", sep="\n")
+    return 0
+
+
+def list_models(settings: Settings) -> int:
+    """Print a table of all versions. Raises `StartupError`."""
+    rows = [("model", "version", "features", "labels", "accuracy", "bytes")]
+    rows += [(name, version, *_describe(folder)) for name, version, folder in _versions(settings)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def _describe(folder: Path) -> tuple[str, str, str, str]:
+    """Return features, labels, accuracy and size of a version, or the reason why it is rejected."""
+    from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
+    from softmaxd.models.manifest import MODEL_FILE  # noqa: PLC0415
+
+    try:
+        manifest = read_manifest(folder)
+    except ModelError as error:
+        return "–", "–", "–", f"rejected: {error}"
+    accuracy = f"{manifest.metrics['test_accuracy']:.1%}" if "test_accuracy" in manifest.metrics else "–"
+    features = _shorten([feature.name for feature in manifest.features])
+    return features, _shorten(manifest.labels), accuracy, f"{(folder / MODEL_FILE).stat().st_size:,}"
+
+
+def _shorten(names: Sequence[str]) -> str:
+    """Return the number of names, and the first ones."""
+    some = ", ".join(names[:NAMES_SHOWN])
+    return f"{len(names)}: {some}{', …' if len(names) > NAMES_SHOWN else ''}"
+
+
+def check_models(settings: Settings) -> int:
+    """Print the state of all versions; return 1 if one is rejected. Raises `StartupError`."""
+    from softmaxd.models.loading import try_out  # noqa: PLC0415 - it loads ONNX Runtime
+
+    versions = _versions(settings)
+    width = max(len(name) for name in ("model", *(name for name, _, _ in versions)))
+    print(f"{'model':{width}}  version  state")
+    code = 0
+    for name, version, folder in versions:
+        try:
+            try_out(folder)
+            state = "ready"
+        except ModelError as error:
+            state, code = f"rejected: {error}", 1
+        print(f"{name:{width}}  {version:7}  {state}", flush=True)
+    return code
+
+
+def _versions(settings: Settings) -> list[tuple[str, str, Path]]:
+    """Return every version folder, by name, then by number. Raises `StartupError`."""
+    from softmaxd.models.versions import check_folder, version_folders  # noqa: PLC0415 - it loads ONNX Runtime
+
+    check_folder(settings.models_dir)
+    return [(name, str(number), folder) for (name, number), folder in sorted(version_folders(settings.models_dir))]

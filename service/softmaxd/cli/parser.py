@@ -1,0 +1,90 @@
+"""Command-line parsers whose errors name the command, the value and the nearest name."""
+
+import argparse
+import importlib.util
+import re
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from softmaxd.errors import StartupError
+from softmaxd.settings import Settings, option_name
+
+Commands = Any  # argparse names the type of a group of commands in private only
+
+
+class Parser(argparse.ArgumentParser):
+    """An `argparse` parser that takes no abbreviated options, and handles unknown names by itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        self._commands: Iterable[str] = ()
+
+    def add_commands(self, metavar: str) -> Commands:
+        """Return the group to add commands to."""
+        group = self.add_subparsers(metavar=metavar, required=True)
+        self._commands = group.choices  # filled as commands are added
+        return group
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse unknown arguments here, where the usage is that of the command."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._unknown(unknown[0]))
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and one line, and exit with 2."""
+        choice = re.match(r"argument (command|action|recipe): invalid choice: '([^']*)'", message)
+        if choice:
+            message = f"unknown {choice[1]} {choice[2]}{_nearest(choice[2], self._commands)}"
+        super().error(message)
+
+    def _unknown(self, argument: str) -> str:
+        name = argument.partition("=")[0]
+        if not name.startswith("-"):
+            return f"unexpected argument {argument}"
+        return f"unknown option {name}{_nearest(name, self._option_string_actions)}"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """Return the end of a sentence that names the most similar name, if one is similar."""
+    found = get_close_matches(name, list(names), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def whole_number(*, least: int, below: int | None = None) -> Callable[[str], int]:
+    """Return an argument type: a whole number from `least`, and less than `below` if given."""
+    expected = f"a whole number of at least {least}" if below is None else f"a whole number from {least} to {below - 1}"
+
+    def read(text: str) -> int:
+        number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else None
+        if number is None or number < least or (below is not None and number >= below):
+            raise ArgumentTypeError(f"expected {expected}, not {text!r}")
+        return number
+
+    return read
+
+
+def names(text: str) -> list[str]:
+    """Argument type: names with commas between them."""
+    return [name.strip() for name in text.split(",")]
+
+
+def add_settings(parser: Parser, settings: Iterable[str]) -> None:
+    """Add an option for each of these settings."""
+    for name in settings:
+        field = Settings.model_fields[name]
+        default = "" if field.default in (None, ()) else f" Default: {field.default}."
+        text = f"{(field.description or '').replace('`', '')}{default}".replace("%", "%%")
+        parser.add_argument(option_name(name), metavar="VALUE", default=argparse.SUPPRESS, help=text)
+
+
+def need(modules: Iterable[str], command: str, extra: str) -> None:
+    """Raise `StartupError` if a module is missing that only an extra installs."""
+    if any(importlib.util.find_spec(module) is None for module in modules):
+        raise StartupError(
+            f"{command} needs packages that serving does not: python -m pip install 'softmaxd[{extra}]', "
+            f"or make .venv/.{extra} in a checkout"
+        )

@@ -1,0 +1,192 @@
+"""`softmaxd train`: needs the extra `train`, which serving does not."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from softmaxd.cli.parser import Commands, add_settings, need, whole_number
+from softmaxd.errors import Refused
+from softmaxd.settings import Settings
+
+if TYPE_CHECKING:
+    from softmaxd.models.manifest import Manifest
+
+BLOBS_SEEDS, BLOBS_EPOCHS = 8, 240
+TABLE_EPOCHS = 1000
+EXAMPLES = ("iris", "wine", "breast_cancer")
+SEEDS_BELOW = 2**32  # NumPy's generator takes no others
+
+NEEDED = ("keras", "matplotlib", "scipy", "sklearn", "tensorflow", "tf2onnx", "tqdm")
+
+
+def add(commands: Commands) -> None:
+    """Add the command and its recipes."""
+    parser = commands.add_parser(
+        "train",
+        help="train a classifier and publish it as the next version of a model",
+        description="Train a classifier, calibrate it, and publish it as the next version of a model.",
+        epilog="example: softmaxd train table rows.csv --target label",
+    )
+    recipes = parser.add_commands("recipe")
+    _add_blobs(recipes)
+    _add_table(recipes)
+    _add_example(recipes)
+
+
+def _add_blobs(recipes: Commands) -> None:
+    parser = recipes.add_parser(
+        "blobs",
+        help="train the article's classifier of four clouds of points",
+        description="Train the article's classifier of four clouds of points, and publish the best of several.",
+        epilog="example: softmaxd train blobs --seeds 16",
+    )
+    parser.set_defaults(run=train_blobs)
+    _add_number(parser, "--seeds", "networks to train, with the seeds 0, 1 …", BLOBS_SEEDS)
+    _add_number(parser, "--epochs", "passes over the training rows", BLOBS_EPOCHS)
+    add_settings(parser, ["models_dir"])
+
+
+def _add_table(recipes: Commands) -> None:
+    parser = recipes.add_parser(
+        "table",
+        help="train a classifier on a table of your own",
+        description="Train a classifier on the rows of a table, and publish it. The column TARGET has the labels, the "
+        "other columns are numbers. The file is CSV with a header, or Parquet.",
+        epilog="example: softmaxd train example iris > iris.csv && softmaxd train table iris.csv --target species",
+    )
+    parser.set_defaults(run=train_table)
+    parser.add_argument("file", metavar="FILE", type=Path, help="the table")
+    parser.add_argument("--target", metavar="COLUMN", required=True, help="the column with the labels")
+    parser.add_argument("--name", metavar="NAME", help="the model's name (default: the file's, without its ending)")
+    _add_number(parser, "--seed", "seed of the split and of the network", 0, least=0, below=SEEDS_BELOW)
+    _add_number(parser, "--epochs", "most passes over the training rows", TABLE_EPOCHS)
+    add_settings(parser, ["models_dir"])
+
+
+def _add_example(recipes: Commands) -> None:
+    parser = recipes.add_parser(
+        "example",
+        help="print a table to try `train table` with",
+        description="Print a well-known data set as CSV.",
+        epilog="example: softmaxd train example iris > iris.csv",
+    )
+    parser.set_defaults(run=print_example)
+    parser.add_argument("name", choices=EXAMPLES, help="the data set")
+
+
+def _add_number(parser: Any, option: str, text: str, default: int, *, least: int = 1, below: int | None = None) -> None:
+    kind = whole_number(least=least, below=below)
+    parser.add_argument(option, metavar="N", type=kind, default=default, help=f"{text} (default: {default})")
+
+
+def train_blobs(settings: Settings, *, seeds: int, epochs: int) -> int:
+    """Train and publish the blobs classifier. Raises `Refused`, or `StartupError` without the extra."""
+    need(NEEDED, "softmaxd train", "train")
+    with _nothing_half_written():
+        with _without_native_logs():
+            from softmaxd_training import blobs  # noqa: PLC0415 - TensorFlow takes ten seconds
+        folder, manifest = blobs.train(settings.models_dir, seeds=seeds, epochs=epochs)
+    print(_spread(manifest), _figures(manifest), f"published {folder}", sep="\n")
+    return 0
+
+
+def train_table(settings: Settings, *, file: Path, target: str, name: str | None, seed: int, epochs: int) -> int:
+    """Train and publish a classifier of a table. Raises `Refused`, or `StartupError` without the extra."""
+    need(NEEDED, "softmaxd train", "train")
+    with _nothing_half_written():
+        from softmaxd_training.tablefile import read_table, split  # noqa: PLC0415 - scikit-learn takes a second
+
+        name = _checked(name or file.stem)
+        table = read_table(file, target)
+        parts = split(table, seed)
+        with _without_native_logs():
+            from softmaxd_training.table import Job, train  # noqa: PLC0415 - TensorFlow takes ten seconds
+        job = Job(file.name, target, name, seed=seed, epochs=epochs)
+        folder, manifest = train(table, parts, job, settings.models_dir)
+    print(_figures(manifest), f"published {folder}", sep="\n")
+    return 0
+
+
+def print_example(_settings: Settings, *, name: str) -> int:
+    """Print a data set as CSV. Raises `StartupError` without the extra."""
+    need(["sklearn"], "softmaxd train", "train")
+    from softmaxd_training.examples import write_example  # noqa: PLC0415 - scikit-learn takes a second
+
+    try:
+        write_example(name, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it again at its end
+    return 0
+
+
+def _checked(name: str) -> str:
+    """Return a model's name if it is valid."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - as the manifest, only here
+
+    from softmaxd.models.manifest import Name  # noqa: PLC0415
+
+    try:
+        return TypeAdapter[str](Name).validate_python(name)
+    except ValidationError as error:
+        raise Refused(
+            f"a model cannot be called {name!r}: a name has 1 to 64 letters, digits, dots, underscores and hyphens, "
+            "and begins with a letter or a digit; give another one with --name"
+        ) from error
+
+
+@contextmanager
+def _nothing_half_written() -> Iterator[None]:
+    """Say at the end of each failure that the models folder is as it was."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt("interrupted; no half-written version is left") from error
+    except Refused as error:
+        raise Refused(f"{error}; nothing was written") from error
+    except OSError as error:
+        raise Refused(f"{error.strerror}: {error.filename}; nothing was written") from error
+
+
+@contextmanager
+def _without_native_logs() -> Iterator[None]:
+    """Drop the lines that TensorFlow's C++ parts print at import, which no setting of theirs turns off."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _spread(manifest: "Manifest") -> str:
+    """Return the figures of every seed, the chosen one marked, as lines of text."""
+    assert manifest.provenance is not None
+    lines = ["seed  validation loss  test loss  test accuracy  (before the temperature)"]
+    for run in manifest.provenance.seeds:
+        mark = "  chosen" if run.seed == manifest.provenance.seed else ""
+        row = f"{run.seed:4}  {run.validation_loss:15.6f}  {run.test_loss:9.6f}  {run.test_accuracy:13.1%}{mark}"
+        lines.append(row)
+    losses = [run.test_loss for run in manifest.provenance.seeds]
+    lines.append(f"test loss from {min(losses):.6f} to {max(losses):.6f}, median {median(losses):.6f}")
+    rows, bayes_loss = manifest.metrics["test_rows"], manifest.metrics["bayes_loss"]
+    lines.append(f"Bayes-optimal loss of the same {rows:.0f} test rows: {bayes_loss:.1e}")
+    return "\n".join(lines)
+
+
+def _figures(manifest: "Manifest") -> str:
+    """Return accuracy and loss of the published model, in one line."""
+    assert manifest.calibration is not None
+    metrics = manifest.metrics
+    return (
+        f"{manifest.name} version {manifest.version}: accuracy {metrics['test_accuracy']:.1%}"
+        f" on {metrics['test_rows']:.0f} test rows, loss {metrics['test_loss']:.6f}"
+        f" ({metrics['test_loss_before']:.6f} before the temperature {manifest.calibration.temperature:.4f})"
+    )

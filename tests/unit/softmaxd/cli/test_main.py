@@ -1,0 +1,70 @@
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from softmaxd.cli.main import main
+
+COMMANDS = (
+    ["serve"],
+    ["models"],
+    ["models", "add"],
+    ["models", "list"],
+    ["models", "check"],
+    ["train"],
+    ["train", "blobs"],
+    ["train", "table"],
+    ["train", "example"],
+    ["health"],
+)
+
+
+def test_the_version_is_the_one_of_the_installed_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+
+    assert capsys.readouterr().out == f"softmaxd {version('softmaxd')}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_each_command_has_help_with_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([*command, "--help"])
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert exit_.value.code == 0
+    assert f"usage: softmaxd {' '.join(command)} " in printed
+    assert "example: softmaxd " in printed
+
+
+def test_a_wrong_setting_is_2_and_a_folder_that_is_not_there_is_1(capsys: pytest.CaptureFixture[str]) -> None:
+    codes = [main(["health", "--port", "http"]), main(["models", "list", "--models-dir", "/nowhere"])]
+
+    assert codes == [2, 1]
+    assert capsys.readouterr().err.splitlines() == [
+        "softmaxd: --port: Input should be a valid integer, unable to parse string as an integer",
+        "softmaxd: /nowhere is not a folder; set the folder of models with --models-dir",
+    ]
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(_settings: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("softmaxd.cli.health.run", interrupt)
+
+    assert main(["health"]) == 130
+    assert capsys.readouterr().err == "softmaxd: interrupted\n"
+
+
+def test_help_imports_neither_training_nor_the_engine() -> None:
+    program = (
+        "import sys\nfrom softmaxd.cli.main import main\n"
+        "try: main(['train', 'blobs', '--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'softmaxd_training', 'tensorflow', 'onnxruntime', 'numpy', 'onnx'} & set(sys.modules)))"
+    )
+
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert printed.splitlines()[-1] == "[]"

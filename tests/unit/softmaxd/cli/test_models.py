@@ -1,0 +1,47 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from softmaxd.cli.main import main
+from tests.support.onnx_models import linear, publish
+
+
+def test_an_empty_folder_has_a_header_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "--models-dir", str(tmp_path)]) == 0
+    assert main(["models", "check", "--models-dir", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "model  version  features  labels  accuracy  bytes",
+        "model  version  state",
+    ]
+
+
+def test_a_broken_version_is_listed_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    publish(tmp_path, 2, b"broken")
+
+    assert main(["models", "list", "--models-dir", str(tmp_path)]) == 0
+    _, good, broken = capsys.readouterr().out.splitlines()
+    assert good.split()[:2] == ["linear", "1"]
+    assert broken.endswith("rejected: model.onnx is not an ONNX file, or not all of it")
+
+
+def test_checking_is_1_when_a_version_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    publish(tmp_path, 2, b"broken")
+
+    assert main(["models", "check", "--models-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "linear  1        ready",
+        "linear  2        rejected: model.onnx is not an ONNX file, or not all of it",
+    ]
+
+
+def test_without_the_extra_add_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+
+    assert main(["models", "add", "any.onnx", "--name", "any"]) == 1
+    assert "python -m pip install 'softmaxd[add]'" in capsys.readouterr().err
