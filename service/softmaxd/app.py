@@ -1,4 +1,4 @@
-"""The composition root: builds the objects and hands them on. Knows every module below the server."""
+"""The composition root: builds the objects and connects them. Imports every wing but `adding` and `cli`."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -47,7 +47,7 @@ TAGS = [
     {"name": "v2", "description": "The Open Inference Protocol, as Triton, KServe and MLServer speak it."},
 ]
 
-PREFIXED = (v2, v1)  # the protocols whose paths have a prefix; all others are native
+PREFIXED = (v2, v1)  # protocols with a prefix of their paths; all other paths are native
 
 
 class App(FastAPI):
@@ -115,7 +115,7 @@ def _labels(version: Version) -> tuple[str, str, str, str]:
 
 
 def _watching(models: Repository) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return a lifespan in which new versions of the models are looked for."""
+    """Return a lifespan that looks for new versions of the models."""
 
     @asynccontextmanager
     async def watching(_app: FastAPI) -> AsyncIterator[None]:
@@ -160,7 +160,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 
 def _add_pages(app: FastAPI, metrics: Metrics) -> None:
-    """Add the metrics and the interactive documentation, whose Swagger UI comes from an installed package."""
+    """Add the metrics and the interactive documentation; Swagger UI comes from an installed package."""
 
     async def scrape() -> Response:
         return Response(metrics.render(), media_type=MEDIA_TYPE)

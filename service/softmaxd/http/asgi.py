@@ -1,4 +1,4 @@
-"""The ASGI lane: an operation as a FastAPI route. It is the reference; everything works here, on any ASGI server."""
+"""The ASGI lane: operations as FastAPI routes. It is the reference, and runs on any ASGI server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -34,7 +34,7 @@ def endpoint(operation: Operation, lifecycle: Lifecycle, metrics: Metrics, *, ma
             reply = await _run(operation, request, lifecycle, max_body_bytes)
         except ClientDisconnect:
             raise
-        except Exception as error:  # whatever it is, the client must hear of it
+        except Exception as error:  # every error must reach the client
             reply = reply_to_error(operation, error, metrics)
         return to_response(reply)
 
@@ -52,9 +52,9 @@ async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max
 
 
 async def _predict(model: Model, features: Features, request: Request) -> Outputs:
-    """Ask the model; raises `ClientDisconnect` when the client leaves, whose rows then leave their batch."""
+    """Return the outputs of the model. If the client leaves, its rows leave the batch: raises `ClientDisconnect`."""
     outputs = asyncio.ensure_future(model.batcher.predict(features))
-    left = asyncio.ensure_future(request.receive())  # the body is there: all that may come is that the client left
+    left = asyncio.ensure_future(request.receive())  # the body is read: only a disconnect may come
     try:
         await asyncio.wait((outputs, left), return_when=asyncio.FIRST_COMPLETED)
         if not outputs.done():
@@ -66,7 +66,7 @@ async def _predict(model: Model, features: Features, request: Request) -> Output
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Return the whole body; raises `TooLarge` beyond max_bytes, declared or not."""
+    """Return the whole body. Raises `TooLarge` beyond `max_bytes`, also if the length is not declared."""
     too_large = TooLarge(f"The body is larger than {max_bytes} bytes")
     if int(request.headers.get("content-length", 0)) > max_bytes:
         raise too_large
@@ -79,7 +79,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
 
 def to_response(reply: Reply) -> Response:
-    """Return a reply as Starlette sends it."""
+    """Return a reply as a response of Starlette."""
     response = Response(reply.body, reply.status)
     response.raw_headers = reply.fields
     return response

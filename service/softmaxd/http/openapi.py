@@ -24,7 +24,7 @@ SECURITY_SCHEMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Docs:
-    """The entry of a path in the OpenAPI document, as far as FastAPI cannot see it."""
+    """The entry of an operation in the OpenAPI document."""
 
     operation_id: str
     tag: str
@@ -36,7 +36,7 @@ class Docs:
     examples: Examples = field(default_factory=dict)
     needs_body: bool = True
     needs_key: bool = False
-    other_content: Mapping[str, Any] = field(default_factory=dict)  # answers of other media types
+    other_content: Mapping[str, Any] = field(default_factory=dict)  # of the reply, by media type
 
 
 def route_arguments(path: str, docs: Docs) -> dict[str, Any]:

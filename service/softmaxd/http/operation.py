@@ -34,7 +34,7 @@ class Reply:
 
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:
-        """All header fields, in the order in which both lanes send them."""
+        """All header fields, in the order of both lanes."""
         return [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type), *self.headers]
 
 
@@ -75,7 +75,7 @@ class Operation(ABC):
 
 
 def reply_to_error(operation: Operation, error: Exception, metrics: Metrics) -> Reply:
-    """Return the reply to a request that failed, and count it; a bug of ours is logged and becomes a bare 500."""
+    """Return the reply to a request that failed, and count it. A bug is logged and becomes a bare 500."""
     if not isinstance(error, ServiceError):
         logger.error("%s failed", operation.path, exc_info=error)
         error = InternalError()

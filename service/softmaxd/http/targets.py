@@ -18,7 +18,7 @@ class Targets:
         self._known: dict[bytes, Target] = {}
 
     def find(self, target: bytes) -> Target | None:
-        """Return the operation of this raw request target and what stands in its path, or None."""
+        """Return the operation of this raw request target with the name and the version in it, or None."""
         known = self._known.get(target)
         if known is None:
             for pattern, operation in self._patterns:
@@ -31,7 +31,7 @@ class Targets:
 
 
 def _pattern(path: str) -> bytes:
-    """Return a pattern of a path whose segments need no unquoting."""
+    """Return a pattern of a path; segments that need unquoting do not match."""
     return re.sub(r"\\{(\w+)\\}", r"(?P<\1>[\\w.~-]+)", re.escape(path)).encode()
 
 

@@ -8,16 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from softmaxd.http.operation import (
-    Job,
-)
+from softmaxd.http.operation import Job
 from softmaxd.models.inputs import invalid, read_features, read_logits
 from softmaxd.models.manifest import Calibration, Manifest
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats, Softmax, sigmoid, softmax_of_few
-from softmaxd.numerics.trust import (
-    DEFAULT_COVERAGE,
-)
+from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.native.schemas import (
     NEED_CALIBRATION,
     PREDICT_REQUEST,
@@ -47,7 +43,7 @@ class PredictJob(Job):
 
 
 def decode_softmax(body: bytes, *, max_rows: int) -> SoftmaxJob:
-    """Return what a body of `POST /softmax` asks for; raises `InvalidBody` or `TooLarge`."""
+    """Return the job of a body of `POST /softmax`. Raises `InvalidBody` or `TooLarge`."""
     rows, is_vector, request = read_logits(SOFTMAX_REQUEST, body, max_rows=max_rows)
     include = request.get("include", ())
     targets = request.get("targets")
@@ -92,7 +88,7 @@ def encode_softmax(job: SoftmaxJob) -> bytes:
 
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
-    """Return what a body of `POST …/predict` asks of a model; raises `InvalidBody` or `TooLarge`."""
+    """Return the job of a body of `POST …/predict`. Raises `InvalidBody` or `TooLarge`."""
     features, request = read_features(PREDICT_REQUEST, body, manifest, max_rows=max_rows)
     top_k = request.get("top_k")
     if top_k is not None and top_k > len(manifest.labels):
@@ -111,10 +107,7 @@ def _refuse_uncalibrated(include: Sequence[PredictInclude], manifest: Manifest) 
 
 
 def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
-    """Return the answer to `POST …/predict`, float32 digits that round-trip.
-
-    Raises `OutputNotFinite` when an output is not finite, though the features are.
-    """
+    """Return the answer to `POST …/predict`, float32 digits that round-trip. Raises `OutputNotFinite`."""
     labels = job.manifest.labels_as_json
     parts = [b'{%s,"labels":[%s]' % (job.manifest.names_as_json, b",".join([labels[index] for index in outputs.best]))]
     if job.top_k is None:
@@ -136,7 +129,7 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
 
 
 def _sets_as_json(logarithms: Floats, calibration: Calibration, coverage: float, labels: Sequence[bytes]) -> bytes:
-    """Return the labels of each row's set, the most probable one first; labels come as JSON."""
+    """Return the prediction set of each row, the most probable label first; `labels` are JSON."""
     order = np.argsort(-logarithms, axis=1, kind="stable")
     sizes = calibration.prediction_sets(logarithms, coverage).sum(axis=1).tolist()
     rows = [

@@ -35,7 +35,7 @@ class ClassifyJob(Job):
 
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
-    """Return what a body of `:predict` asks of a model; raises `InvalidBody` or `TooLarge`."""
+    """Return the job of a body of `:predict`. Raises `InvalidBody` or `TooLarge`."""
     features, request = (
         read_large(PREDICT_REQUEST, "instances", body, manifest, max_rows=max_rows)
         or read_large(PREDICT_REQUEST, "inputs", body, manifest, max_rows=max_rows)
@@ -51,21 +51,21 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
 
 
 def _rows(instances: list[list[float]] | list[dict[str, list[float]]]) -> tuple[list[list[float]], list[str]]:
-    """Return the rows of the row format, and where they are."""
+    """Return the rows of the row format, and their place in the body."""
     if not instances or isinstance(instances[0], list):
-        return cast(list[list[float]], instances), ["instances"]  # the schema takes one form per request
+        return cast(list[list[float]], instances), ["instances"]  # the schema allows one form per request
     return [_only_input(row, ["instances", index]) for index, row in enumerate(instances)], ["instances"]
 
 
 def _columns(inputs: list[list[float]] | dict[str, list[list[float]]]) -> tuple[list[list[float]], list[str]]:
-    """Return the rows of the columnar format, and where they are."""
+    """Return the rows of the columnar format, and their place in the body."""
     if isinstance(inputs, list):
         return inputs, ["inputs"]
     return _only_input(inputs, ["inputs"]), ["inputs", INPUT]
 
 
 def _only_input(named: Mapping[str, T], place: Sequence[str | int]) -> T:
-    """Return the tensor of the model's only input, which may be given by name."""
+    """Return the tensor of the model's only input. Raises `InvalidBody` for another name."""
     unknown = next((name for name in named if name != INPUT), None)
     if unknown is not None:
         raise invalid("extra_forbidden", [*place, unknown[:MAX_KEY]], f"The model's only input is {INPUT}")
@@ -80,10 +80,10 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
 
 
 def decode_classify(body: bytes, manifest: Manifest, *, max_rows: int) -> ClassifyJob:
-    """Return what a body of `:classify` asks of a model; raises `InvalidBody` or `TooLarge`."""
+    """Return the job of a body of `:classify`. Raises `InvalidBody` or `TooLarge`."""
     request = read_json(CLASSIFY_REQUEST, body)
     refuse_nan(body)
-    if request.get("context"):  # a few values for many rows would be a small body with as many features as it likes
+    if request.get("context"):  # shared values would let a small body have very many features
         raise invalid("too_long", ["context"], "Input should be empty: give each example all of its features")
     features = to_features(request["examples"], manifest, max_rows=max_rows, place=["examples"])
     return ClassifyJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], manifest.labels)

@@ -37,7 +37,8 @@ from softmaxd.protocols.v1.schemas import (
 PREFIX = "/v1"  # of its paths
 MODEL = "/v1/models/{name}"
 VERSION = MODEL + "/versions/{version}"
-PATHS = ((MODEL, "", "of a model"), (VERSION, "_version", "of one version of a model"))  # with the end of texts
+# path, ending of the operation id, subject of the summary
+PATHS = ((MODEL, "", "of a model"), (VERSION, "_version", "of one version of a model"))
 
 
 class V1Operation(Operation):
@@ -78,12 +79,12 @@ def operations(models: Repository, *, max_rows: int) -> list[Operation]:
     predictions = examples_of(models.any(), _predict_examples)
     classifications = examples_of(models.any(), _classify_examples)
     predict = [
-        Predict(path + ":predict", _predict_docs(ending, whose, predictions), models.find, max_rows=max_rows)
-        for path, ending, whose in PATHS
+        Predict(path + ":predict", _predict_docs(ending, subject, predictions), models.find, max_rows=max_rows)
+        for path, ending, subject in PATHS
     ]
     classify = [
-        Classify(path + ":classify", _classify_docs(ending, whose, classifications), models.find, max_rows=max_rows)
-        for path, ending, whose in PATHS
+        Classify(path + ":classify", _classify_docs(ending, subject, classifications), models.find, max_rows=max_rows)
+        for path, ending, subject in PATHS
     ]
     return [*predict, *classify]
 
@@ -98,11 +99,11 @@ def errors_of_path(*errors: type[ServiceError]) -> Responses:
     return error_responses(errors, lambda error: (status_of_others(error, error.status), V1Error))
 
 
-def _predict_docs(ending: str, whose: str, examples: Examples) -> Docs:
+def _predict_docs(ending: str, subject: str, examples: Examples) -> Docs:
     return Docs(
         operation_id=f"v1_predict{ending}",
         tag="v1",
-        summary=f"Rows → probabilities or logits {whose}",
+        summary=f"Rows → probabilities or logits {subject}",
         request=PREDICT_REQUEST,
         reply=V1Predictions,
         errors=errors_of_path(*MODEL_ERRORS),
@@ -110,11 +111,11 @@ def _predict_docs(ending: str, whose: str, examples: Examples) -> Docs:
     )
 
 
-def _classify_docs(ending: str, whose: str, examples: Examples) -> Docs:
+def _classify_docs(ending: str, subject: str, examples: Examples) -> Docs:
     return Docs(
         operation_id=f"v1_classify{ending}",
         tag="v1",
-        summary=f"Examples → labels and scores {whose}",
+        summary=f"Examples → labels and scores {subject}",
         request=CLASSIFY_REQUEST,
         reply=V1Classifications,
         errors=errors_of_path(*MODEL_ERRORS),

@@ -44,7 +44,7 @@ def router(models: Repository, lifecycle: Lifecycle) -> APIRouter:
 
 
 async def _only_post() -> None:
-    """Refuse a GET, which else would ask for a model whose name ends in the verb."""
+    """Refuse a GET: it would ask for a model with the verb in its name."""
     raise HTTPException(405, headers={"Allow": "POST"})
 
 
@@ -59,12 +59,12 @@ def _add_status(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         lifecycle.admit()
         return _status_of(models.versions_of(**request.path_params)[::-1])
 
-    for path, ending, whose in PATHS:
+    for path, ending, subject in PATHS:
         api.add_api_route(
             path,
             status,
             operation_id=f"v1_status{ending}",
-            summary=f"The state {whose}",
+            summary=f"The state {subject}",
             responses=errors_of_path(ModelNotFound, NotReady),
             openapi_extra=path_parameters(path),
         )
@@ -74,12 +74,12 @@ def _add_metadata(api: APIRouter, models: Repository) -> None:
     async def metadata(request: Request) -> V1ModelMetadata:
         return _metadata_of(models.find(**request.path_params).manifest)
 
-    for path, ending, whose in PATHS:
+    for path, ending, subject in PATHS:
         api.add_api_route(
             path + "/metadata",
             metadata,
             operation_id=f"v1_metadata{ending}",
-            summary=f"The signatures {whose}",
+            summary=f"The signatures {subject}",
             responses=errors_of_path(ModelNotFound),
             openapi_extra=path_parameters(path),
         )

@@ -1,4 +1,4 @@
-"""Descriptions of models, as `/v2` and Triton give them."""
+"""Descriptions and statistics of models in the form of Triton."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -24,7 +24,7 @@ GetCounts = Callable[[], Counts]
 
 
 def describe(versions: Sequence[Model]) -> V2ModelMetadata:
-    """Describe the last one of these versions of a model."""
+    """Return the metadata of the last of these versions, with the numbers of all."""
     manifest = versions[-1].manifest
     return V2ModelMetadata(
         name=manifest.name,
@@ -52,7 +52,7 @@ def configure(manifest: Manifest, *, max_rows: int) -> V2ModelConfiguration:
 
 
 def statistics_of(served: Sequence[Model], counts: GetCounts) -> V2Statistics:
-    """Return the runs of these models; they are listed before they are counted, so that each has counts."""
+    """Return the runs of these models. `counts` is called after they are listed, so that each has an entry."""
     found = counts()
     return V2Statistics(model_stats=[_count(model.manifest, found) for model in served])
 
@@ -70,7 +70,7 @@ def _count(manifest: Manifest, counts: Counts) -> V2ModelStatistics:
             success=_duration(requests, counted.waited + counted.engine),
             fail=_duration(counted.failed_requests, counted.failed_seconds),
             queue=_duration(requests, counted.waited),
-            compute_input=never,  # it is part of compute_infer, as is compute_output
+            compute_input=never,  # part of compute_infer, like compute_output
             compute_infer=_duration(requests, counted.engine),
             compute_output=never,
             cache_hit=never,

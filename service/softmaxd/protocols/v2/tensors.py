@@ -5,22 +5,18 @@ from typing import cast
 
 import numpy as np
 
-from softmaxd.errors import (
-    InvalidBody,
-)
-from softmaxd.models.inputs import (
-    check_rows,
-    invalid,
-    misfit,
-    to_type,
-)
+from softmaxd.errors import InvalidBody
+from softmaxd.models.inputs import check_rows, invalid, misfit, to_type
 from softmaxd.models.manifest import Datatype, Layout
 from softmaxd.models.outputs import Features, is_finite
 from softmaxd.protocols.v2.schemas import INPUT, V2InputParameters
 
 
 def find_place(parameters: V2InputParameters, numbers: object, expected: int) -> int:
-    """Return how many bytes after the JSON an input has; refuse it in no place, in two, or in one of another size."""
+    """Return the number of bytes of an input after the JSON, 0 for numbers in the JSON.
+
+    Raises `InvalidBody` for numbers in both places or in none, and for another size than `expected`.
+    """
     size = parameters.get("binary_data_size")
     if (numbers is None) == (size is None) or parameters.get("shared_memory_region") is not None:
         raise invalid_tensor(f"{INPUT} should have either data or binary_data_size, and no shared memory")
@@ -42,7 +38,7 @@ def from_json(numbers: list[float] | list[list[float]], layout: Layout, rows: in
     if not layout.code:
         return _whole(cast(list[float], numbers), layout.datatype).reshape(rows, width)
     try:
-        packed = struct.pack(f"={len(numbers)}{layout.code}", *numbers)  # 200,000: 0.8 ms, where `np.array` takes 4
+        packed = struct.pack(f"={len(numbers)}{layout.code}", *numbers)  # faster than `np.array`
     except OverflowError as error:
         raise not_finite(layout.datatype) from error
     return np.ndarray((rows, width), layout.dtype, packed)
@@ -57,7 +53,7 @@ def _whole(numbers: list[float], datatype: Datatype) -> Features:
 
 
 def one_tensor(body: bytes, layout: Layout, *, max_rows: int) -> Features:
-    """Return the features of a body that is nothing but their bytes."""
+    """Return the features of a body with nothing but their bytes."""
     rows, rest = divmod(len(body), layout.row_bytes)
     if rows == 0 or rest:
         numbers = f"{layout.width} little-endian {layout.datatype} numbers"
@@ -67,8 +63,8 @@ def one_tensor(body: bytes, layout: Layout, *, max_rows: int) -> Features:
 
 
 def from_bytes(tensor: bytes, layout: Layout, rows: int) -> Features:
-    features = np.ndarray((rows, layout.width), layout.dtype, tensor)  # little-endian, as every machine that runs it
-    if not is_finite(features):  # integers always are
+    features = np.ndarray((rows, layout.width), layout.dtype, tensor)  # little-endian, like every supported machine
+    if not is_finite(features):  # always true of integers
         raise not_finite(layout.datatype)
     return features
 
