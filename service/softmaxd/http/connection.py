@@ -246,11 +246,11 @@ class Connection(HttpToolsProtocol):
         unread = self.transport.get_write_buffer_size()
         if self._unread.seconds(unread, now) > self.lane.settings.request_timeout:
             self.transport.abort()
-        elif not self.transport.is_closing():
+        elif now - self._since > self.lane.shortest_timeout and not self.transport.is_closing():
             self._check_deadline(now - self._since)
 
     def _check_deadline(self, seconds: float) -> None:
-        """Act on a connection that has been in its present state for so long."""
+        """Act on a connection that has been in its present state for these seconds."""
         settings = self.lane.settings
         match self._phase, self._is_busy:
             case Phase.BODY, _ if not self.pipeline:  # no response before its own is pending
@@ -282,9 +282,9 @@ class Connection(HttpToolsProtocol):
             case Phase.BODY, True if getattr(self.cycle, "response_started", False):
                 self.transport.abort()  # half of its response is sent
             case Phase.BODY, True:
-                self._send_refusal(error)
+                self._send_refusal(error)  # in place of its response
             case _, True:
-                self._refuse_later(error)
+                self._refuse_later(error)  # after the responses that are pending
             case _:
                 self._send_refusal(error)
 

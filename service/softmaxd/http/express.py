@@ -33,6 +33,7 @@ class ExpressLane:
         self.lifecycle = lifecycle
         self.metrics = metrics
         self.settings = settings
+        self.shortest_timeout = min(settings.header_timeout, settings.request_timeout, settings.keep_alive_timeout)
         self.turns = Turns()
         operations = operations if settings.express == "on" else []
         self.heads = PlainHeads(operations, max_body_bytes=settings.max_body_bytes)
