@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check format train docs pictures bench bench-peers bench-before test-container lock clean
+.PHONY: help run add test check format train docs pictures bench bench-peers bench-before test-container release-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECK
 
 test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
 	$(BIN)/python -m pytest tests/container
+
+release-check: $(VENV)/.test  ## Build sdist and wheel, and check content, metadata and version
+	$(BIN)/python -m tests.support.release
 
 lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \

@@ -85,4 +85,4 @@ def report() -> str:
 
 
 if __name__ == "__main__":
-    print(report())  # noqa: T201 - that is what it is for
+    print(report())
