@@ -36,7 +36,7 @@ from softmaxd.protocols.protocol import (
 )
 
 BODY_PROBLEMS = (InvalidBody, OutputNotFinite)  # answered with a list of problems
-PREDICT_DESCRIPTION = "The float32 probabilities are those of the ONNX file, temperature and normalisation included."
+PREDICT_DESCRIPTION = "The float32 probabilities of the ONNX file, which includes temperature and normalisation."
 PREDICT_PATHS = (  # path, operation id, summary, description
     ("/predict", "predict", "Features → class probabilities, by the default model", PREDICT_DESCRIPTION),
     (
