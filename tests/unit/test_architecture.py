@@ -52,7 +52,7 @@ def test_a_library_has_one_home(library: str) -> None:
     assert users == HOMES[library]
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"cli.train"}))  # the one command that trains
 def test_the_service_needs_neither_training_nor_its_libraries(module: str) -> None:
     used = {name.partition(".")[0] for name in imports(MODULES[module])}
 
