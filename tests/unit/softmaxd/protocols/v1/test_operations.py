@@ -1,4 +1,4 @@
-"""What a request to `/v1` cannot cause by itself: every error in its form, and the way to the express lane."""
+"""Errors in the form of `/v1`, and its paths in the express lane."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from softmaxd.protocols.v1 import operations as v1
 from softmaxd.settings import Settings
 from tests.support.paths import MODELS
 
-OTHERS = {InternalError, InvalidBody, OutputNotFinite, Unroutable}  # which are made in another way
+OTHERS = {InternalError, InvalidBody, OutputNotFinite, Unroutable}  # made with other arguments
 
 
 def errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
@@ -41,20 +41,20 @@ def test_an_error_keeps_its_status_and_headers(kind: type[ServiceError]) -> None
         (OutputNotFinite(3), "Row 3 has numbers for which the model's output is not finite"),
     ],
 )
-def test_what_the_client_did_wrong_is_400(error: ServiceError, sentence: str) -> None:
+def test_a_wrong_body_is_400(error: ServiceError, sentence: str) -> None:
     reply = v1.refuse(error)
 
     assert (reply.status, json.loads(reply.body)) == (400, {"error": sentence})
 
 
-def test_what_the_framework_refuses_keeps_its_status_and_headers() -> None:
+def test_a_refusal_of_the_framework_keeps_its_status_and_headers() -> None:
     reply = v1.refuse(Unroutable(405, "No", {"Allow": "POST"}))
 
     assert (reply.status, json.loads(reply.body)) == (405, {"error": "No"})
     assert reply.headers == ((b"allow", b"POST"),)
 
 
-def test_a_bug_tells_nothing() -> None:
+def test_a_bug_is_a_bare_500() -> None:
     reply = v1.refuse(InternalError())
 
     assert (reply.status, json.loads(reply.body)) == (500, {"error": "Internal Server Error"})

@@ -36,7 +36,7 @@ from tests.support.onnx_models import linear, publish
         (errors.QueueTimeout("Old"), 504, "Old", {}),
     ],
 )
-def test_an_error_is_what_the_clients_of_the_protocol_read(
+def test_an_error_has_the_form_of_the_protocol(
     error: ServiceError, status: int, message: str, headers: dict[bytes, bytes]
 ) -> None:
     reply = v2.refuse(error)
