@@ -5,10 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from softmaxd.metrics.counts import VersionCounts
 from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.model import Model
-from softmaxd.protocols.v2.schemas import (
-    DATATYPE,
-    INPUT,
-    OUTPUTS,
+from softmaxd.protocols.v2.descriptions import (
     V2ConfiguredTensor,
     V2Duration,
     V2InferStatistics,
@@ -18,6 +15,7 @@ from softmaxd.protocols.v2.schemas import (
     V2Statistics,
     V2Tensor,
 )
+from softmaxd.protocols.v2.schemas import DATATYPE, INPUT, OUTPUTS
 
 Counts = Mapping[tuple[str, int], VersionCounts]  # by name and version
 GetCounts = Callable[[], Counts]

@@ -11,9 +11,7 @@ from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import Responses, path_parameters
 from softmaxd.models.model import Model
 from softmaxd.models.repository import Repository
-from softmaxd.protocols.v2.metadata import GetCounts, configure, describe, statistics_of
-from softmaxd.protocols.v2.operations import errors_of_path
-from softmaxd.protocols.v2.schemas import (
+from softmaxd.protocols.v2.descriptions import (
     V2Live,
     V2ModelConfiguration,
     V2ModelMetadata,
@@ -23,6 +21,8 @@ from softmaxd.protocols.v2.schemas import (
     V2Server,
     V2Statistics,
 )
+from softmaxd.protocols.v2.metadata import GetCounts, configure, describe, statistics_of
+from softmaxd.protocols.v2.operations import errors_of_path
 
 EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "statistics"]
 
