@@ -78,9 +78,15 @@ async def connected(server: Server) -> AsyncIterator[Client]:
         await client.until(lambda: side not in server.server_state.connections)
 
 
-def run(main: Callable[[Server], Coroutine[Any, Any, None]], express: str = "on") -> None:
+def run(
+    main: Callable[[Server], Coroutine[Any, Any, None]], express: str = "on", *, keep_alive_timeout: float = 75
+) -> None:
     settings = Settings(
-        models_dir=MODELS, express=express, header_timeout=10, request_timeout=30, keep_alive_timeout=75
+        models_dir=MODELS,
+        express=express,
+        header_timeout=10,
+        request_timeout=30,
+        keep_alive_timeout=keep_alive_timeout,
     )
     server = new_server(Server, settings)
     server.config.load()
@@ -113,6 +119,20 @@ def test_a_head_has_its_whole_time_from_the_first_sweep_that_sees_it() -> None:
             assert (await client.reader.read()).startswith(b"HTTP/1.1 408 ")
 
     run(main)
+
+
+def test_a_head_has_its_whole_time_where_an_idle_connection_has_less() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.writer.write(HEAD[:20])
+            await client.until(lambda: client.side.headers is not None)
+            client.sweep(100, 109)
+            assert client.is_open
+            client.sweep(110.1)
+
+            assert (await client.reader.read()).startswith(b"HTTP/1.1 408 ")
+
+    run(main, keep_alive_timeout=5)
 
 
 @pytest.mark.parametrize("head", [HEAD, CHUNKED_HEAD], ids=["express", "asgi"])
