@@ -125,7 +125,7 @@ CHECKS: Mapping[str, Callable[[Release], None]] = {
 
 
 def problems(release: Release) -> Iterator[str]:
-    """Yield one line for each check, and print its result."""
+    """Print one line for each check, and yield the text of each that fails."""
     for text, check in CHECKS.items():
         try:
             check(release)
