@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import uvicorn
 from uvicorn.supervisors import multiprocess
@@ -22,6 +23,29 @@ def test_on_windows_serve_ends_in_one_line() -> None:
 
     line = "softmaxd: softmaxd serve runs on Linux and macOS; on Windows use Docker or WSL\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", line)
+
+
+ON_MACOS = """
+import os, select, socket, sys
+for name in ("sched_getaffinity", "memfd_create", "eventfd", "pidfd_open", "posix_fadvise", "splice", "pipe2"):
+    vars(os).pop(name, None)  # macOS has none of these names
+for name in ("epoll", "EPOLLIN", "EPOLLOUT"):
+    vars(select).pop(name, None)
+for name in ("TCP_QUICKACK", "TCP_DEFER_ACCEPT", "TCP_USER_TIMEOUT", "SO_INCOMING_CPU"):
+    vars(socket).pop(name, None)
+import softmaxd.server
+from softmaxd.app import create_app
+from softmaxd.settings import Settings
+print(len(create_app(Settings(models_dir=sys.argv[1])).routes) > 10)
+"""
+
+
+def test_nothing_that_only_linux_has_is_needed_at_import(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ON_MACOS, str(tmp_path)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
 
 
 def test_uvicorn_has_the_names_that_a_worker_uses() -> None:
