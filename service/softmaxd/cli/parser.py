@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import re
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
         self._commands: Iterable[str] = ()
+        self._arguments: list[str] = []
 
     def add_commands(self, metavar: str) -> Commands:
         """Return the group to add commands to."""
@@ -29,6 +31,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse unknown arguments here, where the usage is that of the command."""
+        self._arguments = list(sys.argv[1:] if args is None else args)
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(self._unknown(unknown[0]))
@@ -39,7 +42,14 @@ class Parser(argparse.ArgumentParser):
         choice = re.match(r"argument (command|action|recipe): invalid choice: '([^']*)'", message)
         if choice:
             message = f"unknown {choice[1]} {choice[2]}{_nearest(choice[2], self._commands)}"
+        elif message.startswith("the following arguments are required") and (misspelt := self._misspelt()):
+            message = self._unknown(misspelt)  # which may be the required one
         super().error(message)
+
+    def _misspelt(self) -> str | None:
+        """Return the first option that the command does not have."""
+        options = [argument for argument in self._arguments if argument.startswith("--")]
+        return next((name for name in options if name.partition("=")[0] not in self._option_string_actions), None)
 
     def _unknown(self, argument: str) -> str:
         name = argument.partition("=")[0]

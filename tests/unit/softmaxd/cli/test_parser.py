@@ -10,6 +10,7 @@ def parser() -> Parser:
     whole = Parser(prog="tool")
     commands = whole.add_commands("command")
     commands.add_parser("serve").add_argument("--port")
+    commands.add_parser("add").add_argument("--name", required=True)
     commands.add_parser("train").add_argument("--epochs", type=whole_number(least=1))
     return whole
 
@@ -31,6 +32,15 @@ def parser() -> Parser:
             ["usage: tool serve [-h] [--port PORT]", "tool serve: error: unknown option --po; did you mean --port?"],
         ),
         (["serve", "7"], ["usage: tool serve [-h] [--port PORT]", "tool serve: error: unexpected argument 7"]),
+        (
+            ["add", "--nme", "x"],
+            ["usage: tool add [-h] --name NAME", "tool add: error: unknown option --nme; did you mean --name?"],
+        ),
+        (
+            ["add"],
+            ["usage: tool add [-h] --name NAME", "tool add: error: the following arguments are required: --name"],
+        ),
+        (["--prt"], ["usage: tool [-h] command ...", "tool: error: unknown option --prt"]),
         (["srve"], ["usage: tool [-h] command ...", "tool: error: unknown command srve; did you mean serve?"]),
         (["x"], ["usage: tool [-h] command ...", "tool: error: unknown command x"]),
         ([], ["usage: tool [-h] command ...", "tool: error: the following arguments are required: command"]),
