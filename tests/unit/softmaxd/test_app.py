@@ -66,6 +66,17 @@ def test_the_documentation_and_the_metrics_need_no_model(tmp_path: Path) -> None
     assert ask(app, "GET", "/openapi.json").json() == app.openapi()
 
 
+def test_the_metrics_name_each_version_with_its_state_and_provider(tmp_path: Path) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    publish(tmp_path, 2, b"no model")
+
+    metrics = ask(create_app(Settings(models_dir=tmp_path)), "GET", "/metrics").text
+
+    info = 'softmaxd_model_info{model="linear",provider="%s",state="%s",version="%d"} 1.0'
+    assert info % ("CPUExecutionProvider", "ready", 1) in metrics
+    assert info % ("", "rejected", 2) in metrics
+
+
 def test_the_documentation_works_behind_a_proxy_that_strips_a_prefix(tmp_path: Path) -> None:
     app = create_app(Settings(models_dir=tmp_path))
 

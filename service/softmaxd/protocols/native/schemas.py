@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from softmaxd.errors import Problem
 from softmaxd.models.inputs import FAIL_FAST, NOT_EMPTY, Instances, VectorOrMatrix
 from softmaxd.models.manifest import Datatype, Evaluation, Feature, Provenance
+from softmaxd.models.versions import State
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.protocol import FORBID_UNKNOWN_FIELDS
 
@@ -161,7 +162,7 @@ class ModelInfo(BaseModel):
     name: str
     version: str
     default: Annotated[bool, Field(description="True for the version that answers `POST /predict`.")]
-    state: Literal["ready", "loading", "rejected", "unloaded"]
+    state: State
     reason: Annotated[
         str, Field(description="Why the version is not ready, or why its newer file is not served; else empty.")
     ]

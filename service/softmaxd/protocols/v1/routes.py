@@ -1,7 +1,7 @@
 """The routes of `/v1` beside its operations: the names, states and signatures of models."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, assert_never
 
 from fastapi import APIRouter, HTTPException, Request
 
@@ -57,7 +57,7 @@ def _add_names(api: APIRouter, models: Repository) -> None:
 def _add_status(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> None:
     async def status(request: Request) -> V1ModelStatus:
         lifecycle.admit()
-        return _status_of(models.versions_of(**request.path_params)[::-1])
+        return status_of(models.versions_of(**request.path_params)[::-1])
 
     for path, ending, subject in PATHS:
         api.add_api_route(
@@ -93,9 +93,12 @@ def _state(state: State) -> Literal["AVAILABLE", "LOADING", "END"]:
             return "LOADING"
         case "rejected" | "unloaded":
             return "END"
+        case _:  # pragma: no cover - mypy proves that there is no other state
+            assert_never(state)
 
 
-def _status_of(versions: Sequence[Version]) -> V1ModelStatus:
+def status_of(versions: Sequence[Version]) -> V1ModelStatus:
+    """Return the state of these versions of a model."""
     statuses = [
         V1VersionStatus(
             version=str(each.version),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, assert_never
 
 import orjson
 from pydantic import TypeAdapter
@@ -130,10 +130,11 @@ def read_optional(schema: TypeAdapter[T], body: bytes, headers: Headers, *, max_
 
 def list_versions(models: Repository, *, only_ready: bool) -> Sequence[V2IndexEntry]:
     """Return every version of every model with its state."""
-    return [_entry(version) for version in models.states() if version.model is not None or not only_ready]
+    return [entry_of(version) for version in models.states() if version.model is not None or not only_ready]
 
 
-def _entry(version: Version) -> V2IndexEntry:
+def entry_of(version: Version) -> V2IndexEntry:
+    """Return the entry of a version in the index."""
     return V2IndexEntry(
         name=version.name, version=str(version.version), state=_state(version.state), reason=version.reason
     )
@@ -147,6 +148,8 @@ def _state(state: State) -> Literal["READY", "LOADING", "UNAVAILABLE"]:
             return "LOADING"
         case "rejected" | "unloaded":
             return "UNAVAILABLE"
+        case _:  # pragma: no cover - mypy proves that there is no other state
+            assert_never(state)
 
 
 def _infer_docs(operation_id: str, summary: str, examples: Examples) -> Docs:

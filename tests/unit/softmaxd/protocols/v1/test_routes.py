@@ -4,6 +4,8 @@ import pytest
 from fastapi import FastAPI
 
 from softmaxd.app import create_app
+from softmaxd.models.versions import State, Version
+from softmaxd.protocols.v1.routes import status_of
 from softmaxd.settings import Settings
 from tests.support.asgi import ask
 from tests.support.onnx_models import linear, publish
@@ -58,3 +60,18 @@ def test_an_unknown_model_is_not_found(app: FastAPI) -> None:
     for path in ("/v1/models/nothing", "/v1/models/linear/versions/9", "/v1/models/nothing/metadata"):
         response = ask(app, "GET", path)
         assert (response.status_code, list(response.json())) == (404, ["error"])
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("ready", ("AVAILABLE", "OK", "")),
+        ("loading", ("LOADING", "OK", "")),
+        ("rejected", ("END", "INVALID_ARGUMENT", "why")),
+        ("unloaded", ("END", "OK", "")),
+    ],
+)
+def test_every_state_has_its_name(state: State, expected: tuple[str, str, str]) -> None:
+    (status,) = status_of([Version("any", 1, state, reason="why")])["model_version_status"]
+
+    assert (status["state"], status["status"]["error_code"], status["status"]["error_message"]) == expected

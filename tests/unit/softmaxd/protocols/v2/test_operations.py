@@ -8,6 +8,7 @@ from softmaxd import errors
 from softmaxd.errors import InvalidBody, Problem, ServiceError, UnsupportedMediaType
 from softmaxd.models.outputs import NOT_ASKED
 from softmaxd.models.repository import Repository
+from softmaxd.models.versions import State, Version
 from softmaxd.protocols.v2 import operations as v2
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
@@ -66,3 +67,16 @@ def test_an_unknown_encoding_is_refused_but_any_content_type_is_taken() -> None:
     v2.check_headers([(b"content-type", b"text/plain"), (b"content-encoding", b"deflate")])
     with pytest.raises(UnsupportedMediaType):
         v2.check_headers([(b"content-encoding", b"br")])
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [("ready", "READY"), ("loading", "LOADING"), ("rejected", "UNAVAILABLE"), ("unloaded", "UNAVAILABLE")],
+)
+def test_every_state_has_its_name(state: State, name: str) -> None:
+    assert v2.entry_of(Version("any", 1, state, reason="why")) == {
+        "name": "any",
+        "version": "1",
+        "state": name,
+        "reason": "why",
+    }
