@@ -141,6 +141,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/performance.md"])
+def test_every_file_that_is_named_exists(name: str) -> None:
+    named = re.findall(r"`((?:\w+/)+[\w.]+\.[a-z]+)`", (REPOSITORY / name).read_text())
+
+    roots = (REPOSITORY, REPOSITORY / "service" / "softmaxd")
+    assert named
+    assert [path for path in named if not any((root / path).exists() for root in roots)] == []
+
+
 def test_contributors_are_shown_the_way_of_a_request() -> None:
     shown = set(re.findall(r"^\| `([\w/]+)\.py` \|", CONTRIBUTING, re.MULTILINE))
 
