@@ -39,7 +39,7 @@ class WorkerServer(Server):
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Do what every server does, and drain if the supervisor has died."""
+        """Drain if the supervisor has died; else as every server."""
         if os.getppid() != self.supervisor and not self._lifecycle.draining:
             self.handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)

@@ -11,8 +11,10 @@ from onnx import TensorProto, helper
 
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
 from tests.support.command import softmaxd
+from tests.support.metrics import metric
 from tests.support.paths import MODELS
 from tests.support.server import StartServer
+from tests.support.waiting import until
 
 
 def one_line(text: str) -> str:
@@ -89,18 +91,71 @@ def test_a_missing_folder_of_models_is_named() -> None:
     assert one_line(error).startswith("softmaxd: /nowhere is not a folder")
 
 
-def test_a_folder_without_models_is_named(tmp_path: Path) -> None:
-    code, _, error = softmaxd("serve", models_dir=str(tmp_path))
+@pytest.mark.parametrize(
+    "command", [["models", "list"], ["models", "check"], ["serve", "--workers", "2"]], ids=" ".join
+)
+def test_every_command_names_a_missing_folder_alike(command: str) -> None:
+    assert softmaxd(*command.split(), models_dir="/nowhere") == softmaxd("serve", models_dir="/nowhere")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_empty_folder_is_served_until_the_first_model_arrives(
+    start_server: StartServer, tmp_path: Path, workers: str
+) -> None:
+    server = start_server(models_dir=str(tmp_path), workers=workers, reload_interval="0.1")
+    reason = f"No model is loaded from {tmp_path}"
+
+    with httpx.Client(base_url=server.url) as client:
+        assert client.post("/softmax", json={"logits": [0, 0]}).json() == {"probabilities": [0.5, 0.5]}
+        for response in (client.get("/readyz"), client.post("/predict", json={"instances": [[1, 2]]})):
+            assert (response.status_code, response.json()) == (503, {"detail": reason})
+            assert response.headers["retry-after"] == "1"
+        assert client.get("/v2/health/ready").json() == {"error": reason}
+        assert client.get("/livez").status_code == 200
+        assert client.get("/models").json() == {"models": []}
+        assert client.get("/v2/models/stats").json() == {"model_stats": []}
+        assert client.get("/openapi.json").status_code == 200
+        assert client.get("/metrics").status_code == 200
+
+    shutil.copytree(MODELS / "blobs", tmp_path / "blobs")
+
+    def is_served() -> bool:  # by each worker, on connections of their own
+        answers = [httpx.post(server.url + "/predict", json={"instances": [[1, 2]]}).status_code for _ in range(10)]
+        return set(answers) == {200}
+
+    until(is_served)
+    assert httpx.get(server.url + "/readyz").status_code == 200
+
+
+def test_a_broken_model_that_is_not_required_is_reported(start_server: StartServer, models: Path) -> None:
+    replace_graph(models, b"garbage")
+    shutil.copytree(MODELS / "iris", models / "iris")
+
+    server = start_server(models_dir=str(models))
+
+    states = {
+        model["name"]: (model["state"], model["reason"]) for model in httpx.get(server.url + "/models").json()["models"]
+    }
+    assert states == {"blobs": ("rejected", "model.onnx is not an ONNX file, or not all of it"), "iris": ("ready", "")}
+    assert metric(server.url, "softmaxd_model_info", model="blobs", state="rejected") == 1
+    assert httpx.get(server.url + "/readyz").status_code == 200
+    assert [line["message"] for line in server.messages() if line["level"] == "ERROR"] == [
+        "rejected blobs version 1: model.onnx is not an ONNX file, or not all of it"
+    ]
+
+
+def test_a_required_model_that_is_not_there_stops_the_start(models: Path) -> None:
+    code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs,iris")
 
     assert code == 1
-    assert one_line(error) == f"softmaxd: {tmp_path} has no model: expected <name>/<version>/model.onnx"
+    assert one_line(error) == f"softmaxd: {models}/iris does not exist, but the model iris is required"
 
 
 def test_a_model_that_does_not_match_its_manifest_is_not_served(models: Path) -> None:
     with (models / "blobs" / "1" / MODEL_FILE).open("ab") as file:
         file.write(b"\0")
 
-    code, _, error = softmaxd("serve", models_dir=str(models))
+    code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
     assert "model.onnx does not match its manifest: SHA-256 " in one_line(error)
@@ -110,7 +165,7 @@ def test_a_model_that_does_not_match_its_manifest_is_not_served(models: Path) ->
 def test_a_file_that_is_no_model_is_not_served(models: Path, content: bytes) -> None:
     replace_graph(models, content)
 
-    code, _, error = softmaxd("serve", models_dir=str(models))
+    code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
     assert one_line(error).startswith(f"softmaxd: {models}/blobs/1: ")
@@ -119,7 +174,7 @@ def test_a_file_that_is_no_model_is_not_served(models: Path, content: bytes) -> 
 def test_a_truncated_model_is_not_served(models: Path) -> None:
     replace_graph(models, (models / "blobs" / "1" / MODEL_FILE).read_bytes()[:-100])
 
-    code, _, error = softmaxd("serve", models_dir=str(models))
+    code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
     assert one_line(error).endswith("model.onnx is not an ONNX file, or not all of it")
@@ -139,7 +194,7 @@ def test_a_graph_of_another_shape_is_not_served(models: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     replace_graph(models, onnx.ModelProto.SerializeToString(model))
 
-    code, _, error = softmaxd("serve", models_dir=str(models))
+    code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
     assert "logits should be tensor(float) [n, 4], but the graph has tensor(float) ['n', 2]" in one_line(error)
@@ -149,7 +204,7 @@ def test_a_graph_of_another_shape_is_not_served(models: Path) -> None:
 def test_a_wrong_manifest_is_named(models: Path, content: str) -> None:
     (models / "blobs" / "1" / MANIFEST_FILE).write_text(content)
 
-    code, _, error = softmaxd("serve", models_dir=str(models))
+    code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
     assert one_line(error).startswith(f"softmaxd: {models}/blobs/1: manifest.json: ")
@@ -159,7 +214,7 @@ def test_a_wrong_manifest_is_named(models: Path, content: str) -> None:
 def test_a_missing_file_is_named(models: Path, name: str) -> None:
     (models / "blobs" / "1" / name).unlink()
 
-    code, _, error = softmaxd("serve", models_dir=str(models))
+    code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
     assert one_line(error) == f"softmaxd: {models}/blobs/1: No such file or directory: {name}"
@@ -168,17 +223,19 @@ def test_a_missing_file_is_named(models: Path, name: str) -> None:
 def test_a_manifest_of_another_version_is_refused(models: Path) -> None:
     rewrite(models, version=7)
 
-    code, _, error = softmaxd("serve", models_dir=str(models))
+    code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
     assert one_line(error).endswith("manifest.json is of blobs version 7")
 
 
-def test_a_default_model_that_does_not_exist_is_named(models: Path) -> None:
-    code, _, error = softmaxd("serve", models_dir=str(models), default_model="iris")
+def test_without_the_default_model_the_service_is_not_ready(start_server: StartServer, models: Path) -> None:
+    server = start_server(models_dir=str(models), default_model="iris")
 
-    assert code == 1
-    assert one_line(error) == "softmaxd: default_model is iris, but the models are blobs"
+    ready = httpx.get(server.url + "/readyz")
+    assert (ready.status_code, ready.json()) == (503, {"detail": "The model iris is not loaded"})
+    assert httpx.post(server.url + "/predict", json={"instances": [[1, 2]]}).status_code == 503
+    assert httpx.post(server.url + "/models/blobs/predict", json={"instances": [[1, 2]]}).status_code == 200
 
 
 def test_cuda_without_cuda_does_not_start() -> None:

@@ -1,11 +1,16 @@
 """Imports point one way, and each outside library has one home (docs/architecture.md)."""
 
 import ast
+import os
+import re
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.paths import REPOSITORY
+from tests.support.processes import run
 
 SERVICE = REPOSITORY / "service" / "softmaxd"
 HOMES = {
@@ -52,8 +57,78 @@ def test_a_library_has_one_home(library: str) -> None:
     assert users == HOMES[library]
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"cli.train"}))  # the one command that trains
-def test_the_service_needs_neither_training_nor_its_libraries(module: str) -> None:
-    used = {name.partition(".")[0] for name in imports(MODULES[module])}
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository's Python files, in which imports can be added."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in ("service", "training", "tests"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    return folder
 
-    assert not used & {"softmaxd_training", "tests", "tensorflow", "keras", "tf2onnx", "sklearn", "matplotlib"}
+
+def broken_contracts(folder: Path) -> list[str]:
+    """Return the names of the import contracts in pyproject.toml that do not hold."""
+    paths = os.pathsep.join(str(folder / name) for name in ("service", "training", "."))
+    command: list[str | Path] = [Path(sys.executable).with_name("lint-imports"), "--cache-dir", folder / "cache"]
+    done = run(command, cwd=folder, env={**os.environ, "PYTHONPATH": paths, "NO_COLOR": "1"})
+    assert re.search(r"^Contracts: \d+ kept, \d+ broken\.$", done.stdout, re.MULTILINE), done.stdout + done.stderr
+    return re.findall(r"^(.+) BROKEN$", done.stdout, re.MULTILINE)
+
+
+def test_the_imports_of_the_tree_keep_every_contract(copy: Path) -> None:
+    assert broken_contracts(copy) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "imported", "contract"),
+    [
+        ("service/softmaxd/app.py", "softmaxd.adding.add", "Wings import downwards"),
+        ("service/softmaxd/metrics/metrics.py", "softmaxd.http.lifecycle", "Wings import downwards"),
+        ("service/softmaxd/numerics/softmax.py", "softmaxd.numerics.trust", "numerics: layers"),
+        ("service/softmaxd/models/outputs.py", "softmaxd.models.manifest", "models: layers"),
+        ("service/softmaxd/http/turns.py", "softmaxd.http.express", "http: layers"),
+        ("service/softmaxd/protocols/v1/codec.py", "softmaxd.protocols.v2.codec", "protocols do not import each other"),
+        ("service/softmaxd/protocols/native/codec.py", "softmaxd.protocols.native.routes", "each protocol: layers"),
+        ("service/softmaxd/settings.py", "softmaxd.cli.parser", "No packages import each other in a circle"),
+        ("service/softmaxd/logs.py", "softmaxd.settings", "Wings import downwards"),
+        (
+            "service/softmaxd/adding/add.py",
+            "softmaxd.metrics.counts",
+            "adding needs models, and knows nothing of serving",
+        ),
+        ("service/softmaxd/models/loading.py", "onnx", "Serving needs no onnx, no TensorFlow, no training"),
+        ("service/softmaxd/cli/serve.py", "softmaxd_training.rows", "Only the command imports training"),
+        (
+            "training/softmaxd_training/rows.py",
+            "softmaxd.http.operation",
+            "Training is for models, and knows nothing of serving",
+        ),
+        (
+            "tests/unit/test_architecture.py",
+            "tests.unit.test_documents",
+            "Nothing imports a test or a conftest: helpers live in tests.support",
+        ),
+    ],
+)
+def test_an_import_that_does_not_point_down_breaks_a_contract(
+    copy: Path, file: str, imported: str, contract: str
+) -> None:
+    path = copy / file
+    before = path.read_text()
+    path.write_text(f"{before}\nimport {imported}\n")
+
+    broken = broken_contracts(copy)
+
+    path.write_text(before)
+    assert contract in broken
+
+
+def test_a_new_module_needs_a_place(copy: Path) -> None:
+    path = copy / "service" / "softmaxd" / "models" / "new.py"
+    path.write_text("")
+
+    broken = broken_contracts(copy)
+
+    path.unlink()
+    assert broken == ["models: layers"]

@@ -11,8 +11,7 @@ from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
 
 from softmaxd.errors import Refused
-from softmaxd.models.engine import KINDS
-from softmaxd.models.manifest import Datatype
+from softmaxd.models.manifest import KINDS, Datatype
 from softmaxd.models.onnxfile import OPERATOR_DOMAINS
 
 STANDARD_DOMAINS = {"", "ai.onnx"}

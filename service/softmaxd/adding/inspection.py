@@ -19,8 +19,8 @@ from softmaxd.adding.running import (
     shape_text,
 )
 from softmaxd.errors import Refused
-from softmaxd.models.engine import KINDS, Engine
-from softmaxd.models.manifest import DTYPES
+from softmaxd.models.engine import Engine
+from softmaxd.models.manifest import DTYPES, KINDS
 from softmaxd.models.outputs import Features
 
 

@@ -21,7 +21,7 @@ from softmaxd.adding.graphs import (
     subgraphs,
     tensor_names,
 )
-from softmaxd.models.engine import KINDS
+from softmaxd.models.manifest import KINDS
 
 OUR_NAMES = {"features", "logits", "probabilities"}
 OUR_PREFIX = "softmaxd_"  # of every other tensor that is added

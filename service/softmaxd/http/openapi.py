@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError
-from softmaxd.models.inputs import EXACT
+from softmaxd.models.datatypes import MAX_SAFE_INTEGER
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 
@@ -125,4 +125,4 @@ def example_rows(manifest: Manifest) -> list[list[float]]:
 
 def _between(low: float, high: float, share: float, *, is_whole: bool) -> float:
     number = (1 - share) * low + share * high
-    return round(min(max(number, -EXACT), EXACT)) if is_whole else float(f"{number:.3g}")
+    return round(min(max(number, -MAX_SAFE_INTEGER), MAX_SAFE_INTEGER)) if is_whole else float(f"{number:.3g}")

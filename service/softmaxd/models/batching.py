@@ -1,7 +1,7 @@
 """Joins the rows of concurrent requests into one engine call. Knows neither HTTP nor ONNX.
 
 There is no timer: rows that arrive in one turn of the event loop, or while the engine is busy, form the next batch.
-So a lone request waits for nothing, and a busy service fills its batches by itself.
+So a lone request never waits, and a busy service fills its batches by itself.
 """
 
 import asyncio
@@ -23,15 +23,14 @@ ONE_REQUEST = 1  # instead: each request runs alone
 
 Settle = Callable[[Outputs | Exception], None]  # takes the outcome of a request
 Run = Callable[[Features], Mapping[str, Array]]
-Outcome = tuple[int, float, Sequence[Outputs | Exception]]  # rows, seconds of the engine, what each request gets
-NO_OUTPUTS: Mapping[str, Array] = {}
+Outcome = tuple[int, float, Sequence[Outputs | Exception]]  # rows, seconds of the engine, outcome of each request
 
 deadline_of = attrgetter("deadline")
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: that would take 1 µs more to make one
+@dataclass(slots=True, kw_only=True)  # not frozen: assigning the fields of a frozen one takes longer
 class EngineRun:
-    """One run of an engine over the rows of some requests, all of which failed if the run did."""
+    """One run of an engine over the rows of some requests. If the run fails, all of them fail."""
 
     requests: int
     rows: int
@@ -39,11 +38,11 @@ class EngineRun:
     first_waited: float  # seconds of the request that waited longest
     waited: float  # seconds of all requests together
     seconds: float  # of the engine
-    outputs: Mapping[str, Array]  # none if it failed
+    outputs: Mapping[str, Array]  # empty if the run failed
 
 
 class Entry:
-    """The rows of one request, waiting; `settle` hears of the outcome exactly once unless it is `abandoned`."""
+    """The waiting rows of one request. `settle` is called once with the outcome, unless the entry is `abandoned`."""
 
     __slots__ = ("abandoned", "deadline", "features", "settle")
 
@@ -75,7 +74,7 @@ class Batcher:
         self._executor = None if inline else ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: deque[Entry] = deque()
         self.queued_rows = 0
-        self._is_busy = False  # with a batch, or about to take the next one
+        self._is_busy = False  # True while a batch runs, or the next one is about to be taken
         self._timer: asyncio.TimerHandle | None = None
 
     async def predict(self, features: Features) -> Outputs:
@@ -83,7 +82,7 @@ class Batcher:
         future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
 
         def settle(outcome: Outputs | Exception) -> None:
-            if future.done():  # cancelled, which its task does not know yet
+            if future.done():  # cancelled, but its task has not run since
                 return
             if isinstance(outcome, Exception):
                 future.set_exception(outcome)
@@ -114,7 +113,7 @@ class Batcher:
         return entry
 
     def flush(self) -> None:
-        """Run what waits; what comes while the engine is busy follows by itself."""
+        """Run the waiting rows now; rows that arrive while the engine is busy follow by themselves."""
         if not self._is_busy:
             self._is_busy = True
             self._run_next(asyncio.get_running_loop())
@@ -149,7 +148,7 @@ class Batcher:
             if not entry.abandoned:
                 entry.settle(outcome)
         first = outcomes[0]
-        arrived = began + self._queue_timeout  # less a deadline: how long that entry waited
+        arrived = began + self._queue_timeout  # minus an entry's deadline: the seconds it waited
         self._on_run(
             EngineRun(
                 requests=len(batch),
@@ -158,7 +157,7 @@ class Batcher:
                 first_waited=arrived - batch[0].deadline,
                 waited=len(batch) * arrived - sum(map(deadline_of, batch)),
                 seconds=seconds,
-                outputs=NO_OUTPUTS if isinstance(first, Exception) else first.of_batch,
+                outputs={} if isinstance(first, Exception) else first.of_batch,
             )
         )
         if self._waiting:
@@ -185,12 +184,12 @@ class Batcher:
 
 
 def _outcomes(run: Run, parts: list[Features]) -> Outcome:
-    """Run the parts as one batch and return its rows, its seconds, and what each of the parts gets."""
+    """Run the parts as one batch and return its rows, its seconds, and the outcome of each part."""
     start = time.perf_counter()
     outcomes: Sequence[Outputs | Exception]
     try:
         outcomes = run_together(run, parts)
-    except Exception as error:  # whatever the engine raises, every waiting request must hear of it
+    except Exception as error:  # any failure of the engine must reach every waiting request
         outcomes = [error] * len(parts)
     return sum(map(len, parts)), time.perf_counter() - start, outcomes
 

@@ -7,25 +7,10 @@ from typing import Literal
 import onnxruntime
 
 from softmaxd.errors import ModelError, StartupError
-from softmaxd.models.manifest import Datatype
 from softmaxd.models.outputs import Array, Features
 
 Device = Literal["auto", "cpu", "cuda"]
 Nodes = Mapping[str, tuple[str, list[int | str | None]]]  # type and shape by name
-
-# The types that an input may have, as ONNX and ONNX Runtime name them.
-KINDS: Mapping[Datatype, str] = {
-    "FP32": "float",
-    "FP64": "double",
-    "INT8": "int8",
-    "INT16": "int16",
-    "INT32": "int32",
-    "INT64": "int64",
-    "UINT8": "uint8",
-    "UINT16": "uint16",
-    "UINT32": "uint32",
-    "UINT64": "uint64",
-}
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -75,7 +60,7 @@ def _open_session(model: Path | bytes, device: Device, threads: int) -> onnxrunt
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # batch sizes vary: a pattern for each of them would only grow
+    options.enable_mem_pattern = False  # batch sizes vary, and a pattern for each size would only take memory
     options.log_severity_level = 4  # failures reach us as exceptions; warnings would garble the log lines
     if device != "cpu" and CUDA in onnxruntime.get_available_providers():
         session = _new_session(model, options, [CUDA, CPU])

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from softmaxd.errors import ModelError
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, EngineRun
-from softmaxd.models.engine import KINDS, Engine, Nodes
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from softmaxd.models.engine import Engine, Nodes
+from softmaxd.models.manifest import KINDS, MANIFEST_FILE, MODEL_FILE, Manifest, sha256
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.outputs import Features
@@ -27,7 +27,7 @@ from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
 from softmaxd.numerics.softmax import Floats
 from softmaxd.settings import Settings
 
-INLINE_SECONDS = 200e-6  # a model that answers one row faster runs on the event loop: a thread costs more
+INLINE_SECONDS = 200e-6  # a faster model runs on the event loop, because a thread would cost more
 WARM_UP_ROWS = (1, 64, 1)
 TRIAL_SECONDS = 15
 TRIAL_BYTES = 4 * 2**30  # of address space
@@ -110,7 +110,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_graph(engine: Engine, manifest: Manifest) -> None:
-    """Refuse a graph that is not features [n, d] of the manifest's type → float32 logits and probabilities [n, k].
+    """Refuse a graph unless it maps features [n, d] of the manifest's type to float32 logits and probabilities [n, k].
 
     With calibration data, `atypicality` [n] comes on top.
     """
@@ -157,7 +157,7 @@ def _rows_to_try(manifest: Manifest) -> Features:
 
 
 def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:
-    """Return the rows in a model's type; what it does not have becomes what is nearest, or any number."""
+    """Return the rows in a model's type; a number that the type cannot hold becomes the nearest or any other one."""
     if dtype.kind != "f":
         limits = np.iinfo(dtype)
         rows = np.rint(rows).clip(limits.min, limits.max)

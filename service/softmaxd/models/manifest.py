@@ -37,6 +37,20 @@ DTYPES: Mapping[Datatype, np.dtype[Any]] = {
     name: np.dtype(name.lower().replace("fp", "float")) for name in get_args(Datatype)
 }
 
+# The types that an input may have, as ONNX and ONNX Runtime name them.
+KINDS: Mapping[Datatype, str] = {
+    "FP32": "float",
+    "FP64": "double",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "UINT8": "uint8",
+    "UINT16": "uint16",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
+}
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +65,7 @@ class Feature(_Frozen):
 
 
 class SeedResult(_Frozen):
-    """What one training run with its own seed reached (losses in nats)."""
+    """The result of one training run with its own seed (losses in nats)."""
 
     seed: int
     validation_loss: FiniteFloat
@@ -82,7 +96,7 @@ Quantiles = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=MA
 
 
 class Calibration(_Frozen):
-    """What the calibration rows say of the model: rows like those to come, which it was not trained on."""
+    """The quantiles of calibration rows: rows like those to come, which the model was not trained on."""
 
     rows: PositiveInt
     temperature: Annotated[FiniteFloat, Field(gt=0, description="By which the graph divides the network's logits")]
@@ -142,19 +156,19 @@ class Evaluation(_Frozen):
     typicality: Annotated[tuple[NonNegativeInt, ...], Field(description="Rows by tenths of (0, 1]")]
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # not equal to another: its hash costs nothing
+@dataclass(frozen=True, slots=True, eq=False)  # equal only to itself, so that its hash is free
 class Layout:
-    """What a tensor of a model's features has to be."""
+    """Type and size of a tensor of features."""
 
     datatype: Datatype
     dtype: np.dtype[Any]
     width: int
     row_bytes: int
-    code: str  # by which `struct` packs its numbers; empty for integers, which it would not make of floats
+    code: str  # of `struct`, to pack the numbers; empty for integers, which `struct` does not make of floats
 
 
 class Manifest(_Frozen):
-    """What a version folder says of its model; written by training, checked before the model is served."""
+    """The description of a model in its version folder: written by training, checked before the model is served."""
 
     schema_version: Literal[1] = 1
     name: Name

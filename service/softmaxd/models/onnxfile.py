@@ -10,8 +10,8 @@ from pathlib import Path
 from softmaxd.errors import ModelError
 
 MAX_MODEL_BYTES = 512 * 2**20
-MAX_DEPTH = 64  # of messages in each other, as in graphs in the attributes of nodes
-OPERATOR_DOMAINS = {b"", b"ai.onnx", b"ai.onnx.ml", b"com.microsoft"}  # of ONNX and of ONNX Runtime itself
+MAX_DEPTH = 64  # of nested messages, such as graphs in the attributes of nodes
+OPERATOR_DOMAINS = {b"", b"ai.onnx", b"ai.onnx.ml", b"com.microsoft"}  # ONNX's and ONNX Runtime's own
 
 # The fields to look into: by message, the number of a field and the message that it holds.
 INSIDE = {

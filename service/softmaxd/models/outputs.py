@@ -13,27 +13,27 @@ from softmaxd.errors import OutputNotFinite
 from softmaxd.numerics.softmax import Floats, log_softmax
 
 Array = npt.NDArray[np.float32]
-Features = npt.NDArray[Any]  # [rows, features], of the type that the model's manifest says
+Features = npt.NDArray[Any]  # [rows, features], of the type in the model's manifest
 
-FEW_ROWS = 64  # up to which the rows of a request are taken from the text of their batch
+FEW_ROWS = 64  # a request of at most so many rows takes them from the text of its batch
 
-MANY_ROWS, FEW_CLASSES = 2_000, 16  # with which `best_classes` goes by columns: 0.4 instead of 1.4 ms for 100,000 × 4
+MANY_ROWS, FEW_COLUMNS = 2_000, 16  # with at least so many rows and at most so many classes, compare column by column
 
-# Clients read a number as float64 and round that to float32. Of all float32, each written in its shortest digits, only
-# this one, with either sign, comes back as its neighbour: the float64 is halfway between the two.
+# Clients read a number as float64 and round it to float32. Of all float32, written in their shortest digits, only this
+# one, with either sign, comes back as its neighbour: its float64 is halfway between the two.
 ROUNDED_TWICE = np.float32(7.0385307e-26)
 SHORTEST, EXACT = b"7.038531e-26", b"7.0385307e-26"
-LONG_TEXT = 10_000  # bytes, from which it is looked for in the array: 0.05 ms for 400,000 numbers, in their text 1.6
+LONG_TEXT = 10_000  # bytes; in longer texts, searching the array for it is faster than searching the text
 
 
 class Batch:
-    """What the engine gave for the rows of a batch, by output name. What is made of whole batches is made once."""
+    """The outputs of an engine for a batch, by name. Texts and bytes of a batch are made once, on first use."""
 
     __slots__ = ("_best", "_finite", "_raw", "_texts", "outputs")
 
     def __init__(self, outputs: Mapping[str, Array]) -> None:
         self.outputs = outputs
-        self._best: list[int] | None = None  # not `cached_property`: its lock takes 1 µs in Python 3.11
+        self._best: list[int] | None = None  # not `cached_property`, which takes a lock in Python 3.11
         self._raw: dict[str, tuple[memoryview, int]] = {}
         self._finite: dict[str, bool] = {}
         self._texts: dict[str, list[bytes]] = {}
@@ -43,19 +43,19 @@ class Batch:
         """The most probable class of each row; ties: the lower index."""
         if self._best is None:
             probabilities = self.outputs["probabilities"]
-            few = len(probabilities) < MANY_ROWS  # whose probabilities nobody asks for: 1 µs
+            few = len(probabilities) < MANY_ROWS  # for small batches, argmax alone is faster
             self._best = (probabilities.argmax(axis=1) if few else best_classes(probabilities)[0]).tolist()
         return self._best
 
     def is_finite(self, name: str) -> bool:
-        """Whether an output has only finite values."""
+        """Return True if an output has only finite values."""
         finite = self._finite.get(name)
         if finite is None:
             finite = self._finite[name] = is_finite(self.outputs[name])
         return finite
 
     def raw(self, name: str) -> tuple[memoryview, int]:
-        """Return the bytes of an output [rows, n], and how many a row has."""
+        """Return the bytes of an output [rows, n], and the bytes of one row."""
         found = self._raw.get(name)
         if found is None:
             values = self.outputs[name]
@@ -92,7 +92,7 @@ class Outputs:
 
     @property
     def atypicality(self) -> Array:
-        """[rows], unchecked: where it is not a number the row is as atypical as can be."""
+        """[rows]; NaN, which is not refused, means the most atypical row."""
         return self._batch.outputs["atypicality"][self._start : self._stop]
 
     @property
@@ -131,7 +131,7 @@ class Outputs:
         return self._batch.outputs[name][self._start : self._stop]
 
     def _find_not_finite(self, name: str) -> None:
-        """Raise `OutputNotFinite` if it is a row of this request, and not of another one in the batch."""
+        """Raise `OutputNotFinite` if the row belongs to this request, not to another one in the batch."""
         values = self._batch.outputs[name][self._start : self._stop]
         finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
         if not finite.all():
@@ -144,25 +144,25 @@ NOT_ASKED = Outputs(Batch({}), 0, 0)  # for an operation that asks no model
 def best_classes(probabilities: Array) -> tuple[npt.NDArray[np.integer], Array]:
     """Return the most probable class of each row of [rows, classes], of equal ones the first, and its probability."""
     rows, classes = probabilities.shape
-    if rows < MANY_ROWS or classes > FEW_CLASSES:
+    if rows < MANY_ROWS or classes > FEW_COLUMNS:
         best = probabilities.argmax(axis=1)
         return best, probabilities[np.arange(rows), best]
     columns = [probabilities[:, index] for index in range(classes)]
     highest = reduce(np.maximum, columns)
-    from_last = np.ones(rows, dtype=np.uint8)  # of a row that is not a number: the last class
+    from_last = np.ones(rows, dtype=np.uint8)  # a row of NaN gets the last class
     for index, column in enumerate(columns):
         np.maximum(from_last, (column == highest).view(np.uint8) * np.uint8(classes - index), out=from_last)
     return classes - from_last, highest
 
 
 def is_finite(values: Features) -> bool:
-    """Whether there are only finite values."""
-    # the product alone takes 0.4 instead of 1.0 µs for a few rows; it may overflow where no value does
+    """Return True if all values are finite."""
+    # for a few rows the product is faster; it may overflow though every value is finite
     return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
 def float32_to_json(values: Array) -> bytes:
-    """Return a C-contiguous array as JSON, each number exact also for a client that reads it as float64."""
+    """Return a C-contiguous array as JSON; each number is exact for a client that reads float64, too."""
     text = to_json(values)
     if len(text) > LONG_TEXT and not (np.abs(values) == ROUNDED_TWICE).any():
         return text

@@ -33,20 +33,20 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         if is_new:
-            with suppress(OSError):  # it never came into being, or another run has published into it
+            with suppress(OSError):  # it does not exist, or another run has published into it
                 folder.rmdir()
         raise
 
 
 def describe(folder: Path, manifest: Manifest, card: str) -> None:
-    """Write beside a model what it is: its manifest, and the same for people."""
+    """Write the manifest and the card of a model beside it."""
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def _rename(source: Path, target: Path) -> None:
     try:
-        source.rename(target)  # POSIX refuses when the target is a folder with anything in it
+        source.rename(target)  # POSIX refuses if the target is a folder that is not empty
     except OSError as error:
         if target.exists():
             raise Refused(f"version {target.name} has been published by another run in the meantime") from error

@@ -1,8 +1,8 @@
-"""Finds out whether a model answers each row by itself, whatever rows run with it, and how to run one that does not.
+"""Tests whether the answer to a row depends on the rows beside it, and chooses batches in which it does not.
 
 Most models do, bit for bit. But some kernels add in another order when there is one row, and some functions are
 computed in another way for the last numbers of an array, which do not fill a vector register: a multiple of 16 rows
-hides both. What is left are models whose rows depend on each other, by a scale that is taken over all of them.
+hides both. The other models have rows that depend on each other, for example by a scale over all rows.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ from softmaxd.models.batching import Run
 from softmaxd.models.outputs import Array, Features
 
 ALIGNED_ROWS = 16  # numbers of float32 in the widest vector register; of float64 it has 8
-SIZES = (1, 2, 3, 5, 7, 8, 11, 13, 16, 31)  # of the batches that are compared with one of all their rows
+SIZES = (1, 2, 3, 5, 7, 8, 11, 13, 16, 31)  # of batches, which are compared with one batch of all rows
 ROWS_TO_TRY = sum(SIZES)
 
 SERVED = {"logits", "probabilities", "atypicality"}  # a graph may have more outputs
@@ -41,7 +41,7 @@ def _is_rowwise(run: Run, features: Features) -> bool:
             if any(part[name].tobytes() != whole[name][start:stop].tobytes() for name in SERVED & whole.keys()):
                 return False
             start = stop
-    except Exception:  # whatever a model says to rows that nobody has asked for
+    except Exception:  # a model may refuse rows that no client has sent
         return False
     return True
 

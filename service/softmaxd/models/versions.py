@@ -1,4 +1,4 @@
-"""Version folders and their states: what is on disk, and what became of it."""
+"""Version folders on disk, and their states."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

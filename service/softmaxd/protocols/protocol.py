@@ -22,6 +22,7 @@ from softmaxd.errors import (
     UnsupportedMediaType,
 )
 from softmaxd.http.operation import Headers, Reply
+from softmaxd.models.datatypes import invalid
 
 FORBID_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="forbid")
 IGNORE_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="ignore")
@@ -63,3 +64,12 @@ def refuse_in_one_sentence(error: ServiceError, accepted_encodings: bytes) -> Re
 def status_of_others(kind: type[ServiceError], status: int) -> int:
     """Return the status of an error on other servers: 400 for a wrong body."""
     return 400 if issubclass(kind, InvalidBody | OutputNotFinite) else status
+
+
+def refuse_nan(body: bytes) -> None:
+    """Refuse `NaN` and `Infinity` in fields that a schema ignores: pydantic reads them as JSON."""
+    if b"NaN" in body or b"Infinity" in body:
+        try:
+            orjson.loads(body)  # they may be in a string
+        except orjson.JSONDecodeError as error:
+            raise invalid("json_invalid", [], "Invalid JSON: NaN and Infinity are not numbers") from error

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import orjson
 
 from softmaxd.http.operation import Job
-from softmaxd.models.inputs import invalid, read_features, read_logits
+from softmaxd.models.datatypes import invalid
+from softmaxd.models.inputs import read_features, read_logits
 from softmaxd.models.manifest import Calibration, Manifest
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats, Softmax, sigmoid, softmax_of_few

@@ -7,7 +7,7 @@ import orjson
 from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import JSON, Find, Headers, Operation, Reply
-from softmaxd.models.inputs import invalid
+from softmaxd.models.datatypes import invalid
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository

@@ -10,7 +10,7 @@ from softmaxd.errors import ModelError, ModelNotLoaded, ServiceError
 from softmaxd.http.asgi import read_body
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import Docs, route_arguments
-from softmaxd.models.inputs import invalid
+from softmaxd.models.datatypes import invalid
 from softmaxd.models.repository import Repository
 from softmaxd.protocols.protocol import ADMIN_ERRORS, LOAD_ERRORS
 from softmaxd.protocols.v2.operations import check_headers, errors_of_path, read_optional

@@ -11,11 +11,12 @@ import orjson
 from softmaxd.errors import InvalidBody
 from softmaxd.http.compression import MIN_DEFLATED, accepted_encoding, deflate, inflate
 from softmaxd.http.operation import Headers, Job, Reply
-from softmaxd.models.inputs import check_rows, read_json, refuse_nan
+from softmaxd.models.inputs import check_rows, read_json
 from softmaxd.models.manifest import Layout, Manifest
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
 from softmaxd.numerics.softmax import Floats
 from softmaxd.numerics.trust import DEFAULT_COVERAGE, Sets
+from softmaxd.protocols.protocol import refuse_nan
 from softmaxd.protocols.v2.schemas import (
     BINARY,
     DATATYPES,

@@ -11,12 +11,12 @@ from softmaxd.errors import ServiceError
 from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Job, Operation, Reply
-from softmaxd.models.inputs import read_json, refuse_nan
+from softmaxd.models.inputs import read_json
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
-from softmaxd.protocols.protocol import BODY_ERRORS, MODEL_ERRORS, refuse_in_one_sentence, status_of_others
+from softmaxd.protocols.protocol import BODY_ERRORS, MODEL_ERRORS, refuse_in_one_sentence, refuse_nan, status_of_others
 from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
 from softmaxd.protocols.v2.schemas import (
     BINARY,

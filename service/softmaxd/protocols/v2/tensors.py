@@ -6,7 +6,8 @@ from typing import cast
 import numpy as np
 
 from softmaxd.errors import InvalidBody
-from softmaxd.models.inputs import check_rows, invalid, misfit, to_type
+from softmaxd.models.datatypes import invalid, misfit, to_type
+from softmaxd.models.inputs import check_rows
 from softmaxd.models.manifest import Datatype, Layout
 from softmaxd.models.outputs import Features, is_finite
 from softmaxd.protocols.v2.schemas import INPUT, V2InputParameters

@@ -7,8 +7,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import Input, exporter, label_lists, label_text, nested_graphs, opset, read, tensor_names
 from softmaxd.errors import Refused
-from softmaxd.models.engine import KINDS, Engine
-from softmaxd.models.manifest import Datatype
+from softmaxd.models.engine import Engine
+from softmaxd.models.manifest import KINDS, Datatype
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
 

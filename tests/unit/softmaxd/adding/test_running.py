@@ -14,8 +14,7 @@ from softmaxd.adding.running import (
     shape_text,
 )
 from softmaxd.errors import Refused
-from softmaxd.models.engine import KINDS
-from softmaxd.models.manifest import DTYPES, Datatype
+from softmaxd.models.manifest import DTYPES, KINDS, Datatype
 from tests.support.onnx_graphs import logits_only, model, node, tensor
 
 ANY_ROWS = Input("x", "float", 2, None)

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody, TooLarge
-from softmaxd.models import inputs as rows
-from softmaxd.models.inputs import LARGE_BODY, PIECE, read_features, read_logits
+from softmaxd.models import large_json
+from softmaxd.models.inputs import LARGE_BODY, read_features, read_logits
+from softmaxd.models.large_json import PIECE
 from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.protocols.native.schemas import PREDICT_REQUEST, SOFTMAX_REQUEST
 from tests.support.manifests import manifest
@@ -349,7 +350,7 @@ def assert_both_readers_agree(body: bytes, *, width: int = 2) -> None:
 def pieces_of(size: int) -> Iterator[None]:
     """Let simdjson have small pieces, such that a short body has several."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "PIECE", size)
+        patch.setattr(large_json, "PIECE", size)
         yield
 
 

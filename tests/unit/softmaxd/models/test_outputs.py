@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from softmaxd.errors import OutputNotFinite
 from softmaxd.models.outputs import (
-    FEW_CLASSES,
+    FEW_COLUMNS,
     FEW_ROWS,
     MANY_ROWS,
     Array,
@@ -132,7 +132,7 @@ def test_only_the_request_whose_row_it_is_hears_of_an_output_that_is_not_finite(
 
 
 @pytest.mark.parametrize("rows", [1, MANY_ROWS, MANY_ROWS + 1])
-@pytest.mark.parametrize("classes", [2, FEW_CLASSES, FEW_CLASSES + 1])
+@pytest.mark.parametrize("classes", [2, FEW_COLUMNS, FEW_COLUMNS + 1])
 def test_the_best_class_is_the_first_of_the_most_probable_ones(rows: int, classes: int) -> None:
     probabilities = np.random.default_rng(0).integers(0, classes, (rows, classes)).astype(np.float32)  # many are equal
 

@@ -1,0 +1,78 @@
+"""A fast reader of large bodies. It answers only if it can prove that the schema would give the same, bit for bit.
+
+simdjson parses the array of numbers; the schema reads the rest of the body.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
+
+import numpy as np
+import simdjson
+
+from softmaxd.errors import InvalidBody
+from softmaxd.numerics.softmax import Floats
+
+PIECE = 64 * 1024  # bytes that simdjson parses at a time, because it needs many times as much memory
+NUMBER_BYTES = b"+-.0123456789Ee \t\n\r"  # all bytes of an array of numbers but brackets and commas
+
+T = TypeVar("T")
+
+
+def read_matrix(read_rest: Callable[[bytes], T], field: str, body: bytes) -> tuple[Floats, T] | None:
+    """Return a field's rows of numbers as a matrix [rows, columns], and the request with `[]` in their place.
+
+    None means that there is no proof.
+
+    The array is cut out of the body, and `read_rest` reads the rest by the schema: so only the array needs a proof.
+    """
+    key = f'"{field}"'.encode()
+    found = body.find(key)
+    quote = body.find(b'"', found + len(key))  # of the next field: the array of numbers ends before
+    start = body.find(b"[", found)
+    stop = body.rfind(b"]", found, quote if quote > 0 else len(body)) + 1
+    if not found < start < stop:  # no array to cut out
+        return None
+    rest = body[:start] + b"[]" + body[stop:]
+    if (
+        b"\\" in rest or rest.count(key) > 1
+    ):  # without escapes, each quote delimits a text, and the field stands here only
+        return None
+    try:
+        request = read_rest(rest)
+    except InvalidBody:
+        return None
+    if field not in cast(dict[str, object], request):  # it is part of a field that the schema ignores
+        return None
+    matrix = _to_matrix(body[start:stop])
+    return None if matrix is None else (matrix, request)
+
+
+def _to_matrix(array: bytes) -> Floats | None:
+    """Return a JSON array of rows of numbers, all of one length, as a matrix; None means that there is no proof.
+
+    Without the bytes of numbers and blanks, brackets and commas remain, and show the shape: `[[,],[,]]` is 2 × 2.
+    simdjson accepts it as JSON, so a number stands on both sides of each comma in a row. `[]` has one number or none.
+    """
+    skeleton = array.translate(None, delete=NUMBER_BYTES)
+    width = skeleton.find(b"]") - 1
+    rows = (len(skeleton) - 1) // (width + 2)
+    row = b"[" + b"," * (width - 1) + b"]"
+    if skeleton != b"[" + (row + b",") * (rows - 1) + row + b"]":
+        return None
+    parser = simdjson.Parser()  # for this thread; each piece is converted before the next is parsed
+    try:
+        buffers = [cast(simdjson.Array, parser.parse(piece)).as_buffer(of_type="d") for piece in _pieces(array)]
+    except (ValueError, RuntimeError):  # not JSON, or a number that float64 or 64 bits cannot hold
+        return None
+    numbers = np.concatenate([np.frombuffer(buffer, dtype=np.float64) for buffer in buffers])
+    return numbers.reshape(rows, width) if numbers.size == rows * width else None
+
+
+def _pieces(array: bytes) -> Iterator[bytes]:
+    """Cut an array of rows into arrays of about PIECE bytes, at the commas between rows."""
+    start, end = 1, len(array) - 1
+    while start < end:
+        comma = array.find(b",", array.find(b"]", start + PIECE))
+        stop = comma if comma > 0 else end
+        yield b"[" + array[start:stop] + b"]"
+        start = stop + 1
