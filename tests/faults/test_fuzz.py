@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmaxd.protocols.v2.schemas import OUTPUTS, TRUST_OUTPUTS
+from softmaxd.models.manifest import OUTPUTS
+from softmaxd.protocols.v2.schemas import TRUST_OUTPUTS
 from tests.support.processes import run
 
 EXAMPLES = 1000 if "CI" in os.environ else 100

@@ -86,7 +86,7 @@ def test_the_imports_of_the_tree_keep_every_contract(copy: Path) -> None:
         ("service/softmaxd/app.py", "softmaxd.adding.add", "Wings import downwards"),
         ("service/softmaxd/metrics/metrics.py", "softmaxd.http.lifecycle", "Wings import downwards"),
         ("service/softmaxd/numerics/softmax.py", "softmaxd.numerics.trust", "numerics: layers"),
-        ("service/softmaxd/models/outputs.py", "softmaxd.models.manifest", "models: layers"),
+        ("service/softmaxd/models/manifest.py", "softmaxd.models.outputs", "models: layers"),
         ("service/softmaxd/http/turns.py", "softmaxd.http.express", "http: layers"),
         ("service/softmaxd/protocols/v1/codec.py", "softmaxd.protocols.v2.codec", "protocols do not import each other"),
         ("service/softmaxd/protocols/native/codec.py", "softmaxd.protocols.native.routes", "each protocol: layers"),

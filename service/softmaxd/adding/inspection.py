@@ -20,7 +20,7 @@ from softmaxd.adding.running import (
 )
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import DTYPES, KINDS
+from softmaxd.models.manifest import DTYPES, KINDS, LOGITS, PROBABILITIES
 from softmaxd.models.outputs import Features
 
 
@@ -68,7 +68,7 @@ def convert(model: Graph, findings: Findings) -> bytes:
     """Rewire `model` and return it as an ONNX file. Raises `Refused` if it answers differently than before."""
     rewiring.rewire(model, findings.source, findings.heads)
     converted = open_graph(model).run(findings.rows)
-    for head, name in (("logits", findings.heads.logits), ("probabilities", findings.heads.probabilities)):
+    for head, name in ((LOGITS, findings.heads.logits), (PROBABILITIES, findings.heads.probabilities)):
         if name is not None and not are_near(converted[head], findings.outputs[name]):
             raise Refused(f"the rewired graph gives other {head}: please report this, with the file")
     return cast(bytes, model.SerializeToString(deterministic=True))

@@ -21,9 +21,9 @@ from softmaxd.adding.graphs import (
     subgraphs,
     tensor_names,
 )
-from softmaxd.models.manifest import KINDS
+from softmaxd.models.manifest import INPUT, KINDS, OUTPUTS
 
-OUR_NAMES = {"features", "logits", "probabilities"}
+OUR_NAMES = {INPUT, *OUTPUTS}
 OUR_PREFIX = "softmaxd_"  # of every other tensor that is added
 SMALLEST = float(np.finfo(np.float32).tiny)  # the smallest normal float32: ln 0 does not exist
 
@@ -68,16 +68,16 @@ def rewire(model: Graph, source: Input, heads: Heads) -> None:
     name = new_names.get(source.name, source.name)
     logits, probabilities = (new_names.get(head or "", head) for head in (heads.logits, heads.probabilities))
     nodes = [
-        _cast("features", name, source.kind),
+        _cast(INPUT, name, source.kind),
         *graph.node,
         *_head_nodes(logits, probabilities, prefix=prefix),
         *(_guard_nodes(name, source.width) if is_guarded else ()),
     ]
     inputs = [
-        _tensor("features", KINDS[source.datatype], source.width),
+        _tensor(INPUT, KINDS[source.datatype], source.width),
         *(value for value in graph.input if value.name != name),
     ]
-    outputs = [_tensor(head, "float", heads.classes) for head in ("logits", "probabilities")]
+    outputs = [_tensor(head, "float", heads.classes) for head in OUTPUTS]
     graph.CopyFrom(_needed_graph(graph, [node for node in nodes if not _is_renaming(node)], inputs, outputs))
     if not opset(model):
         model.opset_import.append(helper.make_opsetid("", OLDEST_OPSET))
@@ -85,7 +85,7 @@ def rewire(model: Graph, source: Input, heads: Heads) -> None:
 
 def _wanted_names(source: Input, heads: Heads, prefix: str) -> dict[str, str]:
     """Return the names that tensors get directly, because they have the right type already, by their old names."""
-    wanted = {source.name: "features"} if source.kind == KINDS[source.datatype] else {}
+    wanted = {source.name: INPUT} if source.kind == KINDS[source.datatype] else {}
     if heads.are_float32:
         named = ((heads.logits, f"{prefix}logits"), (heads.probabilities, f"{prefix}probabilities"))
         wanted |= {name: head for name, head in named if name is not None}
@@ -175,14 +175,14 @@ def _guard_nodes(name: str, width: int) -> Iterator[NodeProto]:
     A cast to bool would turn any such number into 1, and the model would answer for a row that nobody sent.
     """
     yield _cast(name, f"{OUR_PREFIX}held", "float")
-    yield helper.make_node("Sub", ["features", f"{OUR_PREFIX}held"], [f"{OUR_PREFIX}lost"])
+    yield helper.make_node("Sub", [INPUT, f"{OUR_PREFIX}held"], [f"{OUR_PREFIX}lost"])
     yield helper.make_node("Abs", [f"{OUR_PREFIX}lost"], [f"{OUR_PREFIX}lost_size"])
     yield _constant("ones", [[1.0]] * width)
     yield helper.make_node("MatMul", [f"{OUR_PREFIX}lost_size", f"{OUR_PREFIX}ones"], [f"{OUR_PREFIX}lost_of_row"])
     yield _constant("zero", [0.0])
     yield helper.make_node("Greater", [f"{OUR_PREFIX}lost_of_row", f"{OUR_PREFIX}zero"], [f"{OUR_PREFIX}refuse"])
     yield _constant("nan", [float("nan")])
-    for head in ("logits", "probabilities"):
+    for head in OUTPUTS:
         inputs = [f"{OUR_PREFIX}refuse", f"{OUR_PREFIX}nan", f"{OUR_PREFIX}{head}"]
         yield helper.make_node("Where", inputs, [head])
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from softmaxd.metrics.histogram import Histogram
-from softmaxd.models.manifest import Calibration, Manifest
-from softmaxd.models.outputs import Array, best_classes
+from softmaxd.models.manifest import ATYPICALITY, PROBABILITIES, Calibration, Manifest
+from softmaxd.models.outputs import Array
+from softmaxd.numerics.argmax import best_classes
 from softmaxd.numerics.trust import typicality_of_rank
 
-PROBABILITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
-TYPICALITIES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+PROBABILITY_BOUNDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
+TYPICALITY_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 ROWS_AT_ONCE = 4096
 
 
@@ -24,8 +25,10 @@ class AnswerCounts:
     """The rows that one model has answered."""
 
     labels: Counter[str] = field(default_factory=Counter)  # rows by the most probable one
-    probability: Histogram = field(default_factory=lambda: Histogram(PROBABILITIES))  # the highest of each row
-    typicality: Histogram = field(default_factory=lambda: Histogram(TYPICALITIES))  # of models with calibration data
+    probability: Histogram = field(default_factory=lambda: Histogram(PROBABILITY_BOUNDS))  # the highest of each row
+    typicality: Histogram = field(
+        default_factory=lambda: Histogram(TYPICALITY_BOUNDS)
+    )  # of models with calibration data
 
     def merge(self, other: "AnswerCounts") -> None:
         self.labels.update(other.labels)
@@ -46,7 +49,7 @@ class AnswerCounter:
     def add(self, outputs: Mapping[str, Array]) -> None:
         """Keep the outputs of a batch; they are counted with those of later ones."""
         self._kept.append(outputs)
-        self._rows += len(outputs["probabilities"])
+        self._rows += len(outputs[PROBABILITIES])
         if self._rows >= ROWS_AT_ONCE:
             self.count()
 
@@ -54,9 +57,9 @@ class AnswerCounter:
         """Count the outputs that were kept."""
         kept, self._kept, self._rows = self._kept, [], 0
         if kept:
-            self._count_probabilities(np.concatenate([outputs["probabilities"] for outputs in kept]))
+            self._count_probabilities(np.concatenate([outputs[PROBABILITIES] for outputs in kept]))
             if self._typicality is not None:
-                atypicality = np.concatenate([outputs["atypicality"] for outputs in kept])
+                atypicality = np.concatenate([outputs[ATYPICALITY] for outputs in kept])
                 self._counts.typicality.add_many(*self._typicality.count(atypicality))
 
     def _count_probabilities(self, probabilities: Array) -> None:
@@ -68,7 +71,7 @@ class AnswerCounter:
         self._counts.labels.update(
             {label: rows for label, rows in zip(self._labels, numbers.tolist(), strict=True) if rows}
         )
-        at_most = [int(np.count_nonzero(highest <= np.float32(bound))) for bound in PROBABILITIES]
+        at_most = [int(np.count_nonzero(highest <= np.float32(bound))) for bound in PROBABILITY_BOUNDS]
         self._counts.probability.add_many(at_most, len(highest), float(highest.sum(dtype=np.float64)))
 
 
@@ -80,10 +83,10 @@ class _Typicality:
         kept = len(self._atypicality)
         # entry i: the typicality of rows that are more atypical than i calibration values
         self._values = typicality_of_rank(np.arange(kept + 1), kept=kept, rows=calibration.rows)
-        self._above = [int(np.count_nonzero(self._values > bound)) - 1 for bound in TYPICALITIES]
+        self._above = [int(np.count_nonzero(self._values > bound)) - 1 for bound in TYPICALITY_BOUNDS]
 
     def count(self, atypicality: Array) -> tuple[list[int], int, float]:
-        """Return for each bound of `TYPICALITIES` how many rows do not exceed it; the number of rows; their sum."""
+        """Return the number of rows up to each bound of `TYPICALITY_BOUNDS`, the number of all rows, and their sum."""
         rows = len(atypicality)
         ends = np.append(np.searchsorted(np.sort(atypicality), self._atypicality, "right"), rows)
         total = float(np.diff(ends, prepend=0) @ self._values)

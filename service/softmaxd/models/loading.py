@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from softmaxd.errors import ModelError
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, EngineRun
 from softmaxd.models.engine import Engine, Nodes
-from softmaxd.models.manifest import KINDS, MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from softmaxd.models.manifest import ATYPICALITY, INPUT, KINDS, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest, sha256
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.outputs import Features
@@ -115,10 +115,10 @@ def _check_graph(engine: Engine, manifest: Manifest) -> None:
     With calibration data, `atypicality` [n] comes on top.
     """
     classes = [len(manifest.labels)]
-    outputs = {"logits": classes, "probabilities": classes}
+    outputs = dict.fromkeys(OUTPUTS, classes)
     if manifest.calibration is not None:
-        outputs["atypicality"] = []
-    _check_tensor("features", engine.inputs, KINDS[manifest.datatype], [len(manifest.features)])
+        outputs[ATYPICALITY] = []
+    _check_tensor(INPUT, engine.inputs, KINDS[manifest.datatype], [len(manifest.features)])
     for name, row in outputs.items():
         _check_tensor(name, engine.outputs, "float", row)
 

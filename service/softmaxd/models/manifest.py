@@ -27,6 +27,12 @@ from softmaxd.numerics import trust
 from softmaxd.numerics.softmax import Floats
 from softmaxd.numerics.trust import MAX_QUANTILES, Sets
 
+# The graph of every model has this input and these outputs.
+INPUT = "features"
+LOGITS, PROBABILITIES = "logits", "probabilities"
+OUTPUTS = (LOGITS, PROBABILITIES)
+ATYPICALITY = "atypicality"  # with calibration data, one output more
+
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 

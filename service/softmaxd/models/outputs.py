@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,14 @@ import numpy.typing as npt
 import orjson
 
 from softmaxd.errors import OutputNotFinite
+from softmaxd.models.manifest import ATYPICALITY, LOGITS, PROBABILITIES
+from softmaxd.numerics.argmax import MANY_ROWS, best_classes
 from softmaxd.numerics.softmax import Floats, log_softmax
 
 Array = npt.NDArray[np.float32]
 Features = npt.NDArray[Any]  # [rows, features], of the type in the model's manifest
 
 FEW_ROWS = 64  # a request of at most so many rows takes them from the text of its batch
-
-MANY_ROWS, FEW_COLUMNS = 2_000, 16  # with at least so many rows and at most so many classes, compare column by column
 
 # Clients read a number as float64 and round it to float32. Of all float32, written in their shortest digits, only this
 # one, with either sign, comes back as its neighbour: its float64 is halfway between the two.
@@ -42,7 +41,7 @@ class Batch:
     def best(self) -> list[int]:
         """The most probable class of each row; ties: the lower index."""
         if self._best is None:
-            probabilities = self.outputs["probabilities"]
+            probabilities = self.outputs[PROBABILITIES]
             few = len(probabilities) < MANY_ROWS  # for small batches, argmax alone is faster
             self._best = (probabilities.argmax(axis=1) if few else best_classes(probabilities)[0]).tolist()
         return self._best
@@ -93,12 +92,12 @@ class Outputs:
     @property
     def atypicality(self) -> Array:
         """[rows]; NaN, which is not refused, means the most atypical row."""
-        return self._batch.outputs["atypicality"][self._start : self._stop]
+        return self._batch.outputs[ATYPICALITY][self._start : self._stop]
 
     @property
     def log_probabilities(self) -> Floats:
         """ln p of each class [rows, classes], from the logits. Raises `OutputNotFinite`."""
-        return log_softmax(self["logits"].astype(np.float64))
+        return log_softmax(self[LOGITS].astype(np.float64))
 
     def json(self, name: str) -> bytes:
         """Return an output [rows, n] as JSON, a list for each row. Raises `OutputNotFinite`."""
@@ -139,20 +138,6 @@ class Outputs:
 
 
 NOT_ASKED = Outputs(Batch({}), 0, 0)  # for an operation that asks no model
-
-
-def best_classes(probabilities: Array) -> tuple[npt.NDArray[np.integer], Array]:
-    """Return the most probable class of each row of [rows, classes], of equal ones the first, and its probability."""
-    rows, classes = probabilities.shape
-    if rows < MANY_ROWS or classes > FEW_COLUMNS:
-        best = probabilities.argmax(axis=1)
-        return best, probabilities[np.arange(rows), best]
-    columns = [probabilities[:, index] for index in range(classes)]
-    highest = reduce(np.maximum, columns)
-    from_last = np.ones(rows, dtype=np.uint8)  # a row of NaN gets the last class
-    for index, column in enumerate(columns):
-        np.maximum(from_last, (column == highest).view(np.uint8) * np.uint8(classes - index), out=from_last)
-    return classes - from_last, highest
 
 
 def is_finite(values: Features) -> bool:

@@ -103,12 +103,15 @@ class Repository:
         settings, newest = self._settings, self._catalogue.newest
         if not newest:
             raise self._no_model()
-        for name in (settings.default_model, *settings.required_models):
-            if name is not None and name not in newest:
-                raise _not_loaded(name)
+        if settings.default_model is not None and settings.default_model not in newest:
+            raise _no_default_yet(settings.default_model)
+        for name in settings.required_models:
+            if name not in newest:
+                raise NotReady(f"The required model {name} is not loaded")
 
     def _no_model(self) -> NotReady:
-        return NotReady(f"No model is loaded from {self._settings.models_dir}")
+        folder = self._settings.models_dir  # a client may know its name, but not the paths of this machine
+        return NotReady(f"No model is loaded from the folder {folder.name if folder.is_absolute() else folder}")
 
     def find(self, name: str | None, version: str | None = None) -> Model:
         """Return a model: the default one without a name, its highest version that is ready without a version.
@@ -134,7 +137,7 @@ class Repository:
         if not self._catalogue.newest:
             return self._no_model()
         chosen = self._settings.default_model
-        return ModelNotFound(NO_DEFAULT) if chosen is None else _not_loaded(chosen)
+        return ModelNotFound(NO_DEFAULT) if chosen is None else _no_default_yet(chosen)
 
     def versions_of(self, name: str, version: str | None = None) -> list[Version]:
         """Return all versions of a model or this one, the highest last, each with its state.
@@ -212,7 +215,7 @@ class Repository:
     def _why_missing(self, name: str) -> str:
         folder = self._settings.models_dir / name
         reasons = [f"{folder / str(each.version)}: {each.reason}" for each in self._catalogue.of(name)]
-        return "; ".join(reasons) or f"{folder} does not exist, but the model {name} is required"
+        return "; ".join(reasons) or f"{folder} has no version, but the model {name} is required"
 
     def _watch(self) -> None:
         while not self._stop.wait(self._settings.reload_interval):
@@ -263,8 +266,8 @@ class Repository:
         self._catalogue = self._catalogue.swapped(key, version, self._settings.default_model)
 
 
-def _not_loaded(name: str) -> NotReady:
-    return NotReady(f"The model {name} is not loaded")
+def _no_default_yet(name: str) -> NotReady:
+    return NotReady(f"The default model {name} is not loaded")
 
 
 def _rejected(key: Key, now: Stamp, error: ModelError) -> Version:

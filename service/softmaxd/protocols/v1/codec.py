@@ -7,10 +7,10 @@ from typing import TypeVar, cast
 from softmaxd.http.operation import Job
 from softmaxd.models.datatypes import invalid
 from softmaxd.models.inputs import MAX_KEY, read_json, read_large, to_features
-from softmaxd.models.manifest import Manifest
+from softmaxd.models.manifest import INPUT, Manifest
 from softmaxd.models.outputs import Features, Outputs, to_json
 from softmaxd.protocols.protocol import refuse_nan
-from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, DEFAULT, INPUT, PREDICT_REQUEST, SIGNATURES
+from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, DEFAULT, PREDICT_REQUEST, SIGNATURES
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ import orjson
 from softmaxd.errors import ServiceError
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Operation, Reply
+from softmaxd.models.manifest import INPUT
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
@@ -25,14 +26,7 @@ from softmaxd.protocols.v1.codec import (
     encode_classify,
     encode_predict,
 )
-from softmaxd.protocols.v1.schemas import (
-    CLASSIFY_REQUEST,
-    INPUT,
-    PREDICT_REQUEST,
-    V1Classifications,
-    V1Error,
-    V1Predictions,
-)
+from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, PREDICT_REQUEST, V1Classifications, V1Error, V1Predictions
 
 PREFIX = "/v1"  # of its paths
 MODEL = "/v1/models/{name}"

@@ -8,13 +8,12 @@ from fastapi import APIRouter, HTTPException, Request
 from softmaxd.errors import ModelNotFound, NotReady
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
-from softmaxd.models.manifest import Datatype, Manifest
+from softmaxd.models.manifest import INPUT, Datatype, Manifest
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
 from softmaxd.protocols.v1.operations import PATHS, errors_of_path
 from softmaxd.protocols.v1.schemas import (
     FLOATS,
-    INPUT,
     SIGNATURES,
     V1Dimension,
     V1Metadata,

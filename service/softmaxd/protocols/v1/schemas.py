@@ -7,10 +7,10 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from softmaxd.models.inputs import NOT_EMPTY, Matrix, Vector
+from softmaxd.models.manifest import LOGITS, PROBABILITIES
 from softmaxd.protocols.protocol import IGNORE_UNKNOWN_FIELDS
 
-INPUT = "features"  # the only input of every model
-SIGNATURES = {"serving_default": "probabilities", "logits": "logits"}  # the output of each signature
+SIGNATURES = {"serving_default": PROBABILITIES, "logits": LOGITS}  # the output of each signature
 DEFAULT = "serving_default"
 FLOATS = {"FP32": "FLOAT", "FP64": "DOUBLE"}  # names of TensorFlow; its names of integers are those of /v2
 

@@ -12,7 +12,7 @@ from softmaxd.errors import InvalidBody
 from softmaxd.http.compression import MIN_DEFLATED, accepted_encoding, deflate, inflate
 from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.models.inputs import check_rows, read_json
-from softmaxd.models.manifest import Layout, Manifest
+from softmaxd.models.manifest import ATYPICALITY, INPUT, OUTPUTS, Layout, Manifest
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
 from softmaxd.numerics.softmax import Floats
 from softmaxd.numerics.trust import DEFAULT_COVERAGE, Sets
@@ -21,10 +21,8 @@ from softmaxd.protocols.v2.schemas import (
     BINARY,
     DATATYPES,
     INFER_REQUEST,
-    INPUT,
     JSON_LENGTH,
     MAX_DIGITS,
-    OUTPUTS,
     TRUST_OUTPUTS,
     V2InferRequest,
     V2RequestedOutput,
@@ -232,8 +230,8 @@ def _encode_trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:
 def _trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Array | Floats | Sets:
     calibration = job.manifest.calibration
     assert calibration is not None
-    if wanted.name == "atypicality":
-        return outputs["atypicality"]
+    if wanted.name == ATYPICALITY:
+        return outputs[ATYPICALITY]
     if wanted.name == "typicality":
         return calibration.typicality(outputs.atypicality)
     return calibration.prediction_sets(outputs.log_probabilities, wanted.coverage)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from softmaxd.metrics.counts import VersionCounts
-from softmaxd.models.manifest import MODEL_FILE, Manifest
+from softmaxd.models.manifest import INPUT, MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.protocols.v2.descriptions import (
     V2ConfiguredTensor,
@@ -15,7 +15,7 @@ from softmaxd.protocols.v2.descriptions import (
     V2Statistics,
     V2Tensor,
 )
-from softmaxd.protocols.v2.schemas import DATATYPE, INPUT, OUTPUTS
+from softmaxd.protocols.v2.schemas import DATATYPE
 
 Counts = Mapping[tuple[str, int], VersionCounts]  # by name and version
 GetCounts = Callable[[], Counts]

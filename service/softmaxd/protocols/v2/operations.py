@@ -12,21 +12,14 @@ from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Job, Operation, Reply
 from softmaxd.models.inputs import read_json
+from softmaxd.models.manifest import INPUT, PROBABILITIES
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
 from softmaxd.protocols.protocol import BODY_ERRORS, MODEL_ERRORS, refuse_in_one_sentence, refuse_nan, status_of_others
 from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
-from softmaxd.protocols.v2.schemas import (
-    BINARY,
-    INDEX_REQUEST,
-    INFER_REQUEST,
-    INPUT,
-    V2Error,
-    V2IndexEntry,
-    V2InferReply,
-)
+from softmaxd.protocols.v2.schemas import BINARY, INDEX_REQUEST, INFER_REQUEST, V2Error, V2IndexEntry, V2InferReply
 
 PREFIX = "/v2"  # of its paths
 ACCEPTED_ENCODINGS = b", ".join(WINDOW_BITS)
@@ -184,9 +177,9 @@ def _infer_examples(model: Model) -> Examples:
     manifest = model.manifest
     rows = example_rows(manifest)
     tensor = {"name": INPUT, "shape": [2, len(manifest.features)], "datatype": manifest.datatype}
-    best = {"name": "probabilities", "parameters": {"classification": 1}}
+    best = {"name": PROBABILITIES, "parameters": {"classification": 1}}
     bodies: dict[str, Any] = {
-        "numbers": {"id": "1", "inputs": [{**tensor, "data": rows}], "outputs": [{"name": "probabilities"}]},
+        "numbers": {"id": "1", "inputs": [{**tensor, "data": rows}], "outputs": [{"name": PROBABILITIES}]},
         "classes": {"inputs": [{**tensor, "data": [number for row in rows for number in row]}], "outputs": [best]},
     }
     examples = {}

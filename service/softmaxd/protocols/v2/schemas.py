@@ -6,15 +6,13 @@ from pydantic import Field, FiniteFloat, StrictInt, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from softmaxd.models.inputs import FAIL_FAST, VectorOrMatrix
-from softmaxd.models.manifest import DTYPES
+from softmaxd.models.manifest import ATYPICALITY, DTYPES, INPUT, OUTPUTS
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.protocol import IGNORE_UNKNOWN_FIELDS
 
 DATATYPE: Literal["FP32"] = "FP32"  # of logits and probabilities
 DATATYPES = {*DTYPES, "BOOL", "FP16", "BF16", "BYTES"}  # all of the protocol
-INPUT = "features"
-OUTPUTS = ("logits", "probabilities")
-TRUST_OUTPUTS = ("atypicality", "typicality", "prediction_sets")  # on request, of models with calibration data
+TRUST_OUTPUTS = (ATYPICALITY, "typicality", "prediction_sets")  # on request, of models with calibration data
 
 BINARY = b"application/octet-stream"
 JSON_LENGTH = b"inference-header-content-length"

@@ -8,9 +8,9 @@ import numpy as np
 from softmaxd.errors import InvalidBody
 from softmaxd.models.datatypes import invalid, misfit, to_type
 from softmaxd.models.inputs import check_rows
-from softmaxd.models.manifest import Datatype, Layout
+from softmaxd.models.manifest import INPUT, Datatype, Layout
 from softmaxd.models.outputs import Features, is_finite
-from softmaxd.protocols.v2.schemas import INPUT, V2InputParameters
+from softmaxd.protocols.v2.schemas import V2InputParameters
 
 
 def find_place(parameters: V2InputParameters, numbers: object, expected: int) -> int:

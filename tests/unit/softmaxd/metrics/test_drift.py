@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from softmaxd.metrics.drift import PROBABILITIES, ROWS_AT_ONCE, TYPICALITIES, AnswerCounter, AnswerCounts
+from softmaxd.metrics.drift import PROBABILITY_BOUNDS, ROWS_AT_ONCE, TYPICALITY_BOUNDS, AnswerCounter, AnswerCounts
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.models.manifest import Calibration
 from softmaxd.models.outputs import Array
@@ -82,7 +82,7 @@ def test_rows_that_are_as_atypical_as_can_be_count_as_such() -> None:
     answers.count()
 
     assert counts.typicality.total == pytest.approx(3 / 100)
-    assert counts.typicality.counts[TYPICALITIES.index(0.01)] == 3
+    assert counts.typicality.counts[TYPICALITY_BOUNDS.index(0.01)] == 3
 
 
 def test_the_counts_of_two_workers_add_up() -> None:
@@ -94,4 +94,4 @@ def test_the_counts_of_two_workers_add_up() -> None:
         total.merge(counts)
 
     assert total.labels.total() == sum(total.probability.counts) == sum(total.typicality.counts) == 20
-    assert len(total.probability.counts) == len(PROBABILITIES) + 1
+    assert len(total.probability.counts) == len(PROBABILITY_BOUNDS) + 1

@@ -7,17 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.errors import OutputNotFinite
-from softmaxd.models.outputs import (
-    FEW_COLUMNS,
-    FEW_ROWS,
-    MANY_ROWS,
-    Array,
-    Batch,
-    Outputs,
-    best_classes,
-    float32_to_json,
-    is_finite,
-)
+from softmaxd.models.outputs import FEW_ROWS, Array, Batch, Outputs, float32_to_json, is_finite
 
 ROUNDED_TWICE = 0x15AE43FD  # 7.03853069e-26, whose shortest digits are read as a float64 halfway to its neighbour
 
@@ -129,20 +119,3 @@ def test_only_the_request_whose_row_it_is_hears_of_an_output_that_is_not_finite(
         with pytest.raises(OutputNotFinite) as refused:
             read(Outputs(batch, 2, 5), "probabilities")
         assert refused.value.row == 1
-
-
-@pytest.mark.parametrize("rows", [1, MANY_ROWS, MANY_ROWS + 1])
-@pytest.mark.parametrize("classes", [2, FEW_COLUMNS, FEW_COLUMNS + 1])
-def test_the_best_class_is_the_first_of_the_most_probable_ones(rows: int, classes: int) -> None:
-    probabilities = np.random.default_rng(0).integers(0, classes, (rows, classes)).astype(np.float32)  # many are equal
-
-    best, highest = best_classes(probabilities)
-
-    assert best.tolist() == probabilities.argmax(axis=1).tolist()
-    assert highest.tolist() == probabilities.max(axis=1).tolist()
-
-
-def test_a_row_that_is_not_a_number_has_some_best_class() -> None:
-    best, _ = best_classes(np.full((MANY_ROWS, 3), np.nan, dtype=np.float32))
-
-    assert set(best.tolist()) <= {0, 1, 2}

@@ -69,9 +69,9 @@ def test_the_chosen_default_is_missed_when_it_has_gone(models: Path) -> None:
     found.update()
 
     assert found.default is None
-    with pytest.raises(NotReady, match=r"^The model other is not loaded$"):
+    with pytest.raises(NotReady, match=r"^The default model other is not loaded$"):
         found.check_ready()
-    with pytest.raises(NotReady, match=r"^The model other is not loaded$"):
+    with pytest.raises(NotReady, match=r"^The default model other is not loaded$"):
         found.find(None)
 
 
@@ -173,7 +173,7 @@ def test_the_watcher_survives_what_happens_to_the_folder(
 def test_an_empty_folder_is_served_until_the_first_model_arrives(tmp_path: Path) -> None:
     found = repository(tmp_path)
     for ask in (found.check_ready, lambda: found.find(None)):
-        with pytest.raises(NotReady, match=f"^No model is loaded from {tmp_path}$"):
+        with pytest.raises(NotReady, match=f"^No model is loaded from the folder {tmp_path.name}$"):
             ask()
     with pytest.raises(ModelNotFound):
         found.find("linear")
@@ -202,7 +202,7 @@ def test_a_required_model_of_which_no_version_loads_stops_the_start(models: Path
 
 
 def test_a_required_model_that_is_not_there_stops_the_start(models: Path) -> None:
-    with pytest.raises(StartupError, match=r"/other does not exist, but the model other is required$"):
+    with pytest.raises(StartupError, match=r"/other has no version, but the model other is required$"):
         Repository(Settings(models_dir=models, required_models=("other",)))
 
 
@@ -214,7 +214,7 @@ def test_the_service_is_not_ready_without_a_required_model(models: Path) -> None
     publish(models, 1, GOOD, name="other")
     found.update()
 
-    with pytest.raises(NotReady, match=r"^The model linear is not loaded$"):
+    with pytest.raises(NotReady, match=r"^The required model linear is not loaded$"):
         found.check_ready()
 
 
