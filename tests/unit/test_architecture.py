@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,16 @@ def test_an_import_that_does_not_point_down_breaks_a_contract(
 
     path.write_text(before)
     assert contract in broken
+
+
+def test_the_layers_are_drawn_as_they_are_tested() -> None:
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["name"] == "Wings import downwards")
+    page = (REPOSITORY / "docs" / "architecture.md").read_text()
+
+    drawn = page.partition("\n## Imports\n")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^ {4}(.+)$", drawn, re.MULTILINE) == layers
 
 
 def test_a_new_module_needs_a_place(copy: Path) -> None:
