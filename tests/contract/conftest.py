@@ -1,8 +1,12 @@
-"""The whole contract holds in both lanes; what a document prints is tried in one."""
+"""Runs the contract in both lanes, but for the examples of the documents: they run in one."""
 
 import os
 
+import httpx
 import pytest
+
+from softmaxd.models.engine import Engine
+from tests.support.paths import MODELS
 
 ONE_LANE = {"tests.contract.test_readme"}
 
@@ -16,3 +20,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         and metafunc.module.__name__ not in ONE_LANE
     ):
         metafunc.parametrize("base_url", ["on", "off"], indirect=True, scope="session", ids="express={}".format)
+
+
+@pytest.fixture(scope="module")
+def version(client: httpx.Client) -> str:
+    """The version of the blobs classifier that answers."""
+    return str(client.get("/models/blobs").json()["version"])
+
+
+@pytest.fixture(scope="module")
+def engine(version: str) -> Engine:
+    """The committed ONNX file, without a service."""
+    return Engine(MODELS / "blobs" / version / "model.onnx", device="cpu")

@@ -131,8 +131,6 @@ def test_v2_answers_as_the_original_file(
         assert_same(outputs_of(response), expected(engines, datatype, rows))
 
 
-# --- what is refused ---
-
 HAS = "Input should be a whole number from -9223372036854775808 to 9223372036854775807, as the model takes INT64"
 ROUNDS = "Input should be less than 2**53 in size, as JSON rounds from there; /v2 takes all of INT64 as bytes"
 
@@ -191,9 +189,6 @@ def test_bytes_that_are_no_finite_numbers_are_refused(client: httpx.Client, valu
     response = client.post("/v2/models/fp64/infer", content=raw, headers={"Inference-Header-Content-Length": "0"})
 
     assert (response.status_code, response.json()) == (400, {"error": "features should be finite numbers"})
-
-
-# --- what is said of such a model ---
 
 
 @pytest.mark.parametrize(("datatype", "tensorflow"), [("FP64", "DT_DOUBLE"), ("INT64", "DT_INT64")])

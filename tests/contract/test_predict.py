@@ -14,11 +14,6 @@ NEAR_THE_CENTRES = [[15.2, 0.3], [14.8, 15.1], [0.1, 14.7], [30.3, 14.9]]
 LABELS = ["blob-0", "blob-1", "blob-2", "blob-3"]
 
 
-@pytest.fixture(scope="module")
-def version(client: httpx.Client) -> str:
-    return str(client.get("/models/blobs").json()["version"])
-
-
 def test_answers_each_row_by_its_blob(client: httpx.Client, version: str) -> None:
     response = client.post("/predict", json={"instances": NEAR_THE_CENTRES})
 

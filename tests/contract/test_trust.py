@@ -109,9 +109,6 @@ def test_the_model_tells_how_it_was_calibrated(trusting: httpx.Client) -> None:
     assert trusting.get("/models/plain").json()["calibration"] is None
 
 
-# --- /v2 ---
-
-
 def infer(client: httpx.Client, outputs: object, *, name: str = "blobs", **fields: object) -> httpx.Response:
     features = {"name": "features", "datatype": "FP32", "shape": [len(ROWS), 2], "data": ROWS}
     return client.post(f"/v2/models/{name}/infer", json={"inputs": [features], "outputs": outputs, **fields})
