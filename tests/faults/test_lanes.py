@@ -77,9 +77,6 @@ def lanes() -> Iterator[tuple[Lane, Lane]]:
         lane.stop()
 
 
-# --- what is sent ---
-
-
 def request(
     target: bytes = b"/predict",
     body: bytes = b'{"instances": [[15.2, 0.3]]}',
@@ -240,8 +237,6 @@ def statuses_of(answers: bytes) -> list[int]:
     found = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)]
     return found[:-1] if answers.endswith(b'{"status":"ready"}') else found
 
-
-# --- what is drawn ---
 
 GOOD = {
     b"/predict": [
