@@ -1,5 +1,6 @@
 PYTHON ?= python3
 RECIPE ?= blobs
+PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -15,7 +16,8 @@ run: $(VENV)/.serve  ## Serve the committed model on http://127.0.0.1:8000
 add: $(VENV)/.add  ## Set up what `softmaxd models add` needs besides
 
 test: $(VENV)/.test  ## Run the tests, with the coverage of softmaxd
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder \
+	  --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 check: $(VENV)/.test  ## Check format, lint, types and imports
 	$(BIN)/ruff format --check .
