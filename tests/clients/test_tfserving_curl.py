@@ -38,7 +38,7 @@ def url(models: Path) -> Iterator[str]:
 
 
 def shell(line: str, url: str, folder: Path | None = None) -> str:
-    """Run a line as it is printed in the documentation, in a folder, and return what it prints."""
+    """Run a line of the documentation in a folder, and return its output."""
     assert DOCUMENTED_URL in line
     if shutil.which("curl") is None:
         skip_outside_ci("curl is not installed")
@@ -55,7 +55,7 @@ def shell(line: str, url: str, folder: Path | None = None) -> str:
 
 
 def expected(models: Path, rows: object, output: str = "probabilities") -> bytes:
-    """Return what the ONNX file gives for rows, without a service."""
+    """Return an output of the ONNX file for rows, without a service."""
     engine = Engine(models / "half_plus_two" / "123" / MODEL_FILE, device="cpu")
     return engine.run(np.array(rows, np.float32))[output].tobytes()
 

@@ -58,7 +58,7 @@ def test_the_server_and_the_model_are_ready(call: Call, version: str) -> None:
     assert call("is_model_ready", "blobs", version) is True
 
 
-def test_what_is_unknown_is_not_ready(call: Call) -> None:
+def test_an_unknown_model_is_not_ready(call: Call) -> None:
     assert call("is_model_ready", "nope") is False
     assert call("is_model_ready", "blobs", "99") is False
 

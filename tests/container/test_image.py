@@ -1,4 +1,4 @@
-"""What is in the image, and what is not."""
+"""The content of the image."""
 
 import re
 
@@ -55,7 +55,7 @@ def test_it_has_nothing_that_serving_does_not_need(image: str) -> None:
     assert find(image, "/opt/softmaxd", NOT_FOR_SERVING) == []
 
 
-def test_no_health_check_compiles_what_it_imports(image: str) -> None:
+def test_all_modules_of_the_health_check_are_compiled(image: str) -> None:
     command = ["run", "--rm", "--network", "none", "--entrypoint", "python", image]
 
     imports = attempt(*command, "-v", "/opt/softmaxd/bin/softmaxd", "health").stderr

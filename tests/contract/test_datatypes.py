@@ -1,4 +1,4 @@
-"""Models whose features are FP64 or INT64, by every protocol: all bits arrive, and what the type has not is refused."""
+"""Models whose features are FP64 or INT64, over every protocol: all bits arrive, and other numbers are refused."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from tests.support.v2 import joined, outputs_of
 FP64 = np.array([[1 + 2**-52, 1], [1 - 2**-53, 1 + 2**-20], [3, 1e39], [0.1, 5e-324]])
 INT64 = np.array([[2**53 - 1, 1 - 2**53], [2**24 + 1, -3], [0, -7]])
 ROWS: Mapping[Datatype, Features] = {"FP64": FP64, "INT64": INT64}
-MOST = np.array([[2**63 - 1, -(2**63)], [2**53 + 1, 2**62 + 3]])  # of INT64, beyond what JSON tells
+MOST = np.array([[2**63 - 1, -(2**63)], [2**53 + 1, 2**62 + 3]])  # of INT64, beyond the integers that JSON keeps
 
 Json = dict[str, Any]
 Engines = Mapping[Datatype, Engine]
@@ -47,7 +47,7 @@ def client(served: tuple[str, Engines]) -> Iterator[httpx.Client]:
 
 
 def expected(engines: Engines, datatype: Datatype, rows: Features) -> dict[str, Array]:
-    """Return what the original file gives for the rows."""
+    """Return the outputs of the original file for the rows."""
     outputs = engines[datatype].run(rows)
     return {"logits": outputs["s"], "probabilities": outputs["p"]}
 
@@ -158,7 +158,7 @@ def test_a_number_that_the_type_does_not_have_is_refused_by_its_place(
 
 @pytest.mark.parametrize("number", ["NaN", "1e999", "true", "null", '"1"'])
 @pytest.mark.parametrize("datatype", ROWS)
-def test_what_is_no_finite_number_is_refused_for_every_type(
+def test_every_type_refuses_other_values_than_finite_numbers(
     client: httpx.Client, datatype: Datatype, number: str
 ) -> None:
     inputs = f'{{"name": "features", "shape": [1, 2], "datatype": "{datatype}", "data": [3, {number}]}}'

@@ -43,7 +43,7 @@ def test_malformed_json_is_named_with_its_position(client: httpx.Client, body: b
 
 @pytest.mark.parametrize("path", GOOD)
 @pytest.mark.parametrize("literal", NOT_NUMBERS)
-def test_what_is_not_a_finite_number_is_422(client: httpx.Client, path: str, literal: bytes) -> None:
+def test_other_values_than_finite_numbers_are_422(client: httpx.Client, path: str, literal: bytes) -> None:
     response = client.post(path, content=FIELD[path] % literal)
 
     assert response.status_code == 422
@@ -68,7 +68,7 @@ def test_no_value_is_echoed(client: httpx.Client, path: str) -> None:
     "path",
     ["/models/nope", "/models/blobs/versions/99", "/models/blobs/versions/one", "/models/%00", "/nope", "/nope//"],
 )
-def test_what_is_unknown_is_404(client: httpx.Client, path: str) -> None:
+def test_an_unknown_path_or_model_is_404(client: httpx.Client, path: str) -> None:
     response = client.get(path)
 
     assert response.status_code == 404
@@ -141,7 +141,7 @@ def test_a_chunked_body_is_read(client: httpx.Client) -> None:
         "application/jsonx",
     ],
 )
-def test_another_content_type_is_415_and_says_what_to_send(client: httpx.Client, content_type: str) -> None:
+def test_another_content_type_is_415_and_names_the_right_one(client: httpx.Client, content_type: str) -> None:
     response = client.post("/predict", content=GOOD["/predict"], headers={"Content-Type": content_type})
 
     assert response.status_code == 415
@@ -205,7 +205,7 @@ def test_a_head_just_under_16_kib_is_read(client: httpx.Client) -> None:
         b"GET /livez HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_a_4xx(base_url: str, request_bytes: bytes) -> None:
+def test_bytes_that_are_not_http_are_a_4xx(base_url: str, request_bytes: bytes) -> None:
     answer = exchange(base_url, request_bytes)
 
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 ")), answer

@@ -127,7 +127,7 @@ def problem_of(response: httpx.Response) -> tuple[int, str, Sequence[str | int]]
         ({"instances": [[1, 2]], "parameters": {}}, "extra_forbidden", ["parameters"]),
     ],
 )
-def test_names_what_is_wrong(client: httpx.Client, body: object, error: str, loc: list[str | int]) -> None:
+def test_an_error_names_its_place(client: httpx.Client, body: object, error: str, loc: list[str | int]) -> None:
     response = client.post("/predict", json=body)
 
     assert problem_of(response) == (422, error, loc)

@@ -30,7 +30,7 @@ FLOAT64 = 1e-15  # NumPy's exponential has other last digits on other processors
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A fenced example, and what is printed under it."""
+    """A fenced example, and the answer printed under it."""
 
     place: str
     language: str
@@ -98,7 +98,7 @@ def test_the_readme_calls_in_each_language_by_its_printed_url() -> None:
     assert all(PRINTED_HOST in call.code for call in CALLS)
 
 
-def test_the_picture_shows_what_the_service_answers(client: httpx.Client) -> None:
+def test_the_picture_shows_an_answer_of_the_service(client: httpx.Client) -> None:
     shown = re.findall(r"<text[^>]*>([−\d.]+%?)</text>", (REPOSITORY / "docs" / "softmaxd.svg").read_text())
     features, logits, percentages = shown[:2], shown[2:6], shown[6:]
 

@@ -1,4 +1,4 @@
-"""What is served, the health of the process, and the documentation, by HTTP."""
+"""Models, health and documentation, by HTTP."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def test_the_process_is_alive_and_ready(client: httpx.Client) -> None:
     assert client.get("/readyz").json() == {"status": "ready"}
 
 
-def test_the_root_says_what_this_is(client: httpx.Client) -> None:
+def test_the_root_names_the_service(client: httpx.Client) -> None:
     about = client.get("/").json()
 
     assert {**about, "version": ""} == {"status": "alive", "name": "softmaxd", "version": "", "docs": "/docs"}

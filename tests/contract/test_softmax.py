@@ -119,7 +119,7 @@ def test_takes_the_last_value_of_a_duplicate_key(client: httpx.Client) -> None:
         ({"logits": [1], "rows": 1}, "extra_forbidden", ["rows"]),
     ],
 )
-def test_names_what_is_wrong(client: httpx.Client, body: object, error: str, loc: list[str | int]) -> None:
+def test_an_error_names_its_place(client: httpx.Client, body: object, error: str, loc: list[str | int]) -> None:
     response = client.post("/softmax", json=body)
 
     problem = response.json()["detail"][0]

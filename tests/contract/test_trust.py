@@ -75,7 +75,7 @@ def test_typicality_is_a_rank_among_the_calibration_rows(trusting: httpx.Client)
 
 
 @pytest.mark.parametrize("field", ["prediction_sets", "typicality"])
-def test_a_model_without_calibration_data_says_what_is_missing(trusting: httpx.Client, field: str) -> None:
+def test_a_model_without_calibration_data_names_the_missing_data(trusting: httpx.Client, field: str) -> None:
     body = {"instances": ROWS, "include": ["logits", field]}
 
     response = trusting.post("/models/plain/predict", json=body)
@@ -174,7 +174,9 @@ def test_v2_gives_them_as_bytes_too(trusting: httpx.Client) -> None:
         ("blobs", {"name": "typical"}, "outputs should be among logits, probabilities, atypicality, typicality"),
     ],
 )
-def test_v2_refuses_what_it_cannot_give(trusting: httpx.Client, name: str, output: object, message: str) -> None:
+def test_v2_refuses_outputs_that_the_model_cannot_give(
+    trusting: httpx.Client, name: str, output: object, message: str
+) -> None:
     response = infer(trusting, [output], name=name)
 
     assert response.status_code == 400

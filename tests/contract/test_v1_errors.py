@@ -29,13 +29,15 @@ def test_malformed_json_is_400(client: httpx.Client, path: str, body: bytes) -> 
 
 @pytest.mark.parametrize(("path", "field"), [(path, field) for path, fields in FIELD.items() for field in fields])
 @pytest.mark.parametrize("literal", [*NOT_NUMBERS, b"1e39", b"[1, 2]", b'{"b64": "AAAA"}'])
-def test_what_is_not_a_finite_number_is_400(client: httpx.Client, path: str, field: bytes, literal: bytes) -> None:
+def test_other_values_than_finite_numbers_are_400(
+    client: httpx.Client, path: str, field: bytes, literal: bytes
+) -> None:
     assert error_of(client.post(path, content=field % literal))[0] == 400
 
 
 @pytest.mark.parametrize("path", GOOD)
 @pytest.mark.parametrize("literal", [b"NaN", b"Infinity", b"-Infinity"])
-def test_what_json_has_no_numbers_for_is_400_even_where_nobody_looks(
+def test_numbers_that_json_does_not_have_are_400_even_in_unknown_keys(
     client: httpx.Client, path: str, literal: bytes
 ) -> None:
     response = client.post(path, content=GOOD[path][:-1] + b', "x": [' + literal + b"]}")
@@ -76,7 +78,7 @@ def test_what_json_has_no_numbers_for_is_400_even_where_nobody_looks(
         ({"instances": [[1, 2], [3.4e38, 3.4e38]]}, "Row 1 has numbers for which the model's output is not finite"),
     ],
 )
-def test_says_what_is_wrong_with_a_body_of_predict(client: httpx.Client, body: object, sentence: str) -> None:
+def test_a_wrong_body_of_predict_is_400_with_the_reason(client: httpx.Client, body: object, sentence: str) -> None:
     assert error_of(client.post(PREDICT, json=body)) == (400, sentence)
 
 
@@ -102,7 +104,7 @@ def test_says_what_is_wrong_with_a_body_of_predict(client: httpx.Client, body: o
         ({"examples": [{"x1": 3.4e38, "x2": 3.4e38}]}, "Row 0 has numbers for which the model's output is not finite"),
     ],
 )
-def test_says_what_is_wrong_with_a_body_of_classify(client: httpx.Client, body: object, sentence: str) -> None:
+def test_a_wrong_body_of_classify_is_400_with_the_reason(client: httpx.Client, body: object, sentence: str) -> None:
     assert error_of(client.post(CLASSIFY, json=body)) == (400, sentence)
 
 
@@ -169,7 +171,7 @@ def test_more_rows_than_the_limit_are_413(client: httpx.Client, path: str, body:
 
 @pytest.mark.parametrize("path", GOOD)
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-def test_a_compressed_body_is_415_and_says_what_is_taken(client: httpx.Client, path: str, encoding: str) -> None:
+def test_a_compressed_body_is_415_and_names_the_right_encoding(client: httpx.Client, path: str, encoding: str) -> None:
     response = client.post(path, content=gzip.compress(GOOD[path]), headers={"Content-Encoding": encoding})
 
     assert error_of(response) == (415, "The body should not be compressed: send no Content-Encoding")

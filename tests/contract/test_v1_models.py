@@ -79,7 +79,7 @@ def test_describes_its_signatures_as_a_saved_model_does(client: httpx.Client, ve
     }
 
 
-def test_knows_several_versions_and_what_became_of_them(start_server: StartServer, tmp_path: Path) -> None:
+def test_tells_the_state_of_each_of_several_versions(start_server: StartServer, tmp_path: Path) -> None:
     for name, version in (("linear", 2), ("linear", 10), ("other", 1)):
         publish(tmp_path, version, linear().SerializeToString(), name=name)
     publish(tmp_path, 11, linear().SerializeToString(), digest="0" * 64)

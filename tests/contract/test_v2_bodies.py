@@ -124,7 +124,7 @@ from tests.support.v2 import INFER, MIB, Json, in_bytes, joined, tensor
         ),
     ],
 )
-def test_a_wrong_body_is_400_and_says_what_is_wrong(client: httpx.Client, body: object, error: str) -> None:
+def test_a_wrong_body_is_400_with_the_reason(client: httpx.Client, body: object, error: str) -> None:
     response = client.post(INFER, json=body)
 
     assert (response.status_code, response.json()) == (400, {"error": error})
@@ -151,7 +151,7 @@ def test_a_wrong_body_is_400_and_says_what_is_wrong(client: httpx.Client, body: 
         b'{"inputs": [{"data": [1, 01]}]}',
     ],
 )
-def test_what_is_not_json_is_400(client: httpx.Client, body: bytes) -> None:
+def test_other_bodies_than_json_are_400(client: httpx.Client, body: bytes) -> None:
     response = client.post(INFER, content=body)
 
     assert response.status_code == 400

@@ -136,7 +136,7 @@ NOT_DEFLATED = "The body should be one complete stream in its Content-Encoding, 
         ("deflate", zlib.compress(b"{}")[:-1]),
     ],
 )
-def test_what_is_not_compressed_as_it_says_is_400(client: httpx.Client, encoding: str, body: bytes) -> None:
+def test_a_body_in_another_encoding_than_it_says_is_400(client: httpx.Client, encoding: str, body: bytes) -> None:
     response = client.post(INFER, content=body, headers={"Content-Encoding": encoding})
 
     assert (response.status_code, response.json()) == (400, {"error": NOT_DEFLATED})

@@ -1,4 +1,4 @@
-"""The alert rules of deploy/prometheus: as promtool tests them, and with what a real server counts."""
+"""The alert rules of deploy/prometheus, on the series of their own tests and on the counts of a real server."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def promtool(*arguments: str | Path) -> None:
 
 
 def scrape(url: str) -> Scrape:
-    """Return what Prometheus would store."""
+    """Return the samples that Prometheus would store."""
     families = text_string_to_metric_families(httpx.get(url + "/metrics").text)
     samples = [sample for family in families for sample in family.samples]
     scraped = {tuple({"__name__": each.name, **each.labels, **TARGET}.items()): each.value for each in samples}
@@ -93,7 +93,7 @@ def draw(numbers: np.random.Generator, rows: int, *, at: float = 0.0) -> Rows:
 
 @pytest.fixture(scope="module")
 def scrapes(tmp_path_factory: pytest.TempPathFactory) -> list[Scrape]:
-    """What a server counts of rows like the calibration rows, and then of rows of which both features grew by 1."""
+    """Scrapes of a server that answers rows like the calibration rows, and then rows with both features 1 higher."""
     numbers = np.random.default_rng(7)
     values = quantiles(np.square(draw(numbers, 1_000)).sum(axis=1)).tolist()
     calibration = Calibration(rows=1_000, temperature=1.0, scores=values, atypicality=values)

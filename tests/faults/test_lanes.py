@@ -25,7 +25,7 @@ OF_REQUESTS = ("operation", "status")  # labels
 COUNTERS = {REQUESTS_TOTAL, "softmaxd_rejections_total"}
 MAX_ROWS, MAX_BODY_BYTES = 100, 100_000
 
-Parts = list[bytes]  # of what is sent: the service has read each of them before the next one comes
+Parts = list[bytes]  # the service has read each part before the next one comes
 
 LAST = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -44,9 +44,9 @@ class Lane:
         assert not [line for line in self.server.messages() if line["level"] in {"ERROR", "CRITICAL"}]
 
     def answers(self, parts: Parts) -> bytes:
-        """Return what comes back, dates blanked, until the service closes the connection: at the latest after LAST."""
+        """Return the answers, dates blanked, until the service closes the connection: at the latest after LAST."""
         with connect(self.server.port) as connection:
-            with contextlib.suppress(ConnectionError):  # it is closed: what comes after an error is not read
+            with contextlib.suppress(ConnectionError):  # closed: after an error the service reads nothing more
                 for part in parts:
                     connection.sendall(part)
                     self._wait_until_read()
@@ -59,7 +59,7 @@ class Lane:
         assert self._probe.get("/livez").status_code == 200
 
     def counts(self) -> Counter[tuple[str, ...]]:
-        """Return what it has counted so far, but for the lanes and the questions of `_wait_until_read`."""
+        """Return its counts so far, but for the lanes and the requests of `_wait_until_read`."""
         count: Counter[tuple[str, ...]] = Counter()
         for family in text_string_to_metric_families(self._probe.get("/metrics").text):
             for sample in family.samples:
@@ -93,7 +93,7 @@ def request(
 
 
 def chunked(body: bytes, sizes: list[int], trailer: bytes = b"") -> bytes:
-    """Return a body in chunks of these sizes, and one of what is left."""
+    """Return a body in chunks of these sizes, and a last one with the rest."""
     chunks = []
     for size in sizes:
         chunks.append(body[:size])
@@ -145,7 +145,7 @@ CASES: dict[str, tuple[Parts, list[int]]] = {
     "too many rows after others": ([LIVEZ + TOO_MANY_ROWS + SOFTMAX], [200, 413]),
     "too large": ([TOO_LARGE], [413]),
     "large": ([LARGE + PREDICT, LARGE], [200, 200, 200]),
-    "what is not HTTP waits for its turn": ([PREDICT + b"\0\0\0" + PREDICT], [200, 400]),
+    "bytes that are not HTTP wait for their turn": ([PREDICT + b"\0\0\0" + PREDICT], [200, 400]),
     "so does it behind ASGI": ([LIVEZ + SOFTMAX + b"\0\0\0", SOFTMAX], [200, 200, 400]),
     "so does a broken body": ([PREDICT + BROKEN + PREDICT, LIVEZ], [200, 400]),
     "a broken body behind another": ([PREDICT + CHUNKED + BROKEN], [200, 200, 400]),
@@ -323,7 +323,7 @@ def conversations(draw: st.DrawFn) -> tuple[int, Parts]:
     return len(drawn), draw(st.sampled_from([[stream], drawn, anywhere]))
 
 
-def test_both_lanes_give_the_same_bytes_to_whatever_is_drawn(lanes: tuple[Lane, Lane]) -> None:
+def test_both_lanes_give_the_same_bytes_to_drawn_requests(lanes: tuple[Lane, Lane]) -> None:
     express, asgi = lanes
     sent = 0
 

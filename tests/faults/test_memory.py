@@ -1,4 +1,4 @@
-"""What a large request leaves behind."""
+"""A large request leaves its memory to the next one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: not ready any more, what is in flight is answered, exit code 0."""
+"""SIGTERM and Ctrl-C: the service is not ready any more, answers the requests in flight, and exits with 0."""
 
 import contextlib
 import signal
@@ -32,7 +32,7 @@ def test_an_idle_service_exits_with_0(start_server: StartServer, number: signal.
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_in_flight_is_answered(start: StartServer, number: signal.Signals) -> None:
+def test_a_request_in_flight_is_answered(start: StartServer, number: signal.Signals) -> None:
     server = start()
     with half_sent_request(server) as connection:
         server.send_signal(number)

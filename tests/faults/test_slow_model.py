@@ -152,7 +152,9 @@ def test_no_deadline_of_the_connection_runs_while_the_model_does(
         assert receive(slow) == b""
 
 
-def test_what_is_not_http_is_refused_after_what_came_before(start_server: StartServer, models: str, lane: str) -> None:
+def test_bytes_that_are_not_http_are_refused_after_the_requests_before_them(
+    start_server: StartServer, models: str, lane: str
+) -> None:
     server = start_server(models_dir=models, express=lane)
     body = b'{"instances": [[%g, 0]]}' % (A_WHILE / 2)
     chunked = b"POST /predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)

@@ -262,7 +262,7 @@ def test_it_starts_on_ipv6(start_server: StartServer) -> None:
     assert httpx.get(server.url + "/readyz").status_code == 200
 
 
-def test_the_log_says_what_is_served_and_by_which_provider(start_server: StartServer) -> None:
+def test_the_log_names_the_model_and_its_provider(start_server: StartServer) -> None:
     server = start_server()
 
     first = server.messages()[0]

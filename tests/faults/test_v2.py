@@ -1,4 +1,4 @@
-"""What goes wrong on `/v2` is said in the form of its protocol, whoever says it."""
+"""Errors of `/v2` have the form of its protocol, whichever part of the service answers."""
 
 import signal
 import socket

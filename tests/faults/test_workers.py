@@ -133,7 +133,7 @@ def test_no_worker_hears_ctrl_c_not_even_as_it_starts(start_server: StartServer)
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["to the supervisor", "to all"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_of_them_with_0_after_what_is_in_flight(
+def test_a_signal_ends_all_of_them_with_0_after_the_request_in_flight(
     server: Server, number: signal.Signals, to_all: bool
 ) -> None:
     folder = folder_of(server)

@@ -188,7 +188,7 @@ def test_it_takes_rows_by_feature_name(client: httpx.Client, examples: Mapping[s
         ("pytorch", "probabilities: added as the softmax of the logits"),
     ],
 )
-def test_its_manifest_says_what_was_found_and_changed(models: Path, name: str, note: str) -> None:
+def test_its_manifest_notes_its_origin_and_each_change(models: Path, name: str, note: str) -> None:
     manifest = Manifest.model_validate_json((models / name / "1" / "manifest.json").read_bytes())
 
     assert [found for found in manifest.notes if found.startswith(note)]

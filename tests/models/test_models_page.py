@@ -1,4 +1,4 @@
-"""The first walk through docs/models.md works when pasted, and prints what is printed there."""
+"""The first walk through docs/models.md works when pasted, and prints the answers of the page."""
 
 import math
 import re
@@ -23,7 +23,7 @@ FITTED = 1e-3  # of a probability: where a fit ends depends on the processor
 
 
 def run(language: str, code: str, folder: Path, url: str) -> str:
-    """Run an example in a folder, as in a shell with softmaxd installed, and return what it prints."""
+    """Run an example in a folder, as in a shell with softmaxd installed, and return its output."""
     softmaxd = f'"{sys.executable}" -m softmaxd '
     shell = code.replace(PRINTED_URL, url).replace("softmaxd ", softmaxd)
     command = [sys.executable, "-c", code] if language == "python" else ["sh", "-c", shell]
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_walk_prints_what_is_printed(folder: Path) -> None:
+def test_the_walk_prints_the_answers_of_the_page(folder: Path) -> None:
     if shutil.which("curl") is None:
         skip_outside_ci("curl is not installed")
     server = Server("--models-dir", str(folder / "models"), "--reload-interval", "0.05", environment={})

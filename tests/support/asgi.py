@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 
 def ask(app: ASGIApp, method: str, path: str, **options: Any) -> httpx.Response:  # Any: the options of httpx
-    """Return the answer of the application; what it raises becomes an answer, too."""
+    """Return the answer of the application; an exception becomes an answer, too."""
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

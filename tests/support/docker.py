@@ -51,7 +51,7 @@ class Deployment:
         return docker(*self._command, *arguments)
 
     def up(self) -> None:
-        """Start what is not running, and wait until its health check passes."""
+        """Start the service unless it runs, and wait until its health check passes."""
         result = attempt(*self._command, "up", "--wait")
         assert result.returncode == 0, result.stderr[-5000:] + self.compose("logs", "--tail", "20")
 

@@ -10,5 +10,5 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 def words(text: str) -> list[str]:
-    """Return what is between the numbers, without blanks and line ends."""
+    """Return the texts between the numbers, without blanks and line ends."""
     return ["".join(part.split()) for part in NUMBER.split(text)]

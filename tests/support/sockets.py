@@ -12,7 +12,7 @@ def connect(port: int) -> socket.socket:
 
 
 def receive(connection: socket.socket, until: bytes | None = None) -> bytes:
-    """Return what comes until it ends in `until`, or else until the service closes the connection."""
+    """Return the received bytes once they end in `until`, or when the service closes the connection."""
     received = b""
     with contextlib.suppress(ConnectionResetError):  # it closed before it had read all, which is how TCP says so
         while chunk := connection.recv(65536):

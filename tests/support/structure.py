@@ -9,7 +9,7 @@ from tests.support.paths import REPOSITORY
 
 PACKAGES = (REPOSITORY / "service" / "softmaxd", REPOSITORY / "training" / "softmaxd_training")
 
-# What a newcomer reads to follow a request from its first byte to its last.
+# A newcomer reads these files to follow a request from its first byte to its last.
 WAY_OF_A_REQUEST = (
     "http/operation",
     "http/connection",
