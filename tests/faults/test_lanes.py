@@ -3,18 +3,45 @@
 import contextlib
 import os
 import re
-import struct
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.drawn_requests import conversations
 from tests.support.metrics import metric
+from tests.support.raw_requests import (
+    AS_LONG_AS_BODY,
+    BODY,
+    BOMB,
+    BROKEN,
+    CHUNKED,
+    CLOSES,
+    DEFLATED,
+    ENDLESS_HEAD,
+    EXPECTS,
+    HEAD,
+    INFER,
+    INFERENCE,
+    LARGE,
+    LIVEZ,
+    LONG_HEAD,
+    MAX_BODY_BYTES,
+    MAX_ROWS,
+    PREDICT,
+    RAW,
+    SOFTMAX,
+    TENSOR,
+    TOO_LARGE,
+    TOO_MANY_ROWS,
+    UPGRADE,
+    UPGRADES,
+    Parts,
+    request,
+)
 from tests.support.server import Server
 from tests.support.sockets import connect, receive
 
@@ -23,10 +50,6 @@ LEAST_SHARE = 0.1  # of the drawn requests, for the express lane; more find noth
 REQUESTS_TOTAL = "softmaxd_requests_total"
 OF_REQUESTS = ("operation", "status")  # labels
 COUNTERS = {REQUESTS_TOTAL, "softmaxd_rejections_total"}
-MAX_ROWS, MAX_BODY_BYTES = 100, 100_000
-
-Parts = list[bytes]  # the service has read each part before the next one comes
-
 LAST = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
@@ -76,55 +99,6 @@ def lanes() -> Iterator[tuple[Lane, Lane]]:
     for lane in both:
         lane.stop()
 
-
-def request(
-    target: bytes = b"/predict",
-    body: bytes = b'{"instances": [[15.2, 0.3]]}',
-    *fields: bytes,
-    method: bytes = b"POST",
-    version: bytes = b"1.1",
-    length: bytes | None = None,
-    end: bytes = b"\r\n",
-) -> bytes:
-    """Return a request with its Content-Length, or with the field `length` in its place."""
-    lines = [b"%s %s HTTP/%s" % (method, target, version), b"Host: x", *fields]
-    lines += [b"Content-Length: %d" % len(body) if length is None else length, b""]
-    return b"".join(line + end for line in lines) + body
-
-
-def chunked(body: bytes, sizes: list[int], trailer: bytes = b"") -> bytes:
-    """Return a body in chunks of these sizes, and a last one with the rest."""
-    chunks = []
-    for size in sizes:
-        chunks.append(body[:size])
-        body = body[size:]
-    parts = [b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, body] if chunk]
-    return b"".join(parts) + b"0\r\n%s\r\n" % trailer
-
-
-PREDICT = request()
-SOFTMAX = request(b"/softmax", b'{"logits": [0.7, 1.5, 4.8]}')
-LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-HEAD, BODY = PREDICT[: PREDICT.index(b"{")], PREDICT[PREDICT.index(b"{") :]
-UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB"
-UPGRADES = request(b"/predict", BODY, UPGRADE)
-CHUNKED = request(body=chunked(BODY, [5, 1, 9]), length=b"Transfer-Encoding: chunked")
-BROKEN = request(body=b"zz\r\n", length=b"Transfer-Encoding: chunked")
-EXPECTS = request(b"/softmax", b'{"logits": [1, 2]}', b"Expect: 100-continue")
-CLOSES = request(b"/predict", BODY, b"Connection: close")
-TOO_MANY_ROWS = request(body=b'{"instances": [%s]}' % b",".join([b"[1, 2]"] * (MAX_ROWS + 1)))
-TOO_LARGE = request(body=BODY.ljust(MAX_BODY_BYTES + 1))
-LARGE = request(body=BODY.ljust(MAX_BODY_BYTES))
-LONG_HEAD = request(b"/predict", BODY, b"X-Long: " + b"x" * 17_000)
-ENDLESS_HEAD = b"POST /predict HTTP/1.1\r\nX-Endless: " + b"x" * 600_000
-AS_LONG_AS_BODY = b"GET /".ljust(len(BODY) - 13, b"n") + b" HTTP/1.1\r\n\r\n"
-
-INFER = b"/v2/models/blobs/infer"
-INFERENCE = b'{"inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32", "data": [15.2, 0.3]}]}'
-MANY_ROWS = INFERENCE.replace(b"[1, 2]", b"[100, 2]").replace(b"15.2, 0.3", b", ".join([b"1.5, 2"] * 100))
-TENSOR, RAW = struct.pack("<2f", 15.2, 0.3), b"Inference-Header-Content-Length: 0"
-DEFLATED = request(INFER, zlib.compress(MANY_ROWS), b"Content-Encoding: deflate", b"Accept-Encoding: gzip")
-BOMB = request(INFER, zlib.compress(b" " * 10 * MAX_BODY_BYTES), b"Content-Encoding: deflate")
 
 CASES: dict[str, tuple[Parts, list[int]]] = {
     "numbers and tensors": ([request(INFER, INFERENCE), request(INFER, TENSOR, RAW) * 2], [200, 200, 200]),
@@ -236,91 +210,6 @@ def statuses_of(answers: bytes) -> list[int]:
     """Return the status of each answer, but for the one to LAST, which may not be read any more."""
     found = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)]
     return found[:-1] if answers.endswith(b'{"status":"ready"}') else found
-
-
-GOOD = {
-    b"/predict": [
-        b'{"instances": [[15.2, 0.3]]}',
-        b'{"instances":[[1,2],[3,4]],"include":["logits","log_probabilities"],"top_k":2}',
-        b'{"instances": [{"x1": 15.2, "x2": 0.3}]}',
-        b'{"instances": [[1,2],[15,200]], "include": ["prediction_sets", "typicality"], "coverage": 0.999}',
-    ],
-    b"/softmax": [
-        b'{"logits": [0.7, 1.5, 4.8]}',
-        b'{"logits": [[1, 2], [3, 4]], "targets": [0, 1], "include": ["loss", "entropy", "sigmoid"]}',
-    ],
-}
-GOOD[INFER] = [INFERENCE, INFERENCE[:-1] + b', "id": "a", "parameters": {"binary_data_output": true}}', MANY_ROWS]
-GOOD[INFER].append(INFERENCE[:-1] + b', "outputs": [{"name": "prediction_sets"}, {"name": "typicality"}]}')
-GOOD[b"/v2/repository/index"] = [b"", b'{"ready": true}']
-GOOD[b"/models/blobs/predict"] = GOOD[b"/models/blobs/versions/1/predict"] = GOOD[b"/predict"]
-BAD = [
-    *(b"", b" ", b"not json", b"{}", b'{"instances": []}', b'{"logits": [NaN]}', b'{"instances": [[1e39, 0]]}'),
-    *(b"\xff\r\n\r\n", b'{"logits": [%s]}' % b",".join([b"[1]"] * (MAX_ROWS + 1))),
-]
-ODD_TARGETS = [
-    *(b"/predict?", b"/predict?x=1", b"/softmax?logits=1", b"/pr%65dict", b"/%73oftmax", b"//predict", b"/predict/"),
-    *(
-        b"/predict#x",
-        b"http://x/predict",
-        b"http://x:80/softmax?y",
-        b"/models/nope/predict",
-        b"/models/blo%62s/predict",
-    ),
-    *(b"/models/blobs/versions/99/predict", b"/models/blobs/versions/01/predict", b"/models/./predict", b"/PREDICT"),
-    *(b"/models//predict", b"/models/blobs%2Fversions%2F1/predict"),
-    *(b"/readyz", b"/models", b"/models/blobs", b"/", b"/nope"),
-]
-ODD_FIELDS = [
-    UPGRADE,
-    *(b"Connection: keep-alive", b"Connection: upgrade", b"Keep-Alive: timeout=5", b"Host: y", b"Accept: */*"),
-    *(b"accept:*/*", b"X-A: 1", b"x-a:  1 ", b"X-Empty:", b"X-Bytes: \xe9\xff", b"X-Long: " + b"x" * 2000),
-    *(b"Expect: 100-continue", b"EXPECT: 100-Continue", b"Expect: something", b"Content-Type: text/plain"),
-    *(b"CONTENT-TYPE: application/json; charset=utf-8", b"Content-Type:", b"content-type: application/x+json"),
-    *(b"Content-Encoding: gzip", b"Content-Encoding: identity", b"Accept-Encoding: gzip", b"accept-encoding: deflate"),
-    *(RAW, b"Inference-Header-Content-Length: 20", b"inference-header-content-length: x"),
-]
-LAST_FIELDS = [  # after which the connection closes, or what came with them is dropped
-    *(b"Connection: close", b"connection: Close", b"Connection: keep-alive, close", b"Content-Length : 1"),
-    *(b"Bad Name: 1", b"X-Too-Long: " + b"x" * 17_000),
-]
-
-
-@st.composite
-def requests(draw: st.DrawFn) -> bytes:
-    """Draw a request: two in three are plain, the others have something odd."""
-    if draw(st.integers(0, 2)):
-        target = draw(st.sampled_from(sorted(GOOD)))
-        size = draw(st.sampled_from([0] * 50 + [MAX_BODY_BYTES, MAX_BODY_BYTES + 1]))
-        return request(target, draw(st.sampled_from(GOOD[target] * 3 + BAD)).ljust(size))
-    target = draw(st.sampled_from(sorted(GOOD) * 5 + ODD_TARGETS))
-    body = draw(st.sampled_from([*GOOD.get(target, []), *BAD]))
-    fields = draw(st.lists(st.sampled_from(ODD_FIELDS), max_size=2))
-    method = draw(st.sampled_from([b"POST"] * 6 + [b"GET", b"HEAD", b"PUT", b"OPTIONS"]))
-    length = draw(st.sampled_from([None] * 4 + [b"CONTENT-LENGTH:  00%d " % len(body), b""]))
-    version, end = b"1.1", draw(st.sampled_from([b"\r\n"] * 20 + [b"\n"]))
-    if length == b"":
-        length = draw(st.sampled_from([b"Transfer-Encoding: chunked", b"transfer-encoding: Chunked", b"X-No: length"]))
-        sizes, trailer = draw(st.lists(st.integers(1, 20), max_size=3)), draw(st.sampled_from([b"", b"X-T: 1\r\n"]))
-        body = b"" if length == b"X-No: length" else chunked(body, sizes, trailer)
-    elif draw(st.integers(0, 9)) == 0:
-        fields.append(draw(st.sampled_from(LAST_FIELDS)))
-        method = draw(st.sampled_from([method, b"post"]))
-        version = draw(st.sampled_from([b"1.1", b"1.0"]))
-        length = draw(st.sampled_from([length, b"Content-Length: 1\r\ncontent-length: 1", b"Content-Length: 1"]))
-    before = draw(st.sampled_from([b""] * 5 + [b"\r\n", b"\n", b"\r\n\r\n"]))
-    return before + request(target, body, *fields, method=method, version=version, length=length, end=end)
-
-
-@st.composite
-def conversations(draw: st.DrawFn) -> tuple[int, Parts]:
-    """Draw requests, some of them twice; return their number, and their bytes as they arrive."""
-    drawn = draw(st.lists(requests(), min_size=1, max_size=6))
-    drawn.extend(drawn[: draw(st.integers(0, 3))])
-    stream = b"".join(drawn)
-    cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=4)))
-    anywhere = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    return len(drawn), draw(st.sampled_from([[stream], drawn, anywhere]))
 
 
 def test_both_lanes_give_the_same_bytes_to_drawn_requests(lanes: tuple[Lane, Lane]) -> None:
