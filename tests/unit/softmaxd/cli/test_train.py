@@ -14,6 +14,7 @@ from softmaxd.cli.train import BLOBS_EPOCHS, EXAMPLES
 from softmaxd_training.card import EPOCHS
 from softmaxd_training.examples import TARGETS, write_example
 from tests.support.paths import REPOSITORY
+from tests.support.processes import forget, start
 
 Capture = pytest.CaptureFixture[str]
 
@@ -117,24 +118,8 @@ def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> N
     # The child would ignore it if the tests were started in the background; a handler of ours ends with its start.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        training = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "softmaxd",
-                "train",
-                "blobs",
-                "--epochs",
-                "2",
-                "--seeds",
-                "1000",
-                "--models-dir",
-                str(tmp_path),
-            ],
-            cwd=REPOSITORY,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        options = ["--epochs", "2", "--seeds", "1000", "--models-dir", str(tmp_path)]
+        training = start([sys.executable, "-m", "softmaxd", "train", "blobs", *options], cwd=REPOSITORY)
     finally:
         signal.signal(signal.SIGINT, before)
     with training:
@@ -142,6 +127,7 @@ def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> N
         first = training.stderr.readline()
         training.send_signal(signal.SIGINT)
         rest = [line for line in training.stderr.read().splitlines() if not line.startswith("seed ")]
+    forget(training)
 
     assert first.startswith("seed 0: validation loss ")
     assert (training.returncode, rest) == (130, ["softmaxd: interrupted; no half-written version is left"])
