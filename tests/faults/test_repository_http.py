@@ -1,6 +1,7 @@
 """Models are loaded and unloaded over HTTP, by clients with an admin key and by nobody else, in every worker."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,16 +23,30 @@ BOTH = pytest.mark.parametrize("path", [LOAD, UNLOAD])
 BODY = {"instances": [[0.25, -0.5]]}
 
 
+def publish_both(folder: Path) -> Path:
+    publish(folder, 1, linear().SerializeToString())
+    publish(folder, 1, linear().SerializeToString(), name="other")
+    return folder
+
+
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    publish(tmp_path, 1, linear().SerializeToString())
-    publish(tmp_path, 1, linear().SerializeToString(), name="other")
-    return tmp_path
+    return publish_both(tmp_path)
 
 
 @pytest.fixture
 def server(start_server: StartServer, models: Path) -> Server:
     return start_server(models_dir=str(models), admin_keys=HASHED, reload_interval="0.02")
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for all tests in which it refuses to change a model."""
+    folder = publish_both(tmp_path_factory.mktemp("models"))
+    server = Server("--models-dir", str(folder), environment={"SOFTMAXD_ADMIN_KEYS": HASHED})
+    yield server
+    assert {state for state, _ in states(server).values()} == {"READY"}
+    assert server.stop() == 0
 
 
 def predict(server: Server) -> int:
@@ -78,12 +93,12 @@ def test_the_service_is_not_ready_without_any_model(server: Server) -> None:
 
 @BOTH
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {KEY}"}])
-def test_without_the_key_nothing_changes(server: Server, path: str, headers: dict[str, str]) -> None:
-    response = httpx.post(server.url + path, content=b"{", headers=headers)
+def test_without_the_key_nothing_changes(unchanged: Server, path: str, headers: dict[str, str]) -> None:
+    response = httpx.post(unchanged.url + path, content=b"{", headers=headers)
 
     assert (response.status_code, list(response.json())) == (401, ["error"])
     assert response.headers["www-authenticate"] == "Bearer"
-    assert predict(server) == 200
+    assert predict(unchanged) == 200
 
 
 @BOTH
@@ -102,18 +117,18 @@ def test_a_body_may_have_parameters_that_say_nothing(server: Server, path: str, 
 
 @BOTH
 @pytest.mark.parametrize("parameters", [{"config": "{}"}, {"x": 1, "file:1/model.onnx": "AAAA"}])
-def test_a_configuration_and_files_are_refused(server: Server, path: str, parameters: dict[str, object]) -> None:
-    assert post(server, path, json={"parameters": parameters}) == (
+def test_a_configuration_and_files_are_refused(unchanged: Server, path: str, parameters: dict[str, object]) -> None:
+    assert post(unchanged, path, json={"parameters": parameters}) == (
         400,
         {"error": "parameters: Input should have no config and no file: models come from the models folder"},
     )
-    assert predict(server) == 200
+    assert predict(unchanged) == 200
 
 
 @BOTH
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"parameters": []}', b'{"x": NaN}'])
-def test_a_body_that_is_something_else_is_400(server: Server, path: str, body: bytes) -> None:
-    status, answer = post(server, path, content=body)
+def test_a_body_that_is_something_else_is_400(unchanged: Server, path: str, body: bytes) -> None:
+    status, answer = post(unchanged, path, content=body)
 
     assert (status, list(answer)) == (400, ["error"])
 
@@ -127,8 +142,8 @@ def test_a_body_that_is_too_large_is_413(start_server: StartServer, models: Path
 
 @pytest.mark.parametrize("name", ["none", "..", "%2e%2e", "linear%2f1"])
 @pytest.mark.parametrize("verb", ["load", "unload"])
-def test_an_unknown_model_is_404(server: Server, name: str, verb: str) -> None:
-    status, answer = post(server, f"/v2/repository/models/{name}/{verb}")
+def test_an_unknown_model_is_404(unchanged: Server, name: str, verb: str) -> None:
+    status, answer = post(unchanged, f"/v2/repository/models/{name}/{verb}")
 
     assert (status, list(answer)) == (404, ["error"])
 
