@@ -1,11 +1,9 @@
-from collections.abc import Callable
 from pathlib import Path
 
-import onnxruntime
 import pytest
 
 from softmaxd.errors import ModelError
-from softmaxd.models.engine import CPU, CUDA, DeviceError, Engine
+from softmaxd.models.engine import CPU, DeviceError, Engine
 from tests.support.onnx_models import linear
 
 
@@ -14,18 +12,6 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "model.onnx"
     path.write_bytes(linear().SerializeToString())
     return path
-
-
-@pytest.fixture
-def cuda_without_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ONNX Runtime as it is when it was built with CUDA and the libraries are missing: it quietly takes the CPU."""
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
-    quiet: Callable[..., onnxruntime.InferenceSession] = onnxruntime.InferenceSession
-    monkeypatch.setattr(
-        onnxruntime,
-        "InferenceSession",
-        lambda path, options, providers, **rest: quiet(path, options, providers=[CPU], **rest),
-    )
 
 
 @pytest.mark.usefixtures("cuda_without_its_libraries")

@@ -235,6 +235,12 @@ def test_a_device_that_does_not_work_stops_the_start(models: Path) -> None:
         Repository(Settings(models_dir=models, device="cuda"))
 
 
+@pytest.mark.usefixtures("cuda_without_its_libraries")
+def test_a_device_that_fails_with_the_first_model_stops_the_start(models: Path) -> None:
+    with pytest.raises(StartupError, match="no working CUDA"):
+        Repository(Settings(models_dir=models, device="cuda"))
+
+
 def test_nothing_is_watched_with_an_interval_of_0(models: Path) -> None:
     found = repository(models)
     found.watch()
