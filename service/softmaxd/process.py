@@ -136,7 +136,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address, family=family, backlog=2048)
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise StartupError(f"cannot listen on {host} port {port}: {reason}; set --host, --port") from error
+        cure = "choose others by --host and --port, or SOFTMAXD_HOST and SOFTMAXD_PORT"
+        raise StartupError(f"cannot listen on {host} port {port}: {reason}; {cure}") from error
 
 
 def url_of(listener: socket.socket) -> str:

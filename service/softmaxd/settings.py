@@ -28,6 +28,12 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _not_empty(value: object) -> object:
+    if value == "":  # which `Path` takes for the working directory
+        raise ValueError("Input should not be empty")
+    return value
+
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -37,7 +43,9 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="The port; 0 picks a free one.")
     workers: PositiveInt = Field(1, le=256, description="Processes that serve on the same port.")
-    models_dir: Path = Field(Path("models"), description="The folder of `<name>/<version>/` model folders.")
+    models_dir: Annotated[Path, BeforeValidator(_not_empty)] = Field(
+        Path("models"), description="The folder of `<name>/<version>/` model folders."
+    )
     default_model: str | None = Field(
         None, description="The model of `POST /predict`. Unset: the only model, or `blobs` if there are several."
     )

@@ -224,3 +224,22 @@ def exchange(base_url: str, request: bytes) -> bytes:
             while received := connection.recv(65536):
                 answer += received
         return answer
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/models/blobs/versions/{}"),
+        ("POST", "/models/blobs/versions/{}/predict"),
+        ("POST", "/v1/models/blobs/versions/{}:predict"),
+        ("GET", "/v1/models/blobs/versions/{}"),
+        ("POST", "/v2/models/blobs/versions/{}/infer"),
+        ("GET", "/v2/models/blobs/versions/{}/stats"),
+    ],
+)
+def test_a_version_with_more_digits_than_a_number_may_have_is_not_found(
+    client: httpx.Client, method: str, path: str
+) -> None:
+    response = client.request(method, path.format("9" * 5000), content=b"{}" if method == "POST" else b"")
+
+    assert response.status_code == 404

@@ -84,6 +84,14 @@ def test_an_option_wins_over_its_variable(start_server: StartServer, models: Pat
     assert httpx.get(server.url + "/models/blobs/versions/1").status_code == 200
 
 
+@pytest.mark.parametrize("command", ["serve", "models list"])
+def test_an_empty_name_of_the_folder_is_not_the_working_directory(command: str) -> None:
+    code, _, error = softmaxd(*command.split(), models_dir="")
+
+    assert code == 2
+    assert one_line(error) == "softmaxd: SOFTMAXD_MODELS_DIR: Value error, Input should not be empty"
+
+
 def test_a_missing_folder_of_models_is_named() -> None:
     code, _, error = softmaxd("serve", models_dir="/nowhere")
 
@@ -175,7 +183,7 @@ def test_a_truncated_model_is_not_served(models: Path) -> None:
     code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
-    assert one_line(error).endswith("model.onnx is not an ONNX file, or not all of it")
+    assert one_line(error).endswith("model.onnx is not an ONNX file, or not all of it, but the model blobs is required")
 
 
 def test_a_graph_of_another_shape_is_not_served(models: Path) -> None:
@@ -215,7 +223,7 @@ def test_a_missing_file_is_named(models: Path, name: str) -> None:
     code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
-    assert one_line(error) == f"softmaxd: {models}/blobs/1: No such file or directory: {name}"
+    assert one_line(error).startswith(f"softmaxd: {models}/blobs/1: No such file or directory: {name}, but the model ")
 
 
 def test_a_manifest_of_another_version_is_refused(models: Path) -> None:
@@ -224,7 +232,7 @@ def test_a_manifest_of_another_version_is_refused(models: Path) -> None:
     code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs")
 
     assert code == 1
-    assert one_line(error).endswith("manifest.json is of blobs version 7")
+    assert "manifest.json is of blobs version 7, but" in one_line(error)
 
 
 def test_without_the_default_model_the_service_is_not_ready(start_server: StartServer, models: Path) -> None:
@@ -251,7 +259,8 @@ def test_a_port_in_use_is_named() -> None:
 
     assert code == 1
     assert one_line(error) == (
-        f"softmaxd: cannot listen on 127.0.0.1 port {port}: Address already in use; set --host, --port"
+        f"softmaxd: cannot listen on 127.0.0.1 port {port}: Address already in use; "
+        "choose others by --host and --port, or SOFTMAXD_HOST and SOFTMAXD_PORT"
     )
 
 

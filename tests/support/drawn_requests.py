@@ -45,6 +45,7 @@ ODD_TARGETS = [
         b"/models/blo%62s/predict",
     ),
     *(b"/models/blobs/versions/99/predict", b"/models/blobs/versions/01/predict", b"/models/./predict", b"/PREDICT"),
+    *(b"/models/blobs/versions/%s/predict" % (b"9" * 5000), b"/v2/models/blobs/versions/%s/infer" % (b"9" * 5000)),
     *(b"/models//predict", b"/models/blobs%2Fversions%2F1/predict"),
     *(b"/readyz", b"/models", b"/models/blobs", b"/", b"/nope"),
 ]

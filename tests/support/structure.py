@@ -76,7 +76,7 @@ def report() -> str:
             for path, size in sorted(sizes.items(), key=lambda i: -i[1])[:10]
         ),
         f"{len(ordered)} functions: median {statistics.median(ordered):g}, "
-        f"nine in ten up to {ordered[int(0.9 * (len(ordered) - 1))]} lines; the longest:",
+        f"nine in ten up to {ordered[int(0.9 * len(ordered))]} lines; the longest:",
         *(f"  {length:4} {place}" for place, length in longest),
         f"the way of a request: {len(way)} files, {sum(way.values())} lines",
         *(f"  {size:4} {name}" for name, size in way.items()),

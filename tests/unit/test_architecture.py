@@ -29,7 +29,10 @@ HOMES = {
     "uvicorn": {"http.connection", "http.replies", "process", "server"},
     "prometheus_client": {"metrics.exposition"},
     "pythonjsonlogger": {"logs"},
+    "simdjson": {"models.large_json"},
+    "google": {"adding.graphs"},
 }
+EVERYWHERE = {"numpy", "orjson", "pydantic", "starlette", "typing_extensions"}
 MODULES = {
     ".".join(path.relative_to(SERVICE).with_suffix("").parts): path
     for path in SERVICE.rglob("*.py")
@@ -56,6 +59,12 @@ def test_a_library_has_one_home(library: str) -> None:
     }
 
     assert users == HOMES[library]
+
+
+def test_every_other_library_that_is_imported_is_a_dependency_of_serving() -> None:
+    used = {name.partition(".")[0] for path in MODULES.values() for name in imports(path)}
+
+    assert used - set(sys.stdlib_module_names) - {"softmaxd", "softmaxd_training"} == EVERYWHERE | set(HOMES)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +102,7 @@ def test_the_imports_of_the_tree_keep_every_contract(copy: Path) -> None:
         ("service/softmaxd/protocols/native/codec.py", "softmaxd.protocols.native.routes", "each protocol: layers"),
         ("service/softmaxd/settings.py", "softmaxd.cli.parser", "No packages import each other in a circle"),
         ("service/softmaxd/logs.py", "softmaxd.settings", "Wings import downwards"),
+        ("service/softmaxd/models/loading.py", "tests.support.paths", "Nothing that is installed imports a test"),
         (
             "service/softmaxd/adding/add.py",
             "softmaxd.metrics.counts",

@@ -21,7 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     run = options.pop("run")
     chosen = {name: options.pop(name) for name in Settings.model_fields if name in options}
     try:
-        return int(run(read_settings(os.environ, chosen), **options))
+        code = int(run(read_settings(os.environ, chosen), **options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it again at its end
+        return 0
     except KeyboardInterrupt as error:
         return _fail(error if error.args else "interrupted", INTERRUPTED)
     except SettingsError as error:

@@ -96,5 +96,5 @@ def need(modules: Iterable[str], command: str, extra: str) -> None:
     if any(importlib.util.find_spec(module) is None for module in modules):
         raise StartupError(
             f"{command} needs packages that serving does not: python -m pip install 'softmaxd[{extra}]', "
-            f"or make .venv/.{extra} in a checkout"
+            f"or make {extra} in a checkout"
         )

@@ -161,7 +161,7 @@ class Connection(HttpToolsProtocol):
         operation, name, version = plain.target
         try:
             model = operation.find(name, version)
-        except ServiceError:
+        except Exception:  # whatever it is, the ASGI lane finds it again, and answers
             return None
         call = Call(self._send, self.lane, model, plain)
         self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it

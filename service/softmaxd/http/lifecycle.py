@@ -5,7 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from softmaxd.errors import NotReady
+from softmaxd.errors import InternalError, NotReady
 from softmaxd.metrics.metrics import Metrics
 
 UNMATCHED = "unmatched"  # counted as the operation of a request to an unknown path
@@ -53,6 +53,11 @@ class InFlight:
             if not self.lifecycle.draining:
                 raise
             # the drain gave it up: its connection is closed, and uvicorn would log a traceback
+        except Exception:  # a bug of ours, which Starlette answers after this
+            if status == UNANSWERED:
+                status = InternalError.status
+                self.metrics.count_rejection(InternalError.reason)
+            raise
         finally:
             self.lifecycle.in_flight -= 1
             if status != UNANSWERED:

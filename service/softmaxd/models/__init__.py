@@ -1,4 +1,4 @@
 """The models that are served: version folders, their manifests, engines and batches.
 
-Knows neither HTTP nor metrics. Imports `numerics`.
+Knows neither HTTP nor metrics. Imports `numerics`, `settings` and `errors`.
 """

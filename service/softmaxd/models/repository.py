@@ -16,7 +16,7 @@ from softmaxd.models.engine import DeviceError, check_device
 from softmaxd.models.loading import CountRuns, ignore_runs, load, read_manifest, try_out
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.model import Model
-from softmaxd.models.versions import Catalogue, Key, Stamp, Version, check_folder, stamp, version_folders
+from softmaxd.models.versions import Catalogue, Key, Stamp, Version, check_folder, is_version, stamp, version_folders
 from softmaxd.settings import Settings
 
 NO_SUCH_MODEL = "There is no such model; GET /models lists the models that are served"
@@ -54,7 +54,7 @@ class Unloaded:
 class Repository:
     """The models of a folder. Raises `StartupError` if there is no such folder, or a required model cannot be served.
 
-    `find` and `all` may be called at any time from the event loop; `update` only from one thread at a time.
+    Any thread may call its methods at any time; updates wait for each other.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Repository:
             raise ModelNotFound(NO_SUCH_MODEL)
         if version is None:
             return newest
-        if version.isascii() and version.isdecimal() and str(int(version)) == version:
+        if is_version(version):
             found = catalogue.versions.get((name, int(version)))
             if found is not None and found.model is not None:
                 return found.model
@@ -210,12 +210,14 @@ class Repository:
         try:
             self.check_ready()
         except NotReady as error:
-            logger.warning("%s; expected %s", error.detail, folder / "<name>" / "<version>" / MODEL_FILE)
+            logger.warning(
+                "%s; models are looked for in %s", error.detail, folder / "<name>" / "<version>" / MODEL_FILE
+            )
 
     def _why_missing(self, name: str) -> str:
         folder = self._settings.models_dir / name
         reasons = [f"{folder / str(each.version)}: {each.reason}" for each in self._catalogue.of(name)]
-        return "; ".join(reasons) or f"{folder} has no version, but the model {name} is required"
+        return f"{'; '.join(reasons) or f'{folder} has no version'}, but the model {name} is required"
 
     def _watch(self) -> None:
         while not self._stop.wait(self._settings.reload_interval):

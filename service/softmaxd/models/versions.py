@@ -10,6 +10,7 @@ from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE
 from softmaxd.models.model import Model
 
 FALLBACK_DEFAULT = "blobs"
+MAX_DIGITS = 18  # of a version: far fewer than Python reads as a number
 
 Key = tuple[str, int]  # name and version
 State = Literal["ready", "loading", "rejected", "unloaded"]
@@ -70,10 +71,15 @@ def check_folder(models_dir: Path) -> None:
         raise StartupError(f"{models_dir} is not a folder; set the folder of models with --models-dir")
 
 
+def is_version(text: str) -> bool:
+    """Return True if a text is the number of a version, in the one form that it has."""
+    return len(text) <= MAX_DIGITS and text.isascii() and text.isdecimal() and not text.startswith("0")
+
+
 def version_folders(models_dir: Path) -> Iterable[tuple[Key, Path]]:
     """Yield name and version of every version folder, and the folder."""
     for folder in models_dir.glob("[!.]*/*"):
-        if folder.name.isascii() and folder.name.isdecimal() and not folder.name.startswith("0") and folder.is_dir():
+        if is_version(folder.name) and folder.is_dir():
             yield (folder.parent.name, int(folder.name)), folder
 
 

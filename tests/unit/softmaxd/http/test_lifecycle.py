@@ -58,3 +58,20 @@ def test_while_draining_nothing_new_is_admitted() -> None:
 
     with pytest.raises(NotReady):
         lifecycle.admit()
+
+
+@pytest.mark.parametrize(("started", "status", "rejections"), [(False, "500", 1), (True, "200", 0)])
+def test_a_bug_is_counted_with_the_status_that_the_client_gets(started: bool, status: str, rejections: int) -> None:
+    metrics = Metrics()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        if started:
+            await send({"type": "http.response.start", "status": 200})
+        raise ZeroDivisionError("a secret")
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(InFlight(app, Lifecycle(), metrics)(dict(HTTP), nothing, nowhere))
+
+    text = metrics.render().decode()
+    assert f'softmaxd_requests_total{{lane="asgi",operation="unmatched",status="{status}"}} 1.0' in text
+    assert text.count('softmaxd_rejections_total{reason="internal_error"} 1.0') == rejections

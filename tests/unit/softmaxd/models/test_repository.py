@@ -39,7 +39,9 @@ def test_the_highest_version_answers_by_default(models: Path) -> None:
     assert [model.manifest.version for model in found.all()] == [1, 2, 10]
 
 
-@pytest.mark.parametrize("version", ["3", "01", "+1", "1.0", "", "x", "١", "-1"])
+@pytest.mark.parametrize(
+    "version", ["3", "01", "+1", "1.0", "", "x", "١", "-1", "0", pytest.param("9" * 5000, id="long")]
+)
 def test_a_version_is_found_by_its_number_alone(models: Path, version: str) -> None:
     with pytest.raises(ModelNotFound):
         repository(models).find("linear", version)
