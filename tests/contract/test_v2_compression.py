@@ -30,6 +30,7 @@ def plain(base_url: str) -> Iterator[httpx.Client]:
         yield client
 
 
+GZIPPED = gzip.compress(b"{}", mtime=0)  # without the time, which would change the names of tests
 DEFLATE: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 INFLATE: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
 MANY = {"inputs": [tensor(NEAR_THE_CENTRES * 100)]}
@@ -126,12 +127,12 @@ NOT_DEFLATED = "The body should be one complete stream in its Content-Encoding, 
     [
         ("gzip", b""),
         ("gzip", b"not gzip"),
-        ("gzip", gzip.compress(b"{}")[:-1]),
-        ("gzip", gzip.compress(b"{}") + b"x"),
-        ("gzip", gzip.compress(b"{}") * 2),
-        ("gzip", gzip.compress(b"{}")[:-8] + b"\0" * 8),
+        ("gzip", GZIPPED[:-1]),
+        ("gzip", GZIPPED + b"x"),
+        ("gzip", GZIPPED * 2),
+        ("gzip", GZIPPED[:-8] + b"\0" * 8),
         ("gzip", zlib.compress(b"{}")),
-        ("deflate", gzip.compress(b"{}")),
+        ("deflate", GZIPPED),
         ("deflate", zlib.compress(b"{}")[2:-4]),
         ("deflate", zlib.compress(b"{}")[:-1]),
     ],
