@@ -371,7 +371,7 @@ def test_without_onnx_it_says_how_to_install_it(file: Path, models: Path) -> Non
     assert python(f"{without}; sys.exit(main({arguments}))") == (
         1,
         "softmaxd: softmaxd models add needs packages that serving does not: python -m pip install 'softmaxd[add]', "
-        "or make .venv/.add in a checkout\n",
+        "or make add in a checkout\n",
     )
 
 

@@ -198,7 +198,8 @@ def test_a_broken_model_is_told_once(tmp_path: Path) -> None:
 
     assert code == 1
     assert [line for line in error.splitlines() if line.startswith("softmaxd: ")] == [
-        f"softmaxd: {tmp_path}/linear/1: model.onnx is not an ONNX file, or not all of it"
+        f"softmaxd: {tmp_path}/linear/1: model.onnx is not an ONNX file, or not all of it, "
+        "but the model linear is required"
     ]
 
 
