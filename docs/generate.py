@@ -25,6 +25,9 @@ start. An unknown setting or an invalid value stops the start with exit code 2 a
 `environment:` in `docker-compose.yml`; its image sets `SOFTMAXD_HOST` to `0.0.0.0`. `softmaxd health`, which container
 health checks call, takes the same settings for host and port.
 
+Kubernetes sets variables such as `SOFTMAXD_SERVICE_HOST` and `SOFTMAXD_PORT=tcp://10.0.0.1:8000` in each container if
+there is a Service called `softmaxd`. They are no settings: the service ignores these names and forms, with one line.
+
 | variable | option | default | |
 | --- | --- | --- | --- |
 """

@@ -2,19 +2,57 @@
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
+
+JSON_NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
+
+
+def printable(text: str, *, kept: str = "") -> str:
+    """Return a text without characters that could steer a terminal, forge a line or hide: they are escaped.
+
+    Names of folders and requests of clients may hold such characters. Those in `kept` stay as they are.
+    """
+    return "".join(char if char.isprintable() or char in kept else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Lines for people. Only a traceback has line ends of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line without the traceback."""
+        return printable(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the whole text of a record."""
+        return printable(super().format(record), kept="\n\t")
+
+
+class MachineFormatter(JsonFormatter):
+    """One JSON object per line, with the time in UTC as RFC 3339 has it."""
+
+    def __init__(self) -> None:
+        super().__init__("{asctime}{levelname}{name}{message}", style="{", rename_fields=JSON_NAMES)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Return the time of a record."""
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
 
 def set_up_logs(log_format: Literal["auto", "console", "json"], level: str) -> None:
     """Send the lines of every logger, uvicorn's included, to standard error in one format."""
     handler = logging.StreamHandler(sys.stderr)
-    if log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()):
-        names = {"asctime": "time", "levelname": "level", "name": "logger"}
-        handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{", rename_fields=names))
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    is_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    handler.setFormatter(MachineFormatter() if is_json else ConsoleFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

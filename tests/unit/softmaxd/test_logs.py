@@ -5,10 +5,11 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
-from softmaxd.logs import set_up_logs
+from softmaxd.logs import printable, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,9 @@ def test_lines_for_machines_are_json_with_every_extra_field(
     logging.getLogger("softmaxd.any").info("serving %s", "blobs", extra={"threads": 1})
 
     line = json.loads(capsys.readouterr().err)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", line.pop("time"))
+    time = line.pop("time")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", time)
+    assert datetime.fromisoformat(time).tzinfo is not None
     assert line == {"level": "INFO", "logger": "softmaxd.any", "message": "serving blobs", "threads": 1}
 
 
@@ -59,3 +62,37 @@ def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) 
 
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["message"] == "kept"
+
+
+HOSTILE = "a\x1b]0;title\x07\x1b[2J\x9b31m\r\nforged\u2028\u202etxt.exe\ud800\x7fé"
+ESCAPED = r"a\x1b]0;title\x07\x1b[2J\x9b31m\r\nforged\u2028\u202etxt.exe\ud800\x7fé"
+
+
+def test_characters_that_steer_a_terminal_are_escaped() -> None:
+    assert printable(HOSTILE) == ESCAPED
+    assert printable("plain: Ω 漢 🙂 – …") == "plain: Ω 漢 🙂 – …"
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_hostile_name_reaches_no_console_raw(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs(log_format, "info")  # type: ignore[arg-type] # parametrize gives plain strings
+
+    logging.getLogger("softmaxd").info("rejected %s", HOSTILE)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    assert "rejected a" in line
+
+
+def test_a_traceback_keeps_its_lines_and_loses_its_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("console", "info")
+
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        logging.getLogger("softmaxd").exception("%s failed", "it\n")
+
+    first, *lines = capsys.readouterr().err.splitlines()
+    assert first.endswith(r"ERROR   it\n failed")
+    assert lines[0] == "Traceback (most recent call last):"
+    assert all(line.isprintable() for line in lines)
