@@ -1,5 +1,6 @@
 """The settings, read once at the start: environment variables `SOFTMAXD_<NAME>`, then command-line options."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,6 +19,19 @@ from pydantic import (
 from softmaxd.errors import StartupError
 
 ENV_PREFIX = "SOFTMAXD_"
+
+# The variables that Kubernetes sets in every container for a Service called `softmaxd` or `softmaxd-…`: name, value.
+SERVICE_LINK = re.compile(
+    r"""SOFTMAXD_ ([A-Z0-9_]+_)? (
+        SERVICE_HOST = [0-9a-f.:]+
+      | SERVICE_PORT (_[A-Z0-9_]+)? = [0-9]+
+      | PORT (_[0-9]+_(TCP|UDP|SCTP))? = (tcp|udp|sctp)://[][0-9a-f.:]+
+      | PORT_[0-9]+_(TCP|UDP|SCTP)_PROTO = (tcp|udp|sctp)
+      | PORT_[0-9]+_(TCP|UDP|SCTP)_PORT = [0-9]+
+      | PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR = [0-9a-f.:]+
+    )""",
+    re.VERBOSE,
+)
 
 
 class SettingsError(StartupError):
@@ -103,8 +117,9 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str]) ->
 
     Raises `SettingsError` for an unknown or invalid one, with one line that names the variable or option.
     """
-    variables = {key: value for key, value in environment.items() if key.startswith(ENV_PREFIX)}
-    values = {key.removeprefix(ENV_PREFIX).lower(): value for key, value in variables.items()}
+    ignored = service_links(environment)
+    variables = [key for key in environment if key.startswith(ENV_PREFIX) and key not in ignored]
+    values = {key.removeprefix(ENV_PREFIX).lower(): environment[key] for key in variables}
     try:
         return Settings.model_validate({**values, **options})
     except ValidationError as error:
@@ -113,6 +128,11 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str]) ->
         source = option_name(name) if name in options else ENV_PREFIX + name.upper()
         known = name in Settings.model_fields
         raise SettingsError(f"{source}: {problem['msg'] if known else 'there is no such setting'}") from error
+
+
+def service_links(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that Kubernetes sets for a Service of our name, sorted; they are no settings."""
+    return sorted(key for key, value in environment.items() if SERVICE_LINK.fullmatch(f"{key}={value}"))
 
 
 def option_name(setting: str) -> str:

@@ -64,6 +64,21 @@ def test_a_wrong_variable_is_named(settings: dict[str, str], named: str) -> None
     assert one_line(error).startswith(f"softmaxd: {named}")
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_variables_of_a_kubernetes_service_are_ignored_with_one_line(
+    start_server: StartServer, workers: str
+) -> None:
+    links = {"port": "tcp://10.43.1.39:8000", "service_host": "10.43.1.39", "port_8000_tcp_addr": "10.43.1.39"}
+
+    server = start_server(workers=workers, **links)
+
+    assert httpx.get(server.url + "/readyz").status_code == 200
+    assert [line["message"] for line in server.messages() if "ignored" in str(line["message"])] == [
+        "ignored SOFTMAXD_PORT, SOFTMAXD_PORT_8000_TCP_ADDR, SOFTMAXD_SERVICE_HOST: "
+        "Kubernetes sets them for a Service of this name"
+    ]
+
+
 def test_a_wrong_option_is_named() -> None:
     code, _, error = softmaxd("serve", "--threads", "none")
 

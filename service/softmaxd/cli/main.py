@@ -1,5 +1,6 @@
 """The `softmaxd` command: finds the subcommand and runs it."""
 
+import io
 import os
 import sys
 
@@ -7,6 +8,7 @@ from softmaxd import __version__
 from softmaxd.cli import health, models, serve, train
 from softmaxd.cli.parser import Parser
 from softmaxd.errors import ModelError, Refused, StartupError
+from softmaxd.logs import printable
 from softmaxd.settings import Settings, SettingsError, read_settings
 
 INTERRUPTED = 130  # as a shell reports it: 128 + SIGINT
@@ -17,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: success. 1: failure. 2: a wrong option or setting. 130: Ctrl-C.
     """
+    _write_any_text()
     options = vars(parser().parse_args(arguments))
     run = options.pop("run")
     chosen = {name: options.pop(name) for name in Settings.model_fields if name in options}
@@ -36,8 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(message: object, code: int) -> int:
-    print(f"softmaxd: {message}", file=sys.stderr)
+    print(f"softmaxd: {printable(str(message))}", file=sys.stderr)
     return code
+
+
+def _write_any_text() -> None:
+    """Escape characters that the encoding of the output does not have, such as an ellipsis in ASCII."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def parser() -> Parser:

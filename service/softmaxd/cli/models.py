@@ -5,6 +5,7 @@ from pathlib import Path
 
 from softmaxd.cli.parser import Commands, add_settings, names, need
 from softmaxd.errors import ModelError, Refused
+from softmaxd.logs import printable
 from softmaxd.settings import Settings
 
 NAMES_SHOWN = 2  # of the features and labels of a model in a table
@@ -83,7 +84,8 @@ def add_model(
 def list_models(settings: Settings) -> int:
     """Print a table of all versions. Raises `StartupError`."""
     rows = [("model", "version", "features", "labels", "accuracy", "bytes")]
-    rows += [(name, version, *_describe(folder)) for name, version, folder in _versions(settings)]
+    for name, version, folder in _versions(settings):
+        rows.append((name, version, *map(printable, _describe(folder))))
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -124,13 +126,14 @@ def check_models(settings: Settings) -> int:
             state = "ready"
         except ModelError as error:
             state, code = f"rejected: {error}", 1
-        print(f"{name:{width}}  {version:7}  {state}", flush=True)
+        print(f"{name:{width}}  {version:7}  {printable(state)}", flush=True)
     return code
 
 
 def _versions(settings: Settings) -> list[tuple[str, str, Path]]:
-    """Return every version folder, by name, then by number. Raises `StartupError`."""
+    """Return every version folder with its printable name, by name, then by number. Raises `StartupError`."""
     from softmaxd.models.versions import check_folder, version_folders  # noqa: PLC0415 - it loads ONNX Runtime
 
     check_folder(settings.models_dir)
-    return [(name, str(number), folder) for (name, number), folder in sorted(version_folders(settings.models_dir))]
+    found = sorted(version_folders(settings.models_dir))
+    return [(printable(name), str(number), folder) for (name, number), folder in found]

@@ -1,10 +1,14 @@
 """`softmaxd serve`."""
 
+import logging
+import os
 import signal
 import sys
 
 from softmaxd.cli.parser import Commands, add_settings
-from softmaxd.settings import Settings
+from softmaxd.settings import Settings, service_links
+
+logger = logging.getLogger(__name__)
 
 
 def add(commands: Commands) -> None:
@@ -27,5 +31,7 @@ def run(settings: Settings) -> int:
     from softmaxd.server import serve  # noqa: PLC0415
 
     set_up_logs(settings.log_format, settings.log_level)
+    if ignored := service_links(os.environ):
+        logger.info("ignored %s: Kubernetes sets them for a Service of this name", ", ".join(ignored))
     serve(settings)
     return 0

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from softmaxd.settings import Settings, SettingsError, option_name, read_settings
+from softmaxd.settings import Settings, SettingsError, option_name, read_settings, service_links
 
 
 def test_the_environment_is_read_by_its_prefix() -> None:
@@ -17,6 +17,48 @@ def test_an_option_wins_over_the_environment() -> None:
 def test_a_misspelt_variable_is_named() -> None:
     with pytest.raises(SettingsError, match=r"^SOFTMAXD_PROT: there is no such setting$"):
         read_settings({"SOFTMAXD_PROT": "9000"}, {})
+
+
+SERVICE_LINKS = {  # as Kubernetes sets them for the Services softmaxd and softmaxd-canary
+    "SOFTMAXD_SERVICE_HOST": "10.43.1.39",
+    "SOFTMAXD_SERVICE_PORT": "8000",
+    "SOFTMAXD_SERVICE_PORT_HTTP": "8000",
+    "SOFTMAXD_PORT": "tcp://10.43.1.39:8000",
+    "SOFTMAXD_PORT_8000_TCP": "tcp://10.43.1.39:8000",
+    "SOFTMAXD_PORT_8000_TCP_PROTO": "tcp",
+    "SOFTMAXD_PORT_8000_TCP_PORT": "8000",
+    "SOFTMAXD_PORT_8000_TCP_ADDR": "10.43.1.39",
+    "SOFTMAXD_CANARY_SERVICE_HOST": "fd00::1f",
+    "SOFTMAXD_CANARY_PORT": "udp://[fd00::1f]:53",
+    "SOFTMAXD_CANARY_PORT_53_UDP_PROTO": "udp",
+}
+
+
+def test_the_variables_that_kubernetes_sets_for_a_service_are_no_settings() -> None:
+    environment = {**SERVICE_LINKS, "SOFTMAXD_MAX_ROWS": "7", "PATH": "/bin"}
+
+    assert read_settings(environment, {}) == Settings(max_rows=7)
+    assert service_links(environment) == sorted(SERVICE_LINKS)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "SOFTMAXD_PORT=tcp://",
+        "SOFTMAXD_PORT=http://10.43.1.39:8000",
+        "SOFTMAXD_PORT=tcp://10.43.1.39:8000/path",
+        "SOFTMAXD_SERVICE_HOST=example.org",
+        "SOFTMAXD_SERVICE_PORT=http",
+        "SOFTMAXD_PORT_8000_TCP_PROTO=http",
+        "SOFTMAXD_CANARY_PORT=8000",
+        "SOFTMAXD_PORT_HTTP=8000",
+    ],
+)
+def test_other_forms_of_them_stop_the_start(variable: str) -> None:
+    name, _, value = variable.partition("=")
+
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        read_settings({name: value}, {})
 
 
 @pytest.mark.parametrize(

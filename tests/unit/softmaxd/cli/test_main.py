@@ -1,6 +1,8 @@
+import io
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,18 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
     assert main(["health"]) == 130
     assert capsys.readouterr().err == "softmaxd: interrupted\n"
+
+
+def test_a_failure_prints_no_escapes_of_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "--models-dir", "/no\x1b[2Jwhere\n"]) == 1
+
+    assert capsys.readouterr().err.startswith(r"softmaxd: /no\x1b[2Jwhere\n is not a folder")
+
+
+def test_a_stream_without_an_encoding_is_written_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+
+    assert main(["models", "list", "--models-dir", str(tmp_path)]) == 0
 
 
 def test_help_imports_neither_training_nor_the_engine() -> None:

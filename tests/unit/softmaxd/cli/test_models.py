@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import pytest
 
 from softmaxd.cli.main import main
 from tests.support.onnx_models import linear, publish
+from tests.support.paths import MODELS
 
 
 def test_an_empty_folder_has_a_header_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,3 +48,28 @@ def test_without_the_extra_add_names_what_to_install(
 
     assert main(["models", "add", "any.onnx", "--name", "any"]) == 1
     assert "python -m pip install 'softmaxd[add]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_table_is_printed_in_any_encoding(encoding: str) -> None:
+    command = [sys.executable, "-m", "softmaxd", "models", "list", "--models-dir", str(MODELS)]
+
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, encoding=encoding, check=False
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "sepal_width, …".encode(encoding, "backslashreplace") in ended.stdout.encode(encoding)
+
+
+@pytest.mark.parametrize("action", ["list", "check"])
+def test_the_name_of_a_folder_steers_no_terminal(
+    action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(tmp_path, 1, linear().SerializeToString()).parent.rename(tmp_path / "a\x1b[2J\n\udcff")
+
+    main(["models", action, "--models-dir", str(tmp_path)])
+
+    _header, line = capsys.readouterr().out.splitlines()
+    assert line.startswith(r"a\x1b[2J\n\udcff  1 ")
+    assert line.isprintable()
