@@ -84,11 +84,10 @@ def add_model(
 def list_models(settings: Settings) -> int:
     """Print a table of all versions. Raises `StartupError`."""
     rows = [("model", "version", "features", "labels", "accuracy", "bytes")]
-    for name, version, folder in _versions(settings):
-        rows.append((name, version, *map(printable, _describe(folder))))
+    rows += [(name, version, *_describe(folder)) for name, version, folder in _versions(settings)]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(printable("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
     return 0
 
 
