@@ -12,10 +12,12 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from softmaxd import __version__
 from softmaxd.errors import InternalError, ServiceError, Unroutable
 from softmaxd.http.asgi import add_operations, to_response
+from softmaxd.http.front import Front, complete_allow
 from softmaxd.http.lifecycle import UNANSWERED, InFlight, Lifecycle
 from softmaxd.http.openapi import complete
 from softmaxd.http.operation import Operation, Reply
@@ -47,6 +49,7 @@ TAGS = [
     {"name": "v2", "description": "The Open Inference Protocol, as Triton, KServe and MLServer speak it."},
 ]
 
+METHOD_NOT_ALLOWED, NO_CONTENT = 405, 204
 PREFIXED = (v2, v1)  # protocols with a prefix of their paths; all other paths are native
 
 
@@ -62,6 +65,10 @@ class App(FastAPI):
         if self.openapi_schema is None:
             self.openapi_schema = complete(super().openapi())
         return self.openapi_schema
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the stack with `Front` around it, the answers to bugs included."""
+        return Front(super().build_middleware_stack())
 
 
 def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> App:
@@ -141,7 +148,12 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 async def _refuse_unroutable(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return to_response(refuse(request.url.path, Unroutable(error.status_code, error.detail, error.headers or {})))
+    headers = dict(error.headers or {})
+    if error.status_code == METHOD_NOT_ALLOWED:
+        headers["Allow"] = complete_allow(headers["Allow"])
+        if request.method == "OPTIONS":
+            return Response(status_code=NO_CONTENT, headers=headers)
+    return to_response(refuse(request.url.path, Unroutable(error.status_code, error.detail, headers)))
 
 
 async def _fail(request: Request, _error: Exception) -> Response:

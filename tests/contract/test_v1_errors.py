@@ -130,7 +130,7 @@ def test_the_state_and_signatures_of_an_unknown_model_are_404(client: httpx.Clie
 def test_another_method_than_post_is_405(client: httpx.Client, method: str, path: str) -> None:
     response = client.request(method, path)
 
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "OPTIONS, POST"
     assert error_of(response) == (405, "Method Not Allowed")
 
 

@@ -60,13 +60,13 @@ def test_an_unknown_path_is_404(client: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", INFER, "POST"),
-        ("PUT", INFER, "POST"),
-        ("POST", "/v2", "GET"),
-        ("POST", "/v2/models/blobs", "GET"),
-        ("POST", "/v2/models/stats", "GET"),
-        ("DELETE", "/v2/health/ready", "GET"),
-        ("GET", "/v2/repository/index", "POST"),
+        ("GET", INFER, "OPTIONS, POST"),
+        ("PUT", INFER, "OPTIONS, POST"),
+        ("POST", "/v2", "GET, HEAD, OPTIONS"),
+        ("POST", "/v2/models/blobs", "GET, HEAD, OPTIONS"),
+        ("POST", "/v2/models/stats", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/v2/health/ready", "GET, HEAD, OPTIONS"),
+        ("GET", "/v2/repository/index", "OPTIONS, POST"),
     ],
 )
 def test_a_wrong_method_is_405(client: httpx.Client, method: str, path: str, allowed: str) -> None:

@@ -27,15 +27,19 @@ from softmaxd.models.datatypes import invalid
 FORBID_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="forbid")
 IGNORE_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="ignore")
 
+PLAIN_ONLY = b"identity"  # the encodings that a protocol accepts, if it takes no compressed bodies
 BODY_ERRORS = (InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, NotReady)
 MODEL_ERRORS = (*BODY_ERRORS, OutputNotFinite, ModelNotFound, QueueFull, QueueTimeout)
 ADMIN_ERRORS = (*BODY_ERRORS, Unauthorized, Forbidden, ModelNotFound)
 LOAD_ERRORS = (*ADMIN_ERRORS, ModelNotLoaded)
 
 
-def header_fields(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
-    """Return headers in the form in which a reply has them."""
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+def headers_of(error: ServiceError, accepted_encodings: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers of the reply to an error; a 415 names the encodings that bodies may have (RFC 9110)."""
+    headers = tuple((name.lower().encode(), value.encode()) for name, value in error.headers.items())
+    if isinstance(error, UnsupportedMediaType):
+        return (*headers, (b"accept-encoding", accepted_encodings))
+    return headers
 
 
 def content_headers(headers: Headers) -> dict[bytes, bytes]:
@@ -55,10 +59,8 @@ def refuse_compressed(headers: Mapping[bytes, bytes]) -> None:
 
 def refuse_in_one_sentence(error: ServiceError, accepted_encodings: bytes) -> Reply:
     """Return an error as `{"error": …}`: the form of other servers."""
-    headers = header_fields(error.headers)
-    if isinstance(error, UnsupportedMediaType):
-        headers = (*headers, (b"accept-encoding", accepted_encodings))
-    return Reply(orjson.dumps({"error": error.detail}), status_of_others(type(error), error.status), headers=headers)
+    status = status_of_others(type(error), error.status)
+    return Reply(orjson.dumps({"error": error.detail}), status, headers=headers_of(error, accepted_encodings))
 
 
 def status_of_others(kind: type[ServiceError], status: int) -> int:

@@ -30,8 +30,9 @@ from softmaxd.protocols.native.schemas import (
 from softmaxd.protocols.protocol import (
     BODY_ERRORS,
     MODEL_ERRORS,
+    PLAIN_ONLY,
     content_headers,
-    header_fields,
+    headers_of,
     refuse_compressed,
 )
 
@@ -110,7 +111,7 @@ def refuse(error: ServiceError) -> Reply:
             "too_large", ["instances", error.row], "Input should be numbers for which the model's output is finite"
         )
     detail = error.problems if isinstance(error, InvalidBody) else error.detail
-    return Reply(orjson.dumps({"detail": detail}), error.status, headers=header_fields(error.headers))
+    return Reply(orjson.dumps({"detail": detail}), error.status, headers=headers_of(error, PLAIN_ONLY))
 
 
 def errors_of_path(*errors: type[ServiceError]) -> Responses:

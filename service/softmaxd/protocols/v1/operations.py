@@ -13,6 +13,7 @@ from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
 from softmaxd.protocols.protocol import (
     MODEL_ERRORS,
+    PLAIN_ONLY,
     content_headers,
     refuse_compressed,
     refuse_in_one_sentence,
@@ -85,7 +86,7 @@ def operations(models: Repository, *, max_rows: int) -> list[Operation]:
 
 def refuse(error: ServiceError) -> Reply:
     """Return an error in the form of `/v1`."""
-    return refuse_in_one_sentence(error, b"identity")
+    return refuse_in_one_sentence(error, PLAIN_ONLY)
 
 
 def errors_of_path(*errors: type[ServiceError]) -> Responses:

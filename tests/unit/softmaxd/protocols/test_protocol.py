@@ -9,7 +9,7 @@ from softmaxd.protocols.protocol import (
     LOAD_ERRORS,
     MODEL_ERRORS,
     content_headers,
-    header_fields,
+    headers_of,
     refuse_compressed,
     refuse_in_one_sentence,
     status_of_others,
@@ -29,11 +29,15 @@ def test_each_kind_of_operation_has_its_errors() -> None:
     assert statuses(LOAD_ERRORS) == body | {400, 401, 403, 404}
 
 
-def test_header_fields_are_bytes_with_lower_case_names() -> None:
-    assert header_fields({"Retry-After": "1", "Connection": "close"}) == (
-        (b"retry-after", b"1"),
-        (b"connection", b"close"),
-    )
+def test_the_headers_of_an_error_are_bytes_with_lower_case_names() -> None:
+    error = QueueFull("Full")
+    error.headers = {"Retry-After": "1", "Connection": "close"}
+
+    assert headers_of(error, b"gzip") == ((b"retry-after", b"1"), (b"connection", b"close"))
+
+
+def test_a_415_names_the_encodings_that_bodies_may_have() -> None:
+    assert headers_of(UnsupportedMediaType("br"), b"gzip") == ((b"accept-encoding", b"gzip"),)
 
 
 def test_the_first_of_several_headers_of_the_body_counts() -> None:

@@ -65,6 +65,10 @@ def test_another_error_is_one_sentence() -> None:
     assert (reply.status, json.loads(reply.body), reply.headers) == (429, {"detail": "Full"}, ((b"retry-after", b"1"),))
 
 
+def test_a_415_says_that_bodies_are_not_compressed() -> None:
+    assert PREDICT.refuse(UnsupportedMediaType("No")).headers == ((b"accept-encoding", b"identity"),)
+
+
 def test_the_body_of_a_422_is_a_list_in_the_document() -> None:
     responses = errors_of_path(QueueFull, InvalidBody)
 

@@ -53,7 +53,7 @@ def test_the_metadata_have_a_signature_for_each_output(app: FastAPI) -> None:
 def test_a_get_of_a_verb_is_no_model_of_that_name(app: FastAPI, verb: str) -> None:
     response = ask(app, "GET", f"/v1/models/linear:{verb}")
 
-    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert (response.status_code, response.headers["allow"]) == (405, "OPTIONS, POST")
 
 
 def test_an_unknown_model_is_not_found(app: FastAPI) -> None:
