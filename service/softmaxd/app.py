@@ -23,6 +23,7 @@ from softmaxd.http.openapi import complete
 from softmaxd.http.operation import Operation, Reply
 from softmaxd.metrics.exposition import MEDIA_TYPE
 from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import Version
 from softmaxd.protocols.native import operations as native
@@ -109,10 +110,11 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
 
 
 def _operations(models: Repository, settings: Settings) -> list[Operation]:
+    limits = AnswerLimits(numbers=settings.max_answer_numbers, size=settings.max_answer_bytes)
     return [
-        *native.operations(models, max_rows=settings.max_rows),
-        *v2.operations(models, max_rows=settings.max_rows, max_body_bytes=settings.max_body_bytes),
-        *v1.operations(models, max_rows=settings.max_rows),
+        *native.operations(models, limits, max_rows=settings.max_rows),
+        *v2.operations(models, limits, max_rows=settings.max_rows, max_body_bytes=settings.max_body_bytes),
+        *v1.operations(models, limits, max_rows=settings.max_rows),
     ]
 
 

@@ -4,7 +4,7 @@ The way of a request, and where it can end:
 
     bytes ── decode ──▶ features ── submit ──▶ batch ── engine ──▶ outputs ── encode ──▶ bytes
      │          │                      │                                         │
-    408, 413   415, 422               429, 503, 504                             422 (outputs not finite)
+    408, 413   413, 415, 422          429, 503, 504                             422 (outputs not finite)
     431
 
 Anything that is not a `ServiceError` is a bug of ours: logged with its traceback and answered as a bare 500.
@@ -134,6 +134,12 @@ class TooLarge(ServiceError):
 
     status = 413
     headers = CLOSE
+
+
+class AnswerTooLarge(ServiceError):
+    """The answer would have more numbers or bytes than the service gives; fewer rows may fit."""
+
+    status = 413
 
 
 class NotHttp(ServiceError):

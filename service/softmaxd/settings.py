@@ -75,6 +75,15 @@ class Settings(BaseModel):
     threads: PositiveInt = Field(1, le=256, description="Threads of ONNX Runtime within one operator.")
     max_body_bytes: PositiveInt = Field(8 * 2**20, description="The most bytes in a body; more get 413.")
     max_rows: PositiveInt = Field(100_000, description="The most rows in one request; more get 413.")
+    max_answer_numbers: PositiveInt = Field(
+        2_000_000,
+        description="The most numbers in the JSON of one answer: rows × classes × fields. More get 413 before the "
+        "model runs.",
+    )
+    max_answer_bytes: PositiveInt = Field(
+        32 * 2**20,
+        description="The most bytes of labels and of binary outputs in one answer. More get 413 before the model runs.",
+    )
     max_queued_rows: PositiveInt = Field(200_000, description="The most rows that wait for one model; more get 429.")
     queue_timeout: PositiveFloat = Field(
         5.0, allow_inf_nan=False, description="Seconds that rows may wait for the engine; then they get 504."

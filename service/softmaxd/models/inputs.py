@@ -3,7 +3,7 @@
 Large bodies try a fast reader first (`large_json`), which gives the same features, bit for bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, TypeVar, cast
 
@@ -13,10 +13,10 @@ from typing_extensions import TypedDict
 
 from softmaxd.errors import InvalidBody, Problem, TooLarge
 from softmaxd.models.datatypes import invalid, misfit, to_type
-from softmaxd.models.large_json import read_matrix
+from softmaxd.models.large_json import read_numbers
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
-from softmaxd.numerics.softmax import Floats
+from softmaxd.numerics.softmax import FEW_CLASSES, Floats
 
 MAX_PROBLEMS = 10  # in one answer
 MAX_ERRORS = 100  # of pydantic; more are only counted, as a body can hold a million
@@ -83,32 +83,32 @@ def read_large(
 
     Raises `TooLarge`, which the schema would find a second later in a body of 8 MiB.
     """
-    proved = read_matrix(partial(read_json, schema), field, body) if len(body) >= fast_from else None
-    if proved is None:
+    if len(body) < fast_from:
         return None
-    matrix, request = proved
-    check_rows(len(matrix), max_rows)
-    features, fit = to_type(matrix, manifest.datatype)
-    is_right = matrix.shape[1] == len(manifest.features) and fit.all()
-    return (features, request) if is_right else None
+    proved = read_numbers(partial(read_json, schema), field, body, lambda rows, *_: check_rows(rows, max_rows))
+    if proved is None or proved[0].shape[1:] != (len(manifest.features),):
+        return None
+    features, fit = to_type(proved[0], manifest.datatype)
+    return (features, proved[1]) if fit.all() else None
 
 
 def read_logits(
-    schema: TypeAdapter[L], body: bytes, *, max_rows: int, fast_from: int = LARGE_BODY
+    schema: TypeAdapter[L], body: bytes, check: Callable[[int, int, L], None], *, fast_from: int = LARGE_BODY
 ) -> tuple[Floats | list[list[float]], bool, L]:
     """Return float64 rows of one length, True if they came as one vector, and the request for its other fields.
 
-    Only the fast reader returns an array: for a few short rows, lists are faster. Raises `InvalidBody` or `TooLarge`.
+    Only the fast reader returns an array: for a few short rows, lists are faster. `check` takes rows, columns and
+    request, and may raise before the numbers are read. Raises `InvalidBody`.
     """
-    if len(body) >= fast_from and (proved := read_matrix(partial(read_json, schema), "logits", body)):
-        matrix, request = proved
-        check_rows(len(matrix), max_rows)
-        return matrix, False, request
+    if len(body) >= fast_from and (proved := read_numbers(partial(read_json, schema), "logits", body, check)):
+        numbers, request = proved
+        if numbers.ndim > 1 or numbers.size > FEW_CLASSES:
+            return numbers.reshape(-1, numbers.shape[-1]), numbers.ndim == 1, request
     request = read_json(schema, body)
     logits = request["logits"]
     is_vector = not logits or not isinstance(logits[0], list)
     rows = cast(list[list[float]], [logits] if is_vector else logits)
-    check_rows(len(rows), max_rows)
+    check(len(rows), len(rows[0]), request)
     for index, row in enumerate(rows):
         loc: list[str | int] = ["logits"] if is_vector else ["logits", index]
         if not row:

@@ -3,6 +3,7 @@
 simdjson parses the array of numbers; the schema reads the rest of the body.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TypeVar, cast
 
@@ -18,10 +19,12 @@ NUMBER_BYTES = b"+-.0123456789Ee \t\n\r"  # all bytes of an array of numbers but
 T = TypeVar("T")
 
 
-def read_matrix(read_rest: Callable[[bytes], T], field: str, body: bytes) -> tuple[Floats, T] | None:
-    """Return a field's rows of numbers as a matrix [rows, columns], and the request with `[]` in their place.
+def read_numbers(
+    read_rest: Callable[[bytes], T], field: str, body: bytes, check: Callable[[int, int, T], None]
+) -> tuple[Floats, T] | None:
+    """Return a field's numbers as a matrix [rows, columns] or a vector, and the request with `[]` in their place.
 
-    None means that there is no proof.
+    None means that there is no proof. `check` takes rows, columns and request, and may raise before numbers are read.
 
     The array is cut out of the body, and `read_rest` reads the rest by the schema: so only the array needs a proof.
     """
@@ -43,36 +46,54 @@ def read_matrix(read_rest: Callable[[bytes], T], field: str, body: bytes) -> tup
         return None
     if field not in cast(dict[str, object], request):  # it is part of a field that the schema ignores
         return None
-    matrix = _to_matrix(body[start:stop])
-    return None if matrix is None else (matrix, request)
+    array = body[start:stop]
+    shape = _shape(array)
+    if shape is None:
+        return None
+    check(shape[0] if len(shape) > 1 else 1, shape[-1], request)
+    numbers = _to_floats(array, shape)
+    return None if numbers is None else (numbers, request)
 
 
-def _to_matrix(array: bytes) -> Floats | None:
-    """Return a JSON array of rows of numbers, all of one length, as a matrix; None means that there is no proof.
+def _shape(array: bytes) -> tuple[int, ...] | None:
+    """Return the shape of a JSON array of numbers, or of rows of them, all of one length; None for anything else.
 
     Without the bytes of numbers and blanks, brackets and commas remain, and show the shape: `[[,],[,]]` is 2 × 2.
-    simdjson accepts it as JSON, so a number stands on both sides of each comma in a row. `[]` has one number or none.
+    `[]` has one number or none.
     """
     skeleton = array.translate(None, delete=NUMBER_BYTES)
+    commas = len(skeleton) - len(b"[]")
+    if skeleton == b"[" + b"," * commas + b"]":
+        return (commas + 1,)
     width = skeleton.find(b"]") - 1
     rows = (len(skeleton) - 1) // (width + 2)
     row = b"[" + b"," * (width - 1) + b"]"
-    if skeleton != b"[" + (row + b",") * (rows - 1) + row + b"]":
-        return None
+    return (rows, width) if skeleton == b"[" + (row + b",") * (rows - 1) + row + b"]" else None
+
+
+def _to_floats(array: bytes, shape: tuple[int, ...]) -> Floats | None:
+    """Return a JSON array of this shape; None means that there is no proof.
+
+    simdjson accepts it as JSON, so a number stands on both sides of each comma between two numbers.
+    """
     parser = simdjson.Parser()  # for this thread; each piece is converted before the next is parsed
     try:
-        buffers = [cast(simdjson.Array, parser.parse(piece)).as_buffer(of_type="d") for piece in _pieces(array)]
+        buffers = [
+            cast(simdjson.Array, parser.parse(piece)).as_buffer(of_type="d")
+            for piece in _pieces(array, b"," if len(shape) == 1 else b"]")
+        ]
     except (ValueError, RuntimeError):  # not JSON, or a number that float64 or 64 bits cannot hold
         return None
-    numbers = np.concatenate([np.frombuffer(buffer, dtype=np.float64) for buffer in buffers])
-    return numbers.reshape(rows, width) if numbers.size == rows * width else None
+    parts = [np.frombuffer(buffer, dtype=np.float64) for buffer in buffers]
+    numbers = np.concatenate(parts) if parts else np.empty(0)
+    return numbers.reshape(shape) if numbers.size == math.prod(shape) else None
 
 
-def _pieces(array: bytes) -> Iterator[bytes]:
-    """Cut an array of rows into arrays of about PIECE bytes, at the commas between rows."""
+def _pieces(array: bytes, last: bytes) -> Iterator[bytes]:
+    """Cut an array into arrays of about PIECE bytes, at a comma that is, or follows, the `last` byte of an item."""
     start, end = 1, len(array) - 1
     while start < end:
-        comma = array.find(b",", array.find(b"]", start + PIECE))
+        comma = array.find(b",", array.find(last, start + PIECE))
         stop = comma if comma > 0 else end
         yield b"[" + array[start:stop] + b"]"
         start = stop + 1

@@ -69,11 +69,16 @@ def load(folder: Path, settings: Settings, count_runs: CountRuns = ignore_runs) 
         run,
         count_runs(manifest),
         inline=inline,
-        max_batch_rows=ONE_REQUEST if batching == "alone" else MAX_BATCH_ROWS,
+        max_batch_rows=ONE_REQUEST if batching == "alone" else _most_rows(manifest, settings),
         max_queued_rows=settings.max_queued_rows,
         queue_timeout=settings.queue_timeout,
     )
     return Model(manifest, engine.provider, run, batcher)
+
+
+def _most_rows(manifest: Manifest, settings: Settings) -> int:
+    """Return the most rows of joined requests: their outputs together have no more numbers than one answer may have."""
+    return max(1, min(MAX_BATCH_ROWS, settings.max_answer_numbers // len(manifest.labels)))
 
 
 def try_out(folder: Path) -> None:

@@ -1,10 +1,10 @@
 """The manifest of a version folder: the vocabulary that training and service share."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from struct import Struct
 from typing import Annotated, Any, Literal, Self, get_args
@@ -32,6 +32,8 @@ INPUT = "features"
 LOGITS, PROBABILITIES = "logits", "probabilities"
 OUTPUTS = (LOGITS, PROBABILITIES)
 ATYPICALITY = "atypicality"  # with calibration data, one output more
+
+MOST_BYTES = 64  # of a number in an answer, with all that stands around it
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -222,8 +224,19 @@ class Manifest(_Frozen):
         return b'"model_name":%s,"model_version":"%d"' % (orjson.dumps(self.name), self.version)
 
     @cached_property
+    def label_bytes(self) -> Sequence[int]:
+        """The most bytes that the JSON of n different labels has, each with a comma after it, for n = 0 … classes."""
+        return list(accumulate(sorted((len(label) + 1 for label in self.labels_as_json), reverse=True), initial=0))
+
+    @cached_property
+    def answer_bytes(self) -> int:
+        """A bound of the bytes in the answer to a row, in any form and with all fields."""
+        return 4 * (self.label_bytes[-1] + MOST_BYTES * (len(self.labels) + 1))
+
+    @cached_property
     def labels_as_json(self) -> list[bytes]:
-        return [orjson.dumps(label) for label in self.labels]
+        # copied, because orjson returns the short end of a long buffer: 80 MB for 20,000 labels
+        return [bytes(memoryview(orjson.dumps(label))) for label in self.labels]
 
 
 def sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ import orjson
 from pydantic import ConfigDict
 
 from softmaxd.errors import (
+    AnswerTooLarge,
     Forbidden,
     HeadersTooLarge,
     InvalidBody,
@@ -29,7 +30,8 @@ IGNORE_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="ignore")
 
 PLAIN_ONLY = b"identity"  # the encodings that a protocol accepts, if it takes no compressed bodies
 BODY_ERRORS = (InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, NotReady)
-MODEL_ERRORS = (*BODY_ERRORS, OutputNotFinite, ModelNotFound, QueueFull, QueueTimeout)
+SOFTMAX_ERRORS = (*BODY_ERRORS, AnswerTooLarge)
+MODEL_ERRORS = (*SOFTMAX_ERRORS, OutputNotFinite, ModelNotFound, QueueFull, QueueTimeout)
 ADMIN_ERRORS = (*BODY_ERRORS, Unauthorized, Forbidden, ModelNotFound)
 LOAD_ERRORS = (*ADMIN_ERRORS, ModelNotLoaded)
 

@@ -1,27 +1,28 @@
 """Bodies of the native interface → checked jobs, and outputs → answers. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from softmaxd.http.operation import Job
+from softmaxd.models.answers import PIECE, pieces
 from softmaxd.models.datatypes import invalid
 from softmaxd.models.inputs import read_features, read_logits
-from softmaxd.models.manifest import Calibration, Manifest
-from softmaxd.models.outputs import Array, Features, Outputs, to_json
+from softmaxd.models.manifest import Manifest
+from softmaxd.models.outputs import Features, Outputs, to_json
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats, Softmax, sigmoid, softmax_of_few
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
+from softmaxd.protocols.native.ranking import sets_as_json, top_as_json
 from softmaxd.protocols.native.schemas import (
     NEED_CALIBRATION,
     PREDICT_REQUEST,
     SOFTMAX_REQUEST,
     PredictInclude,
-    Ranked,
     SoftmaxInclude,
+    SoftmaxRequest,
 )
 
 
@@ -43,9 +44,9 @@ class PredictJob(Job):
     coverage: float
 
 
-def decode_softmax(body: bytes, *, max_rows: int) -> SoftmaxJob:
-    """Return the job of a body of `POST /softmax`. Raises `InvalidBody` or `TooLarge`."""
-    rows, is_vector, request = read_logits(SOFTMAX_REQUEST, body, max_rows=max_rows)
+def decode_softmax(body: bytes, check: Callable[[int, int, SoftmaxRequest], None]) -> SoftmaxJob:
+    """Return the job of a body of `POST /softmax`. Raises `InvalidBody`, or as `check` of rows and classes does."""
+    rows, is_vector, request = read_logits(SOFTMAX_REQUEST, body, check)
     include = request.get("include", ())
     targets = request.get("targets")
     if targets is None and "loss" in include:
@@ -73,19 +74,30 @@ def encode_softmax(job: SoftmaxJob) -> bytes:
     if job.is_vector and not job.include and job.temperature == 1.0 and len(job.logits[0]) <= FEW_CLASSES:
         return orjson.dumps({"probabilities": softmax_of_few(job.logits[0])})
     logits = np.array(job.logits, dtype=np.float64)
+    if job.is_vector or logits.size <= PIECE:
+        fields = _fields(logits, job, slice(None))
+        return to_json({name: values[0] for name, values in fields.items()} if job.is_vector else fields)
+    texts: dict[str, list[bytes]] = {}
+    for piece in pieces(*logits.shape):
+        for name, values in _fields(logits[piece], job, piece).items():
+            texts.setdefault(name, [b',"%s":[' % name.encode()]).extend((to_json(values)[1:-1], b","))
+    parts = [part for rows in texts.values() for part in (*rows[:-1], b"]")]
+    return b"".join([b"{", parts[0][1:], *parts[1:], b"}"])
+
+
+def _fields(logits: Floats, job: SoftmaxJob, piece: slice) -> dict[str, Floats]:
+    """Return the fields of some rows, `piece` of the job."""
     result = Softmax(logits, job.temperature)
-    fields: dict[str, Any] = {"probabilities": result.probabilities}
+    fields = {"probabilities": result.probabilities}
     if "log_probabilities" in job.include:
         fields["log_probabilities"] = result.log_probabilities
     if "loss" in job.include and job.targets is not None:
-        fields["loss"] = result.loss(job.targets)
+        fields["loss"] = result.loss(job.targets[piece])
     if "entropy" in job.include:
         fields["entropy"] = result.entropy
     if "sigmoid" in job.include:
         fields["sigmoid"] = sigmoid(logits)
-    if job.is_vector:
-        fields = {name: values[0] for name, values in fields.items()}
-    return to_json(fields)
+    return fields
 
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
@@ -110,40 +122,21 @@ def _refuse_uncalibrated(include: Sequence[PredictInclude], manifest: Manifest) 
 def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
     """Return the answer to `POST …/predict`, float32 digits that round-trip. Raises `OutputNotFinite`."""
     labels = job.manifest.labels_as_json
-    parts = [b'{%s,"labels":[%s]' % (job.manifest.names_as_json, b",".join([labels[index] for index in outputs.best]))]
+    best = b",".join([labels[index] for index in outputs.best])
+    parts = [b'{%s,"labels":[%s],' % (job.manifest.names_as_json, best)]  # joined once: a large text has few copies
     if job.top_k is None:
-        parts.append(b'"probabilities":%s' % outputs.json("probabilities"))
+        parts += (b'"probabilities":', outputs.json("probabilities"))
     else:
-        parts.append(b'"top":%s' % to_json(_top(outputs["probabilities"], job.top_k, job.manifest.labels)))
+        parts += (b'"top":', top_as_json(outputs["probabilities"], job.top_k, labels))
     if "logits" in job.include:
-        parts.append(b'"logits":%s' % outputs.json("logits"))
+        parts += (b',"logits":', outputs.json("logits"))
     if "log_probabilities" in job.include:
-        values = outputs.log_probabilities.astype(np.float32)
-        parts.append(b'"log_probabilities":%s' % to_json(values))
+        parts += (b',"log_probabilities":', to_json(outputs.log_probabilities.astype(np.float32)))
     if calibration := job.manifest.calibration:
         if "prediction_sets" in job.include:
-            sets = _sets_as_json(outputs.log_probabilities, calibration, job.coverage, labels)
-            parts.append(b'"prediction_sets":%s' % sets)
+            sets = sets_as_json(outputs.log_probabilities, calibration, job.coverage, labels)
+            parts += (b',"prediction_sets":', sets)
         if "typicality" in job.include:
-            parts.append(b'"typicality":%s' % to_json(calibration.typicality(outputs.atypicality)))
-    return b",".join(parts) + b"}"
-
-
-def _sets_as_json(logarithms: Floats, calibration: Calibration, coverage: float, labels: Sequence[bytes]) -> bytes:
-    """Return the prediction set of each row, the most probable label first; `labels` are JSON."""
-    order = np.argsort(-logarithms, axis=1, kind="stable")
-    sizes = calibration.prediction_sets(logarithms, coverage).sum(axis=1).tolist()
-    rows = [
-        b",".join([labels[index] for index in indices[:size]])
-        for indices, size in zip(order.tolist(), sizes, strict=True)
-    ]
-    return b"[[%s]]" % b"],[".join(rows)
-
-
-def _top(probabilities: Array, top_k: int, labels: Sequence[str]) -> list[list[Ranked]]:
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]  # stable: ties keep the class order
-    ranked = np.take_along_axis(probabilities, order, axis=1)
-    return [
-        [Ranked(label=labels[index], probability=value) for index, value in zip(indices, values, strict=True)]
-        for indices, values in zip(order.tolist(), ranked, strict=True)
-    ]
+            parts += (b',"typicality":', to_json(calibration.typicality(outputs.atypicality)))
+    parts.append(b"}")
+    return b"".join(parts)

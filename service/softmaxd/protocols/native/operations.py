@@ -1,5 +1,6 @@
 """The operations of the native interface: `/softmax`, and `/predict` by model and version."""
 
+from functools import partial
 from typing import Any
 
 import orjson
@@ -7,6 +8,7 @@ import orjson
 from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import JSON, Find, Headers, Operation, Reply
+from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.datatypes import invalid
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
@@ -26,11 +28,13 @@ from softmaxd.protocols.native.schemas import (
     Error,
     PredictReply,
     SoftmaxReply,
+    SoftmaxRequest,
 )
+from softmaxd.protocols.native.sizes import check_predict, check_softmax
 from softmaxd.protocols.protocol import (
-    BODY_ERRORS,
     MODEL_ERRORS,
     PLAIN_ONLY,
+    SOFTMAX_ERRORS,
     content_headers,
     headers_of,
     refuse_compressed,
@@ -70,38 +74,41 @@ class NativeOperation(Operation):
 
 
 class Softmax(NativeOperation):
-    def __init__(self, docs: Docs, *, max_rows: int) -> None:
+    def __init__(self, docs: Docs, limits: AnswerLimits, *, max_rows: int) -> None:
         super().__init__("/softmax", docs)
-        self._max_rows = max_rows
+        self._check = partial(check_softmax, limits, max_rows)
 
     def decode(self, body: bytes, headers: Headers, model: Model | None) -> SoftmaxJob:
-        return decode_softmax(body, max_rows=self._max_rows)
+        return decode_softmax(body, self._check)
 
     def encode(self, outputs: Outputs, job: SoftmaxJob) -> Reply:
         return Reply(encode_softmax(job))
 
 
 class Predict(NativeOperation):
-    def __init__(self, path: str, docs: Docs, find: Find, *, max_rows: int) -> None:
+    def __init__(self, path: str, docs: Docs, find: Find, limits: AnswerLimits, *, max_rows: int) -> None:
         super().__init__(path, docs, find)
+        self._limits = limits
         self._max_rows = max_rows
 
     def decode(self, body: bytes, headers: Headers, model: Model | None) -> PredictJob:
         assert model is not None
-        return decode_predict(body, model.manifest, max_rows=self._max_rows)
+        job = decode_predict(body, model.manifest, max_rows=self._max_rows)
+        check_predict(self._limits, job)
+        return job
 
     def encode(self, outputs: Outputs, job: PredictJob) -> Reply:
         return Reply(encode_predict(outputs, job))
 
 
-def operations(models: Repository, *, max_rows: int) -> list[Operation]:
+def operations(models: Repository, limits: AnswerLimits, *, max_rows: int) -> list[Operation]:
     """Return the operations of the native interface, the hottest first."""
     examples = examples_of(models.any(), _predict_examples)
     predict: list[Operation] = [
-        Predict(path, _predict_docs(name, summary, text, examples), models.find, max_rows=max_rows)
+        Predict(path, _predict_docs(name, summary, text, examples), models.find, limits, max_rows=max_rows)
         for path, name, summary, text in PREDICT_PATHS
     ]
-    return [*predict, Softmax(_softmax_docs(), max_rows=max_rows)]
+    return [*predict, Softmax(_softmax_docs(), limits, max_rows=max_rows)]
 
 
 def refuse(error: ServiceError) -> Reply:
@@ -137,7 +144,7 @@ def _softmax_docs() -> Docs:
         description="Computed in float64, shifted by the row's maximum: no finite logits overflow.",
         request=SOFTMAX_REQUEST,
         reply=SoftmaxReply,
-        errors=errors_of_path(*BODY_ERRORS),
+        errors=errors_of_path(*SOFTMAX_ERRORS),
         examples=_softmax_examples(),
     )
 
@@ -166,9 +173,13 @@ def _softmax_examples() -> Examples:
         },
     }
     return {
-        name: (body, orjson.loads(encode_softmax(decode_softmax(orjson.dumps(body), max_rows=2))))
+        name: (body, orjson.loads(encode_softmax(decode_softmax(orjson.dumps(body), _any_size))))
         for name, body in bodies.items()
     }
+
+
+def _any_size(rows: int, classes: int, request: SoftmaxRequest) -> None:
+    """Accept an example of any size."""
 
 
 def _predict_examples(model: Model) -> Examples:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from softmaxd.http.operation import Job
+from softmaxd.models.answers import pieces
 from softmaxd.models.datatypes import invalid
 from softmaxd.models.inputs import MAX_KEY, read_json, read_large, to_features
 from softmaxd.models.manifest import INPUT, Manifest
@@ -86,4 +87,9 @@ def decode_classify(body: bytes, manifest: Manifest, *, max_rows: int) -> Classi
 
 def encode_classify(outputs: Outputs, job: ClassifyJob) -> bytes:
     """Return the answer to `:classify`, float32 digits that round-trip. Raises `OutputNotFinite`."""
-    return to_json({"results": [list(zip(job.labels, row, strict=True)) for row in outputs[job.output]]})
+    scores = outputs[job.output]
+    texts = [
+        to_json([list(zip(job.labels, row, strict=True)) for row in scores[piece]])[1:-1]
+        for piece in pieces(*scores.shape)
+    ]
+    return b'{"results":[%s]}' % b",".join(texts)

@@ -7,6 +7,7 @@ import orjson
 from softmaxd.errors import ServiceError
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Operation, Reply
+from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.manifest import INPUT
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
@@ -31,6 +32,7 @@ from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, PREDICT_REQUEST, V1C
 
 PREFIX = "/v1"  # of its paths
 MODEL = "/v1/models/{name}"
+PAIR_BYTES = len("[,],")  # around a label and its score
 VERSION = MODEL + "/versions/{version}"
 # path, ending of the operation id, subject of the summary
 PATHS = ((MODEL, "", "of a model"), (VERSION, "_version", "of one version of a model"))
@@ -39,8 +41,9 @@ PATHS = ((MODEL, "", "of a model"), (VERSION, "_version", "of one version of a m
 class V1Operation(Operation):
     """An operation on rows, with bodies of any content type: `curl -d` calls them a form."""
 
-    def __init__(self, path: str, docs: Docs, find: Find, *, max_rows: int) -> None:
+    def __init__(self, path: str, docs: Docs, find: Find, limits: AnswerLimits, *, max_rows: int) -> None:
         super().__init__(path, docs, find)
+        self._limits = limits
         self._max_rows = max_rows
 
     def check(self, headers: Headers) -> None:
@@ -54,7 +57,9 @@ class V1Operation(Operation):
 class Predict(V1Operation):
     def decode(self, body: bytes, headers: Headers, model: Model | None) -> PredictJob:
         assert model is not None
-        return decode_predict(body, model.manifest, max_rows=self._max_rows)
+        job = decode_predict(body, model.manifest, max_rows=self._max_rows)
+        self._limits.check(len(job.features), numbers=len(model.manifest.labels))
+        return job
 
     def encode(self, outputs: Outputs, job: PredictJob) -> Reply:
         return Reply(encode_predict(outputs, job))
@@ -63,22 +68,27 @@ class Predict(V1Operation):
 class Classify(V1Operation):
     def decode(self, body: bytes, headers: Headers, model: Model | None) -> ClassifyJob:
         assert model is not None
-        return decode_classify(body, model.manifest, max_rows=self._max_rows)
+        job = decode_classify(body, model.manifest, max_rows=self._max_rows)
+        classes, label_bytes = len(job.labels), model.manifest.label_bytes[-1]
+        self._limits.check(len(job.features), numbers=classes, size=label_bytes + classes * PAIR_BYTES)
+        return job
 
     def encode(self, outputs: Outputs, job: ClassifyJob) -> Reply:
         return Reply(encode_classify(outputs, job))
 
 
-def operations(models: Repository, *, max_rows: int) -> list[Operation]:
+def operations(models: Repository, limits: AnswerLimits, *, max_rows: int) -> list[Operation]:
     """Return the operations of `/v1`, the hottest first."""
     predictions = examples_of(models.any(), _predict_examples)
     classifications = examples_of(models.any(), _classify_examples)
     predict = [
-        Predict(path + ":predict", _predict_docs(ending, subject, predictions), models.find, max_rows=max_rows)
+        Predict(path + ":predict", _predict_docs(ending, subject, predictions), models.find, limits, max_rows=max_rows)
         for path, ending, subject in PATHS
     ]
     classify = [
-        Classify(path + ":classify", _classify_docs(ending, subject, classifications), models.find, max_rows=max_rows)
+        Classify(
+            path + ":classify", _classify_docs(ending, subject, classifications), models.find, limits, max_rows=max_rows
+        )
         for path, ending, subject in PATHS
     ]
     return [*predict, *classify]

@@ -11,6 +11,7 @@ import orjson
 from softmaxd.errors import InvalidBody
 from softmaxd.http.compression import MIN_DEFLATED, accepted_encoding, deflate, inflate
 from softmaxd.http.operation import Headers, Job, Reply
+from softmaxd.models.answers import pieces
 from softmaxd.models.inputs import check_rows, read_json
 from softmaxd.models.manifest import ATYPICALITY, INPUT, OUTPUTS, Layout, Manifest
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
@@ -239,16 +240,22 @@ def _trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Array | Floats | 
 
 def _encode_classes(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:
     values = outputs[wanted.name]
-    order = np.argsort(-values, axis=1, kind="stable")[:, : wanted.classes]  # stable: ties keep the class order
+    rows, classes = values.shape
+    named = (_names(values[piece], wanted.classes, job.manifest.labels) for piece in pieces(rows, classes))
+    described = (wanted.name.encode(), rows, min(wanted.classes, classes))
+    if not wanted.is_binary:
+        texts = b",".join([orjson.dumps(names)[1:-1] for names in named])
+        return b'{"name":"%b","datatype":"BYTES","shape":[%d,%d],"data":[%b]}' % (*described, texts), None
+    tensor = b"".join([struct.pack("<I", len(text)) + text for names in named for text in map(str.encode, names)])
+    text = b'{"name":"%b","datatype":"BYTES","shape":[%d,%d],"parameters":{"binary_data_size":%d}}'
+    return text % (*described, len(tensor)), tensor
+
+
+def _names(values: Array, most: int, labels: Sequence[str]) -> list[str]:
+    """Return the names of the best classes of each row [rows, classes], row by row."""
+    order = np.argsort(-values, axis=1, kind="stable")[:, :most]  # stable: ties keep the class order
     ranked = np.take_along_axis(values, order, axis=1)
-    labels = job.manifest.labels
-    classes = [
+    return [
         f"{value:f}:{index}:{labels[index]}"
         for value, index in zip(ranked.ravel().tolist(), order.ravel().tolist(), strict=True)
     ]
-    described = (wanted.name.encode(), *order.shape)
-    if not wanted.is_binary:
-        return b'{"name":"%b","datatype":"BYTES","shape":[%d,%d],"data":%b}' % (*described, orjson.dumps(classes)), None
-    tensor = b"".join([struct.pack("<I", len(text)) + text for text in map(str.encode, classes)])
-    text = b'{"name":"%b","datatype":"BYTES","shape":[%d,%d],"parameters":{"binary_data_size":%d}}'
-    return text % (*described, len(tensor)), tensor

@@ -11,6 +11,7 @@ from softmaxd.errors import ServiceError
 from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Job, Operation, Reply
+from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.inputs import read_json
 from softmaxd.models.manifest import INPUT, PROBABILITIES
 from softmaxd.models.model import Model
@@ -20,6 +21,7 @@ from softmaxd.models.versions import State, Version
 from softmaxd.protocols.protocol import BODY_ERRORS, MODEL_ERRORS, refuse_in_one_sentence, refuse_nan, status_of_others
 from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
 from softmaxd.protocols.v2.schemas import BINARY, INDEX_REQUEST, INFER_REQUEST, V2Error, V2IndexEntry, V2InferReply
+from softmaxd.protocols.v2.sizes import check_infer
 
 PREFIX = "/v2"  # of its paths
 ACCEPTED_ENCODINGS = b", ".join(WINDOW_BITS)
@@ -49,14 +51,19 @@ class V2Operation(Operation):
 
 
 class Infer(V2Operation):
-    def __init__(self, path: str, docs: Docs, find: Find, *, max_rows: int, max_body_bytes: int) -> None:
+    def __init__(
+        self, path: str, docs: Docs, find: Find, limits: AnswerLimits, *, max_rows: int, max_body_bytes: int
+    ) -> None:
         super().__init__(path, docs, find)
+        self._limits = limits
         self._max_rows = max_rows
         self._max_body_bytes = max_body_bytes
 
     def decode(self, body: bytes, headers: Headers, model: Model | None) -> InferJob:
         assert model is not None
-        return decode_infer(body, headers, model.manifest, max_rows=self._max_rows, max_bytes=self._max_body_bytes)
+        job = decode_infer(body, headers, model.manifest, max_rows=self._max_rows, max_bytes=self._max_body_bytes)
+        check_infer(self._limits, job)
+        return job
 
     def encode(self, outputs: Outputs, job: InferJob) -> Reply:
         return encode_infer(outputs, job)
@@ -81,11 +88,11 @@ class Index(V2Operation):
         return Reply(orjson.dumps(list_versions(self._models, only_ready=job.only_ready)))
 
 
-def operations(models: Repository, *, max_rows: int, max_body_bytes: int) -> list[Operation]:
+def operations(models: Repository, limits: AnswerLimits, *, max_rows: int, max_body_bytes: int) -> list[Operation]:
     """Return the operations of `/v2`, the hottest first."""
     examples = examples_of(models.any(), _infer_examples)
     infer: list[Operation] = [
-        Infer(path, docs, models.find, max_rows=max_rows, max_body_bytes=max_body_bytes)
+        Infer(path, docs, models.find, limits, max_rows=max_rows, max_body_bytes=max_body_bytes)
         for path, docs in (
             (INFER, _infer_docs("v2_infer", "Features → logits and probabilities", examples)),
             (

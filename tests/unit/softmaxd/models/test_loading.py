@@ -138,6 +138,23 @@ def test_requests_to_a_model_of_any_type_run_as_one_batch_in_it(tmp_path: Path, 
     assert metrics.by_version()["linear", 1].runs == 1
 
 
+@pytest.mark.parametrize(("numbers", "runs"), [(15, 4), (14, 5), (1, 20)])
+def test_the_outputs_of_a_batch_have_no_more_numbers_than_one_answer_may_have(
+    tmp_path: Path, numbers: int, runs: int
+) -> None:
+    folder = publish(tmp_path, 1, linear().SerializeToString())  # of 3 classes
+    metrics = Metrics()
+    model = loading.load(folder, Settings(max_answer_numbers=numbers), metrics.runs_of)
+    rows = [np.array([[value, 1]], np.float32) for value in range(20)]
+
+    async def main() -> None:
+        await asyncio.gather(*(model.batcher.predict(row) for row in rows))
+
+    asyncio.run(main())
+
+    assert metrics.by_version()["linear", 1].runs == runs
+
+
 def test_a_model_that_knows_only_0_and_1_is_tried_with_these(tmp_path: Path) -> None:
     look_up = [node("Cast", "x", "place", to=TensorProto.INT64), node("Gather", "table place", "number")]
     constants = {"table": np.array([0.5, 2], np.float32), "w": WEIGHTS}

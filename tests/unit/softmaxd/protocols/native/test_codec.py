@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody, OutputNotFinite, TooLarge
+from softmaxd.models.answers import PIECE
 from softmaxd.models.manifest import Calibration, Feature, Manifest
 from softmaxd.models.outputs import Batch, Outputs
 from softmaxd.protocols.native.codec import decode_predict, decode_softmax, encode_predict, encode_softmax
@@ -27,7 +28,7 @@ rows_of_three = st.lists(st.lists(float64s, min_size=3, max_size=3), min_size=1,
 
 
 def softmax(**body: object) -> Any:  # Any: as it comes from JSON
-    return json.loads(encode_softmax(decode_softmax(json.dumps(body).encode(), max_rows=100)))
+    return json.loads(encode_softmax(decode_softmax(json.dumps(body).encode(), lambda *_: None)))
 
 
 def predict(logits: list[list[float]], **fields: object) -> Any:  # Any: as above
@@ -52,6 +53,19 @@ def test_a_vector_and_a_row_of_a_matrix_have_the_same_answer(rows: list[list[flo
     of_vectors = [softmax(logits=row, include=include) for row in rows]
 
     assert of_matrix == {name: [answer[name] for answer in of_vectors] for name in of_matrix}
+
+
+def test_many_rows_are_written_in_pieces_with_the_bits_of_each_row_alone() -> None:
+    rows = np.random.default_rng(0).normal(size=(PIECE // 100 + 5, 100)).tolist()
+    include = ["log_probabilities", "loss", "entropy", "sigmoid"]
+
+    whole = softmax(logits=rows, include=include, targets=list(range(50)) * (len(rows) // 50) + [7] * (len(rows) % 50))
+
+    assert list(whole) == ["probabilities", *include]
+    assert {len(values) for values in whole.values()} == {len(rows)}
+    for row, target in ((0, 0), (len(rows) - 1, 7)):
+        alone = softmax(logits=rows[row], include=include, targets=target)
+        assert {name: values[row] for name, values in whole.items()} == alone
 
 
 @given(rows_of_three)
@@ -90,8 +104,6 @@ def test_targets_that_do_not_fit_the_logits_are_refused(
 
 
 def test_more_rows_than_the_limit_are_refused() -> None:
-    with pytest.raises(TooLarge):
-        decode_softmax(b'{"logits": [[1], [2]]}', max_rows=1)
     with pytest.raises(TooLarge):
         decode_predict(b'{"instances": [[1, 2], [1, 2]]}', MANIFEST, max_rows=1)
 

@@ -8,9 +8,10 @@ from softmaxd.models.repository import Repository
 from softmaxd.protocols.native.operations import errors_of_path, operations, refuse
 from softmaxd.protocols.native.schemas import BodyError, Error
 from softmaxd.settings import Settings
+from tests.support.limits import NO_LIMITS
 from tests.support.paths import MODELS
 
-PREDICT, *_, SOFTMAX = operations(Repository(Settings(models_dir=MODELS)), max_rows=10)
+PREDICT, *_, SOFTMAX = operations(Repository(Settings(models_dir=MODELS)), NO_LIMITS, max_rows=10)
 
 
 def test_softmax_asks_no_model_and_predict_asks_the_default_one() -> None:

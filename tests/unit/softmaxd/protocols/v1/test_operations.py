@@ -6,8 +6,18 @@ from collections.abc import Iterator
 import pytest
 
 from softmaxd.app import create_app
-from softmaxd.errors import InternalError, InvalidBody, OutputNotFinite, ServiceError, Unroutable, UnsupportedMediaType
+from softmaxd.errors import (
+    AnswerTooLarge,
+    InternalError,
+    InvalidBody,
+    OutputNotFinite,
+    ServiceError,
+    Unroutable,
+    UnsupportedMediaType,
+)
 from softmaxd.http.targets import Targets
+from softmaxd.models.answers import AnswerLimits
+from softmaxd.models.repository import Repository
 from softmaxd.protocols.v1 import operations as v1
 from softmaxd.settings import Settings
 from tests.support.paths import MODELS
@@ -80,3 +90,21 @@ def test_any_content_type_is_taken_but_no_compressed_body() -> None:
     with pytest.raises(UnsupportedMediaType):
         operation.check([(b"content-encoding", b"gzip")])
     assert operation.refuse(UnsupportedMediaType("No")).headers == ((b"accept-encoding", b"identity"),)
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "limits"),
+    [
+        ("predict", {"instances": [[1, 2]] * 3}, AnswerLimits(numbers=8, size=1)),
+        ("classify", {"examples": [{"x1": 1, "x2": 2}] * 3}, AnswerLimits(numbers=8, size=1000)),
+        ("classify", {"examples": [{"x1": 1, "x2": 2}] * 3}, AnswerLimits(numbers=1000, size=120)),
+    ],
+)
+def test_an_answer_beyond_the_limits_is_refused(verb: str, body: object, limits: AnswerLimits) -> None:
+    repository = Repository(Settings(models_dir=MODELS))
+    operation = next(
+        each for each in v1.operations(repository, limits, max_rows=10) if each.path == f"{v1.MODEL}:{verb}"
+    )
+
+    with pytest.raises(AnswerTooLarge, match=r"fit: 2$"):
+        operation.decode(json.dumps(body).encode(), (), repository.find("blobs"))

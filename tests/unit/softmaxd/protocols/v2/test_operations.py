@@ -11,6 +11,7 @@ from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
 from softmaxd.protocols.v2 import operations as v2
 from softmaxd.settings import Settings
+from tests.support.limits import NO_LIMITS
 from tests.support.onnx_models import linear, publish
 
 
@@ -51,7 +52,7 @@ def test_the_index_has_every_version_or_only_those_that_are_ready(tmp_path: Path
     publish(tmp_path, 1, linear().SerializeToString())
     publish(tmp_path, 2, b"no model")
     models = Repository(Settings(models_dir=tmp_path))
-    *_, index = v2.operations(models, max_rows=10, max_body_bytes=100)
+    *_, index = v2.operations(models, NO_LIMITS, max_rows=10, max_body_bytes=100)
 
     def versions(body: bytes, headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
         index.check(headers)
