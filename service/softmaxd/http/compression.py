@@ -7,6 +7,7 @@ from softmaxd.errors import InvalidBody, Problem, TooLarge, UnsupportedMediaType
 
 WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}  # HTTP's deflate is zlib's format
 MIN_DEFLATED = 1024  # bytes; a smaller body fits into one packet anyway
+MAX_DEFLATED = 4 * 2**20  # bytes; a larger body would keep the event loop for too long
 LEVEL = 1  # higher levels take several times as long, and rows of numbers become hardly smaller
 
 

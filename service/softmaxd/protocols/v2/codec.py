@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from softmaxd.errors import InvalidBody
-from softmaxd.http.compression import MIN_DEFLATED, accepted_encoding, deflate, inflate
+from softmaxd.http.compression import MAX_DEFLATED, MIN_DEFLATED, accepted_encoding, deflate, inflate
 from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.models.answers import pieces
 from softmaxd.models.inputs import check_rows, read_json
@@ -197,7 +197,7 @@ def encode_infer(outputs: Outputs, job: InferJob) -> Reply:
         reply = Reply(b"".join([text, *tensors]), 200, BINARY, ((JSON_LENGTH, b"%d" % len(text)),))
     else:
         reply = Reply(text)
-    if job.encoding is not None and len(reply.body) >= MIN_DEFLATED:
+    if job.encoding is not None and MIN_DEFLATED <= len(reply.body) <= MAX_DEFLATED:
         reply.body = deflate(reply.body, job.encoding)
         reply.headers = (*reply.headers, (b"content-encoding", job.encoding))
     return reply

@@ -33,7 +33,7 @@ INFER_DESCRIPTION = """\
 An input with `binary_data_size` has its bytes after the JSON. The request's header `Inference-Header-Content-Length`
 is then the length of the JSON; with a length of 0 the body has only the bytes of the one tensor. Outputs with
 `binary_data` come in the same way. The body may be compressed with gzip or deflate (`Content-Encoding`). Responses of
-1 KiB or more are compressed if the client accepts gzip or deflate.
+1 KiB to 4 MiB are compressed if the client accepts gzip or deflate.
 """
 BINARY_CONTENT = {BINARY.decode(): {"schema": {"type": "string", "format": "binary"}}}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from softmaxd.errors import InvalidBody, ServiceError, TooLarge
 from softmaxd.models.manifest import DTYPES, Datatype, Manifest
 from softmaxd.models.outputs import Array, Batch, Outputs
-from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
+from softmaxd.protocols.v2.codec import ALL_AS_BYTES, InferJob, decode_infer, encode_infer
 from tests.support.manifests import manifest
 
 MANIFEST = manifest(name="zoo", version=7, labels=("dog", "cat", "ä☃"))
@@ -283,3 +283,14 @@ def test_bytes_and_numbers_of_an_answer_are_the_same(rows: list[list[float]]) ->
     assert tensor == np.array(rows, np.float32).tobytes()
     assert np.array(in_json["outputs"][0]["data"], np.float32).tobytes() == tensor
     assert in_json["outputs"][0]["shape"] == in_bytes["outputs"][0]["shape"] == [len(rows), 3]
+
+
+@pytest.mark.parametrize(("rows", "is_compressed"), [(1, False), (170_000, True), (180_000, False)])
+def test_very_small_and_very_large_answers_are_not_compressed(rows: int, is_compressed: bool) -> None:
+    values = np.zeros((rows, 3), np.float32)
+    job = InferJob(np.zeros((rows, 2), np.float32), MANIFEST, None, ALL_AS_BYTES, b"gzip")
+
+    reply = encode_infer(Outputs(Batch({"logits": values, "probabilities": values}), 0, rows), job)
+
+    assert ((b"content-encoding", b"gzip") in reply.headers) is is_compressed
+    assert (len(reply.body) < 100_000) is (is_compressed or rows == 1)
