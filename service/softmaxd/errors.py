@@ -3,8 +3,8 @@
 The way of a request, and where it can end:
 
     bytes ── decode ──▶ features ── submit ──▶ batch ── engine ──▶ outputs ── encode ──▶ bytes
-     │          │                      │                                         │
-    408, 413   413, 415, 422          429, 503, 504                             422 (outputs not finite)
+     │          │                      │                  │                      │
+    408, 413   413, 415, 422          429, 503, 504      422                    422 (outputs not finite)
     431
 
 Anything that is not a `ServiceError` is a bug of ours: logged with its traceback and answered as a bare 500.
@@ -80,6 +80,15 @@ class OutputNotFinite(ServiceError):
     def __init__(self, row: int) -> None:
         super().__init__(f"Row {row} has numbers for which the model's output is not finite")
         self.row = row
+
+
+class CannotRun(ServiceError):
+    """The model cannot run these rows."""
+
+    status = 422
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The model cannot run these rows: {reason}")
 
 
 class UnsupportedMediaType(ServiceError):

@@ -2,11 +2,14 @@
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
+SECONDS_BETWEEN_LINES = 60.0  # about the same thing
 JSON_NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
 
 
@@ -56,3 +59,24 @@ def set_up_logs(log_format: Literal["auto", "console", "json"], level: str) -> N
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+
+
+class RareLines:
+    """Warnings that clients can cause at any rate: at most one line a minute, with the number of those left out."""
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._quiet_until = float("-inf")
+        self._left_out = 0
+
+    def warning(self, message: str, *args: object) -> None:
+        """Write the line, or count it if there was one a short while ago."""
+        now = self._clock()
+        if now < self._quiet_until:
+            self._left_out += 1
+            return
+        more = f" ({self._left_out} lines like this were left out)" if self._left_out else ""
+        self._logger.warning(message + more, *args)
+        self._quiet_until = now + SECONDS_BETWEEN_LINES
+        self._left_out = 0

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -58,6 +59,24 @@ nearly_right = st.fixed_dictionaries(
 )
 bodies = st.binary() | (anything | nearly_right).map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
 
+odd_numbers = st.sampled_from(
+    ["9" * 5000, "0" * 5000 + "1", "-1", "1e3", "1_0", "\u00b2", "\u0661", "1.0", " ", "..", ""]
+)
+segments = odd_numbers | st.text(max_size=50)
+MOULDS = (  # of paths and queries, for one segment
+    *("/{}", "/models/{}", "/models/blobs/versions/{}", "/models/{}/predict", "/models/blobs/versions/{}/predict"),
+    *("/v1/models/{}", "/v1/models/blobs/versions/{}", "/v1/models/blobs/versions/{}:predict", "/docs/assets/{}"),
+    *("/v2/models/{}", "/v2/models/blobs/versions/{}/stats", "/v2/models/blobs/versions/{}/infer", "/models?a={}"),
+    *("/v2/repository/models/{}/load", "/predict?{}", "/metrics?name[]={}", "/v2/models/blobs/infer?{}"),
+)
+NAMES = (
+    *("Accept", "Accept-Encoding", "Authorization", "Content-Type", "Content-Encoding", "Cookie", "Expect", "Range"),
+    *("Inference-Header-Content-Length", "If-None-Match", "If-Modified-Since", "Origin", "Traceparent"),
+)
+header_values = odd_numbers.map(lambda text: f"gzip;q={text}bytes={text}-{text}") | odd_numbers
+header_values |= st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x7f"))
+DOCUMENTED = {200, 400, 401, 403, 404, 405, 413, 415, 422, 431}
+
 fuzz = settings(max_examples=EXAMPLES)
 
 
@@ -70,6 +89,26 @@ def test_any_body_is_answered_or_refused(client: httpx.Client, path: str, body: 
     assert response.headers["content-type"] == "application/json"
     assert len(response.content) < 8 * 1024
     json.loads(response.content.decode(), parse_constant=pytest.fail)
+
+
+@fuzz
+@given(
+    method=st.sampled_from(["GET", "POST"]),
+    mould=st.sampled_from(MOULDS),
+    segment=segments,
+    name=st.sampled_from(NAMES),
+    value=header_values,
+)
+def test_any_segment_query_and_header_is_answered_or_refused(
+    client: httpx.Client, method: str, mould: str, segment: str, name: str, value: str
+) -> None:
+    target = mould.format(quote(segment, safe="", errors="surrogatepass"))
+    headers = {name.encode(): value.encode("latin-1", "replace").strip()}
+    body = b'{"instances": [[15.2, 0.3]]}' if method == "POST" else b""
+
+    response = client.request(method, target, headers=headers, content=body)
+
+    assert response.status_code in DOCUMENTED
 
 
 @fuzz

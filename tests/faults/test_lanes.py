@@ -153,6 +153,11 @@ CASES: dict[str, tuple[Parts, list[int]]] = {
     ),
     "an absolute target": ([request(b"http://x/predict"), request(b"http://other:1/predict?x")], [200, 200]),
     "no length": ([b"POST /predict HTTP/1.1\r\nHost: x\r\n\r\n", PREDICT], [422, 200]),
+    "a length of thousands of digits": (
+        [request(length=b"Content-Length: " + b"%05000d" % len(BODY)), PREDICT],
+        [200, 200],
+    ),
+    "a length of thousands of nines": ([request(length=b"Content-Length: " + b"9" * 5000)], [400]),
     "repeated lengths": ([request(length=b"Content-Length: 28\r\ncontent-length: 28")], [400]),
     "repeated headers": (
         [request(b"/predict", BODY, b"Content-Type: application/json", b"content-type: text/plain")],

@@ -75,7 +75,8 @@ def requests(draw: st.DrawFn) -> bytes:
     body = draw(st.sampled_from([*GOOD.get(target, []), *BAD]))
     fields = draw(st.lists(st.sampled_from(ODD_FIELDS), max_size=2))
     method = draw(st.sampled_from([b"POST"] * 6 + [b"GET", b"HEAD", b"PUT", b"OPTIONS"]))
-    length = draw(st.sampled_from([None] * 4 + [b"CONTENT-LENGTH:  00%d " % len(body), b""]))
+    long_length = b"Content-Length: %05000d" % len(body)
+    length = draw(st.sampled_from([None] * 4 + [b"CONTENT-LENGTH:  00%d " % len(body), long_length, b""]))
     version, end = b"1.1", draw(st.sampled_from([b"\r\n"] * 20 + [b"\n"]))
     if length == b"":
         length = draw(st.sampled_from([b"Transfer-Encoding: chunked", b"transfer-encoding: Chunked", b"X-No: length"]))

@@ -14,6 +14,8 @@ from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOT_ASKED, Features, Outputs
 
+MAX_DIGITS = 20  # of a number of bytes
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -68,7 +70,7 @@ async def _predict(model: Model, features: Features, request: Request) -> Output
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """Return the whole body. Raises `TooLarge` beyond `max_bytes`, also if the length is not declared."""
     too_large = TooLarge(f"The body is larger than {max_bytes} bytes")
-    if int(request.headers.get("content-length", 0)) > max_bytes:
+    if declared_bytes(request.headers.get("content-length", "0")) > max_bytes:
         raise too_large
     body = bytearray()
     async for chunk in request.stream():
@@ -76,6 +78,15 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             raise too_large
     return bytes(body)
+
+
+def declared_bytes(content_length: str) -> int:
+    """Return the bytes that a `Content-Length` announces; 0 if it is not a number.
+
+    Python refuses to read a number of more than 4,300 digits, leading zeros included: the first digits are enough.
+    """
+    is_number = content_length.isascii() and content_length.isdecimal()
+    return int(content_length.lstrip("0")[:MAX_DIGITS] or "0") if is_number else 0
 
 
 def to_response(reply: Reply) -> Response:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from softmaxd.errors import ServiceError
+from softmaxd.http.asgi import declared_bytes
 from softmaxd.http.operation import Headers, Operation
 from softmaxd.http.targets import Target, Targets
 
@@ -36,7 +37,7 @@ class PlainHeads:
         length = None
         for name, value in headers:
             if name == b"content-length":
-                length = int(value)
+                length = declared_bytes(value.decode("latin-1"))
             elif name in NOT_PLAIN:
                 return None
         if length is None or length > self._max_body_bytes:

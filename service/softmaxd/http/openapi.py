@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError
+from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, ServiceError
 from softmaxd.models.datatypes import MAX_SAFE_INTEGER
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
@@ -105,12 +105,12 @@ def error_responses(
 def examples_of(model: Model | None, make: Callable[[Model], Examples]) -> Examples:
     """Return examples with a model's answers; none without a model.
 
-    None either if the model refuses the rows or answers with numbers that are not finite: the rows are a guess where
+    None either if the model cannot run the rows or answers with numbers that are not finite: the rows are a guess where
     the ranges of the features are unknown.
     """
     try:
         return {} if model is None else make(model)
-    except (InvalidBody, OutputNotFinite):
+    except (InvalidBody, CannotRun, OutputNotFinite):
         return {}
 
 

@@ -5,32 +5,28 @@ So a lone request never waits, and a busy service fills its batches by itself.
 """
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import partial
 from operator import attrgetter
 
-import numpy as np
-
 from softmaxd.errors import QueueFull, QueueTimeout
-from softmaxd.models.outputs import Array, Batch, Features, Outputs
+from softmaxd.models.outputs import Array, Features, Outputs
+from softmaxd.models.runner import Runner
+from softmaxd.models.together import Outcome
 
 MAX_BATCH_ROWS = 8192  # joined; a larger request runs alone
 ONE_REQUEST = 1  # instead: each request runs alone
 
 Settle = Callable[[Outputs | Exception], None]  # takes the outcome of a request
-Run = Callable[[Features], Mapping[str, Array]]
-Outcome = tuple[int, float, Sequence[Outputs | Exception]]  # rows, seconds of the engine, outcome of each request
 
 deadline_of = attrgetter("deadline")
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: assigning the fields of a frozen one takes longer
 class EngineRun:
-    """One run of an engine over the rows of some requests. If the run fails, all of them fail."""
+    """One run of an engine over the rows of some requests; a run that fails has one request."""
 
     requests: int
     rows: int
@@ -58,21 +54,20 @@ class Batcher:
 
     def __init__(
         self,
-        run: Run,
+        runner: Runner,
         on_run: Callable[[EngineRun], None],
         *,
-        inline: bool,
         max_queued_rows: int,
         queue_timeout: float,
         max_batch_rows: int = MAX_BATCH_ROWS,
     ) -> None:
-        self._run = run
+        self._runner = runner
         self._on_run = on_run
         self._max_queued_rows = max_queued_rows
         self._max_batch_rows = max_batch_rows
         self._queue_timeout = queue_timeout
-        self._executor = None if inline else ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: deque[Entry] = deque()
+        self._again: deque[Entry] = deque()  # of a batch that failed: each of them runs alone
         self.queued_rows = 0
         self._is_busy = False  # True while a batch runs, or the next one is about to be taken
         self._timer: asyncio.TimerHandle | None = None
@@ -108,7 +103,7 @@ class Batcher:
         entry = Entry(features, settle, loop.time() + self._queue_timeout)
         self._waiting.append(entry)
         self.queued_rows += len(features)
-        if self._is_busy and self._executor and self._timer is None:
+        if self._is_busy and not self._runner.inline and self._timer is None:
             self._timer = loop.call_at(entry.deadline, self._expire, loop)
         return entry
 
@@ -125,14 +120,13 @@ class Batcher:
         if not batch:
             self._is_busy = False
             return
-        parts = [entry.features for entry in batch]
-        if self._executor is None:
-            self._finish(loop, batch, now, _outcomes(self._run, parts))
-        else:
-            running = loop.run_in_executor(self._executor, _outcomes, self._run, parts)
-            running.add_done_callback(lambda done: self._finish(loop, batch, now, done.result()))
+        self._runner.start([entry.features for entry in batch], partial(self._finish, loop, batch, now))
 
     def _take(self) -> list[Entry]:
+        while self._again:
+            entry = self._again.popleft()
+            if not entry.abandoned:
+                return [entry]
         batch: list[Entry] = []
         rows = 0
         while self._waiting and (not batch or rows + len(self._waiting[0].features) <= self._max_batch_rows):
@@ -143,27 +137,39 @@ class Batcher:
         return batch
 
     def _finish(self, loop: asyncio.AbstractEventLoop, batch: list[Entry], began: float, ran: Outcome) -> None:
-        rows, seconds, outcomes = ran
-        for entry, outcome in zip(batch, outcomes, strict=True):
-            if not entry.abandoned:
-                entry.settle(outcome)
-        first = outcomes[0]
+        if isinstance(ran[2], Exception) and len(batch) > 1:
+            self._again.extend(batch)  # the fault of one request is no other's
+        else:
+            self._settle(batch, began, ran)
+        if self._waiting or self._again:
+            loop.call_soon(self._run_next, loop)
+        else:
+            self._is_busy = False
+
+    def _settle(self, batch: list[Entry], began: float, ran: Outcome) -> None:
+        rows, seconds, outcome = ran
+        outputs: Mapping[str, Array] = {}
+        if isinstance(outcome, Exception):
+            self._runner.log(outcome)
+            if not batch[0].abandoned:
+                batch[0].settle(outcome)
+        else:
+            outputs = outcome[0].of_batch
+            for entry, each in zip(batch, outcome, strict=True):
+                if not entry.abandoned:
+                    entry.settle(each)
         arrived = began + self._queue_timeout  # minus an entry's deadline: the seconds it waited
         self._on_run(
             EngineRun(
                 requests=len(batch),
                 rows=rows,
-                failed=isinstance(first, Exception),
+                failed=not outputs,
                 first_waited=arrived - batch[0].deadline,
                 waited=len(batch) * arrived - sum(map(deadline_of, batch)),
                 seconds=seconds,
-                outputs={} if isinstance(first, Exception) else first.of_batch,
+                outputs=outputs,
             )
         )
-        if self._waiting:
-            loop.call_soon(self._run_next, loop)
-        else:
-            self._is_busy = False
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         self._drop_expired(loop.time())
@@ -181,26 +187,3 @@ class Batcher:
         entry = self._waiting.popleft()
         self.queued_rows -= len(entry.features)
         return entry
-
-
-def _outcomes(run: Run, parts: list[Features]) -> Outcome:
-    """Run the parts as one batch and return its rows, its seconds, and the outcome of each part."""
-    start = time.perf_counter()
-    outcomes: Sequence[Outputs | Exception]
-    try:
-        outcomes = run_together(run, parts)
-    except Exception as error:  # any failure of the engine must reach every waiting request
-        outcomes = [error] * len(parts)
-    return sum(map(len, parts)), time.perf_counter() - start, outcomes
-
-
-def run_together(run: Run, parts: list[Features]) -> list[Outputs]:
-    """Return the outputs of each part, [n, …] for a part of n rows, from one run over all of them."""
-    features = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    outputs = run(features)
-    for name, values in outputs.items():
-        if len(values) != len(features):
-            raise RuntimeError(f"the engine gave {len(values)} rows of {name} for {len(features)} rows")
-    batch = Batch(outputs)
-    stops = accumulate(map(len, parts))
-    return [Outputs(batch, stop - len(part), stop) for part, stop in zip(parts, stops, strict=True)]

@@ -7,13 +7,10 @@ crashes or takes all memory then takes nothing with it.
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from softmaxd.errors import ModelError
@@ -22,13 +19,12 @@ from softmaxd.models.engine import Engine, Nodes
 from softmaxd.models.manifest import ATYPICALITY, INPUT, KINDS, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest, sha256
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
-from softmaxd.models.outputs import Features
-from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
-from softmaxd.numerics.softmax import Floats
+from softmaxd.models.rowwise import choose_batching
+from softmaxd.models.runner import Runner
+from softmaxd.models.warming import check_finite, rows_to_try, warm_up
 from softmaxd.settings import Settings
 
 INLINE_SECONDS = 200e-6  # a faster model runs on the event loop, because a thread would cost more
-WARM_UP_ROWS = (1, 64, 1)
 TRIAL_SECONDS = 15
 TRIAL_BYTES = 4 * 2**30  # of address space
 
@@ -50,9 +46,11 @@ def load(folder: Path, settings: Settings, count_runs: CountRuns = ignore_runs) 
     manifest = read_manifest(folder)
     engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
     _check_graph(engine, manifest)
-    seconds = _warm_up(engine, manifest)
+    seconds = warm_up(engine.run, manifest)
+    rows = rows_to_try(manifest)
+    check_finite(engine.run, manifest, rows)
     inline = seconds < INLINE_SECONDS
-    run, batching = choose_batching(engine.run, _rows_to_try(manifest))
+    run, batching = choose_batching(engine.run, rows)
     logger.info(
         "serving %s version %d on %s",
         manifest.name,
@@ -66,9 +64,8 @@ def load(folder: Path, settings: Settings, count_runs: CountRuns = ignore_runs) 
         },
     )
     batcher = Batcher(
-        run,
+        Runner(run, inline=inline, name=f"{manifest.name} version {manifest.version}"),
         count_runs(manifest),
-        inline=inline,
         max_batch_rows=ONE_REQUEST if batching == "alone" else _most_rows(manifest, settings),
         max_queued_rows=settings.max_queued_rows,
         queue_timeout=settings.queue_timeout,
@@ -133,41 +130,6 @@ def _check_tensor(name: str, nodes: Nodes, kind: str, row: list[int]) -> None:
     if found != f"tensor({kind})" or not shape or isinstance(shape[0], int) or shape[1:] != row:
         wanted = ", ".join(map(str, ["n", *row]))
         raise ModelError(f"{name} should be tensor({kind}) [{wanted}], but the graph has {found} {shape}")
-
-
-def _warm_up(engine: Engine, manifest: Manifest) -> float:
-    """Run the model as it will be run, and return the seconds that one row takes."""
-    middle = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
-    for rows in WARM_UP_ROWS:
-        features = _fitted(np.tile(middle, (rows, 1)), manifest.dtype)
-        start = time.perf_counter()
-        try:
-            outputs = engine.run(features)
-        except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
-            raise ModelError(f"ONNX Runtime cannot run {rows} rows: {str(error).splitlines()[0]}") from error
-        for name, values in outputs.items():
-            if len(values) != rows:
-                raise ModelError(f"it gives {len(values)} rows of {name} for {rows} rows")
-    return time.perf_counter() - start
-
-
-def _rows_to_try(manifest: Manifest) -> Features:
-    """Return rows in the ranges of the features, as far as known; every other one whole, for models that want that."""
-    low = np.array([-1.0 if feature.min is None else feature.min for feature in manifest.features])
-    high = np.array([1.0 if feature.max is None else feature.max for feature in manifest.features])
-    between = np.random.default_rng(0).uniform(size=(ROWS_TO_TRY, len(low)))
-    rows = (1 - between) * low + between * high
-    rows[::2] = np.rint(rows[::2])
-    return _fitted(rows, manifest.dtype)
-
-
-def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:
-    """Return the rows in a model's type; a number that the type cannot hold becomes the nearest or any other one."""
-    if dtype.kind != "f":
-        limits = np.iinfo(dtype)
-        rows = np.rint(rows).clip(limits.min, limits.max)
-    with np.errstate(over="ignore", invalid="ignore"):  # of ranges beyond the type
-        return rows.astype(dtype)
 
 
 def _main(folder: str) -> None:

@@ -1,8 +1,9 @@
 """A loaded model: its manifest and its batcher."""
 
-from softmaxd.models.batching import Batcher, Run, run_together
+from softmaxd.models.batching import Batcher
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features, Outputs
+from softmaxd.models.together import Run, run_together
 
 
 class Model:
@@ -21,5 +22,5 @@ class Model:
         self._run = run
 
     def run(self, features: Features) -> Outputs:
-        """Return the outputs for these rows alone, computed now."""
+        """Return the outputs for these rows alone, computed now. Raises `CannotRun`."""
         return run_together(self._run, [features])[0]

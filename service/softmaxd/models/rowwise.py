@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from softmaxd.models.batching import Run
 from softmaxd.models.manifest import ATYPICALITY, OUTPUTS
 from softmaxd.models.outputs import Array, Features
+from softmaxd.models.together import Run
 
 ALIGNED_ROWS = 16  # numbers of float32 in the widest vector register; of float64 it has 8
 SIZES = (1, 2, 3, 5, 7, 8, 11, 13, 16, 31)  # of batches, which are compared with one batch of all rows

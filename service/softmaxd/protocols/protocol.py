@@ -7,6 +7,7 @@ from pydantic import ConfigDict
 
 from softmaxd.errors import (
     AnswerTooLarge,
+    CannotRun,
     Forbidden,
     HeadersTooLarge,
     InvalidBody,
@@ -31,7 +32,7 @@ IGNORE_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="ignore")
 PLAIN_ONLY = b"identity"  # the encodings that a protocol accepts, if it takes no compressed bodies
 BODY_ERRORS = (InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, NotReady)
 SOFTMAX_ERRORS = (*BODY_ERRORS, AnswerTooLarge)
-MODEL_ERRORS = (*SOFTMAX_ERRORS, OutputNotFinite, ModelNotFound, QueueFull, QueueTimeout)
+MODEL_ERRORS = (*SOFTMAX_ERRORS, OutputNotFinite, CannotRun, ModelNotFound, QueueFull, QueueTimeout)
 ADMIN_ERRORS = (*BODY_ERRORS, Unauthorized, Forbidden, ModelNotFound)
 LOAD_ERRORS = (*ADMIN_ERRORS, ModelNotLoaded)
 
@@ -67,7 +68,7 @@ def refuse_in_one_sentence(error: ServiceError, accepted_encodings: bytes) -> Re
 
 def status_of_others(kind: type[ServiceError], status: int) -> int:
     """Return the status of an error on other servers: 400 for a wrong body."""
-    return 400 if issubclass(kind, InvalidBody | OutputNotFinite) else status
+    return 400 if issubclass(kind, InvalidBody | OutputNotFinite | CannotRun) else status
 
 
 def refuse_nan(body: bytes) -> None:

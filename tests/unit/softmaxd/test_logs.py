@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from softmaxd.logs import printable, set_up_logs
+from softmaxd.logs import SECONDS_BETWEEN_LINES, RareLines, printable, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +96,14 @@ def test_a_traceback_keeps_its_lines_and_loses_its_escapes(capsys: pytest.Captur
     assert first.endswith(r"ERROR   it\n failed")
     assert lines[0] == "Traceback (most recent call last):"
     assert all(line.isprintable() for line in lines)
+
+
+def test_lines_that_clients_cause_are_written_rarely_with_the_number_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    lines = RareLines(logging.getLogger("softmaxd.any"), lambda: now)
+
+    for moment in (0, 1, SECONDS_BETWEEN_LINES - 1, SECONDS_BETWEEN_LINES, 3 * SECONDS_BETWEEN_LINES):
+        now = moment
+        lines.warning("at %d", moment)
+
+    assert caplog.messages == ["at 0", "at 60 (2 lines like this were left out)", "at 180"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from softmaxd.errors import InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
+from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import JSON, Find, Headers, Operation, Reply
 from softmaxd.models.answers import AnswerLimits
@@ -40,7 +40,7 @@ from softmaxd.protocols.protocol import (
     refuse_compressed,
 )
 
-BODY_PROBLEMS = (InvalidBody, OutputNotFinite)  # answered with a list of problems
+BODY_PROBLEMS = (InvalidBody, OutputNotFinite, CannotRun)  # answered with a list of problems
 PREDICT_DESCRIPTION = "The float32 probabilities of the ONNX file, which includes temperature and normalisation."
 PREDICT_PATHS = (  # path, operation id, summary, description
     ("/predict", "predict", "Features → class probabilities, by the default model", PREDICT_DESCRIPTION),
@@ -117,6 +117,8 @@ def refuse(error: ServiceError) -> Reply:
         error = invalid(
             "too_large", ["instances", error.row], "Input should be numbers for which the model's output is finite"
         )
+    if isinstance(error, CannotRun):
+        error = invalid("cannot_run", ["instances"], error.detail)
     detail = error.problems if isinstance(error, InvalidBody) else error.detail
     return Reply(orjson.dumps({"detail": detail}), error.status, headers=headers_of(error, PLAIN_ONLY))
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from softmaxd.http.asgi import add_operations
+from softmaxd.http.asgi import add_operations, declared_bytes
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Job, Operation
 from softmaxd.metrics.metrics import Metrics
@@ -88,3 +88,28 @@ def test_rows_leave_their_batch_when_their_client_leaves() -> None:
         asyncio.run(serve(operation)(scope, receive, send))
 
     assert batcher.left
+
+
+@pytest.mark.parametrize(
+    ("content_length", "number"),
+    [
+        ("0", 0),
+        ("28", 28),
+        ("0" * 5000 + "28", 28),
+        ("9" * 5000, int("9" * 20)),
+        ("", 0),
+        ("x", 0),
+        ("-1", 0),
+        ("\xb2", 0),
+        ("\u0661", 0),
+    ],
+)
+def test_a_content_length_of_any_form_is_read(content_length: str, number: int) -> None:
+    assert declared_bytes(content_length) == number
+
+
+@pytest.mark.parametrize(("content_length", "status"), [("9" * 5000, 413), ("x", 200)])
+def test_a_content_length_of_any_form_is_answered(content_length: str, status: int) -> None:
+    response = ask(serve(Echo()), "POST", "/echo", content=b"{}", headers={"content-length": content_length})
+
+    assert response.status_code == status

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softmaxd.errors import QueueFull, QueueTimeout
-from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, EngineRun, run_together
+from softmaxd.errors import CannotRun, QueueFull, QueueTimeout
+from softmaxd.models import together
+from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, EngineRun
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
+from softmaxd.models.runner import Runner
 from tests.support.paths import MODELS
 
 
@@ -31,9 +33,8 @@ def batcher(
     queue_timeout: float = 60.0,
 ) -> Batcher:
     return Batcher(
-        run,
+        Runner(run, inline=inline),
         lambda _ran: None,
-        inline=inline,
         max_queued_rows=max_queued_rows,
         queue_timeout=queue_timeout,
     )
@@ -127,31 +128,82 @@ def test_a_batch_is_bounded_and_a_larger_request_runs_alone() -> None:
     assert sizes == [MAX_BATCH_ROWS + 1, MAX_BATCH_ROWS, 1]
 
 
-@pytest.mark.parametrize("inline", [True, False])
-def test_a_failing_engine_fails_every_request_of_the_batch_and_no_later_one(inline: bool) -> None:
-    def fail_on_negatives(features: Array) -> dict[str, Array]:
-        if (features < 0).any():
-            raise ValueError("negative")
-        return double(features)
+def fail_on_negatives(features: Array) -> dict[str, Array]:
+    if (features < 0).any():
+        raise ValueError("negative")
+    return double(features)
 
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_the_requests_of_a_batch_that_fails_run_again_each_by_itself(inline: bool) -> None:
     async def main() -> None:
         queue = batcher(fail_on_negatives, inline=inline)
 
-        failed = await asyncio.gather(queue.predict(rows(1)), queue.predict(rows(-1)), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(queue.predict(rows(value)) for value in (1, -1, 2, -2, 3)), return_exceptions=True
+        )
         later = await queue.predict(rows(4))
 
-        assert [str(error) for error in failed] == ["negative", "negative"]
+        answers = [outcome["doubled"].tolist() for outcome in outcomes if isinstance(outcome, Outputs)]
+        refusals = [str(outcome) for outcome in outcomes if isinstance(outcome, CannotRun)]
+        assert answers == [[[2]], [[4]], [[6]]]
+        assert refusals == ["The model cannot run these rows: negative"] * 2
         assert later["doubled"].tolist() == [[8]]
 
     run(main())
 
 
-def test_an_engine_that_answers_the_wrong_number_of_rows_fails_the_batch() -> None:
-    async def main() -> None:
-        queue = batcher(lambda features: {"doubled": features[:-1]})
+def test_a_request_that_left_does_not_run_again() -> None:
+    sizes: list[int] = []
 
-        with pytest.raises(RuntimeError, match="gave 1 rows of doubled for 2 rows"):
-            await queue.predict(rows(1, 2))
+    def fail_together(features: Array) -> dict[str, Array]:
+        sizes.append(len(features))
+        if len(features) != 3:
+            raise ValueError("not 3")
+        return double(features)
+
+    async def main() -> None:
+        queue = batcher(fail_together)
+        entries = [queue.submit(rows(*range(n)), lambda _outcome: None) for n in (1, 2, 3)]
+        queue.flush()
+        entries[1].abandoned = True
+        await queue.predict(rows(1, 2, 3))
+
+    run(main())
+
+    assert sizes == [6, 1, 3, 3]
+
+
+def test_a_request_that_left_hears_nothing_of_its_failure() -> None:
+    heard: list[object] = []
+
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(lambda features: fail_on_negatives(gate.run(features)["doubled"]), inline=False)
+        leaving = queue.submit(rows(-1), heard.append)
+        queue.flush()
+        await gate.busy()
+        leaving.abandoned = True
+        gate.opened.set()
+        await queue.predict(rows(1))
+
+    run(main())
+
+    assert heard == []
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_bug_reaches_every_request_as_it_is(inline: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_outputs: object) -> None:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        queue = batcher(inline=inline)
+        monkeypatch.setattr(together, "Batch", fail)
+
+        failed = await asyncio.gather(queue.predict(rows(1)), queue.predict(rows(2)), return_exceptions=True)
+
+        assert [type(error) for error in failed] == [ZeroDivisionError, ZeroDivisionError]
 
     run(main())
 
@@ -256,23 +308,12 @@ def test_a_deadline_is_kept_for_each_request_by_itself() -> None:
     run(main())
 
 
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=20))
-def test_any_split_of_rows_gets_them_back_in_order(sizes: list[int]) -> None:
-    every = rows(*range(sum(sizes)))
-    parts = np.split(every, np.cumsum(sizes)[:-1])
-
-    outputs = run_together(double, parts)
-
-    assert [len(output["doubled"]) for output in outputs] == sizes
-    assert np.array_equal(np.concatenate([output["doubled"] for output in outputs]), every * 2)
-
-
 @pytest.mark.parametrize("inline", [True, False])
 def test_tells_of_each_run_how_much_it_was_and_how_long_it_waited(inline: bool) -> None:
     heard: list[EngineRun] = []
 
     async def main() -> None:
-        queue = Batcher(double, heard.append, inline=inline, max_queued_rows=10, queue_timeout=60)
+        queue = Batcher(Runner(double, inline=inline), heard.append, max_queued_rows=10, queue_timeout=60)
         await asyncio.gather(queue.predict(rows(1)), queue.predict(rows(2, 3)))
 
     run(main())
@@ -283,20 +324,17 @@ def test_tells_of_each_run_how_much_it_was_and_how_long_it_waited(inline: bool) 
     assert ran.seconds > 0
 
 
-def test_tells_of_a_run_that_failed() -> None:
+def test_tells_of_a_run_that_failed_by_request() -> None:
     heard: list[EngineRun] = []
 
-    def fail(_features: Array) -> dict[str, Array]:
-        raise ZeroDivisionError
-
     async def main() -> None:
-        queue = Batcher(fail, heard.append, inline=True, max_queued_rows=10, queue_timeout=60)
-        with pytest.raises(ZeroDivisionError):
-            await queue.predict(rows(1))
+        queue = Batcher(Runner(fail_on_negatives, inline=True), heard.append, max_queued_rows=10, queue_timeout=60)
+        await asyncio.gather(queue.predict(rows(1, 2)), queue.predict(rows(-1)), return_exceptions=True)
 
     run(main())
 
-    assert [(ran.requests, ran.rows, ran.failed) for ran in heard] == [(1, 1, True)]
+    assert [(ran.requests, ran.rows, ran.failed) for ran in heard] == [(1, 2, False), (1, 1, True)]
+    assert [dict(ran.outputs) == {} for ran in heard] == [False, True]
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +350,7 @@ def test_the_answer_to_a_row_does_not_depend_on_its_neighbours(blobs: Engine, si
     alone = [{name: values.tobytes() for name, values in blobs.run(row[None]).items()} for row in every]
 
     async def main() -> list[Outputs]:
-        queue = Batcher(blobs.run, lambda *_: None, inline=True, max_queued_rows=10_000, queue_timeout=60.0)
+        queue = Batcher(Runner(blobs.run, inline=True), lambda *_: None, max_queued_rows=10_000, queue_timeout=60.0)
         return await asyncio.gather(*(queue.predict(part) for part in parts))
 
     together = asyncio.run(main())

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, Run
+from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
 from softmaxd.models.rowwise import ALIGNED_ROWS, ROWS_TO_TRY, Batching, choose_batching
+from softmaxd.models.runner import Runner
+from softmaxd.models.together import Run
 from tests.support.onnx_models import classifier
 
 WIDTH, CLASSES = 13, 10
@@ -90,7 +92,7 @@ def test_the_answer_to_a_request_does_not_depend_on_its_neighbours(
     async def main() -> list[Outputs]:
         limit = ONE_REQUEST if batching == "alone" else MAX_BATCH_ROWS
         queue = Batcher(
-            run, lambda _ran: None, inline=True, max_queued_rows=10_000, queue_timeout=60, max_batch_rows=limit
+            Runner(run, inline=True), lambda _ran: None, max_queued_rows=10_000, queue_timeout=60, max_batch_rows=limit
         )
         return await asyncio.gather(*(queue.predict(part) for part in parts))
 

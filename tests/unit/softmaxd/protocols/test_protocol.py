@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from softmaxd.errors import ModelNotFound, OutputNotFinite, QueueFull, UnsupportedMediaType
+from softmaxd.errors import CannotRun, ModelNotFound, OutputNotFinite, QueueFull, UnsupportedMediaType
 from softmaxd.protocols.protocol import (
     ADMIN_ERRORS,
     BODY_ERRORS,
@@ -59,6 +59,7 @@ def test_a_body_that_is_not_compressed_is_taken(headers: dict[bytes, bytes]) -> 
 
 def test_other_servers_answer_400_to_a_wrong_body_only() -> None:
     assert status_of_others(OutputNotFinite, 422) == 400
+    assert status_of_others(CannotRun, 422) == 400
     assert status_of_others(ModelNotFound, 404) == 404
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from softmaxd.errors import InvalidBody, OutputNotFinite, QueueFull, UnsupportedMediaType
+from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, QueueFull, UnsupportedMediaType
 from softmaxd.models.outputs import NOT_ASKED
 from softmaxd.models.repository import Repository
 from softmaxd.protocols.native.operations import errors_of_path, operations, refuse
@@ -58,6 +58,15 @@ def test_an_output_that_is_not_finite_is_a_problem_of_its_row() -> None:
     problem = json.loads(refuse(OutputNotFinite(3)).body)["detail"][0]
 
     assert (problem["type"], problem["loc"]) == ("too_large", ["instances", 3])
+
+
+def test_rows_that_the_model_cannot_run_are_a_problem_of_the_body() -> None:
+    reply = refuse(CannotRun("idx=5"))
+
+    assert (reply.status, json.loads(reply.body)) == (
+        422,
+        {"detail": [{"type": "cannot_run", "loc": ["instances"], "msg": "The model cannot run these rows: idx=5"}]},
+    )
 
 
 def test_another_error_is_one_sentence() -> None:

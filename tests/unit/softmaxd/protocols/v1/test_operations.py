@@ -8,6 +8,7 @@ import pytest
 from softmaxd.app import create_app
 from softmaxd.errors import (
     AnswerTooLarge,
+    CannotRun,
     InternalError,
     InvalidBody,
     OutputNotFinite,
@@ -22,7 +23,7 @@ from softmaxd.protocols.v1 import operations as v1
 from softmaxd.settings import Settings
 from tests.support.paths import MODELS
 
-OTHERS = {InternalError, InvalidBody, OutputNotFinite, Unroutable}  # made with other arguments
+OTHERS = {CannotRun, InternalError, InvalidBody, OutputNotFinite, Unroutable}  # made with other arguments
 
 
 def errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
@@ -49,6 +50,7 @@ def test_an_error_keeps_its_status_and_headers(kind: type[ServiceError]) -> None
     [
         (InvalidBody({"type": "missing", "loc": ["examples"], "msg": "Field required"}), "examples: Field required"),
         (OutputNotFinite(3), "Row 3 has numbers for which the model's output is not finite"),
+        (CannotRun("idx=5"), "The model cannot run these rows: idx=5"),
     ],
 )
 def test_a_wrong_body_is_400(error: ServiceError, sentence: str) -> None:

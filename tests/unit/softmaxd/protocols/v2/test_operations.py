@@ -26,6 +26,7 @@ from tests.support.onnx_models import linear, publish
             {},
         ),
         (errors.OutputNotFinite(3), 400, "Row 3 has numbers for which the model's output is not finite", {}),
+        (errors.CannotRun("idx=5"), 400, "The model cannot run these rows: idx=5", {}),
         (errors.ModelNotFound("None"), 404, "None", {}),
         (errors.Unroutable(405, "No", {"Allow": "GET"}), 405, "No", {b"allow": b"GET"}),
         (errors.RequestTimeout("Late"), 408, "Late", {b"connection": b"close"}),

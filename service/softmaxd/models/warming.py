@@ -1,0 +1,73 @@
+"""Runs a model before it serves: on rows as clients will send them, as far as its manifest tells."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from softmaxd.errors import ModelError
+from softmaxd.models.manifest import OUTPUTS, Manifest
+from softmaxd.models.outputs import Features
+from softmaxd.models.rowwise import ROWS_TO_TRY
+from softmaxd.models.together import Run, reason
+from softmaxd.numerics.softmax import Floats
+
+WARM_UP_ROWS = (1, 64, 1)
+SINGLE_ROWS = 16  # that are tried alone if no row of a batch has finite outputs
+
+
+def warm_up(run: Run, manifest: Manifest) -> float:
+    """Run the model as it will be run, and return the seconds that one row takes."""
+    for rows in WARM_UP_ROWS:
+        features = _middle(manifest, rows)
+        start = time.perf_counter()
+        try:
+            outputs = run(features)
+        except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
+            raise ModelError(f"ONNX Runtime cannot run {rows} rows: {reason(error)}") from error
+        for name, values in outputs.items():
+            if len(values) != rows:
+                raise ModelError(f"it gives {len(values)} rows of {name} for {rows} rows")
+    return time.perf_counter() - start
+
+
+def check_finite(run: Run, manifest: Manifest, rows: Features) -> None:
+    """Refuse a model whose outputs are not finite, whichever rows are tried: every request would be refused."""
+    positive = np.abs(rows)  # where ranges are unknown, half of the numbers are negative, which a logarithm refuses
+    tried = (_middle(manifest, 1), rows, positive, *positive[:SINGLE_ROWS, None], *rows[:SINGLE_ROWS, None])
+    if not any(_has_finite_row(run, each) for each in tried):
+        raise ModelError("its outputs are not finite for any of the rows that were tried")
+
+
+def _has_finite_row(run: Run, rows: Features) -> bool:
+    try:
+        outputs = run(rows)
+    except Exception:  # one row that the model cannot run fails all of them
+        return False
+    finite = [np.isfinite(outputs[name]).all(axis=1) for name in OUTPUTS]
+    return bool(np.logical_and.reduce(finite).any())
+
+
+def rows_to_try(manifest: Manifest) -> Features:
+    """Return rows in the ranges of the features, as far as known; every other one whole, for models that want that."""
+    low = np.array([-1.0 if feature.min is None else feature.min for feature in manifest.features])
+    high = np.array([1.0 if feature.max is None else feature.max for feature in manifest.features])
+    between = np.random.default_rng(0).uniform(size=(ROWS_TO_TRY, len(low)))
+    rows = (1 - between) * low + between * high
+    rows[::2] = np.rint(rows[::2])
+    return _fitted(rows, manifest.dtype)
+
+
+def _middle(manifest: Manifest, rows: int) -> Features:
+    """Return the middle of the ranges of the features, as many times."""
+    middle = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
+    return _fitted(np.tile(middle, (rows, 1)), manifest.dtype)
+
+
+def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:
+    """Return the rows in a model's type; a number that the type cannot hold becomes the nearest or any other one."""
+    if dtype.kind != "f":
+        limits = np.iinfo(dtype)
+        rows = np.rint(rows).clip(limits.min, limits.max)
+    with np.errstate(over="ignore", invalid="ignore"):  # of ranges beyond the type
+        return rows.astype(dtype)

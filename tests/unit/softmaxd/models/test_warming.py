@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from softmaxd.errors import ModelError
+from softmaxd.models.outputs import Array
+from softmaxd.models.together import Run
+from softmaxd.models.warming import check_finite, rows_to_try, warm_up
+from tests.support.manifests import manifest
+
+
+def outputs(values: Array) -> dict[str, Array]:
+    return {"logits": values, "probabilities": values}
+
+
+def logarithm(features: Array) -> dict[str, Array]:
+    with np.errstate(all="ignore"):
+        return outputs(np.log(features))
+
+
+def for_one_row(features: Array) -> dict[str, Array]:
+    if len(features) > 1:
+        raise ValueError
+    return outputs(np.where(features == 0, np.nan, features))
+
+
+def never(features: Array) -> dict[str, Array]:
+    return outputs(np.full_like(features, np.nan))
+
+
+def infinite_logits(features: Array) -> dict[str, Array]:
+    return {"logits": np.full_like(features, np.inf), "probabilities": features}
+
+
+@pytest.mark.parametrize("run", [outputs, logarithm, for_one_row])
+def test_a_model_with_finite_outputs_for_some_row_is_served(run: Run) -> None:
+    check_finite(run, manifest(), rows_to_try(manifest()))
+
+
+@pytest.mark.parametrize("run", [never, infinite_logits])
+def test_a_model_whose_outputs_are_never_finite_is_refused(run: Run) -> None:
+    with pytest.raises(ModelError, match="not finite for any of the rows that were tried"):
+        check_finite(run, manifest(), rows_to_try(manifest()))
+
+
+def test_rows_are_tried_in_the_ranges_of_the_features_some_of_them_whole() -> None:
+    features = [{"name": "x1", "min": 10, "max": 20}, {"name": "x2"}]
+
+    rows = rows_to_try(manifest(features=features))
+
+    assert (rows.min(axis=0) >= [10, -1]).all()
+    assert (rows.max(axis=0) <= [20, 1]).all()
+    assert (rows[::2] == np.rint(rows[::2])).all()
+    assert (rows[1::2] != np.rint(rows[1::2])).any()
+
+
+def test_a_warm_up_takes_time_and_says_why_it_fails() -> None:
+    assert warm_up(outputs, manifest()) > 0
+    with pytest.raises(ModelError, match=r"^ONNX Runtime cannot run 64 rows: ValueError$"):
+        warm_up(for_one_row, manifest())
+    with pytest.raises(ModelError, match=r"^it gives 0 rows of logits for 1 rows$"):
+        warm_up(lambda features: outputs(features[1:]), manifest())
