@@ -38,6 +38,8 @@ MOST_BYTES = 64  # of a number in an answer, with all that stands around it
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 
+MAX_CALIBRATION_ROWS = 10**12  # times a number of quantiles, it fits an int64
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\x00-\x1f\x7f]+$")]
 Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
@@ -100,13 +102,19 @@ def _sorted(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
+def _named_once(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    if len({feature.name for feature in features}) < len(features):
+        raise ValueError("should not have the same name twice")
+    return features
+
+
 Quantiles = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=MAX_QUANTILES), AfterValidator(_sorted)]
 
 
 class Calibration(_Frozen):
     """The quantiles of calibration rows: rows like those to come, which the model was not trained on."""
 
-    rows: PositiveInt
+    rows: Annotated[PositiveInt, Field(le=MAX_CALIBRATION_ROWS)]
     temperature: Annotated[FiniteFloat, Field(gt=0, description="By which the graph divides the network's logits")]
     scores: Annotated[
         Quantiles, Field(description="−ln p of the true label, sorted, thinned (softmaxd.numerics.trust)")
@@ -183,7 +191,7 @@ class Manifest(_Frozen):
     version: PositiveInt
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description=f"of {MODEL_FILE}")]
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
-    features: Annotated[tuple[Feature, ...], Field(min_length=1)]
+    features: Annotated[tuple[Feature, ...], Field(min_length=1), AfterValidator(_named_once)]
     datatype: Annotated[Datatype, Field(description="Of the features, as the Open Inference Protocol names it")] = (
         "FP32"
     )
