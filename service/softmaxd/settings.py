@@ -105,6 +105,19 @@ class Settings(BaseModel):
     reload_interval: NonNegativeFloat = Field(
         1.0, allow_inf_nan=False, description="Seconds between checks for new model versions; 0 turns them off."
     )
+    scan_timeout: PositiveFloat = Field(
+        10.0,
+        allow_inf_nan=False,
+        description="Seconds for one look at the models folder; after that it counts as unreadable for now.",
+    )
+    trial_cpu_seconds: PositiveFloat = Field(
+        15.0, le=3600, description="Seconds of CPU time for loading and running a new version on trial."
+    )
+    trial_timeout: PositiveFloat = Field(
+        120.0,
+        allow_inf_nan=False,
+        description="Seconds for the same, waiting included, as on a busy machine; then it is tried again later.",
+    )
     express: Literal["on", "off"] = Field(
         "on", description="`off`: every request takes the ASGI lane, which is slower; the responses are the same."
     )

@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.cli.main import main
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from softmaxd.models.files import sha256
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES
 from tests.support.onnx_graphs import logits_only, model, node, tensor
 from tests.support.paths import REPOSITORY

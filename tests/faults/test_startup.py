@@ -9,7 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, sha256
+from softmaxd.models.files import sha256
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from tests.support.command import softmaxd
 from tests.support.metrics import metric
 from tests.support.paths import MODELS
@@ -133,7 +134,7 @@ def test_an_empty_folder_is_served_until_the_first_model_arrives(
             assert response.headers["retry-after"] == "1"
         assert client.get("/v2/health/ready").json() == {"error": reason}
         assert client.get("/livez").status_code == 200
-        assert client.get("/models").json() == {"models": []}
+        assert client.get("/models").json() == {"models": [], "problems": []}
         assert client.get("/v2/models/stats").json() == {"model_stats": []}
         assert client.get("/openapi.json").status_code == 200
         assert client.get("/metrics").status_code == 200

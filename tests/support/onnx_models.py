@@ -24,6 +24,35 @@ def linear(bias: Sequence[float] = (0.0, 0.0, 0.0)) -> onnx.ModelProto:
     )
 
 
+def endless() -> onnx.ModelProto:
+    """Return a model with a loop of 2⁶² rounds."""
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Identity", ["state"], ["next"]),
+        ],
+        "body",
+        [
+            value("round", TensorProto.INT64, []),
+            value("go", TensorProto.BOOL, []),
+            value("state", TensorProto.FLOAT, ["n", 3]),
+        ],
+        [value("go_on", TensorProto.BOOL, []), value("next", TensorProto.FLOAT, ["n", 3])],
+    )
+    return classifier(
+        [
+            helper.make_node("MatMul", ["features", "weights"], ["start"]),
+            helper.make_node("Loop", ["rounds", "yes", "start"], ["logits"], body=body),
+        ],
+        {
+            "weights": np.zeros((2, 3), dtype=np.float32),
+            "rounds": np.array(2**62),
+            "yes": np.array(True),
+        },
+    )
+
+
 def with_atypicality(model: onnx.ModelProto) -> onnx.ModelProto:
     """Add the output `atypicality`, here the square of a row's distance from (0, 0), at most 3e38."""
     graph = model.graph

@@ -1,5 +1,6 @@
 """`softmaxd models`: list, check and add models."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -82,13 +83,14 @@ def add_model(
 
 
 def list_models(settings: Settings) -> int:
-    """Print a table of all versions. Raises `StartupError`."""
+    """Print a table of all versions; return 1 if a folder cannot be read. Raises `StartupError`."""
     rows = [("model", "version", "features", "labels", "accuracy", "bytes")]
-    rows += [(name, version, *_describe(folder)) for name, version, folder in _versions(settings)]
+    versions, code = _versions(settings)
+    rows += [(name, version, *_describe(folder)) for name, version, folder in versions]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         print(printable("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
-    return 0
+    return code
 
 
 def _describe(folder: Path) -> tuple[str, str, str, str]:
@@ -112,16 +114,15 @@ def _shorten(names: Sequence[str]) -> str:
 
 
 def check_models(settings: Settings) -> int:
-    """Print the state of all versions; return 1 if one is rejected. Raises `StartupError`."""
-    from softmaxd.models.loading import try_out  # noqa: PLC0415 - it loads ONNX Runtime
+    """Print the state of all versions; return 1 if one is rejected or cannot be read. Raises `StartupError`."""
+    from softmaxd.models.trials import try_out  # noqa: PLC0415 - it loads ONNX Runtime
 
-    versions = _versions(settings)
+    versions, code = _versions(settings)
     width = max(len(name) for name in ("model", *(name for name, _, _ in versions)))
     print(f"{'model':{width}}  version  state")
-    code = 0
     for name, version, folder in versions:
         try:
-            try_out(folder)
+            try_out(folder, settings)
             state = "ready"
         except ModelError as error:
             state, code = f"rejected: {error}", 1
@@ -129,10 +130,15 @@ def check_models(settings: Settings) -> int:
     return code
 
 
-def _versions(settings: Settings) -> list[tuple[str, str, Path]]:
-    """Return every version folder with its printable name, by name, then by number. Raises `StartupError`."""
-    from softmaxd.models.versions import check_folder, version_folders  # noqa: PLC0415 - it loads ONNX Runtime
+def _versions(settings: Settings) -> tuple[list[tuple[str, str, Path]], int]:
+    """Return every version folder, by name, then by number; and 1 if a folder cannot be read, which is told, else 0.
 
-    check_folder(settings.models_dir)
-    found = sorted(version_folders(settings.models_dir))
-    return [(printable(name), str(number), folder) for (name, number), folder in found]
+    Raises `StartupError`.
+    """
+    from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
+
+    found = look_first(settings.models_dir)
+    for problem in found.problems():
+        print(f"softmaxd: {printable(problem)}", file=sys.stderr)
+    versions = [(name, str(number), folder) for (name, number), (folder, _) in sorted(found.folders.items())]
+    return versions, int(bool(found.unreadable))

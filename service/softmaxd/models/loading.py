@@ -1,14 +1,8 @@
-"""Loads a version folder: checks it against its manifest, opens the engine, warms it up.
-
-`python -m softmaxd.models.loading FOLDER` does so on trial, in a process of its own with limits: a model that hangs,
-crashes or takes all memory then takes nothing with it.
-"""
+"""Loads a version folder: checks it against its manifest, opens the engine, warms it up."""
 
 import logging
-import subprocess
-import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,7 +10,8 @@ from pydantic import ValidationError
 from softmaxd.errors import ModelError
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, EngineRun
 from softmaxd.models.engine import Engine, Nodes
-from softmaxd.models.manifest import ATYPICALITY, INPUT, KINDS, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest, sha256
+from softmaxd.models.files import NotNow, read_regular, sha256
+from softmaxd.models.manifest import ATYPICALITY, INPUT, KINDS, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.rowwise import choose_batching
@@ -25,8 +20,7 @@ from softmaxd.models.warming import check_finite, rows_to_try, warm_up
 from softmaxd.settings import Settings
 
 INLINE_SECONDS = 200e-6  # a faster model runs on the event loop, because a thread would cost more
-TRIAL_SECONDS = 15
-TRIAL_BYTES = 4 * 2**30  # of address space
+MAX_MANIFEST_BYTES = 64 * 2**20
 
 CountRuns = Callable[[Manifest], Callable[[EngineRun], None]]  # returns the function that takes each run
 
@@ -78,37 +72,43 @@ def _most_rows(manifest: Manifest, settings: Settings) -> int:
     return max(1, min(MAX_BATCH_ROWS, settings.max_answer_numbers // len(manifest.labels)))
 
 
-def try_out(folder: Path) -> None:
-    """Load a version folder in another process; raises `ModelError` with its reason, or with how it ended."""
-    command = [sys.executable, "-m", "softmaxd.models.loading", str(folder)]
-    try:
-        trial = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired as error:
-        raise ModelError(f"loading and running it takes more than {TRIAL_SECONDS} s") from error
-    if trial.returncode < 0:
-        raise ModelError(f"loading or running it ends the process by signal {-trial.returncode}")
-    if trial.returncode:
-        raise ModelError((trial.stderr.strip().splitlines() or ["it failed without a word"])[-1])
-
-
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a version folder, whose model file matches it; raises `ModelError`."""
-    try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+    """Return the manifest of a version folder, whose model file matches it.
+
+    Raises `ModelError`, or `NotNow` when a file is there and cannot be read.
+    """
+    with _reading():
+        content = read_regular(folder / MANIFEST_FILE, max_bytes=MAX_MANIFEST_BYTES)
+        manifest = _parsed(content)
         check_size(folder / MODEL_FILE)
         digest = sha256(folder / MODEL_FILE)
-    except OSError as error:
-        raise ModelError(f"{error.strerror}: {Path(error.filename).name}") from error
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "the file"
-        raise ModelError(f"{MANIFEST_FILE}: {place}: {problem['msg']}") from error
     if [manifest.name, str(manifest.version)] != [folder.parent.name, folder.name]:
         raise ModelError(f"{MANIFEST_FILE} is of {manifest.name} version {manifest.version}")
     if digest != manifest.sha256:
         raise ModelError(f"{MODEL_FILE} does not match its manifest: SHA-256 {digest}, not {manifest.sha256}")
-    check_content(folder / MODEL_FILE)
+    with _reading():
+        check_content(folder / MODEL_FILE)
     return manifest
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn errors of the system into `ModelError` if a file is missing, else into `NotNow`."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror}: {Path(error.filename or 'its files').name}"
+        is_missing = isinstance(error, (FileNotFoundError, NotADirectoryError))  # the stamp will tell when it comes
+        raise (ModelError(reason) if is_missing else NotNow(reason)) from error
+
+
+def _parsed(content: bytes) -> Manifest:
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise ModelError(f"{MANIFEST_FILE}: {place}: {problem['msg']}") from error
 
 
 def _check_graph(engine: Engine, manifest: Manifest) -> None:
@@ -130,18 +130,3 @@ def _check_tensor(name: str, nodes: Nodes, kind: str, row: list[int]) -> None:
     if found != f"tensor({kind})" or not shape or isinstance(shape[0], int) or shape[1:] != row:
         wanted = ", ".join(map(str, ["n", *row]))
         raise ModelError(f"{name} should be tensor({kind}) [{wanted}], but the graph has {found} {shape}")
-
-
-def _main(folder: str) -> None:
-    import resource  # noqa: PLC0415 - Windows has no such module
-
-    with suppress(ValueError):  # macOS has the limit but does not take it
-        resource.setrlimit(resource.RLIMIT_AS, (TRIAL_BYTES, TRIAL_BYTES))
-    try:
-        load(Path(folder), Settings(device="cpu"))
-    except ModelError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])

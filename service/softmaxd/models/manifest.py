@@ -1,11 +1,9 @@
 """The manifest of a version folder: the vocabulary that training and service share."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
-from pathlib import Path
 from struct import Struct
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -245,9 +243,3 @@ class Manifest(_Frozen):
     def labels_as_json(self) -> list[bytes]:
         # copied, because orjson returns the short end of a long buffer: 80 MB for 20,000 labels
         return [bytes(memoryview(orjson.dumps(label))) for label in self.labels]
-
-
-def sha256(path: Path) -> str:
-    """Return the hex SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from softmaxd.errors import ModelError
+from softmaxd.models.files import read_regular
 
 MAX_MODEL_BYTES = 512 * 2**20
 MAX_DEPTH = 64  # of nested messages, such as graphs in the attributes of nodes
@@ -38,7 +39,7 @@ def check_size(path: Path) -> None:
 def check_content(path: Path) -> None:
     """Raise `ModelError` unless it is an ONNX file that needs no other files and only known operators."""
     try:
-        _check(memoryview(path.read_bytes()), "model", 0)
+        _check(memoryview(read_regular(path, max_bytes=MAX_MODEL_BYTES)), "model", 0)
     except (IndexError, ValueError) as error:
         raise ModelError(f"{path.name} is not an ONNX file, or not all of it") from error
 

@@ -1,22 +1,16 @@
-"""The models that are served, and how they change: finds version folders, loads, swaps and retires them.
-
-A version folder `<name>/<version>/{model.onnx, manifest.json}` is written elsewhere and renamed into place. A new one
-is tried out and loaded beside the others, then swapped in by one assignment; requests in flight finish on the version
-they began with. A version that fails is reported, and the version before it stays in service.
-"""
+"""The models that are served: finds the version that answers a request, and says what is ready and why not."""
 
 import logging
-import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
-from softmaxd.models.engine import DeviceError, check_device
-from softmaxd.models.loading import CountRuns, ignore_runs, load, read_manifest, try_out
+from softmaxd.errors import ModelNotFound, NotReady, StartupError
+from softmaxd.models.folders import is_version
+from softmaxd.models.loading import CountRuns, ignore_runs
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.model import Model
-from softmaxd.models.versions import Catalogue, Key, Stamp, Version, check_folder, is_version, stamp, version_folders
+from softmaxd.models.versions import Catalogue, Version
+from softmaxd.models.watching import Watcher
 from softmaxd.settings import Settings
 
 NO_SUCH_MODEL = "There is no such model; GET /models lists the models that are served"
@@ -24,31 +18,6 @@ NO_SUCH_VERSION = "There is no such version of this model; GET /models lists the
 NO_DEFAULT = "There is no default model; use /models/{name}/predict"
 
 logger = logging.getLogger(__name__)
-
-
-class Unloaded:
-    """The names of the models that are unloaded by request, as files in the folder that several workers share."""
-
-    SUFFIX = ".unloaded"
-
-    def __init__(self, shared_folder: Path | None) -> None:
-        self._folder = shared_folder
-        self._names: set[str] = set()
-
-    def names(self) -> set[str]:
-        if self._folder is None:
-            return self._names
-        return {file.name.removesuffix(self.SUFFIX) for file in self._folder.glob(f"*{self.SUFFIX}")}
-
-    def add(self, name: str) -> None:
-        self._names.add(name)
-        if self._folder is not None:
-            (self._folder / (name + self.SUFFIX)).touch()
-
-    def discard(self, name: str) -> None:
-        self._names.discard(name)
-        if self._folder is not None:
-            (self._folder / (name + self.SUFFIX)).unlink(missing_ok=True)
 
 
 class Repository:
@@ -61,16 +30,19 @@ class Repository:
         self, settings: Settings, count_runs: CountRuns = ignore_runs, shared_folder: Path | None = None
     ) -> None:
         self._settings = settings
-        self._count_runs = count_runs
-        self._unloaded = Unloaded(shared_folder)
-        self._tried: set[str] = set()  # SHA-256 of files that passed their trial
-        self._update_lock = threading.Lock()
-        self._stop = threading.Event()
-        self._watcher: threading.Thread | None = None
-        self._catalogue = Catalogue()
-        self._start()
-        if self._unloaded.names():  # by the other workers, before this one took the place of one that died
-            self.update()
+        self._watcher = Watcher(settings, count_runs, shared_folder)
+        self._watcher.start()
+        self._check_start()
+        self._watcher.catch_up()
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self._watcher.catalogue
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each folder that cannot be read now."""
+        return self._watcher.problems
 
     @property
     def default(self) -> str | None:
@@ -118,7 +90,7 @@ class Repository:
 
         Raises `ModelNotFound`, or `NotReady` if the default model is asked for and not loaded yet.
         """
-        catalogue = self._catalogue
+        catalogue = self._watcher.catalogue
         name = name or catalogue.default
         if name is None:
             raise self._no_default()
@@ -153,57 +125,32 @@ class Repository:
 
     def watch(self) -> None:
         """Look for changes every `reload_interval`, in a thread of its own, until `close`."""
-        if self._settings.reload_interval and self._watcher is None:
-            self._watcher = threading.Thread(target=self._watch, name="reload", daemon=True)
-            self._watcher.start()
+        self._watcher.watch()
 
     def close(self) -> None:
-        """Stop looking for changes."""
-        self._stop.set()
-        if self._watcher is not None:
-            self._watcher.join()
+        """Stop looking for changes, without waiting for a folder that does not answer."""
+        self._watcher.close()
 
     def update(self) -> None:
         """Look for changes now: load new versions, retire those whose folder is gone."""
-        with self._update_lock:
-            unloaded = self._unloaded.names()
-            found = dict(version_folders(self._settings.models_dir))
-            for key in set(self._catalogue.versions) - set(found):
-                logger.info("retired %s version %d", *key)
-                self._swap(key, None)
-            for key, folder in sorted(found.items()):
-                self._refresh(key, folder, is_unloaded=key[0] in unloaded)
+        self._watcher.update()
 
     def load(self, name: str) -> None:
-        """Serve a model that was unloaded or rejected. Raises `ModelNotFound`, or `ModelError` with the reason."""
-        if not any(key[0] == name for key, _ in version_folders(self._settings.models_dir)):
-            raise ModelNotFound("There is no such model in the models folder")
-        with self._update_lock:
-            self._unloaded.discard(name)
-            for key, version in self._catalogue.versions.items():
-                if key[0] == name and version.state == "rejected":
-                    self._swap(key, None)
-        self.update()
-        if name not in self._catalogue.newest:
-            raise ModelError("; ".join(version.reason for version in self._catalogue.of(name)))
+        """Serve a model that was unloaded or rejected.
+
+        Raises `ModelNotFound`, `ModelError` with the reason, or `NotReady` if its folder cannot be read now.
+        """
+        self._watcher.load(name)
 
     def unload(self, name: str) -> None:
-        """Serve a model no longer, until it is loaded again. Raises `ModelNotFound`."""
+        """Serve a model no longer, until it is loaded again. Raises `ModelNotFound`, `NotReady`."""
         if name not in self._catalogue.newest:
             raise ModelNotFound(NO_SUCH_MODEL)
-        self._unloaded.add(name)
-        self.update()
+        self._watcher.unload(name)
 
-    def _start(self) -> None:
-        """Load everything; a required model without a version that can be served is an error."""
+    def _check_start(self) -> None:
+        """Raise `StartupError` if a required model has no version that can be served."""
         folder = self._settings.models_dir
-        check_folder(folder)
-        check_device(self._settings.device)
-        for key, version_folder in sorted(version_folders(folder)):
-            try:
-                self._swap(key, self._load(key, version_folder, stamp(version_folder)))
-            except DeviceError as error:
-                raise StartupError(str(error)) from error
         for name in self._settings.required_models:
             if name not in self._catalogue.newest:
                 raise StartupError(self._why_missing(name))
@@ -219,59 +166,6 @@ class Repository:
         reasons = [f"{folder / str(each.version)}: {each.reason}" for each in self._catalogue.of(name)]
         return f"{'; '.join(reasons) or f'{folder} has no version'}, but the model {name} is required"
 
-    def _watch(self) -> None:
-        while not self._stop.wait(self._settings.reload_interval):
-            try:
-                self.update()
-            except Exception:  # whatever happens to the folder, looking at it has to go on
-                logger.exception("looking for new models failed")
-
-    def _refresh(self, key: Key, folder: Path, *, is_unloaded: bool) -> None:
-        known = self._catalogue.versions.get(key)
-        if is_unloaded:
-            if known is None or known.state != "unloaded":
-                self._swap(key, Version(*key, state="unloaded", reason="unloaded by request"))
-            return
-        now = stamp(folder)
-        if known is not None and known.stamp == now:
-            return
-        before = None if known is None else known.model
-        if before is None:
-            self._swap(key, Version(*key, state="loading"))
-        version = self._try_and_load(key, folder, now)
-        if before is not None and version.model is None:  # the old model stays in service
-            version = replace(version, state="ready", model=before)
-        self._swap(key, version)
-
-    def _try_and_load(self, key: Key, folder: Path, now: Stamp) -> Version:
-        try:
-            digest = read_manifest(folder).sha256
-            if digest not in self._tried:
-                try_out(folder)
-                self._tried.add(digest)
-            return self._load(key, folder, now)
-        except ModelError as error:
-            return _rejected(key, now, error)
-
-    def _load(self, key: Key, folder: Path, now: Stamp) -> Version:
-        """Return the version, ready or rejected. Raises `DeviceError`."""
-        try:
-            model = load(folder, self._settings, self._count_runs)
-        except DeviceError:
-            raise
-        except ModelError as error:
-            return _rejected(key, now, error)
-        return Version(*key, state="ready", model=model, stamp=now)
-
-    def _swap(self, key: Key, version: Version | None) -> None:
-        """Put a version in the place of the old one, or take it out."""
-        self._catalogue = self._catalogue.swapped(key, version, self._settings.default_model)
-
 
 def _no_default_yet(name: str) -> NotReady:
     return NotReady(f"The default model {name} is not loaded")
-
-
-def _rejected(key: Key, now: Stamp, error: ModelError) -> Version:
-    logger.error("rejected %s version %d: %s", *key, error)
-    return Version(*key, state="rejected", reason=str(error), stamp=now)

@@ -1,20 +1,16 @@
-"""Version folders on disk, and their states."""
+"""The versions of models with their states."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from softmaxd.errors import StartupError
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE
+from softmaxd.models.folders import Key, Stamp
 from softmaxd.models.model import Model
 
 FALLBACK_DEFAULT = "blobs"
-MAX_DIGITS = 18  # of a version: far fewer than Python reads as a number
 
-Key = tuple[str, int]  # name and version
 State = Literal["ready", "loading", "rejected", "unloaded"]
-Stamp = tuple[tuple[int, int, int] | None, ...]  # of a folder and its files: inode, time and size
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +23,8 @@ class Version:
     reason: str = ""
     model: Model | None = None
     stamp: Stamp = ()
+    failures: int = 0  # in a row, for reasons that may pass
+    due: float = math.inf  # the time.monotonic() at which its files are tried again, though they did not change
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +61,3 @@ def _default(chosen: str | None, newest: Mapping[str, Model]) -> str | None:
     if len(newest) == 1:
         return next(iter(newest))
     return FALLBACK_DEFAULT if FALLBACK_DEFAULT in newest else None
-
-
-def check_folder(models_dir: Path) -> None:
-    """Raise `StartupError` if the folder of models does not exist."""
-    if not models_dir.is_dir():
-        raise StartupError(f"{models_dir} is not a folder; set the folder of models with --models-dir")
-
-
-def is_version(text: str) -> bool:
-    """Return True if a text is the number of a version, in the one form that it has."""
-    return len(text) <= MAX_DIGITS and text.isascii() and text.isdecimal() and not text.startswith("0")
-
-
-def version_folders(models_dir: Path) -> Iterable[tuple[Key, Path]]:
-    """Yield name and version of every version folder, and the folder."""
-    for folder in models_dir.glob("[!.]*/*"):
-        if is_version(folder.name) and folder.is_dir():
-            yield (folder.parent.name, int(folder.name)), folder
-
-
-def stamp(folder: Path) -> Stamp:
-    """Return a value that changes when the folder or one of its two files is written again."""
-    found: list[tuple[int, int, int] | None] = []
-    for path in (folder, folder / MANIFEST_FILE, folder / MODEL_FILE):
-        try:
-            status = path.stat()
-            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
-        except OSError:
-            found.append(None)
-    return tuple(found)

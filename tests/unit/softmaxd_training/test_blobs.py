@@ -14,8 +14,8 @@ from sklearn.datasets import make_blobs
 
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
+from softmaxd.models.files import sha256
 from softmaxd.models.loading import read_manifest
-from softmaxd.models.manifest import sha256
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import blobs, gaussians

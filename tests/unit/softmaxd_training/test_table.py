@@ -12,9 +12,11 @@ import pytest
 
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.loading import read_manifest, try_out
-from softmaxd.models.manifest import sha256
+from softmaxd.models.files import sha256
+from softmaxd.models.loading import read_manifest
 from softmaxd.models.outputs import Array
+from softmaxd.models.trials import try_out
+from softmaxd.settings import Settings
 from softmaxd_training.examples import write_example
 from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Parts, Rows
@@ -57,7 +59,7 @@ def test_a_version_has_these_files(published: Path) -> None:
 
 
 def test_the_service_takes_it(published: Path) -> None:
-    try_out(published)
+    try_out(published, Settings())
 
 
 def test_the_manifest_tells_the_truth_of_the_test_rows(published: Path, iris: Path) -> None:

@@ -61,7 +61,7 @@ def _add_models(api: APIRouter, models: Repository) -> None:
     @api.get("/models", tags=["models"], operation_id="list_models", summary="Every version of every model")
     async def list_models() -> ModelList:
         """Versions that are not served are listed with the reason."""
-        return ModelList(models=[_info(version, models) for version in models.states()])
+        return ModelList(models=[_info(each, models) for each in models.states()], problems=models.problems)
 
     async def describe(request: Request) -> ModelInfo:
         served = models.find(**request.path_params)

@@ -186,6 +186,10 @@ class ModelList(BaseModel):
     """All versions of all models."""
 
     models: list[ModelInfo]
+    problems: Annotated[
+        list[str],
+        Field(description="A sentence for each folder that cannot be read now; the versions in it stay in service."),
+    ]
 
 
 class Status(BaseModel):

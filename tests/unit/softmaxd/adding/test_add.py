@@ -11,8 +11,10 @@ from onnx import TensorProto
 from softmaxd.adding.add import add_model
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.loading import read_manifest, try_out
+from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import DTYPES, Datatype, Manifest
+from softmaxd.models.trials import try_out
+from softmaxd.settings import Settings
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))
@@ -36,7 +38,7 @@ def test_the_service_loads_the_published_version(models: Path) -> None:
     manifest = add(logits_only(), models)
 
     folder = models / "iris" / "1"
-    try_out(folder)
+    try_out(folder, Settings())
     assert read_manifest(folder) == manifest
     outputs = Engine(folder / "model.onnx", device="cpu").run(np.eye(2, dtype=np.float32))
     assert np.allclose(outputs["logits"], WEIGHTS)
@@ -103,7 +105,7 @@ def test_an_input_of_a_type_that_is_served_stays_as_it_is(models: Path, datatype
     outputs, expected = (
         Engine(file, device="cpu").run(rows) for file in (folder / "model.onnx", exact(datatype).SerializeToString())
     )
-    try_out(folder)
+    try_out(folder, Settings())
     assert read_manifest(folder).datatype == datatype
     assert outputs["logits"].tobytes() == expected["s"].tobytes()
     assert f"| Input | `features`, {manifest.dtype.name} `[n, 2]`: x0, x1 |" in (folder / "card.md").read_text()
@@ -115,7 +117,7 @@ def test_an_input_of_another_type_is_served_as_float32(models: Path, kind: int) 
 
     manifest = add(model(nodes, inputs=[tensor("x", ["n", 2], kind)], outputs=[S]), models)
 
-    try_out(models / "iris" / "1")
+    try_out(models / "iris" / "1", Settings())
     assert manifest.datatype == "FP32"
 
 

@@ -68,8 +68,9 @@ def test_the_name_of_a_folder_steers_no_terminal(
 ) -> None:
     publish(tmp_path, 1, linear().SerializeToString()).parent.rename(tmp_path / "a\x1b[2J\n\udcff")
 
-    main(["models", action, "--models-dir", str(tmp_path)])
+    assert main(["models", action, "--models-dir", str(tmp_path)]) == 1
 
-    _header, line = capsys.readouterr().out.splitlines()
-    assert line.startswith(r"a\x1b[2J\n\udcff  1 ")
-    assert line.isprintable()
+    output, error = capsys.readouterr()
+    assert len(output.splitlines()) == 1
+    reason = "no model has a name with such characters"
+    assert error == rf"softmaxd: The folder of a\x1b[2J\n\udcff cannot be read: {reason}" + "\n"

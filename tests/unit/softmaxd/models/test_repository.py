@@ -149,29 +149,6 @@ def test_a_folder_that_is_no_version_is_passed_over(models: Path) -> None:
     assert states(repository(models)) == {("linear", 1): "ready"}
 
 
-def test_the_watcher_survives_what_happens_to_the_folder(
-    models: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    found = Repository(Settings(models_dir=models, reload_interval=0.01))
-
-    def fail() -> None:
-        monkeypatch.undo()
-        raise PermissionError("for once")
-
-    monkeypatch.setattr(found, "update", fail)
-    found.watch()
-    found.watch()  # a second call changes nothing
-    publish(models, 2, GOOD)
-    for _ in range(500):
-        if found.find("linear").manifest.version == 2:
-            break
-        found._stop.wait(0.02)
-    found.close()
-
-    assert found.find("linear").manifest.version == 2
-    assert "looking for new models failed" in caplog.text
-
-
 def test_an_empty_folder_is_served_until_the_first_model_arrives(tmp_path: Path) -> None:
     found = repository(tmp_path)
     for ask in (found.check_ready, lambda: found.find(None)):
@@ -241,11 +218,3 @@ def test_a_device_that_does_not_work_stops_the_start(models: Path) -> None:
 def test_a_device_that_fails_with_the_first_model_stops_the_start(models: Path) -> None:
     with pytest.raises(StartupError, match="no working CUDA"):
         Repository(Settings(models_dir=models, device="cuda"))
-
-
-def test_nothing_is_watched_with_an_interval_of_0(models: Path) -> None:
-    found = repository(models)
-    found.watch()
-    found.close()
-
-    assert found._watcher is None

@@ -1,14 +1,11 @@
-"""Version folders, and the model that answers for a name."""
-
-import os
-from pathlib import Path
+"""Versions, and the model that answers for a name."""
 
 import pytest
 
-from softmaxd.errors import StartupError
+from softmaxd.models.folders import Key
 from softmaxd.models.loading import load
 from softmaxd.models.model import Model
-from softmaxd.models.versions import Catalogue, Key, Version, check_folder, stamp, version_folders
+from softmaxd.models.versions import Catalogue, Version
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
 
@@ -67,35 +64,3 @@ def test_the_default_is_the_chosen_model_or_the_only_one_or_blobs(
     model: Model, names: list[str], chosen: str | None, default: str | None
 ) -> None:
     assert catalogue(model, *((name, 1) for name in names), chosen=chosen).default == default
-
-
-def test_version_folders_have_a_number_without_leading_zero(tmp_path: Path) -> None:
-    for name in ("a/1", "a/10", "a/01", "a/0", "a/x", "a/١", "a/.2", ".hidden/1", "b/3"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "b" / "4").touch()
-
-    assert dict(version_folders(tmp_path)) == {
-        ("a", 1): tmp_path / "a" / "1",
-        ("a", 10): tmp_path / "a" / "10",
-        ("b", 3): tmp_path / "b" / "3",
-    }
-
-
-def test_a_folder_of_models_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    check_folder(tmp_path)
-
-    with pytest.raises(StartupError, match=f"{tmp_path}/none is not a folder; set the folder of models"):
-        check_folder(tmp_path / "none")
-
-
-@pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
-def test_the_stamp_changes_with_each_file(tmp_path: Path, file: str) -> None:
-    folder = publish(tmp_path, 1, linear().SerializeToString())
-    before = stamp(folder)
-    assert stamp(folder) == before
-
-    os.utime(folder / file, ns=(0, 0))
-    touched = stamp(folder)
-    (folder / file).unlink()
-
-    assert len({before, touched, stamp(folder)}) == 3
