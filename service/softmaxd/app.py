@@ -11,7 +11,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from softmaxd import __version__
@@ -21,6 +20,8 @@ from softmaxd.http.front import Front, complete_allow
 from softmaxd.http.lifecycle import UNANSWERED, InFlight, Lifecycle
 from softmaxd.http.openapi import complete
 from softmaxd.http.operation import Operation, Reply
+from softmaxd.http.pages import Assets
+from softmaxd.http.targets import route_path
 from softmaxd.metrics.exposition import MEDIA_TYPE
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.answers import AnswerLimits
@@ -69,7 +70,7 @@ class App(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the stack with `Front` around it, the answers to bugs included."""
-        return Front(super().build_middleware_stack())
+        return Front(super().build_middleware_stack(), root_path=self.state.root_path)
 
 
 def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> App:
@@ -97,7 +98,8 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
         lifespan=_watching(models),
     )
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
-    app.state.refuse = refuse
+    app.state.root_path = settings.root_path
+    app.state.refuse = lambda path, error: refuse(route_path(path, settings.root_path), error)
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     _add_error_handlers(app)
     add_operations(app, operations, lifecycle, metrics, max_body_bytes=settings.max_body_bytes)
@@ -136,16 +138,23 @@ def _watching(models: Repository) -> Callable[[FastAPI], AbstractAsyncContextMan
 
 
 def refuse(path: str, error: ServiceError) -> Reply:
-    """Return an error in the form of the protocol to which a path belongs."""
+    """Return an error in the form of the protocol to which a path, below the prefix of the service, belongs."""
     found = (protocol for protocol in PREFIXED if f"{path}/".startswith(f"{protocol.PREFIX}/"))
     protocol = next(found, native)
     reply: Reply = protocol.refuse(error)
     return reply
 
 
+def _path_of(request: Request) -> str:
+    """Return the path as it is routed; `request.url` would not take every query."""
+    path: str = request.scope["path"]
+    root_path: str = request.scope.get("root_path", "")
+    return route_path(path, root_path)
+
+
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return to_response(refuse(request.url.path, error))
+    return to_response(refuse(_path_of(request), error))
 
 
 async def _refuse_unroutable(request: Request, error: Exception) -> Response:
@@ -155,11 +164,11 @@ async def _refuse_unroutable(request: Request, error: Exception) -> Response:
         headers["Allow"] = complete_allow(headers["Allow"])
         if request.method == "OPTIONS":
             return Response(status_code=NO_CONTENT, headers=headers)
-    return to_response(refuse(request.url.path, Unroutable(error.status_code, error.detail, headers)))
+    return to_response(refuse(_path_of(request), Unroutable(error.status_code, error.detail, headers)))
 
 
 async def _fail(request: Request, _error: Exception) -> Response:
-    return to_response(refuse(request.url.path, InternalError()))  # the traceback goes to the log
+    return to_response(refuse(_path_of(request), InternalError()))  # the traceback goes to the log
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:
@@ -180,7 +189,7 @@ def _add_pages(app: FastAPI, metrics: Metrics) -> None:
         return Response(metrics.render(), media_type=MEDIA_TYPE)
 
     app.add_api_route("/metrics", scrape, include_in_schema=False)
-    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    app.mount("/docs/assets", Assets(packages=[("fastapi_swagger", "resources")]))
     app.add_api_route("/docs", _docs, include_in_schema=False)
 
 

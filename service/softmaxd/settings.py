@@ -57,6 +57,11 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="The port; 0 picks a free one.")
     workers: PositiveInt = Field(1, le=256, description="Processes that serve on the same port.")
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9_.~-]+)*$",
+        description="The prefix of the paths behind a proxy, like `/ml`. The proxy may strip it or not. Unset: none.",
+    )
     models_dir: Annotated[Path, BeforeValidator(_not_empty)] = Field(
         Path("models"), description="The folder of `<name>/<version>/` model folders."
     )
@@ -166,6 +171,6 @@ def settings_table() -> str:
     """Return the settings as rows of a Markdown table."""
     return "\n".join(
         f"| `{ENV_PREFIX}{name.upper()}` | `{option_name(name)}` | "
-        f"{'–' if field.default in (None, ()) else f'`{field.default}`'} | {field.description} |"
+        f"{'–' if field.default in (None, (), '') else f'`{field.default}`'} | {field.description} |"
         for name, field in Settings.model_fields.items()
     )

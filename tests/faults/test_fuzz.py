@@ -175,11 +175,16 @@ def test_any_inference_is_answered_or_refused(
 
 @fuzz
 @given(
-    name=st.text(min_size=1, max_size=50).filter(lambda text: text not in {".", ".."}),
+    route=st.sampled_from(["/models/{}", "/v1/models/{}/metadata", "/v2/models/{}/config", "/docs/assets/{}", "/{}"]),
+    name=st.binary(min_size=1, max_size=50).filter(lambda name: name not in {b".", b".."}),
+    query=st.binary(max_size=20),
     content_type=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=50).map(str.strip),
 )
-def test_any_name_and_content_type_is_refused(client: httpx.Client, name: str, content_type: str) -> None:
-    path = httpx.URL("/").copy_with(raw_path=b"/models/" + name.encode("utf-8", "replace").hex("%").encode())
+def test_any_name_and_content_type_is_refused(
+    client: httpx.Client, route: str, name: bytes, query: bytes, content_type: str
+) -> None:
+    escaped, parameters = ("".join(f"%{byte:02x}" for byte in text) for text in (name, query))
+    path = httpx.URL("/").copy_with(raw_path=f"{route.format(escaped)}?{parameters}".encode())
 
     found = client.get(path)
     posted = client.post("/softmax", content=b"{", headers={"Content-Type": content_type})

@@ -47,6 +47,13 @@ ODD_TARGETS = [
     *(b"/models/blobs/versions/99/predict", b"/models/blobs/versions/01/predict", b"/models/./predict", b"/PREDICT"),
     *(b"/models/blobs/versions/%s/predict" % (b"9" * 5000), b"/v2/models/blobs/versions/%s/infer" % (b"9" * 5000)),
     *(b"/models//predict", b"/models/blobs%2Fversions%2F1/predict"),
+    *(b"/models/%00/predict", b"/models/%ED%A0%80/predict", b"/models/%2e%2e/predict", b"/v2/models/%ff/infer"),
+    *(
+        b"/predict?%ff=%00",
+        b"/softmax?" + b"x" * 5000,
+        b"/models/" + b"n" * 5000 + b"/predict",
+        b"/v1/models/%2F:predict",
+    ),
     *(b"/readyz", b"/models", b"/models/blobs", b"/", b"/nope"),
 ]
 ODD_FIELDS = [

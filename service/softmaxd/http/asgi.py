@@ -85,6 +85,7 @@ def declared_bytes(content_length: str) -> int:
 
     Python refuses to read a number of more than 4,300 digits, leading zeros included: the first digits are enough.
     """
+    content_length = content_length.strip()
     is_number = content_length.isascii() and content_length.isdecimal()
     return int(content_length.lstrip("0")[:MAX_DIGITS] or "0") if is_number else 0
 

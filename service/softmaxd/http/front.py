@@ -4,13 +4,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Front:
-    """ASGI middleware that answers HEAD as GET, without the body."""
+    """ASGI middleware that answers HEAD as GET, without the body, and knows the prefix under which the service is."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, root_path: str = "") -> None:
         self.app = app
+        self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "HEAD":
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope = {**scope, "root_path": scope.get("root_path") or self.root_path}  # one that is mounted has another
+        if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET", "extensions": {}}  # no extension to send a body past `send`
             send = _without_body(send)
         await self.app(scope, receive, send)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from softmaxd.errors import ServiceError
-from softmaxd.http.asgi import declared_bytes
+from softmaxd.http.asgi import MAX_DIGITS
 from softmaxd.http.operation import Headers, Operation
 from softmaxd.http.targets import Target, Targets
 
@@ -24,9 +24,9 @@ class PlainHead:
 class PlainHeads:
     """Recognises heads by their target and headers, and remembers their bytes."""
 
-    def __init__(self, operations: Iterable[Operation], *, max_body_bytes: int) -> None:
+    def __init__(self, operations: Iterable[Operation], *, max_body_bytes: int, root_path: str = "") -> None:
         self.known: dict[bytes, PlainHead] = {}  # always the same dict
-        self._targets = Targets(operations)
+        self._targets = Targets(operations, root_path=root_path)
         self._max_body_bytes = max_body_bytes
 
     def find(self, target: bytes, headers: Headers) -> PlainHead | None:
@@ -37,7 +37,7 @@ class PlainHeads:
         length = None
         for name, value in headers:
             if name == b"content-length":
-                length = declared_bytes(value.decode("latin-1"))
+                length = int(value) if len(value) <= MAX_DIGITS else None
             elif name in NOT_PLAIN:
                 return None
         if length is None or length > self._max_body_bytes:

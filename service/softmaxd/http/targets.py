@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import AnyStr
 
 from softmaxd.http.operation import Operation
 
@@ -13,7 +14,8 @@ Target = tuple[Operation, str | None, str | None]  # with the model's name and v
 class Targets:
     """Finds the operation of a request target; only for paths in their plainest form."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, operations: Iterable[Operation], *, root_path: str = "") -> None:
+        self._root_path = root_path.encode()
         self._patterns = [(re.compile(_pattern(operation.path)), operation) for operation in operations]
         self._known: dict[bytes, Target] = {}
 
@@ -21,13 +23,20 @@ class Targets:
         """Return the operation of this raw request target with the name and the version in it, or None."""
         known = self._known.get(target)
         if known is None:
+            path = route_path(target, self._root_path)
             for pattern, operation in self._patterns:
-                if found := pattern.fullmatch(target):
+                if found := pattern.fullmatch(path):
                     known = (operation, *_names(found))
                     if len(self._known) < MAX_KNOWN_TARGETS:
                         self._known[target] = known
                     break
         return known
+
+
+def route_path(path: AnyStr, root_path: AnyStr) -> AnyStr:
+    """Return a path below the prefix of the service, as Starlette routes it; a proxy may have stripped the prefix."""
+    rest = path.removeprefix(root_path)
+    return rest if len(rest) < len(path) and rest[:1] in {"", "/", b"", b"/"} else path
 
 
 def _pattern(path: str) -> bytes:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -56,6 +57,59 @@ def test_an_unknown_path_is_refused_in_the_form_of_its_protocol(path: str, body:
     response = ask(create_app(Settings(models_dir=tmp_path)), "GET", path)
 
     assert (response.status_code, response.json()) == (404, body)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/ml/nothing", 404, {"detail": "Not Found"}),
+        ("/ml/v1/nothing", 404, {"error": "Not Found"}),
+        ("/ml/v2/nothing", 404, {"error": "Not Found"}),
+        ("/ml/v2/models/x/infer", 405, {"error": "Method Not Allowed"}),
+    ],
+)
+def test_a_mounted_application_keeps_the_form_of_each_protocol(
+    path: str, status: int, body: object, tmp_path: Path
+) -> None:
+    outer = FastAPI()
+    outer.mount("/ml", create_app(Settings(models_dir=tmp_path)))
+
+    response = ask(outer, "GET", path)
+
+    assert (response.status_code, response.json()) == (status, body)
+    assert ask(outer, "GET", "/ml/").json()["docs"] == "/ml/docs"
+    assert ask(outer, "GET", "/ml/openapi.json").json()["servers"][0] == {"url": "/ml"}
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        ("/models/\0", b"", 404),
+        ("/models/\ud800", b"", 404),
+        ("/v2/models/\ud800/infer", b"", 405),
+        ("/docs/assets/\ud800", b"", 404),
+        ("/docs/assets/\0", b"", 404),
+        ("/docs/assets/../../x", b"", 404),
+        ("/docs/assets/" + "x" * 100_000, b"", 404),
+        ("/models/blobs/versions/" + "9" * 100_000, b"", 404),
+        ("nothing", b"", 404),
+        ("/nothing", b"\xff", 404),
+        ("/predict", b"\xff=%ff", 405),
+        ("/models", b"x" * 100_000, 200),
+    ],
+    ids=range(12),
+)
+def test_any_path_and_query_that_a_server_hands_on_is_answered(
+    path: str, query: bytes, status: int, tmp_path: Path
+) -> None:
+    app = create_app(Settings(models_dir=tmp_path))
+
+    async def odd(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "path": path, "query_string": query}, receive, send)
+
+    response = ask(odd, "GET", "/")
+
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/json")
 
 
 def test_the_documentation_and_the_metrics_need_no_model(tmp_path: Path) -> None:

@@ -97,3 +97,14 @@ def test_hashes_of_keys_are_separated_by_commas() -> None:
 def test_a_key_itself_is_not_taken_for_its_hash() -> None:
     with pytest.raises(SettingsError, match=r"^SOFTMAXD_ADMIN_KEYS: "):
         read_settings({"SOFTMAXD_ADMIN_KEYS": "secret"}, {})
+
+
+@pytest.mark.parametrize("root_path", ["", "/ml", "/a/b-c_d.e~1"])
+def test_a_prefix_is_a_plain_path(root_path: str) -> None:
+    assert Settings(root_path=root_path).root_path == root_path
+
+
+@pytest.mark.parametrize("root_path", ["/", "ml", "/ml/", "//ml", "/m%6c", "/m l", "/ml\n", "/ml?"])
+def test_another_prefix_is_refused(root_path: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SOFTMAXD_ROOT_PATH: "):
+        read_settings({"SOFTMAXD_ROOT_PATH": root_path}, {})

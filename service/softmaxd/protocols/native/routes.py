@@ -101,5 +101,6 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         return Status(status="ready")
 
     @api.get("/", tags=["health"], operation_id="about", summary="Name and version of the service")
-    async def about() -> About:
-        return About(status="alive", name="softmaxd", version=__version__, docs="/docs")
+    async def about(request: Request) -> About:
+        docs = request.scope["root_path"] + "/docs"
+        return About(status="alive", name="softmaxd", version=__version__, docs=docs)

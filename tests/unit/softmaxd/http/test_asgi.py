@@ -95,6 +95,7 @@ def test_rows_leave_their_batch_when_their_client_leaves() -> None:
     [
         ("0", 0),
         ("28", 28),
+        ("28 ", 28),
         ("0" * 5000 + "28", 28),
         ("9" * 5000, int("9" * 20)),
         ("", 0),

@@ -42,6 +42,19 @@ def test_a_head_is_a_get_without_the_body() -> None:
     assert [(each["body"], each["more_body"]) for each in bodies] == [(b"", True), (b"", False)]
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, "/ml"), ("", "/ml"), ("/mounted", "/mounted")])
+def test_the_prefix_of_a_mount_wins(given: str | None, used: str) -> None:
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    seen: list[str] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(scope["root_path"])
+
+    messages(Front(app, root_path="/ml"), scope if given is None else {**scope, "root_path": given})
+
+    assert seen == [used]
+
+
 def test_other_scopes_are_passed_on() -> None:
     seen: list[Scope] = []
 

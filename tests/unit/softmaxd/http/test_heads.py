@@ -18,7 +18,7 @@ class Picky(Echo):
 @pytest.fixture
 def heads() -> PlainHeads:
     operations = [Echo("/predict"), Echo("/models/{name}/predict"), Picky("/refused")]
-    return PlainHeads(operations, max_body_bytes=1000)
+    return PlainHeads(operations, max_body_bytes=1000, root_path="/ml")
 
 
 def head_of(number: int) -> tuple[bytes, int]:
@@ -74,9 +74,12 @@ PLAIN = [(b"content-length", b"3"), (b"accept", b"*/*")]
     [
         (b"/predict", PLAIN, True),
         (b"/models/m/predict", PLAIN, True),
+        (b"/ml/models/m/predict", PLAIN, True),
         (b"/nope", PLAIN, False),
         (b"/predict", [], False),
         (b"/predict", [(b"content-length", b"100000000000")], False),
+        (b"/predict", [(b"content-length", b"3 ")], True),
+        (b"/predict", [(b"content-length", b"0" * 5000 + b"3")], False),
         (b"/predict", [*PLAIN, (b"transfer-encoding", b"chunked")], False),
         (b"/predict", [*PLAIN, (b"expect", b"100-continue")], False),
         (b"/predict", [*PLAIN, (b"content-type", b"text/plain")], True),

@@ -1,7 +1,8 @@
 import pytest
+from starlette._utils import get_route_path
 
 from softmaxd.http.operation import Operation
-from softmaxd.http.targets import MAX_KNOWN_TARGETS, Targets
+from softmaxd.http.targets import MAX_KNOWN_TARGETS, Targets, route_path
 from tests.support.operations import Echo
 
 PREDICT = Echo("/predict")
@@ -44,6 +45,31 @@ def test_a_plain_path_is_found_with_its_names(target: bytes, found: tuple[Operat
 )
 def test_anything_else_is_left_to_the_asgi_lane(target: bytes) -> None:
     assert TARGETS.find(target) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "below"),
+    [
+        ("/ml/predict", "/predict"),
+        ("/predict", "/predict"),
+        ("/ml/ml/predict", "/ml/predict"),
+        ("/mlx/predict", "/mlx/predict"),
+        ("/ml/", "/"),
+        ("/ml", ""),
+        ("", ""),
+    ],
+)
+def test_a_path_is_routed_below_the_prefix(path: str, below: str) -> None:
+    assert route_path(path, "/ml") == get_route_path({"path": path, "root_path": "/ml"}) == below
+    assert route_path(path.encode(), b"/ml") == below.encode()
+    assert route_path(path, "") == path
+
+
+def test_a_target_is_found_below_the_prefix() -> None:
+    targets = Targets([PREDICT], root_path="/ml")
+
+    assert targets.find(b"/ml/predict") == targets.find(b"/predict") == (PREDICT, None, None)
+    assert targets.find(b"/ml/ml/predict") is None
 
 
 def test_targets_are_remembered_up_to_a_limit() -> None:
