@@ -1,11 +1,12 @@
 PYTHON ?= python3
 RECIPE ?= blobs
 PROCESSES ?= 2
+SECONDS ?= 600
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check format train docs pictures bench bench-peers bench-before test-container release-check lock clean
+.PHONY: help run add test check format train docs pictures bench bench-peers bench-before test-container soak fuzz release-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -50,6 +51,14 @@ bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECK
 test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
 	$(BIN)/python -m pytest tests/container
 
+soak: $(VENV)/.test  ## Soak a server for 10 minutes, then fuzz all targets at once for 10 minutes; or SECONDS each
+	SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/faults/test_soak.py -s
+	$(MAKE) --no-print-directory fuzz PROCESSES=8
+
+fuzz:  ## Fuzz with coverage: each target for 10 minutes, or SECONDS, on PROCESSES
+	$(MAKE) --no-print-directory VENV=.venv-fuzz .venv-fuzz/.fuzz
+	.venv-fuzz/bin/python -m tests.support.fuzzing --seconds $(SECONDS) --processes $(PROCESSES)
+
 release-check: $(VENV)/.test  ## Build sdist and wheel, and check content, metadata and version
 	$(BIN)/python -m tests.support.release
 
@@ -66,7 +75,7 @@ lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	  --quiet -c requirements/test.txt --group build -o requirements/build.txt
 
 clean:  ## Remove the virtual environment and the caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
+	rm -rf $(VENV) .venv-fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -75,7 +84,7 @@ $(VENV)/.python:
 	@touch $@
 
 # One environment, filled up to what a target needs; every package is pinned with its hashes.
-$(VENV)/.serve $(VENV)/.add $(VENV)/.train $(VENV)/.test: $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.python
+$(VENV)/.serve $(VENV)/.add $(VENV)/.train $(VENV)/.test $(VENV)/.fuzz: $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.python
 	@echo "Setting up $(VENV) for $*"
 	$(PIP) install --require-hashes -r requirements/$*.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --no-index --editable .

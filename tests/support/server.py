@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from tests.support.paths import REPOSITORY
 from tests.support.processes import forget, start
@@ -19,8 +19,10 @@ STOP_SECONDS = 30
 class Server:
     """A `softmaxd serve` of its own, on a free port; its log lines are kept."""
 
-    def __init__(self, *options: str, environment: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "softmaxd", "serve", "--port", "0", *options]
+    def __init__(
+        self, *options: str, environment: Mapping[str, str], program: Sequence[str] = ("softmaxd", "serve")
+    ) -> None:
+        command = [sys.executable, "-m", *program, "--port", "0", *options]
         self.lines: list[str] = []
         self.url = ""
         self._listening = threading.Event()

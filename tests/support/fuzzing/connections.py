@@ -1,0 +1,142 @@
+"""Bytes of a client, to real connections in a real event loop: with the express lane, and without."""
+
+import asyncio
+import contextlib
+import logging
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvloop
+
+from softmaxd.process import Server, new_server
+from softmaxd.settings import Settings
+from tests.support.paths import MODELS
+from tests.support.raw_requests import MAX_BODY_BYTES, MAX_ROWS
+
+PAUSE = b"<|>"  # the service reads all before it first
+END_SECONDS = 10.0  # in which a connection has to end after the last bytes of its client
+TURNS = 25  # of the event loop without an answer, after which none is expected
+WAITS = 20  # of a millisecond, for an answer from a thread
+STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) [A-Z]")
+DOCUMENTED = {b"501", b"503", b"505"}  # of the statuses from 500 on
+
+
+class Errors(logging.Handler):
+    """Collects log lines of errors: a bug of ours has its traceback there."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+class Connections:
+    """Services of this process, one with the express lane and one without; no socket listens."""
+
+    def __init__(self) -> None:
+        self._errors = Errors()
+        logging.getLogger().addHandler(self._errors)
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        self._loop = uvloop.new_event_loop()
+        self._loop.set_exception_handler(self._keep)
+        asyncio.set_event_loop(self._loop)
+        self._servers = [_server(express) for express in ("on", "off")]
+
+    def close(self) -> None:
+        """Leave the loop and the logs as they were."""
+        logging.getLogger().removeHandler(self._errors)
+        asyncio.set_event_loop(None)
+        self._loop.close()
+
+    def _keep(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._errors.lines.append(f"{context['message']}: {context.get('exception')!r}")
+
+    def __call__(self, content: bytes) -> None:
+        """Send the bytes to both services; an error, a 5xx, and anything left over gets out of here."""
+        for server in self._servers:
+            received = self._loop.run_until_complete(self._converse(server, content.split(PAUSE)))
+            assert set(STATUS.findall(received)) - DOCUMENTED <= _up_to(499), received
+            lines, self._errors.lines = self._errors.lines, []
+            assert lines == [], lines
+
+    async def _converse(self, server: Server, parts: list[bytes]) -> bytearray:
+        """Return all that comes back until the client has sent its parts, and leaves."""
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        await self._loop.connect_accepted_socket(lambda: _connection(server), theirs)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        received = bytearray()
+        receiving = asyncio.ensure_future(_receive(reader, received))
+        async with asyncio.timeout(END_SECONDS):
+            with contextlib.suppress(ConnectionError):
+                await _send(server, writer, parts, received)
+            writer.transport.abort()
+            await receiving
+        await self._end(server)
+        return received
+
+    async def _end(self, server: Server) -> None:
+        """Wait until nothing of the connection is left."""
+        async with asyncio.timeout(END_SECONDS):
+            while _is_served(server) or len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0)
+        assert server._lifecycle.in_flight == 0
+
+
+@contextlib.contextmanager
+def connections() -> Iterator[Connections]:
+    """Give the services, and end them."""
+    with contextlib.closing(Connections()) as found:
+        yield found
+
+
+async def _receive(reader: asyncio.StreamReader, received: bytearray) -> None:
+    with contextlib.suppress(ConnectionError):
+        while chunk := await reader.read(65536):
+            received += chunk
+
+
+async def _send(server: Server, writer: asyncio.StreamWriter, parts: list[bytes], received: bytearray) -> None:
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+        await _until_quiet(server, received)
+
+
+async def _until_quiet(server: Server, received: bytearray) -> None:
+    """Let the service read, run and answer, until nothing comes for some turns of the event loop."""
+    before, waits = -1, 0
+    while before < len(received) or (server._lifecycle.in_flight and waits < WAITS):
+        waits += before == len(received)
+        before = len(received)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.001 if waits else 0)
+
+
+def _is_served(server: Server) -> bool:
+    return bool(server.server_state.connections or server.server_state.tasks)
+
+
+def _connection(server: Server) -> asyncio.Protocol:
+    """Return a new connection, as uvicorn makes it."""
+    new: Any = server.config.http_protocol_class  # a partial of ours, which uvicorn only calls
+    connection: asyncio.Protocol = new(config=server.config, server_state=server.server_state, app_state={})
+    return connection
+
+
+def _server(express: str) -> Server:
+    limits = Settings.model_validate(
+        {"models_dir": MODELS, "express": express, "max_rows": MAX_ROWS, "max_body_bytes": MAX_BODY_BYTES}
+    )
+    server = new_server(Server, limits)
+    server.config.load()
+    return server
+
+
+def _up_to(status: int) -> set[bytes]:
+    return {b"%d" % number for number in range(100, status + 1)}
