@@ -1,4 +1,4 @@
-"""Each promise of docs/reliability.md has a figure, and a test or command that exists and is run in CI or `make soak`."""
+"""Each promise of docs/reliability.md has a figure, and a test or command that CI or `make soak` runs."""
 
 import ast
 import re
