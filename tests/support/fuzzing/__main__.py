@@ -64,7 +64,7 @@ def main() -> int:
 def fuzz(name: str, seconds: int) -> Result:
     """Fuzz a target; new inputs that lead to new lines go into a folder below `build/`, as do those with errors."""
     folder = FOLDER / name
-    for part in ("errors", "tmp"):
+    for part in ("errors", "tmp", *(["new"] if name == CONTROL else [])):  # the control begins with nothing
         shutil.rmtree(folder / part, ignore_errors=True)
     for part in ("new", "errors", "tmp"):
         (folder / part).mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from softmaxd.models.engine import Engine
 from softmaxd.settings import Settings
 from tests.support.asgi import ask
 from tests.support.onnx_models import linear
-from tests.support.paths import MODELS
 from tests.support.raw_requests import INFER, INFERENCE, RAW, chunked, request
 from tests.support.wrong_bodies import MALFORMED
 
@@ -22,6 +22,9 @@ FILES = 10  # that the versions of the model `linear` go round
 ROWS = [[0.25, -0.5], [1.5, 3.0]]
 LARGE_ROWS, HUGE_ROWS = 10_000, 100_000
 FLOATS = np.random.default_rng(0).normal(size=(HUGE_ROWS, 2)).astype(np.float32)
+TOO_LARGE_ANSWER = b'{"logits": [%s], "include": ["log_probabilities", "sigmoid"]}' % b",".join(
+    [b"[%s]" % b",".join([b"1"] * 1000)] * 700
+)
 
 Check = Callable[[int, bytes], bool]  # takes status and body, inflated
 
@@ -58,6 +61,8 @@ def _known() -> Iterator[tuple[str, bytes, bytes, bytes, tuple[bytes, ...]]]:
     yield "deflated", b"POST", INFER, zlib.compress(inference), (b"Content-Encoding: deflate",)
     yield "gzip", b"POST", INFER, gzip.compress(inference), (b"Content-Encoding: gzip", b"Accept-Encoding: gzip")
     yield "bomb", b"POST", INFER, gzip.compress(bytes(10 * 2**20)), (b"Content-Encoding: gzip",)
+    yield "too large an answer", b"POST", b"/softmax", TOO_LARGE_ANSWER, ()
+    yield "a slow model", b"POST", b"/models/slow/predict", b'{"instances": [[3, 1], [2, 5]]}', ()
     yield "unknown", b"POST", b"/models/nope/predict", predict, ()
     yield "wrong method", b"PUT", b"/predict", predict, ()
     yield "wrong type", b"POST", b"/predict", predict, (b"Content-Type: text/plain",)
@@ -66,8 +71,8 @@ def _known() -> Iterator[tuple[str, bytes, bytes, bytes, tuple[bytes, ...]]]:
         yield name, b"POST", b"/predict", body, ()
 
 
-def _questions() -> Iterator[Question]:
-    app = create_app(Settings(models_dir=MODELS))
+def _questions(models: Path) -> Iterator[Question]:
+    app = create_app(Settings(models_dir=models))
     for name, method, path, body, fields in _known():
         response = ask(app, method.decode(), path.decode(), content=body, headers=_fields(*fields))
         known = response.status_code, response.content
@@ -111,10 +116,10 @@ def _golden(version: int) -> list[list[float]]:
     return [[float(str(number)) for number in row] for row in logits]
 
 
-def questions() -> Mapping[str, Question]:
-    """Return every question by its name."""
+def questions(models: Path) -> Mapping[str, Question]:
+    """Return every question to these models by its name."""
     pages = [b"/metrics", b"/models", b"/livez", b"/readyz", b"/docs", b"/openapi.json", b"/v2/models/stats"]
-    found = [*_questions(), *_changing()]
+    found = [*_questions(models), *_changing()]
     found += [
         Question(page.decode(), b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % page, lambda status, _: status == 200)
         for page in pages

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.onnx_models import publish
+from tests.support.onnx_models import publish, publish_slow
 from tests.support.paths import MODELS
 from tests.support.server import Server
 from tests.support.soaking.clients import Client, Tally
@@ -80,6 +80,7 @@ class Soak:
     def __init__(self, folder: Path, *, workers: int, leaks: str = "") -> None:
         self._models = folder / "models"
         shutil.copytree(MODELS, self._models)
+        publish_slow(self._models)
         self._numbers = itertools.count(1)
         publish(self._models, next(self._numbers), content_of(1))
         self._folder = folder / "told"
@@ -91,7 +92,7 @@ class Soak:
             "SOFTMAXD_RELOAD_INTERVAL": "0.2",
             "SOFTMAXD_WORKERS": str(workers),
         }
-        self._questions = questions()
+        self._questions = questions(self._models)
         self.server = Server(environment=environment, program=(PROGRAM,))
         self._tally = Tally()
 
