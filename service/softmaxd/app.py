@@ -104,7 +104,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     _add_error_handlers(app)
     add_operations(app, operations, lifecycle, metrics, max_body_bytes=settings.max_body_bytes)
     app.include_router(native_routes.router(models, lifecycle))
-    app.include_router(v2_routes.router(models, lifecycle, metrics.by_version, max_rows=settings.max_rows))
+    app.include_router(v2_routes.router(models, lifecycle, metrics, max_rows=settings.max_rows))
     app.include_router(changes.router(models, lifecycle, settings))
     app.include_router(v1_routes.router(models, lifecycle))
     _add_pages(app, metrics)

@@ -63,7 +63,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _sweep(self) -> None:
-        self._save()
+        self._metrics.save()
         now = time.monotonic()
         for connection in list(self.server_state.connections):
             assert isinstance(connection, Connection)
@@ -76,13 +76,7 @@ class Server(uvicorn.Server):
             for connection in self.server_state.connections:
                 connection.transport.abort()
         await super().shutdown(sockets)
-        self._save()
-
-    def _save(self) -> None:
-        try:
-            self._metrics.save()
-        except OSError as error:  # the service goes on without them
-            logger.warning("cannot save the metrics: %s", error.strerror)
+        self._metrics.save()
 
 
 AnyServer = TypeVar("AnyServer", bound=Server)

@@ -2,12 +2,11 @@
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
@@ -21,9 +20,9 @@ from softmaxd.logs import set_up_logs
 from softmaxd.models.repository import Repository
 from softmaxd.process import Server, allow_many_files, listen, new_server, url_of
 from softmaxd.settings import Settings
+from softmaxd.shared_folder import hold, shared_folder
 
 WORKER_PING_SECONDS = 30  # the supervisor kills a worker that does not answer a ping in this time
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +80,8 @@ class Worker(multiprocess.Process):
         threading.Thread(target=self.always_pong, daemon=True).start()  # first, because loading models takes time
         settings = self.config.settings
         set_up_logs(settings.log_format, settings.log_level)
+        with suppress(OSError):  # the metrics will say that it is away
+            hold(self.config.shared_folder)
         try:
             server = new_server(WorkerServer, settings, self.config.shared_folder)
         except StartupError as error:
@@ -118,16 +119,11 @@ def _serve_alone(settings: Settings) -> None:
 def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
     Repository(settings)  # raises here, once, and not in every worker
-    prefix = f"softmaxd-{os.getpid()}-"
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
-    try:
-        with listen(settings.host, settings.port) as listener:
-            # the supervisor looks its worker class up by this name
-            multiprocess.Process = Worker  # type: ignore[misc]
-            supervisor = multiprocess.Multiprocess(WorkersConfig(settings, folder), sockets=[listener])
-            logger.info("listening on %s with %d workers", url_of(listener), settings.workers)
-            supervisor.run()
-    finally:
-        shutil.rmtree(folder)
+    with shared_folder() as folder, listen(settings.host, settings.port) as listener:
+        # the supervisor looks its worker class up by this name
+        multiprocess.Process = Worker  # type: ignore[misc]
+        supervisor = multiprocess.Multiprocess(WorkersConfig(settings, folder), sockets=[listener])
+        logger.info("listening on %s with %d workers", url_of(listener), settings.workers)
+        supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise StartupError("a worker could not start; its log line says why")

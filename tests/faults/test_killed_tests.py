@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from softmaxd.server import SHARED_MEMORY
+from softmaxd.shared_folder import SHARED_MEMORY
 from tests.support.paths import REPOSITORY
 from tests.support.processes import forget, living, start
 from tests.support.waiting import until

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from softmaxd.models.manifest import MODEL_FILE
-from softmaxd.server import SHARED_MEMORY
+from softmaxd.shared_folder import SHARED_MEMORY
 from tests.support.command import softmaxd
 from tests.support.metrics import metric
 from tests.support.onnx_models import linear, publish
@@ -53,6 +54,11 @@ def files_of(server: Server) -> list[Path]:
 def wait_for_a_save(file: Path) -> None:
     saved = file.stat().st_mtime_ns
     until(lambda: file.stat().st_mtime_ns != saved)
+
+
+def count(server: Server, message: str) -> int:
+    """Return the number of log lines with a message."""
+    return sum(message in line for line in server.lines)
 
 
 def has_said(server: Server, message: str) -> bool:
@@ -188,6 +194,55 @@ def test_workers_serve_on_when_they_cannot_save_their_numbers(server: Server) ->
         assert ask(server) == 200
     finally:
         elsewhere.rename(folder)
+
+
+@contextlib.contextmanager
+def full_memory(server: Server) -> Iterator[None]:
+    """Let the shared memory have no room for the numbers of the workers."""
+    unfinished = [folder_of(server) / f".{worker}" for worker in workers_of(server)]
+
+    def is_full(path: Path) -> bool:
+        with contextlib.suppress(FileExistsError):  # it is full already, or the worker is writing this file
+            path.symlink_to("/dev/full")
+        return path.is_symlink()
+
+    until(lambda: all(map(is_full, unfinished)))
+    yield
+    for path in unfinished:
+        path.unlink()
+
+
+def test_full_shared_memory_leaves_each_worker_its_own_numbers(server: Server) -> None:
+    begin = "cannot save the metrics: No space left on device; each worker answers with its own"
+    end = "the metrics of all workers are saved again"
+    with full_memory(server):
+        until(lambda: count(server, begin) == 2)
+        assert {ask(server) for _ in range(3)} == {200}
+        time.sleep(2)  # in which each worker tries four times
+
+        assert metric(server.url, "softmaxd_metrics_complete") == 0
+        statistics = httpx.get(server.url + "/v2/models/stats")
+        assert statistics.status_code == 200
+        assert statistics.json()["problem"] == "Runs in other workers may be missing: No space left on device"
+        assert count(server, "cannot save the metrics") == 2
+
+    until(lambda: count(server, end) == 2)
+    assert metric(server.url, "softmaxd_metrics_complete") == 1
+    until(lambda: answered(server) == 3)
+
+
+def test_the_folder_of_a_killed_service_is_removed_by_the_next_start(server: Server, start_server: StartServer) -> None:
+    folder = folder_of(server)
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+    until(lambda: not living(server.process.pid))
+    assert folder.exists()
+
+    following = start_server("--workers", "2")
+
+    assert not folder.exists()
+    assert count(following, f"removed {folder}, which a killed service left behind") == 1
+    assert folder_of(following).exists()
 
 
 def test_a_broken_model_is_told_once(tmp_path: Path) -> None:

@@ -13,21 +13,24 @@ from softmaxd.metrics.histogram import Histogram
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
-def render(counts: Counts, versions: Sequence[Sequence[str]]) -> bytes:
+def render(counts: Counts, versions: Sequence[Sequence[str]], *, is_complete: bool) -> bytes:
     """Return the text; a version is its model, number, state and provider."""
-    return generate_latest(_Families(counts, versions))
+    return generate_latest(_Families(counts, versions, is_complete))
 
 
 class _Families(Collector):
-    def __init__(self, counts: Counts, versions: Sequence[Sequence[str]]) -> None:
+    def __init__(self, counts: Counts, versions: Sequence[Sequence[str]], is_complete: bool) -> None:
         self._counts = counts
         self._versions = versions
+        self._is_complete = is_complete
 
     def collect(self) -> Iterator[Metric]:
         yield from _request_families(self._counts)
         yield from _batch_families(self._counts)
         yield from _answer_families(self._counts)
         yield _version_family(self._versions)
+        documentation = "1, or 0 while numbers of other workers may be old or missing."
+        yield GaugeMetricFamily("softmaxd_metrics_complete", documentation, value=self._is_complete)
 
 
 def _request_families(counts: Counts) -> Iterator[Metric]:

@@ -1,12 +1,11 @@
 """Counts requests, batches and answers, over all workers of this service.
 
 A request adds to plain numbers. Once a second, and before it answers a scrape, a worker writes its counts to a file
-beside those of the others; the worker that is scraped adds up all files. So a worker that is killed loses at most its
-last second, and no counter ever goes back.
+beside those of the others; the worker that is scraped adds them to its own. So a worker that is killed loses at most
+its last second, and no counter ever goes back. While files cannot be written or read, a worker answers with what it
+knows, and says so.
 """
 
-import os
-import pickle
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from softmaxd.metrics.counts import SECONDS, BatchCounts, Counts, VersionCounts
 from softmaxd.metrics.drift import AnswerCounter, AnswerCounts
 from softmaxd.metrics.exposition import render
 from softmaxd.metrics.histogram import Histogram
+from softmaxd.metrics.sharing import SharedCounts
 from softmaxd.models.batching import EngineRun
 from softmaxd.models.manifest import Manifest
 
@@ -23,7 +23,7 @@ class Metrics:
     """The metrics of one worker; `folder` is shared with the other workers, if there are any."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+        self._shared = None if folder is None else SharedCounts(folder)
         self._counts = Counts()
         self._queued_rows: Callable[[], Mapping[str, int]] = dict
         self._uncounted: set[AnswerCounter] = set()
@@ -67,6 +67,11 @@ class Metrics:
         self.save()
         return self._sum().versions
 
+    @property
+    def problem(self) -> str:
+        """The reason why the last numbers may lack some of other workers, or empty."""
+        return "" if self._shared is None else self._shared.problem
+
     def watch_queues(self, queued_rows: Callable[[], Mapping[str, int]]) -> None:
         """Ask for the queued rows of every model at every scrape."""
         self._queued_rows = queued_rows
@@ -76,42 +81,32 @@ class Metrics:
         self._versions = versions
 
     def save(self) -> None:
-        """Write this worker's counts for the others to add up; raises `OSError`."""
+        """Write this worker's counts for the others to add up."""
         while self._uncounted:
             self._uncounted.pop().count()
-        if self._folder is None:
-            return
-        self._look_at_queues()
-        unfinished = self._folder / f".{os.getpid()}"
-        unfinished.write_bytes(pickle.dumps(self._counts))
-        unfinished.rename(self._folder / str(os.getpid()))
+        if self._shared is not None:
+            self._look_at_queues()
+            self._shared.save(self._counts)
 
     def render(self) -> bytes:
         """Return everything in the text format of Prometheus."""
         self.save()
-        return render(self._sum(), self._versions())
+        total = self._sum()
+        return render(total, self._versions(), is_complete=not self.problem)
 
     def _look_at_queues(self) -> None:
         self._counts.queued_rows = dict(self._queued_rows())
 
     def _sum(self) -> Counts:
         self._look_at_queues()
-        if self._folder is None:
+        if self._shared is None:
             return self._counts
         total = Counts()
-        for file in self._folder.iterdir():
-            if file.name.isdecimal():
-                worker: Counts = pickle.loads(file.read_bytes())  # noqa: S301 - our own workers wrote it
-                total.merge(worker)
-                if _is_alive(int(file.name)):
-                    total.queued_rows = dict(Counter(total.queued_rows) + Counter(worker.queued_rows))
+        total.merge(self._counts)
+        queued_rows = Counter(self._counts.queued_rows)
+        for is_alive, worker in self._shared.others():
+            total.merge(worker)
+            if is_alive:
+                queued_rows += Counter(worker.queued_rows)
+        total.queued_rows = dict(queued_rows)
         return total
-
-
-def _is_alive(worker: int) -> bool:
-    """Return whether a worker with this process id is running."""
-    try:
-        os.kill(worker, 0)
-    except OSError:  # no process has the id any more, or it belongs to another user's
-        return False
-    return True

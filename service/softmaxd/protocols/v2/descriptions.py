@@ -1,6 +1,6 @@
 """The replies of the routes of `/v2`: states, metadata, configurations and statistics."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -120,3 +120,4 @@ class V2Statistics(TypedDict):
     """The runs of models."""
 
     model_stats: list[V2ModelStatistics]
+    problem: NotRequired[Annotated[str, Field(description="Why runs in other workers may be missing.")]]

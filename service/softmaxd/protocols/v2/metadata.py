@@ -1,8 +1,9 @@
 """Descriptions and statistics of models in the form of Triton."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from softmaxd.metrics.counts import VersionCounts
+from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.manifest import INPUT, MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.protocols.v2.descriptions import (
@@ -18,7 +19,6 @@ from softmaxd.protocols.v2.descriptions import (
 from softmaxd.protocols.v2.schemas import DATATYPE
 
 Counts = Mapping[tuple[str, int], VersionCounts]  # by name and version
-GetCounts = Callable[[], Counts]
 
 
 def describe(versions: Sequence[Model]) -> V2ModelMetadata:
@@ -49,10 +49,13 @@ def configure(manifest: Manifest, *, max_rows: int) -> V2ModelConfiguration:
     )
 
 
-def statistics_of(served: Sequence[Model], counts: GetCounts) -> V2Statistics:
-    """Return the runs of these models. `counts` is called after they are listed, so that each has an entry."""
-    found = counts()
-    return V2Statistics(model_stats=[_count(model.manifest, found) for model in served])
+def statistics_of(served: Sequence[Model], metrics: Metrics) -> V2Statistics:
+    """Return the runs of these models. They are counted after they were listed, so that each has an entry."""
+    counts = metrics.by_version()
+    statistics = V2Statistics(model_stats=[_count(model.manifest, counts) for model in served])
+    if metrics.problem:
+        statistics["problem"] = f"Runs in other workers may be missing: {metrics.problem}"
+    return statistics
 
 
 def _count(manifest: Manifest, counts: Counts) -> V2ModelStatistics:

@@ -9,6 +9,7 @@ from softmaxd import __version__
 from softmaxd.errors import ModelNotFound, NotReady
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import Responses, path_parameters
+from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
 from softmaxd.models.repository import Repository
 from softmaxd.protocols.v2.descriptions import (
@@ -21,19 +22,19 @@ from softmaxd.protocols.v2.descriptions import (
     V2Server,
     V2Statistics,
 )
-from softmaxd.protocols.v2.metadata import GetCounts, configure, describe, statistics_of
+from softmaxd.protocols.v2.metadata import configure, describe, statistics_of
 from softmaxd.protocols.v2.operations import errors_of_path
 
 EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "statistics"]
 
 
-def router(models: Repository, lifecycle: Lifecycle, counts: GetCounts, *, max_rows: int) -> APIRouter:
+def router(models: Repository, lifecycle: Lifecycle, metrics: Metrics, *, max_rows: int) -> APIRouter:
     """Return the routes."""
     api = APIRouter(tags=["v2"])
     _add_server(api)
     _add_health(api, models, lifecycle)
-    _add_lists(api, models, counts)
-    pages = ModelPages(models, lifecycle, counts, max_rows)
+    _add_lists(api, models, metrics)
+    pages = ModelPages(models, lifecycle, metrics, max_rows)
     not_found = errors_of_path(ModelNotFound)
     not_ready = errors_of_path(ModelNotFound, NotReady)
     _add_page(api, "", pages.metadata, V2ModelMetadata, "Inputs and outputs of a model", not_found)
@@ -69,14 +70,14 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         return V2Ready(ready=True)
 
 
-def _add_lists(api: APIRouter, models: Repository, counts: GetCounts) -> None:
+def _add_lists(api: APIRouter, models: Repository, metrics: Metrics) -> None:
     @api.get("/v2/models", operation_id="v2_list_models", summary="The names of the models")
     async def list_models() -> V2ModelNames:
         return V2ModelNames(models=sorted({model.manifest.name for model in models.all()}))
 
     @api.get("/v2/models/stats", operation_id="v2_statistics", summary="Runs of each version of each model")
     async def statistics() -> V2Statistics:
-        return statistics_of(models.all(), counts)
+        return statistics_of(models.all(), metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class ModelPages:
 
     models: Repository
     lifecycle: Lifecycle
-    counts: GetCounts
+    metrics: Metrics
     max_rows: int
 
     def metadata(self, name: str, version: str | None) -> V2ModelMetadata:
@@ -100,7 +101,7 @@ class ModelPages:
         return configure(self.models.find(name, version).manifest, max_rows=self.max_rows)
 
     def stats(self, name: str, version: str | None) -> V2Statistics:
-        return statistics_of(self._versions(name, version), self.counts)
+        return statistics_of(self._versions(name, version), self.metrics)
 
     def _versions(self, name: str, version: str | None) -> list[Model]:
         """Return the one version that is asked for, or all of them, the highest last. Raises `ModelNotFound`."""

@@ -7,7 +7,7 @@ from softmaxd.metrics.histogram import Histogram
 
 
 def test_every_family_is_named_with_its_type_even_before_there_is_a_value() -> None:
-    lines = render(Counts(), []).decode().splitlines()
+    lines = render(Counts(), [], is_complete=True).decode().splitlines()
 
     assert [line for line in lines if not line.startswith("# HELP ")] == [
         "# TYPE softmaxd_requests_total counter",
@@ -21,6 +21,8 @@ def test_every_family_is_named_with_its_type_even_before_there_is_a_value() -> N
         "# TYPE softmaxd_max_probability histogram",
         "# TYPE softmaxd_typicality histogram",
         "# TYPE softmaxd_model_info gauge",
+        "# TYPE softmaxd_metrics_complete gauge",
+        "softmaxd_metrics_complete 1.0",
     ]
 
 
@@ -37,7 +39,7 @@ def test_counts_stand_behind_their_labels() -> None:
         queued_rows={"blobs": 7},
     )
 
-    lines = render(counts, [("blobs", "1", "ready", "CPU")]).decode().splitlines()
+    lines = render(counts, [("blobs", "1", "ready", "CPU")], is_complete=False).decode().splitlines()
 
     assert {
         'softmaxd_requests_total{lane="express",operation="/predict",status="200"} 1.0',
@@ -50,4 +52,5 @@ def test_counts_stand_behind_their_labels() -> None:
         'softmaxd_predicted_labels_total{label="b",model="blobs"} 3.0',
         'softmaxd_typicality_sum{model="blobs"} 0.5',
         'softmaxd_model_info{model="blobs",provider="CPU",state="ready",version="1"} 1.0',
+        "softmaxd_metrics_complete 0.0",
     } <= set(lines)

@@ -1,6 +1,9 @@
 """The descriptions of a model that clients of Triton read."""
 
+from pathlib import Path
+
 from softmaxd.metrics.counts import VersionCounts
+from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.loading import load
 from softmaxd.protocols.v2.metadata import configure, describe, statistics_of
 from softmaxd.settings import Settings
@@ -33,11 +36,26 @@ def test_statistics_are_in_nanoseconds_and_milliseconds() -> None:
     counts.requests, counts.rows, counts.runs = 3, 20, 2
     counts.waited, counts.engine, counts.last_run = 0.25, 0.5, 1.5
 
-    (statistics,) = statistics_of([BLOBS], lambda: {("blobs", 1): counts})["model_stats"]
+    metrics = Metrics()
+    metrics._counts.versions = {("blobs", 1): counts}
 
+    whole = statistics_of([BLOBS], metrics)
+
+    assert "problem" not in whole
+    (statistics,) = whole["model_stats"]
     assert (statistics["inference_count"], statistics["execution_count"]) == (20, 2)
     assert statistics["last_inference"] == 1500
     assert statistics["inference_stats"]["success"] == {"count": 3, "ns": 750_000_000}
     assert statistics["inference_stats"]["queue"] == {"count": 3, "ns": 250_000_000}
     assert statistics["inference_stats"]["compute_infer"] == {"count": 3, "ns": 500_000_000}
     assert statistics["inference_stats"]["cache_hit"] == {"count": 0, "ns": 0}
+
+
+def test_statistics_say_when_those_of_other_workers_may_be_missing(tmp_path: Path) -> None:
+    metrics = Metrics(tmp_path / "nowhere")
+    metrics.runs_of(BLOBS.manifest)
+
+    found = statistics_of([BLOBS], metrics)
+
+    assert found["problem"] == "Runs in other workers may be missing: No such file or directory"
+    assert [each["name"] for each in found["model_stats"]] == ["blobs"]
