@@ -86,7 +86,9 @@ class Watcher:
         """Look for changes now: load new versions, retire those whose folder is gone."""
         with self._changing():
             unloaded, found = self._unloaded.names(), self._look(look)
-            for key in sorted({*self.catalogue.versions, *found.folders}):
+            keys = {*self.catalogue.versions, *found.folders}
+            # Of each model, new versions come before a retirement: it is served all along.
+            for key in sorted(keys, key=lambda key: (key[0], found.is_gone(key), key[1])):
                 if self._stop.is_set():
                     return
                 if found.is_gone(key):

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -90,6 +91,21 @@ def test_a_link_that_leads_nowhere_for_a_while_loses_nothing(models: Path) -> No
 
     assert states(found) == {KEY: "ready", ("other", 1): "ready"}
     assert found.problems == [f"The folder of linear cannot be read: {os.strerror(errno.ENOENT)}"]
+
+
+def test_a_version_that_is_replaced_is_served_until_the_new_one_is(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = watcher(models)
+    publish(models, 2, linear((1.0, 0.0, 0.0)).SerializeToString())
+    shutil.rmtree(models / "linear" / "1")
+    during: list[dict[tuple[str, int], str]] = []
+    monkeypatch.setattr(watching, "try_out", lambda *_: during.append(states(found)))
+
+    found.update()
+
+    assert during == [{KEY: "ready", ("linear", 2): "loading"}]
+    assert states(found) == {("linear", 2): "ready"}
 
 
 def test_a_version_whose_files_are_away_goes_on_being_served(models: Path) -> None:
