@@ -20,7 +20,7 @@ from softmaxd.http.front import Front, complete_allow
 from softmaxd.http.lifecycle import UNANSWERED, InFlight, Lifecycle
 from softmaxd.http.openapi import complete
 from softmaxd.http.operation import Operation, Reply
-from softmaxd.http.pages import Assets
+from softmaxd.http.pages import Assets, page
 from softmaxd.http.targets import route_path
 from softmaxd.metrics.exposition import MEDIA_TYPE
 from softmaxd.metrics.metrics import Metrics
@@ -70,7 +70,8 @@ class App(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the stack with `Front` around it, the answers to bugs included."""
-        return Front(super().build_middleware_stack(), root_path=self.state.root_path)
+        state = self.state
+        return Front(super().build_middleware_stack(), state.settings, refuse, state.metrics)
 
 
 def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> App:
@@ -98,7 +99,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
         lifespan=_watching(models),
     )
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
-    app.state.root_path = settings.root_path
+    app.state.settings = settings
     app.state.refuse = lambda path, error: refuse(route_path(path, settings.root_path), error)
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     _add_error_handlers(app)
@@ -195,10 +196,11 @@ def _add_pages(app: FastAPI, metrics: Metrics) -> None:
 
 async def _docs() -> HTMLResponse:
     """Return the page of Swagger UI, with relative links: a proxy may serve it under a prefix."""
-    return get_swagger_ui_html(
+    swagger = get_swagger_ui_html(
         openapi_url="openapi.json",
         title="softmaxd",
         swagger_js_url="docs/assets/swagger-ui-bundle.js",
         swagger_css_url="docs/assets/swagger-ui.css",
         swagger_favicon_url="docs/assets/favicon-32x32.png",
     )
+    return page(bytes(swagger.body).decode())

@@ -105,9 +105,15 @@ class Unauthorized(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """The operation is switched off."""
+    """The operation is switched off, or not for pages of other origins."""
 
     status = 403
+
+
+class Misdirected(ServiceError):
+    """The request is for a host that the service does not answer for."""
+
+    status = 421
 
 
 class Unroutable(ServiceError):

@@ -48,6 +48,8 @@ def _not_empty(value: object) -> object:
     return value
 
 
+HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")]
+Origin = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$")]  # as browsers write it
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -61,6 +63,16 @@ class Settings(BaseModel):
         "",
         pattern=r"^(/[A-Za-z0-9_.~-]+)*$",
         description="The prefix of the paths behind a proxy, like `/ml`. The proxy may strip it or not. Unset: none.",
+    )
+    allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_split)] = Field(
+        (),
+        description="Hosts, separated by commas, that the service answers for, each on any port unless it has one; "
+        "requests with another `Host` get 421. Unset: any host.",
+    )
+    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split)] = Field(
+        (),
+        description="Origins, separated by commas, like `https://example.com`, whose pages may use the service from a "
+        "browser; `*`: any. Unset: none.",
     )
     models_dir: Annotated[Path, BeforeValidator(_not_empty)] = Field(
         Path("models"), description="The folder of `<name>/<version>/` model folders."

@@ -36,7 +36,7 @@ class ExpressLane:
         self.shortest_timeout = min(settings.header_timeout, settings.request_timeout, settings.keep_alive_timeout)
         self.turns = Turns()
         operations = operations if settings.express == "on" else []
-        self.heads = PlainHeads(operations, max_body_bytes=settings.max_body_bytes, root_path=settings.root_path)
+        self.heads = PlainHeads(operations, settings)
         self._arrived: list[Call] = []
 
     def run_soon(self, call: "Call") -> None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from softmaxd.errors import ServiceError
 from softmaxd.http.asgi import MAX_DIGITS
+from softmaxd.http.hosts import Hosts
 from softmaxd.http.operation import Headers, Operation
 from softmaxd.http.targets import Target, Targets
+from softmaxd.settings import Settings
 
 MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
-NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
+NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade", b"origin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,11 @@ class PlainHead:
 class PlainHeads:
     """Recognises heads by their target and headers, and remembers their bytes."""
 
-    def __init__(self, operations: Iterable[Operation], *, max_body_bytes: int, root_path: str = "") -> None:
+    def __init__(self, operations: Iterable[Operation], settings: Settings) -> None:
         self.known: dict[bytes, PlainHead] = {}  # always the same dict
-        self._targets = Targets(operations, root_path=root_path)
-        self._max_body_bytes = max_body_bytes
+        self._targets = Targets(operations, root_path=settings.root_path)
+        self._hosts = Hosts(settings.allowed_hosts)
+        self._max_body_bytes = settings.max_body_bytes
 
     def find(self, target: bytes, headers: Headers) -> PlainHead | None:
         """Return the head of this POST, or None if the ASGI lane must answer it."""
@@ -40,7 +43,7 @@ class PlainHeads:
                 length = int(value) if len(value) <= MAX_DIGITS else None
             elif name in NOT_PLAIN:
                 return None
-        if length is None or length > self._max_body_bytes:
+        if length is None or length > self._max_body_bytes or not self._hosts.allow(headers):
             return None
         try:
             found[0].check(headers)

@@ -108,3 +108,34 @@ def test_a_prefix_is_a_plain_path(root_path: str) -> None:
 def test_another_prefix_is_refused(root_path: str) -> None:
     with pytest.raises(SettingsError, match=r"^SOFTMAXD_ROOT_PATH: "):
         read_settings({"SOFTMAXD_ROOT_PATH": root_path}, {})
+
+
+def test_hosts_and_origins_are_separated_by_commas() -> None:
+    environment = {
+        "SOFTMAXD_ALLOWED_HOSTS": "example.com, 127.0.0.1:8000,[::1],softmaxd_1",
+        "SOFTMAXD_CORS_ORIGINS": "https://example.com,http://[::1]:3000,chrome-extension://abc",
+    }
+
+    settings = read_settings(environment, {})
+
+    assert settings.allowed_hosts == ("example.com", "127.0.0.1:8000", "[::1]", "softmaxd_1")
+    assert settings.cors_origins == ("https://example.com", "http://[::1]:3000", "chrome-extension://abc")
+    assert Settings(cors_origins=("*",)).cors_origins == ("*",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allowed_hosts", "https://example.com"),
+        ("allowed_hosts", "::1"),
+        ("allowed_hosts", "*.example.com"),
+        ("allowed_hosts", "example.com:http"),
+        ("cors_origins", "example.com"),
+        ("cors_origins", "https://example.com/"),
+        ("cors_origins", "https://Example.com"),
+        ("cors_origins", "null"),
+    ],
+)
+def test_a_host_or_an_origin_in_another_form_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^SOFTMAXD_{name.upper()}: "):
+        read_settings({f"SOFTMAXD_{name.upper()}": value}, {})

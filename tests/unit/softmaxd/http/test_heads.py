@@ -5,6 +5,7 @@ import pytest
 from softmaxd.errors import UnsupportedMediaType
 from softmaxd.http.heads import MAX_KNOWN_BYTES, MAX_KNOWN_HEADS, PlainHeads
 from softmaxd.http.operation import Headers
+from softmaxd.settings import Settings
 from tests.support.operations import Echo
 
 
@@ -18,17 +19,17 @@ class Picky(Echo):
 @pytest.fixture
 def heads() -> PlainHeads:
     operations = [Echo("/predict"), Echo("/models/{name}/predict"), Picky("/refused")]
-    return PlainHeads(operations, max_body_bytes=1000, root_path="/ml")
+    return PlainHeads(operations, Settings(max_body_bytes=1000, root_path="/ml", allowed_hosts=("x", "[::1]:80")))
 
 
 def head_of(number: int) -> tuple[bytes, int]:
     """Return the bytes of a head, and how many of them are its target and headers."""
-    fields = b"Content-Length: 3\r\nX-Id: %d\r\n" % number
+    fields = b"Host: x\r\nContent-Length: 3\r\nX-Id: %d\r\n" % number
     return b"POST /predict HTTP/1.1\r\n%s\r\n" % fields, len(b"/predict") + len(fields)
 
 
 def remember(heads: PlainHeads, head: bytes, parsed_bytes: int) -> None:
-    headers = [(b"content-length", b"3"), (b"x-id", b"1")]
+    headers = [(b"host", b"x"), (b"content-length", b"3"), (b"x-id", b"1")]
     found = heads.find(b"/predict", headers)
     assert found is not None
     heads.remember(head, found, parsed_bytes)
@@ -66,7 +67,8 @@ def test_bytes_that_are_not_just_the_head_are_not_remembered(
     assert not heads.known
 
 
-PLAIN = [(b"content-length", b"3"), (b"accept", b"*/*")]
+HOST = (b"host", b"x")
+PLAIN = [(b"host", b"x:8000"), (b"content-length", b"3"), (b"accept", b"*/*")]
 
 
 @pytest.mark.parametrize(
@@ -76,13 +78,17 @@ PLAIN = [(b"content-length", b"3"), (b"accept", b"*/*")]
         (b"/models/m/predict", PLAIN, True),
         (b"/ml/models/m/predict", PLAIN, True),
         (b"/nope", PLAIN, False),
-        (b"/predict", [], False),
-        (b"/predict", [(b"content-length", b"100000000000")], False),
-        (b"/predict", [(b"content-length", b"3 ")], True),
-        (b"/predict", [(b"content-length", b"0" * 5000 + b"3")], False),
+        (b"/predict", [HOST], False),
+        (b"/predict", [HOST, (b"content-length", b"100000000000")], False),
+        (b"/predict", [HOST, (b"content-length", b"3 ")], True),
+        (b"/predict", [HOST, (b"content-length", b"0" * 5000 + b"3")], False),
         (b"/predict", [*PLAIN, (b"transfer-encoding", b"chunked")], False),
         (b"/predict", [*PLAIN, (b"expect", b"100-continue")], False),
         (b"/predict", [*PLAIN, (b"content-type", b"text/plain")], True),
+        (b"/predict", [*PLAIN, (b"origin", b"http://x:8000")], False),
+        (b"/predict", PLAIN[1:], False),
+        (b"/predict", [(b"host", b"evil.test"), *PLAIN[1:]], False),
+        (b"/predict", [(b"host", b"[::1]:80"), *PLAIN[1:]], True),
         (b"/refused", PLAIN, False),
     ],
 )

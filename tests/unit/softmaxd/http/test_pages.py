@@ -1,6 +1,9 @@
+from base64 import b64encode
+from hashlib import sha256
+
 import pytest
 
-from softmaxd.http.pages import Assets
+from softmaxd.http.pages import Assets, page
 from tests.support.asgi import ask
 
 ASSETS = Assets(packages=[("fastapi_swagger", "resources")])
@@ -13,3 +16,19 @@ def test_a_file_is_sent_whole_also_if_a_range_is_asked_for(value: str) -> None:
     response = ask(ASSETS, "GET", "/swagger-ui.css", headers={"Range": value})
 
     assert (response.status_code, response.content) == (200, whole.content)
+
+
+def test_a_page_runs_only_its_own_scripts() -> None:
+    digest = b64encode(sha256(b"start()").digest()).decode()
+
+    response = page("<script>start()</script><script src=x.js></script>")
+
+    policy = response.headers["content-security-policy"]
+    assert f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self'; " in policy
+    assert policy.endswith("frame-ancestors 'none'")
+    assert "unsafe" not in policy
+    assert response.headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_page_without_a_script_needs_no_hash() -> None:
+    assert "script-src 'self'; " in page("<p>").headers["content-security-policy"]
