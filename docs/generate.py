@@ -22,8 +22,8 @@ start. An unknown setting or an invalid value stops the start with exit code 2 a
     softmaxd: SOFTMAXD_PORT: Input should be a valid integer, unable to parse string as an integer
 
 `make run` passes environment variables on: `SOFTMAXD_PORT=9000 make run`. For the container, put them under
-`environment:` in `docker-compose.yml`; its image sets `SOFTMAXD_HOST` to `0.0.0.0`. `softmaxd health`, which container
-health checks call, takes the same settings for host and port.
+`environment:` in `docker-compose.yml`; its image sets `SOFTMAXD_HOST` to `0.0.0.0`. `softmaxd health` and
+`softmaxd-healthcheck`, the health check of the image, take the same settings for host and port.
 
 Kubernetes sets variables such as `SOFTMAXD_SERVICE_HOST` and `SOFTMAXD_PORT=tcp://10.0.0.1:8000` in each container if
 there is a Service called `softmaxd`. They are no settings: the service ignores these names and forms, with one line.

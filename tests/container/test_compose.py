@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 from softmaxd.settings import Settings
-from tests.support.docker import FREE_PORT, Deploy, Deployment
+from tests.support.docker import FREE_PORT, Deploy, Deployment, attempt, docker
 from tests.support.paths import MODELS, REPOSITORY
 
 THREADS = """
@@ -107,6 +108,24 @@ def test_a_stop_leaves_more_time_than_the_drain_takes(deployment: Deployment) ->
     assert deployment.inspect()["Config"]["StopTimeout"] > Settings().drain_timeout
 
 
+def test_a_minute_without_an_answer_leaves_it_healthy(deployment: Deployment) -> None:
+    docker("kill", "--signal", "STOP", deployment.container)
+    time.sleep(70)
+    state = deployment.inspect()["State"]
+    docker("kill", "--signal", "CONT", deployment.container)
+
+    assert state["Health"]["Status"] == "healthy"
+    assert state["Health"]["FailingStreak"] > 0  # it was asked
+    assert httpx.get(deployment.url + "/readyz").status_code == 200
+
+
+def test_its_health_check_is_1_where_nothing_answers(deployment: Deployment) -> None:
+    command = ["exec", "--env", "SOFTMAXD_PORT=1", deployment.container, "softmaxd-healthcheck"]
+
+    assert attempt(*command).returncode == 1
+    assert deployment.run("softmaxd-healthcheck").stdout == "127.0.0.1 port 8000 answers 200\n"
+
+
 def test_it_starts_without_a_network_and_without_a_mount(deploy: Deploy) -> None:
     deployment = deploy("network_mode: none", "ports: !reset []", "volumes: !reset []")
 
@@ -115,6 +134,17 @@ def test_it_starts_without_a_network_and_without_a_mount(deploy: Deploy) -> None
     container = deployment.inspect()
     assert (list(container["NetworkSettings"]["Networks"]), container["Mounts"]) == (["none"], [])
     assert (health.returncode, health.stdout) == (0, "127.0.0.1 port 8000 is ready\n")
+
+
+def test_it_scales_to_more_replicas_on_a_range_of_ports(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLISHED_PORTS", "18000-18009")
+    deployment = deploy("environment: {SOFTMAXD_RELOAD_INTERVAL: '0'}")
+
+    deployment.up("--scale", "softmaxd=2")
+
+    published = {deployment.compose("port", "--index", index, "softmaxd", "8000").strip() for index in ("1", "2")}
+    assert len(published) == 2
+    assert [httpx.get(f"http://{address}/readyz").status_code for address in published] == [200, 200]
 
 
 def test_a_new_version_is_served_after_a_restart(deploy: Deploy, tmp_path: Path) -> None:

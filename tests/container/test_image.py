@@ -1,11 +1,14 @@
 """The content of the image."""
 
 import re
+from pathlib import PurePath
 
 from tests.support.docker import attempt, docker, inspect
 from tests.support.paths import REPOSITORY
 
 MAX_ADDED_BYTES = 220_000_000
+HEALTH_CHECK = "/usr/local/bin/softmaxd-healthcheck"
+MINUTE = 60 * 10**9  # nanoseconds
 COMPILERS = ["cc", "c++", "gcc", "g++", "cc1", "gcc-[0-9]*", "g++-[0-9]*", "clang*", "tcc", "rustc", "as", "ld", "make"]
 CACHES = [".cache", "http-v2", "*.deb"]
 NOT_FOR_SERVING = ["pip", "setuptools", "tensorflow", "keras", "matplotlib", "pytest"]
@@ -55,7 +58,7 @@ def test_it_has_nothing_that_serving_does_not_need(image: str) -> None:
     assert find(image, "/opt/softmaxd", NOT_FOR_SERVING) == []
 
 
-def test_all_modules_of_the_health_check_are_compiled(image: str) -> None:
+def test_all_modules_of_the_command_are_compiled(image: str) -> None:
     command = ["run", "--rm", "--network", "none", "--entrypoint", "python", image]
 
     imports = attempt(*command, "-v", "/opt/softmaxd/bin/softmaxd", "health").stderr
@@ -71,5 +74,16 @@ def test_sigterm_reaches_the_service_itself(image: str) -> None:
     assert (config["Entrypoint"], config["Cmd"], config["StopSignal"]) == (["softmaxd"], ["serve"], "SIGTERM")
 
 
-def test_its_health_check_asks_the_service(image: str) -> None:
-    assert inspect("image", "inspect", image)["Config"]["Healthcheck"]["Test"] == ["CMD", "softmaxd", "health"]
+def test_its_health_check_starts_no_python(image: str) -> None:
+    script = attempt("run", "--rm", "--network", "none", "--entrypoint", "cat", image, HEALTH_CHECK).stdout
+
+    assert inspect("image", "inspect", image)["Config"]["Healthcheck"]["Test"] == ["CMD", PurePath(HEALTH_CHECK).name]
+    assert script == (REPOSITORY / "deploy" / "docker" / PurePath(HEALTH_CHECK).name).read_text()
+    assert script.startswith("#!/bin/bash\n")
+
+
+def test_its_health_check_tolerates_a_minute_without_an_answer(image: str) -> None:
+    check = inspect("image", "inspect", image)["Config"]["Healthcheck"]
+
+    assert check["Retries"] * check["Timeout"] > MINUTE
+    assert check["StartPeriod"] >= MINUTE

@@ -50,9 +50,9 @@ class Deployment:
     def compose(self, *arguments: str) -> str:
         return docker(*self._command, *arguments)
 
-    def up(self) -> None:
+    def up(self, *options: str) -> None:
         """Start the service unless it runs, and wait until its health check passes."""
-        result = attempt(*self._command, "up", "--wait")
+        result = attempt(*self._command, "up", "--wait", *options)
         assert result.returncode == 0, result.stderr[-5000:] + self.compose("logs", "--tail", "20")
 
     def down(self) -> None:
