@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check format train docs pictures bench bench-peers bench-before test-container soak fuzz release-check lock clean
+.PHONY: help run add test check format train docs pictures bench bench-peers bench-before overload test-container soak fuzz release-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ bench-peers: $(VENV)/.test  ## Measure against Triton, Ray Serve, MLServer, LitS
 
 bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECKOUT, in turns
 	$(BIN)/python -m benchmarks.before $(CHECKOUT)
+
+overload: $(VENV)/.test  ## Measure three times the load that a slow model can bear, and 2,000 idle connections
+	$(BIN)/python -m benchmarks.overload
 
 test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
 	$(BIN)/python -m pytest tests/container

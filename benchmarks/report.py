@@ -9,7 +9,7 @@ from typing import Any
 Result = dict[str, Any]
 
 ORDER = (
-    "P1", "P1-peers", "P2", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8", "P9", "P10",
+    "P1", "P1-peers", "P2", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8", "P9", "P10", "O1", "O2",
 )  # fmt: skip
 CHARTS = {
     "throughput": (
@@ -33,7 +33,7 @@ CHARTS = {
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench` and `make bench-peers` write this page from `results/*.json`; edit neither.
+`make bench`, `make bench-peers` and `make overload` write this page from `results/*.json`; edit neither.
 
 Each contender is one server process on one core. The load generator `wrk -t1` runs on the other core, over loopback
 with keep-alive. The access log is off; metrics, limits and deadlines are on. Before a measurement, the reply of each
@@ -61,6 +61,7 @@ AGAIN = """\
 ```
 apt-get install wrk nginx-light
 make bench                                  # or: python -m benchmarks.bench --only P1,P4 --rounds 5 --seconds 5
+make overload                               # more load than the service can bear; about two minutes
 make bench-peers                            # makes an environment for each peer; needs Python 3.11
 python -m benchmarks.bench --report-only    # writes only this page again
 ```

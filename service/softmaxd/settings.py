@@ -102,6 +102,11 @@ class Settings(BaseModel):
         description="The most bytes of labels and of binary outputs in one answer. More get 413 before the model runs.",
     )
     max_queued_rows: PositiveInt = Field(200_000, description="The most rows that wait for one model; more get 429.")
+    max_queued_seconds: PositiveFloat = Field(
+        0.25,
+        allow_inf_nan=False,
+        description="Seconds of work that may wait for a slow model; more get 429. 16 requests may wait in any case.",
+    )
     queue_timeout: PositiveFloat = Field(
         5.0, allow_inf_nan=False, description="Seconds that rows may wait for the engine; then they get 504."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from softmaxd.models.admission import LEAST_REQUESTS
 from tests.support.metrics import metric
 from tests.support.onnx_models import publish_slow
 from tests.support.server import Server, StartServer
@@ -90,6 +91,28 @@ def test_more_rows_than_may_wait_are_refused_at_once(start_server: StartServer, 
         assert [status_of(slow), status_of(waiting)] == [200, 200]
     assert httpx.post(server.url + "/predict", content=b'{"instances": [[0, 0]]}').status_code == 200
     assert metric(server.url, "softmaxd_rejections_total", reason="queue_full") == 1
+
+
+def test_more_work_than_may_wait_is_refused_at_once(start_server: StartServer, models: str, lane: str) -> None:
+    server = start_server(models_dir=models, express=lane)
+    one_row = b'{"instances": [[0, 0]]}'
+    for _ in range(2):
+        with asked(server, A_WHILE) as slow:
+            assert status_of(slow) == 200  # tells that one row takes longer than may wait
+
+    with contextlib.ExitStack() as stack:
+        slow = stack.enter_context(asked(server, 2 * A_WHILE))
+        waiting = [stack.enter_context(asked(server, 0)) for _ in range(LEAST_REQUESTS)]
+        refused = httpx.post(server.url + "/predict", content=one_row)
+        assert not is_answered(slow)
+
+        message = (
+            "16 rows are waiting, which take more than the 0.25 s of the setting max_queued_seconds; try again later"
+        )
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert refused.json() == {"detail": message}
+        assert [status_of(connection) for connection in (slow, *waiting)] == [200] * (LEAST_REQUESTS + 1)
+    assert httpx.post(server.url + "/predict", content=one_row).status_code == 200
 
 
 def test_rows_that_wait_too_long_are_given_up_while_another_batch_runs(

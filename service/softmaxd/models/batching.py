@@ -5,6 +5,7 @@ So a lone request never waits, and a busy service fills its batches by itself.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from functools import partial
 from operator import attrgetter
 
 from softmaxd.errors import QueueFull, QueueTimeout
+from softmaxd.models.admission import LEAST_REQUESTS, Pace
 from softmaxd.models.outputs import Array, Features, Outputs
 from softmaxd.models.runner import Runner
 from softmaxd.models.together import Outcome
@@ -59,6 +61,7 @@ class Batcher:
         *,
         max_queued_rows: int,
         queue_timeout: float,
+        max_queued_seconds: float = math.inf,
         max_batch_rows: int = MAX_BATCH_ROWS,
     ) -> None:
         self._runner = runner
@@ -66,6 +69,7 @@ class Batcher:
         self._max_queued_rows = max_queued_rows
         self._max_batch_rows = max_batch_rows
         self._queue_timeout = queue_timeout
+        self._pace = Pace(max_queued_seconds)
         self._waiting: deque[Entry] = deque()
         self._again: deque[Entry] = deque()  # of a batch that failed: each of them runs alone
         self.queued_rows = 0
@@ -99,6 +103,9 @@ class Batcher:
         """
         if self.queued_rows + len(features) > self._max_queued_rows:
             raise QueueFull(f"{self.queued_rows} rows are waiting; try again later")
+        if self.queued_rows > self._pace.soon_rows and len(self._waiting) >= LEAST_REQUESTS:
+            limit = f"the {self._pace.limit:g} s of the setting max_queued_seconds"
+            raise QueueFull(f"{self.queued_rows} rows are waiting, which take more than {limit}; try again later")
         loop = asyncio.get_running_loop()
         entry = Entry(features, settle, loop.time() + self._queue_timeout)
         self._waiting.append(entry)
@@ -148,6 +155,7 @@ class Batcher:
 
     def _settle(self, batch: list[Entry], began: float, ran: Outcome) -> None:
         rows, seconds, outcome = ran
+        self._pace.learn(rows, seconds, is_full=rows >= self._max_batch_rows)
         outputs: Mapping[str, Array] = {}
         if isinstance(outcome, Exception):
             self._runner.log(outcome)

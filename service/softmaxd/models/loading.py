@@ -62,6 +62,7 @@ def load(folder: Path, settings: Settings, count_runs: CountRuns = ignore_runs) 
         count_runs(manifest),
         max_batch_rows=ONE_REQUEST if batching == "alone" else _most_rows(manifest, settings),
         max_queued_rows=settings.max_queued_rows,
+        max_queued_seconds=settings.max_queued_seconds,
         queue_timeout=settings.queue_timeout,
     )
     return Model(manifest, engine.provider, run, batcher)

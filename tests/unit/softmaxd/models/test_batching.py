@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from softmaxd.errors import CannotRun, QueueFull, QueueTimeout
 from softmaxd.models import together
+from softmaxd.models.admission import LEAST_REQUESTS
 from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, EngineRun
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
@@ -31,12 +32,14 @@ def batcher(
     inline: bool = True,
     max_queued_rows: int = 100_000,
     queue_timeout: float = 60.0,
+    max_queued_seconds: float = 60.0,
 ) -> Batcher:
     return Batcher(
         Runner(run, inline=inline),
         lambda _ran: None,
         max_queued_rows=max_queued_rows,
         queue_timeout=queue_timeout,
+        max_queued_seconds=max_queued_seconds,
     )
 
 
@@ -262,6 +265,30 @@ def test_a_full_queue_says_so_at_once_and_takes_rows_again_later() -> None:
         await asyncio.gather(running, waiting)
 
         assert len((await queue.predict(rows(1, 2, 3)))["doubled"]) == 3
+
+    run(main())
+
+
+def test_a_model_that_is_slow_lets_only_a_few_requests_wait() -> None:
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False, max_queued_seconds=1e-9)
+        gate.opened.set()
+        for _ in range(2):
+            await queue.predict(rows(0))  # tells that each row takes longer
+        gate.opened.clear()
+        gate.entered.clear()
+        first = asyncio.create_task(queue.predict(rows(1)))
+        await gate.busy()
+
+        waiting = [asyncio.create_task(queue.predict(rows(2, 3))) for _ in range(LEAST_REQUESTS)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull, match=r"32 rows are waiting, .* 1e-09 s of the setting max_queued_seconds"):
+            await queue.predict(rows(4))
+        gate.opened.set()
+        await asyncio.gather(first, *waiting)
+
+        assert gate.sizes == [1, 1, 1, 2 * LEAST_REQUESTS]
 
     run(main())
 
