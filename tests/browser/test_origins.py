@@ -48,25 +48,25 @@ def opened(other_site: str) -> Iterator[Server]:
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("path", ["/models", "/metrics", "/openapi.json", "/v1/models", "/v2/models"])
-def test_another_site_reads_nothing(page: Page, closed: Server, other_site: str, path: str) -> None:
-    page.goto(other_site)
+def test_another_site_reads_nothing(page: Page, closed: Server, other_site: str) -> None:
+    paths = ["/models", "/metrics", "/openapi.json", "/v1/models", "/v2/models"]
 
-    assert fetch(page, closed.url + path) == UNREADABLE
+    page.goto(other_site)
+    assert [fetch(page, closed.url + path) for path in paths] == [UNREADABLE] * 5
+
     page.goto(closed.url + "/docs")
-    assert fetch(page, path)[:2] == ["basic", 200]
+    assert [fetch(page, path)[:2] for path in paths] == [["basic", 200]] * 5
 
 
 @pytest.mark.parametrize("path", BODIES)
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json"])
-def test_another_site_posts_nothing(page: Page, closed: Server, other_site: str, path: str, content_type: str) -> None:
+def test_another_site_posts_nothing(page: Page, closed: Server, other_site: str, path: str) -> None:
     page.goto(other_site)
     before = answered(closed)
 
-    for mode in ("cors", "no-cors"):
-        fetch(
-            page, closed.url + path, method="POST", mode=mode, body=BODIES[path], headers={"Content-Type": content_type}
-        )
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "application/json"):
+        for mode in ("cors", "no-cors"):
+            headers = {"Content-Type": content_type}
+            fetch(page, closed.url + path, method="POST", mode=mode, body=BODIES[path], headers=headers)
 
     assert answered(closed) == before
 
@@ -97,19 +97,17 @@ def test_a_form_of_another_site_is_refused(page: Page, closed: Server, other_sit
     assert page.locator("body").inner_text().startswith(body)
 
 
-@pytest.mark.parametrize("path", BODIES)
-@pytest.mark.parametrize("content_type", ["text/plain", "application/json"])
-def test_an_allowed_site_uses_every_protocol(
-    page: Page, opened: Server, other_site: str, path: str, content_type: str
-) -> None:
+def test_an_allowed_site_uses_every_protocol(page: Page, opened: Server, other_site: str) -> None:
     page.goto(other_site)
 
-    options = {"method": "POST", "body": BODIES[path], "headers": {"Content-Type": content_type}}
-    kind, status, text = fetch(page, opened.url + path, **options)
+    for path, body in BODIES.items():
+        for content_type in ("text/plain", "application/json"):
+            headers = {"Content-Type": content_type}
+            kind, status, _ = fetch(page, opened.url + path, method="POST", body=body, headers=headers)
 
-    refused = path == PREDICT and content_type == "text/plain"
-    assert (kind, status) == ("cors", 415 if refused else 200), text
-    assert fetch(page, opened.url + "/v2/nope")[1:] == [404, '{"error":"Not Found"}']
+            refused = path == PREDICT and content_type == "text/plain"  # in any client
+            assert (kind, status) == ("cors", 415 if refused else 200), (path, content_type)
+    assert fetch(page, opened.url + "/v2/nope") == ["cors", 404, '{"error":"Not Found"}']
 
 
 def test_a_site_that_is_not_allowed_reads_nothing(page: Page, opened: Server, closed: Server) -> None:
