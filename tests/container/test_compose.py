@@ -14,7 +14,9 @@ import pytest
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 from softmaxd.settings import Settings
 from tests.support.docker import FREE_PORT, Deploy, Deployment, attempt, docker
+from tests.support.onnx_models import hungry, linear, publish
 from tests.support.paths import MODELS, REPOSITORY
+from tests.support.waiting import until
 
 THREADS = """
 import threading
@@ -160,6 +162,25 @@ def test_a_new_version_is_served_after_a_restart(deploy: Deploy, tmp_path: Path)
     after = deployment.inspect()
     assert httpx.get(deployment.url + "/models/blobs").json()["version"] == str(new)
     assert (after["Id"], after["Image"]) == (before["Id"], before["Image"])
+
+
+def test_a_trial_that_takes_all_memory_ends_alone(deploy: Deploy, tmp_path: Path) -> None:
+    publish(tmp_path / "models", 1, linear().SerializeToString())
+    deployment = deploy(FREE_PORT, root=tmp_path)
+    started = deployment.inspect()["State"]["StartedAt"]
+
+    publish(tmp_path / "models", 2, hungry(megabytes=1500).SerializeToString())
+    killed = "its trial was killed, most likely because the machine had no memory left; it is tried again"
+    until(lambda: state_of(deployment, "2") == ("rejected", killed))
+
+    assert state_of(deployment, "1")[0] == "ready"
+    assert deployment.inspect()["State"]["StartedAt"] == started
+
+
+def state_of(deployment: Deployment, version: str) -> tuple[str, str]:
+    """Return state and reason of a version, or empty texts before it is found."""
+    listed = httpx.get(deployment.url + "/models").json()["models"]
+    return next(((each["state"], each["reason"]) for each in listed if each["version"] == version), ("", ""))
 
 
 def publish_again(folder: Path, version: int) -> int:

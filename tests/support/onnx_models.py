@@ -53,6 +53,26 @@ def endless() -> onnx.ModelProto:
     )
 
 
+def hungry(megabytes: int) -> onnx.ModelProto:
+    """Return a classifier that needs this much memory at least to be run once."""
+    nodes = [
+        helper.make_node("Gemm", ["features", "weights", "bias"], ["plain"]),
+        helper.make_node("ReduceMax", ["features"], ["largest"], keepdims=0),
+        helper.make_node("Expand", ["largest", "many"], ["large"]),
+        helper.make_node("Sin", ["large"], ["larger"]),
+        helper.make_node("ReduceMin", ["larger"], ["smallest"], keepdims=0),
+        helper.make_node("Mul", ["smallest", "zero"], ["nothing"]),
+        helper.make_node("Add", ["plain", "nothing"], ["logits"]),
+    ]
+    constants = {
+        "weights": np.array([[1.0, 0.5, -0.5], [-1.0, 0.25, 2.0]], dtype=np.float32),
+        "bias": np.zeros(3, dtype=np.float32),
+        "many": np.array([megabytes * 2**18]),
+        "zero": np.array(0, dtype=np.float32),
+    }
+    return classifier(nodes, constants)
+
+
 def with_atypicality(model: onnx.ModelProto) -> onnx.ModelProto:
     """Add the output `atypicality`, here the square of a row's distance from (0, 0), at most 3e38."""
     graph = model.graph

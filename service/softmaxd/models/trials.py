@@ -23,6 +23,7 @@ from softmaxd.models.loading import load
 from softmaxd.settings import Settings
 
 TRIAL_BYTES = 4 * 2**30  # of address space
+OOM_SCORE = Path("/proc/self/oom_score_adj")
 POLL_SECONDS = 0.1  # until a stop is noticed
 REJECTED, NOT_NOW = 3, 75  # exit codes; 75 is EX_TEMPFAIL of sysexits.h
 INTERRUPTS = {signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)}
@@ -96,13 +97,20 @@ def passing(error: ModelError) -> ModelError:
     return NotNow(str(error)) if SCARCE.search(str(error)) else error
 
 
-def _main(folder: str, cpu_seconds: str) -> NoReturn:
+def limit(cpu_seconds: float) -> None:
+    """Limit CPU time and memory of this process, and let it be the first that Linux kills for want of memory."""
     import resource  # noqa: PLC0415 - Windows has no such module
 
-    seconds = math.ceil(float(cpu_seconds))
+    seconds = math.ceil(cpu_seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     with suppress(ValueError):  # macOS has the limit but does not take it
         resource.setrlimit(resource.RLIMIT_AS, (TRIAL_BYTES, TRIAL_BYTES))
+    with suppress(OSError):  # only Linux has this file
+        OOM_SCORE.write_text("1000")
+
+
+def _main(folder: str, cpu_seconds: str) -> NoReturn:
+    limit(float(cpu_seconds))
     try:
         load(Path(folder), Settings(device="cpu"))
     except ModelError as error:

@@ -127,6 +127,25 @@ def test_a_want_of_memory_is_known_by_its_words(reason: str, may_pass: bool) -> 
     assert str(passing(ModelError(reason))) == reason
 
 
+LIMITED = """
+import resource
+from softmaxd.models import trials
+trials.limit(1.5)
+print(resource.getrlimit(resource.RLIMIT_CPU), open("/proc/self/oom_score_adj").read().strip())
+from pathlib import Path
+trials.OOM_SCORE = Path("/nowhere/oom_score_adj")
+trials.limit(2)
+print(resource.getrlimit(resource.RLIMIT_CPU))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is of Linux")
+def test_a_trial_has_limits_and_is_killed_before_the_service() -> None:
+    ended = subprocess.run([sys.executable, "-c", LIMITED], check=True, capture_output=True, text=True)
+
+    assert ended.stdout.splitlines() == ["(2, 3) 1000", "(2, 3)"]
+
+
 @pytest.mark.parametrize(("content", "code"), [(linear().SerializeToString(), 0), (b"broken", 3)])
 def test_the_exit_code_of_a_trial_says_how_it_went(tmp_path: Path, content: bytes, code: int) -> None:
     folder = publish(tmp_path, 1, content)
