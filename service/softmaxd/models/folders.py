@@ -2,12 +2,13 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from softmaxd.errors import StartupError
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, NAME
 
 MAX_DIGITS = 18  # of a version: far fewer than Python reads as a number
 WHOLE = ""  # stands for the models folder itself, among the names of the folders in it
@@ -63,7 +64,8 @@ def look(models_dir: Path) -> Found:
         try:
             folders.update(_versions_of(models_dir / name))
         except OSError as error:
-            unreadable[ascii(name)[1:-1]] = _reason(error)
+            if re.fullmatch(NAME, name) or error.errno == errno.EILSEQ:  # not lost+found, for one
+                unreadable[ascii(name)[1:-1]] = _reason(error)
     return Found(folders, unreadable)
 
 

@@ -38,7 +38,8 @@ MANIFEST_FILE = "manifest.json"
 
 MAX_CALIBRATION_ROWS = 10**12  # times a number of quantiles, it fits an int64
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME)]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\x00-\x1f\x7f]+$")]
 Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
 DTYPES: Mapping[Datatype, np.dtype[Any]] = {

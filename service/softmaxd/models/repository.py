@@ -138,7 +138,7 @@ class Repository:
     def load(self, name: str) -> None:
         """Serve a model that was unloaded or rejected.
 
-        Raises `ModelNotFound`, `ModelError` with the reason, or `NotReady` if its folder cannot be read now.
+        Raises `ModelNotFound`, `ModelError` with the reason, or `NotReady` if its folder cannot be read or tried now.
         """
         self._watcher.load(name)
 

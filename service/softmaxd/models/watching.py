@@ -102,7 +102,7 @@ class Watcher:
     def load(self, name: str) -> None:
         """Serve a model that was unloaded or rejected.
 
-        Raises `ModelNotFound`, `ModelError` with the reason, or `NotReady` if its folder cannot be read now.
+        Raises `ModelNotFound`, `ModelError` with the reason, or `NotReady` if its folder cannot be read or tried now.
         """
         with self._changing():
             found = self._look(look)
@@ -116,7 +116,9 @@ class Watcher:
                     self._swap(key, None)
         self.update()
         if name not in self.catalogue.newest:
-            raise ModelError("; ".join(version.reason for version in self.catalogue.of(name)))
+            versions = self.catalogue.of(name)
+            reason = "; ".join(version.reason for version in versions)
+            raise NotReady(reason) if any(version.failures for version in versions) else ModelError(reason)
 
     def unload(self, name: str) -> None:
         """Serve a model no longer, until it is loaded again. Raises `NotReady`."""

@@ -277,6 +277,20 @@ def test_a_trial_that_a_stop_ends_is_no_news(models: Path, caplog: pytest.LogCap
     assert caplog.text == ""
 
 
+def test_to_load_a_model_that_cannot_be_tried_now_may_be_asked_again(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = watcher(models)
+    let_trials_fail(tmp_path, monkeypatch, times=1)
+    publish(models, 1, linear((1.0, 0.0, 0.0)).SerializeToString(), name="other")
+
+    with pytest.raises(NotReady, match=r"had no memory left; it is tried again$"):
+        found.load("other")
+    found.load("other")
+
+    assert states(found)["other", 1] == "ready"
+
+
 def test_a_newer_file_that_cannot_be_tried_now_leaves_the_old_one_in_service(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
