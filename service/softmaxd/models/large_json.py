@@ -19,20 +19,29 @@ NUMBER_BYTES = b"+-.0123456789Ee \t\n\r"  # all bytes of an array of numbers but
 T = TypeVar("T")
 
 
+def _at_top(request: T, field: str) -> object:
+    return cast(dict[str, object], request).get(field)
+
+
 def read_numbers(
-    read_rest: Callable[[bytes], T], field: str, body: bytes, check: Callable[[int, int, T], None]
+    read_rest: Callable[[bytes], T],
+    field: str,
+    body: bytes,
+    check: Callable[[int, int, T], None],
+    find: Callable[[T, str], object] = _at_top,
 ) -> tuple[Floats, T] | None:
     """Return a field's numbers as a matrix [rows, columns] or a vector, and the request with `[]` in their place.
 
     None means that there is no proof. `check` takes rows, columns and request, and may raise before numbers are read.
+    `find` returns the value of the field in a request.
 
     The array is cut out of the body, and `read_rest` reads the rest by the schema: so only the array needs a proof.
     """
     key = f'"{field}"'.encode()
     found = body.find(key)
-    quote = body.find(b'"', found + len(key))  # of the next field: the array of numbers ends before
     start = body.find(b"[", found)
-    stop = body.rfind(b"]", found, quote if quote > 0 else len(body)) + 1
+    ends = [body.find(b'"', found + len(key)), body.find(b"}", found)]  # the next field, or the end of the object
+    stop = body.rfind(b"]", found, min((end for end in ends if end > 0), default=len(body))) + 1
     if not found < start < stop:  # no array to cut out
         return None
     rest = body[:start] + b"[]" + body[stop:]
@@ -44,7 +53,7 @@ def read_numbers(
         request = read_rest(rest)
     except InvalidBody:
         return None
-    if field not in cast(dict[str, object], request):  # it is part of a field that the schema ignores
+    if find(request, field) != []:  # it is part of a field that the schema ignores
         return None
     array = body[start:stop]
     shape = _shape(array)

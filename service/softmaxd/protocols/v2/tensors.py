@@ -10,6 +10,7 @@ from softmaxd.models.datatypes import invalid, misfit, to_type
 from softmaxd.models.inputs import check_rows
 from softmaxd.models.manifest import INPUT, Datatype, Layout
 from softmaxd.models.outputs import Features, is_finite
+from softmaxd.numerics.softmax import Floats
 from softmaxd.protocols.v2.schemas import V2InputParameters
 
 
@@ -26,16 +27,17 @@ def find_place(parameters: V2InputParameters, numbers: object, expected: int) ->
     return size or 0
 
 
-def from_json(numbers: list[float] | list[list[float]], layout: Layout, rows: int) -> Features:
+def from_json(numbers: Floats | list[float] | list[list[float]], layout: Layout, rows: int) -> Features:
+    """Return JSON's numbers, an array from the fast reader or lists, as features [rows, features]."""
     width = layout.width
+    if isinstance(numbers, np.ndarray):
+        return _from_array(numbers, layout, rows)
     if numbers and isinstance(numbers[0], list):
         if len(numbers) != rows or any(len(row) != width for row in numbers):
-            raise invalid_tensor(f"The data of {INPUT} should be {rows} lists of {width} numbers, as its shape says")
+            raise _wrong_count(numbers, layout, rows)
         numbers = [number for row in numbers for number in row]
     elif len(numbers) != rows * width:
-        raise invalid_tensor(
-            f"The data of {INPUT} should be {rows * width} numbers, as its shape says, not {len(numbers)}"
-        )
+        raise _wrong_count(numbers, layout, rows)
     if not layout.code:
         return _whole(cast(list[float], numbers), layout.datatype).reshape(rows, width)
     try:
@@ -45,7 +47,26 @@ def from_json(numbers: list[float] | list[list[float]], layout: Layout, rows: in
     return np.ndarray((rows, width), layout.dtype, packed)
 
 
-def _whole(numbers: list[float], datatype: Datatype) -> Features:
+def _from_array(numbers: Floats, layout: Layout, rows: int) -> Features:
+    if numbers.shape not in {(rows, layout.width), (rows * layout.width,)}:
+        raise _wrong_count(numbers, layout, rows)
+    if not layout.code:
+        return _whole(numbers.ravel(), layout.datatype).reshape(rows, layout.width)
+    features, fit = to_type(numbers.reshape(rows, layout.width), layout.datatype)
+    if not fit.all():
+        raise not_finite(layout.datatype)
+    return features
+
+
+def _wrong_count(numbers: Floats | list[float] | list[list[float]], layout: Layout, rows: int) -> InvalidBody:
+    width = layout.width
+    if len(numbers) and not isinstance(numbers[0], float):
+        return invalid_tensor(f"The data of {INPUT} should be {rows} lists of {width} numbers, as its shape says")
+    expected = f"{rows * width} numbers, as its shape says"
+    return invalid_tensor(f"The data of {INPUT} should be {expected}, not {len(numbers)}")
+
+
+def _whole(numbers: Floats | list[float], datatype: Datatype) -> Features:
     features, fit = to_type(numbers, datatype)
     if not fit.all():
         index = int(np.argmin(fit))

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from softmaxd.errors import InvalidBody, ServiceError, TooLarge
+from softmaxd.models.inputs import LARGE_BODY, read_json
 from softmaxd.models.manifest import DTYPES, Datatype, Manifest
 from softmaxd.models.outputs import Array, Batch, Outputs
+from softmaxd.protocols.v2 import codec
 from softmaxd.protocols.v2.codec import ALL_AS_BYTES, InferJob, decode_infer, encode_infer
+from softmaxd.protocols.v2.schemas import V2InferRequest
 from tests.support.manifests import manifest
 
 MANIFEST = manifest(name="zoo", version=7, labels=("dog", "cat", "ä☃"))
@@ -73,6 +77,63 @@ def test_a_number_is_cast_as_numpy_casts_it_or_refused(number: float) -> None:
     else:
         with pytest.raises(InvalidBody):
             decode(body)
+
+
+def outcome(body: bytes, manifest: Manifest) -> tuple[object, ...]:
+    """Return the features of a body as bytes, or its error."""
+    try:
+        job = decode(body, manifest=manifest)
+    except ServiceError as error:
+        return type(error), error.detail
+    assert job.features.flags.c_contiguous
+    return job.features.dtype, job.features.shape, job.features.tobytes()
+
+
+WHOLE = st.integers(-200, 300) | st.sampled_from([2**63, 2**53, 2**31, 2**64])
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | WHOLE | st.sampled_from([1e39, 0.5, -0.0])
+
+
+@given(
+    st.lists(st.lists(WHOLE, min_size=2, max_size=2) | st.lists(NUMBERS, min_size=1, max_size=3), max_size=4),
+    st.booleans(),
+    st.integers(0, 4),
+    st.sampled_from(["FP32", "FP64", "UINT8", "INT64"]),
+)
+def test_a_large_body_is_read_as_a_small_one(
+    rows: list[list[float]], is_flat: bool, count: int, datatype: Datatype
+) -> None:
+    numbers = [number for row in rows for number in row] if is_flat else rows
+    body = json.dumps({**request(count, data=numbers, datatype=datatype), "id": "1"}).encode()
+
+    assert outcome(body.ljust(LARGE_BODY), typed(datatype)) == outcome(body, typed(datatype))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parameters": {"data": [[1, 2]]}},
+        {"parameters": {"data": [[1, 2]]}, "data": [[1, 2]]},
+        {"other": {"data": [1]}},
+    ],
+)
+def test_only_the_numbers_of_the_input_are_its_data(changes: dict[str, object]) -> None:
+    body = json.dumps(request(1, **changes)).encode()
+
+    assert outcome(body.ljust(LARGE_BODY), MANIFEST) == outcome(body, MANIFEST)
+
+
+def test_numbers_of_a_large_body_skip_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps(request(2, data=[1, 2, 3, 4])).encode()
+    read: list[bytes] = []
+
+    def read_and_keep(schema: TypeAdapter[V2InferRequest], text: bytes) -> V2InferRequest:
+        read.append(text)
+        return read_json(schema, text)
+
+    monkeypatch.setattr(codec, "read_json", read_and_keep)
+
+    assert decode(body.ljust(LARGE_BODY)).features.tolist() == [[1, 2], [3, 4]]
+    assert [text.count(b"1, 2") for text in read] == [0]
 
 
 def decode_typed(datatype: Datatype, body: object, tensor: bytes = b"") -> InferJob:
