@@ -4,7 +4,7 @@ The way of a request, and where it can end:
 
     bytes ── decode ──▶ features ── submit ──▶ batch ── engine ──▶ outputs ── encode ──▶ bytes
      │          │                      │                  │                      │
-    408, 413   413, 415, 422          429, 503, 504      422                    422 (outputs not finite)
+    408, 413   413, 415, 422          429, 503, 504      422, 504                  422 (outputs not finite)
     431
 
 Anything that is not a `ServiceError` is a bug of ours: logged with its traceback and answered as a bare 500.
@@ -192,6 +192,12 @@ class InternalError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("Internal Server Error")
+
+
+class RunTimeout(ServiceError):
+    """The model took longer for these rows than the setting `run_timeout`."""
+
+    status = 504
 
 
 class QueueTimeout(ServiceError):

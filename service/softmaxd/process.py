@@ -14,15 +14,18 @@ from typing import TypeVar
 import uvicorn
 
 from softmaxd.app import create_app
+from softmaxd.ending import LastResort, end_now
 from softmaxd.errors import StartupError
 from softmaxd.http.connection import Connection
 from softmaxd.http.express import ExpressLane
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.replies import OkReplies
 from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.engine_thread import is_any_busy
 from softmaxd.settings import Settings
 
 CLOSE_SECONDS = 1  # uvicorn closes its connections in this time after the drain
+LAST_SECONDS = 1.0  # after the drain; then the process is ended from outside its event loop
 TICKS_BETWEEN_SWEEPS = 5  # half a second
 MAX_FILES = 65536  # open at the same time, if the system allows it
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -45,6 +48,19 @@ class Server(uvicorn.Server):
         self._metrics = metrics
         self._drain_timeout = drain_timeout
         self._drain_until = 0.0
+        self._last_resort = LastResort(drain_timeout + LAST_SECONDS)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until the drain is over; a run of a model that does not stop then is no reason to wait."""
+        super().run(sockets)
+        self._last_resort.close()
+        if is_any_busy():
+            end_now("a run of a model cannot be stopped", code=0)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and to watch for signals that the event loop may miss."""
+        self._last_resort.watch_signals()
+        await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain; uvicorn's own method would let the signal end the process."""
@@ -58,6 +74,7 @@ class Server(uvicorn.Server):
         if counter % TICKS_BETWEEN_SWEEPS == 0:
             self._sweep()
         if self._lifecycle.draining:
+            self._last_resort.arm()
             drained = self._lifecycle.in_flight == 0
             self.should_exit |= drained or time.monotonic() > self._drain_until
         return await super().on_tick(counter)

@@ -110,6 +110,9 @@ class Settings(BaseModel):
     queue_timeout: PositiveFloat = Field(
         5.0, allow_inf_nan=False, description="Seconds that rows may wait for the engine; then they get 504."
     )
+    run_timeout: PositiveFloat = Field(
+        10.0, allow_inf_nan=False, description="Seconds that a model may take for a request; then it gets 504."
+    )
     header_timeout: PositiveFloat = Field(
         10.0, allow_inf_nan=False, description="Seconds for the request line and headers to arrive; then 408."
     )

@@ -1,6 +1,5 @@
 """Rows that the model cannot run, or answers with numbers that are not finite: only their own client hears of it."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from onnx import helper
 from tests.support.metrics import metric
 from tests.support.onnx_models import classifier, publish, publish_embedding
 from tests.support.server import Server, StartServer
-from tests.support.sockets import connect, receive
+from tests.support.sockets import post_together
 
 CATEGORIES = 5
 OUT_OF_TABLE, NOT_FINITE = CATEGORIES, 0
@@ -39,16 +38,8 @@ def body_of(path: str, category: int) -> dict[str, Any]:
 
 
 def together(server: Server, path: str, categories: Sequence[int]) -> list[tuple[int, str]]:
-    """Send requests at the same moment, each on its own connection; return status and body of each answer."""
-    connections = [connect(server.port) for _ in categories]
-    for connection, category in zip(connections, categories, strict=True):
-        body = json.dumps(body_of(path, category)).encode()
-        head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-        connection.sendall(head % (path.encode(), len(body)) + body)
-    answers = [receive(connection).decode() for connection in connections]
-    for connection in connections:
-        connection.close()
-    return [(int(answer[9:12]), answer.partition("\r\n\r\n")[2]) for answer in answers]
+    """Return status and body of the answers to requests that are sent at the same moment."""
+    return post_together(server.port, path, [body_of(path, category) for category in categories])
 
 
 @pytest.mark.parametrize("path", PATHS)

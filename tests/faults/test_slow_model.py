@@ -17,6 +17,7 @@ from tests.support.server import Server, StartServer
 from tests.support.sockets import connect, receive
 
 A_WHILE = 1000.0  # turns of the slow network: about a second
+PATIENT = "1000"  # seconds, so that a batch of a while does not step aside
 
 
 @pytest.fixture(params=["on", "off"], ids="express={}".format)
@@ -53,7 +54,7 @@ def status_of(connection: socket.socket) -> int:
 def test_it_runs_in_a_thread_while_the_service_answers_others(
     start_server: StartServer, models: str, lane: str
 ) -> None:
-    server = start_server(models_dir=models, express=lane)
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
 
     with asked(server, A_WHILE) as slow:
         assert httpx.get(server.url + "/readyz").status_code == 200
@@ -65,7 +66,7 @@ def test_it_runs_in_a_thread_while_the_service_answers_others(
 
 
 def test_rows_gather_into_one_batch_while_another_runs(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane)
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
 
     with contextlib.ExitStack() as stack:
         slow = stack.enter_context(asked(server, A_WHILE))
@@ -80,7 +81,7 @@ def test_rows_gather_into_one_batch_while_another_runs(start_server: StartServer
 
 
 def test_more_rows_than_may_wait_are_refused_at_once(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane, max_queued_rows="10")
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, max_queued_rows="10")
 
     with asked(server, A_WHILE) as slow, asked(server, 0, rows=10) as waiting:
         refused = httpx.post(server.url + "/predict", content=b'{"instances": [[0, 0]]}')
@@ -118,7 +119,7 @@ def test_more_work_than_may_wait_is_refused_at_once(start_server: StartServer, m
 def test_rows_that_wait_too_long_are_given_up_while_another_batch_runs(
     start_server: StartServer, models: str, lane: str
 ) -> None:
-    server = start_server(models_dir=models, express=lane, queue_timeout="0.1")
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, queue_timeout="0.1")
 
     with asked(server, A_WHILE) as slow:
         late = httpx.post(server.url + "/predict", content=b'{"instances": [[0, 0]]}')
@@ -131,7 +132,7 @@ def test_rows_that_wait_too_long_are_given_up_while_another_batch_runs(
 
 
 def test_the_rows_of_a_client_that_left_do_not_run(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane)
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
 
     with asked(server, A_WHILE) as slow, asked(server, 0) as staying:
         with asked(server, 0, rows=5):
@@ -144,7 +145,7 @@ def test_the_rows_of_a_client_that_left_do_not_run(start_server: StartServer, mo
 
 
 def test_nobody_waits_for_a_client_that_left(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane, drain_timeout="0.1")
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, drain_timeout="0.1")
 
     with asked(server, A_WHILE):
         pass
@@ -155,7 +156,7 @@ def test_nobody_waits_for_a_client_that_left(start_server: StartServer, models: 
 
 
 def test_a_batch_that_runs_is_answered_before_the_end(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane)
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
 
     with asked(server, A_WHILE) as slow, asked(server, 0) as waiting:
         server.send_signal(signal.SIGTERM)
@@ -168,7 +169,7 @@ def test_no_deadline_of_the_connection_runs_while_the_model_does(
     start_server: StartServer, models: str, lane: str
 ) -> None:
     timeouts = {f"{name}_timeout": "0.01" for name in ("header", "request", "keep_alive")}
-    server = start_server(models_dir=models, express=lane, **timeouts)
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, **timeouts)
 
     with asked(server, A_WHILE) as slow:
         assert status_of(slow) == 200
@@ -178,7 +179,7 @@ def test_no_deadline_of_the_connection_runs_while_the_model_does(
 def test_bytes_that_are_not_http_are_refused_after_the_requests_before_them(
     start_server: StartServer, models: str, lane: str
 ) -> None:
-    server = start_server(models_dir=models, express=lane)
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
     body = b'{"instances": [[%g, 0]]}' % (A_WHILE / 2)
     chunked = b"POST /predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 

@@ -167,6 +167,69 @@ def publish_embedding(models: Path, categories: int) -> Path:
     return publish(models, 1, content, name="shop", features=features, datatype="INT64")
 
 
+def looping() -> onnx.ModelProto:
+    """Return a classifier with a loop of as many turns as the largest number of all rows says."""
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["number"], ["same"])],
+        "body",
+        [
+            value("turn", TensorProto.INT64, []),
+            value("go", TensorProto.BOOL, []),
+            value("number", TensorProto.FLOAT, []),
+        ],
+        [value("on", TensorProto.BOOL, []), value("same", TensorProto.FLOAT, [])],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["features"], ["largest"], keepdims=0),
+        helper.make_node("Cast", ["largest"], ["turns"], to=TensorProto.INT64),
+        helper.make_node("Loop", ["turns", "", "zero"], ["nothing"], body=body),
+        helper.make_node("MatMul", ["features", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "nothing"], ["logits"]),
+    ]
+    weights = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
+    return classifier(nodes, {"zero": np.array(0, np.float32), "weights": weights})
+
+
+def boxing() -> onnx.ModelProto:
+    """Return a classifier with one kernel that compares as many boxes as the largest number of all rows says.
+
+    ONNX Runtime cannot stop a kernel, and 200,000 boxes take it about a minute.
+    """
+    nodes = [
+        helper.make_node("ReduceMax", ["features"], ["largest"], keepdims=0),
+        helper.make_node("Max", ["largest", "one"], ["at least 1"]),
+        helper.make_node("Cast", ["at least 1"], ["number"], to=TensorProto.INT64),
+        helper.make_node("Reshape", ["number", "[1]"], ["numbers"]),
+        helper.make_node("Concat", ["[1]", "numbers", "[4]"], ["shape of boxes"], axis=0),
+        helper.make_node("Concat", ["[1]", "[1]", "numbers"], ["shape of scores"], axis=0),
+        helper.make_node("Expand", ["box", "shape of boxes"], ["boxes"]),
+        helper.make_node("Expand", ["one", "shape of scores"], ["scores"]),
+        helper.make_node("NonMaxSuppression", ["boxes", "scores", "numbers", "one"], ["chosen"]),
+        helper.make_node("Cast", ["chosen"], ["places"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["places"], ["last"], keepdims=0),
+        helper.make_node("Mul", ["last", "zero"], ["nothing"]),
+        helper.make_node("MatMul", ["features", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "nothing"], ["logits"]),
+    ]
+    constants = {
+        "one": np.array(1, np.float32),
+        "zero": np.array(0, np.float32),
+        "[1]": np.array([1]),
+        "[4]": np.array([4]),
+        "box": np.array([[[0, 0, 1, 1]]], np.float32),
+        "weights": np.array([[1, 2, 3], [4, 5, 6]], np.float32),
+    }
+    return classifier(nodes, constants)
+
+
+def publish_both(models: Path, content: onnx.ModelProto, *, most: float = 1) -> None:
+    """Publish `odd`, with these ranges of its features, and `plain`, which is like any other model."""
+    features = [Feature(name="x1", min=0, max=most), Feature(name="x2", min=0, max=1)]
+    publish(models, 1, content.SerializeToString(), name="odd", features=features)
+    publish(models, 1, linear().SerializeToString(), name="plain")
+
+
 def publish_slow(models: Path, version: int = 1) -> None:
     """Publish `slow`, which multiplies a large matrix by itself as often as the largest `x1` of its batch says."""
     value = helper.make_tensor_value_info

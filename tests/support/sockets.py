@@ -1,7 +1,9 @@
 """Connections on which a test sends and receives the bytes itself."""
 
 import contextlib
+import json
 import socket
+from collections.abc import Sequence
 
 
 def connect(port: int) -> socket.socket:
@@ -20,3 +22,16 @@ def receive(connection: socket.socket, until: bytes | None = None) -> bytes:
             if until is not None and received.endswith(until):
                 break
     return received
+
+
+def post_together(port: int, path: str, bodies: Sequence[object]) -> list[tuple[int, str]]:
+    """Send requests at the same moment, each on its own connection; return status and body of each answer."""
+    connections = [connect(port) for _ in bodies]
+    for connection, body in zip(connections, bodies, strict=True):
+        text = json.dumps(body).encode()
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        connection.sendall(head % (path.encode(), len(text)) + text)
+    answers = [receive(connection).decode() for connection in connections]
+    for connection in connections:
+        connection.close()
+    return [(int(answer[9:12]), answer.partition("\r\n\r\n")[2]) for answer in answers]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from softmaxd.metrics.drift import AnswerCounts
 from softmaxd.metrics.histogram import Histogram
-from softmaxd.models.batching import EngineRun
+from softmaxd.models.together import EngineRun
 
 SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)

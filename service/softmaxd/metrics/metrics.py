@@ -15,8 +15,8 @@ from softmaxd.metrics.drift import AnswerCounter, AnswerCounts
 from softmaxd.metrics.exposition import render
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.metrics.sharing import SharedCounts
-from softmaxd.models.batching import EngineRun
 from softmaxd.models.manifest import Manifest
+from softmaxd.models.together import EngineRun
 
 
 class Metrics:

@@ -8,7 +8,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 
@@ -16,7 +15,7 @@ from softmaxd.errors import QueueFull, QueueTimeout
 from softmaxd.models.admission import LEAST_REQUESTS, Pace
 from softmaxd.models.outputs import Array, Features, Outputs
 from softmaxd.models.runner import Runner
-from softmaxd.models.together import Outcome
+from softmaxd.models.together import EngineRun, Outcome
 
 MAX_BATCH_ROWS = 8192  # joined; a larger request runs alone
 ONE_REQUEST = 1  # instead: each request runs alone
@@ -24,19 +23,6 @@ ONE_REQUEST = 1  # instead: each request runs alone
 Settle = Callable[[Outputs | Exception], None]  # takes the outcome of a request
 
 deadline_of = attrgetter("deadline")
-
-
-@dataclass(slots=True, kw_only=True)  # not frozen: assigning the fields of a frozen one takes longer
-class EngineRun:
-    """One run of an engine over the rows of some requests; a run that fails has one request."""
-
-    requests: int
-    rows: int
-    failed: bool
-    first_waited: float  # seconds of the request that waited longest
-    waited: float  # seconds of all requests together
-    seconds: float  # of the engine
-    outputs: Mapping[str, Array]  # empty if the run failed
 
 
 class Entry:
@@ -64,7 +50,7 @@ class Batcher:
         max_queued_seconds: float = math.inf,
         max_batch_rows: int = MAX_BATCH_ROWS,
     ) -> None:
-        self._runner = runner
+        self.runner = runner
         self._on_run = on_run
         self._max_queued_rows = max_queued_rows
         self._max_batch_rows = max_batch_rows
@@ -110,7 +96,7 @@ class Batcher:
         entry = Entry(features, settle, loop.time() + self._queue_timeout)
         self._waiting.append(entry)
         self.queued_rows += len(features)
-        if self._is_busy and not self._runner.inline and self._timer is None:
+        if self._is_busy and not self.runner.inline and self._timer is None:
             self._timer = loop.call_at(entry.deadline, self._expire, loop)
         return entry
 
@@ -127,7 +113,7 @@ class Batcher:
         if not batch:
             self._is_busy = False
             return
-        self._runner.start([entry.features for entry in batch], partial(self._finish, loop, batch, now))
+        self.runner.start([entry.features for entry in batch], partial(self._finish, batch, now), self._go_on)
 
     def _take(self) -> list[Entry]:
         while self._again:
@@ -143,26 +129,26 @@ class Batcher:
                 rows += len(entry.features)
         return batch
 
-    def _finish(self, loop: asyncio.AbstractEventLoop, batch: list[Entry], began: float, ran: Outcome) -> None:
-        if isinstance(ran[2], Exception) and len(batch) > 1:
-            self._again.extend(batch)  # the fault of one request is no other's
-        else:
-            self._settle(batch, began, ran)
+    def _go_on(self) -> None:
         if self._waiting or self._again:
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._run_next, loop)
         else:
             self._is_busy = False
 
-    def _settle(self, batch: list[Entry], began: float, ran: Outcome) -> None:
+    def _finish(self, batch: list[Entry], began: float, ran: Outcome) -> None:
         rows, seconds, outcome = ran
-        self._pace.learn(rows, seconds, is_full=rows >= self._max_batch_rows)
         outputs: Mapping[str, Array] = {}
         if isinstance(outcome, Exception):
-            self._runner.log(outcome)
+            if len(batch) > 1:
+                self._again.extend(batch)  # the fault of one request is no other's
+                return
+            self.runner.log(outcome)
             if not batch[0].abandoned:
                 batch[0].settle(outcome)
         else:
             outputs = outcome[0].of_batch
+            self._pace.learn(rows, seconds, is_full=rows >= self._max_batch_rows)
             for entry, each in zip(batch, outcome, strict=True):
                 if not entry.abandoned:
                     entry.settle(each)

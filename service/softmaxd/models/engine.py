@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import get_ident
 from typing import Literal
 
 import onnxruntime
 
 from softmaxd.errors import ModelError, StartupError
 from softmaxd.models.outputs import Array, Features
+from softmaxd.models.together import RunStopped
 
 Device = Literal["auto", "cpu", "cuda"]
 Nodes = Mapping[str, tuple[str, list[int | str | None]]]  # type and shape by name
@@ -38,6 +40,7 @@ class Engine:
             raise ModelError("the graph has no input")
         self._input_name = self._session.get_inputs()[0].name
         self._names = [output.name for output in self._session.get_outputs()]
+        self._options: dict[int, onnxruntime.RunOptions] = {}  # by thread
         self.provider: str = self._session.get_providers()[0]
 
     @property
@@ -51,9 +54,24 @@ class Engine:
         return {node.name: (node.type, node.shape) for node in self._session.get_outputs()}
 
     def run(self, features: Features) -> dict[str, Array]:
-        """Return all outputs of the graph by name; any failure of ONNX Runtime passes through."""
-        outputs = self._session.run(self._names, {self._input_name: features})
+        """Return all outputs of the graph by name; any failure of ONNX Runtime passes through. Raises `RunStopped`."""
+        thread = get_ident()
+        options = self._options.get(thread) or self._options_of(thread)
+        try:
+            outputs = self._session.run(self._names, {self._input_name: features}, options)
+        except Exception:
+            if options.terminate:
+                options.terminate = False
+                raise RunStopped from None
+            raise
         return dict(zip(self._names, outputs, strict=True))
+
+    def stop(self, thread: int) -> None:
+        """Let the run in this thread end by `RunStopped` as soon as its kernel is done; without one, the next run."""
+        self._options_of(thread).terminate = True
+
+    def _options_of(self, thread: int) -> onnxruntime.RunOptions:
+        return self._options.setdefault(thread, onnxruntime.RunOptions())
 
 
 def _open_session(model: Path | bytes, device: Device, threads: int) -> onnxruntime.InferenceSession:

@@ -8,15 +8,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from softmaxd.errors import ModelError
-from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher, EngineRun
+from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher
 from softmaxd.models.engine import Engine, Nodes
 from softmaxd.models.files import NotNow, read_regular, sha256
 from softmaxd.models.manifest import ATYPICALITY, INPUT, KINDS, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.rowwise import choose_batching
-from softmaxd.models.runner import Runner
+from softmaxd.models.runner import Limits, Runner
+from softmaxd.models.together import EngineRun
 from softmaxd.models.warming import check_finite, rows_to_try, warm_up
+from softmaxd.models.watchdog import Watchdog
 from softmaxd.settings import Settings
 
 INLINE_SECONDS = 200e-6  # a faster model runs on the event loop, because a thread would cost more
@@ -32,7 +34,9 @@ def ignore_runs(_manifest: Manifest) -> Callable[[EngineRun], None]:
     return lambda _run: None
 
 
-def load(folder: Path, settings: Settings, count_runs: CountRuns = ignore_runs) -> Model:
+def load(
+    folder: Path, settings: Settings, count_runs: CountRuns = ignore_runs, watchdog: Watchdog | None = None
+) -> Model:
     """Return the model of a version folder, warm.
 
     Raises `ModelError` when it is not as its manifest says, `DeviceError` when the device does not work.
@@ -58,7 +62,13 @@ def load(folder: Path, settings: Settings, count_runs: CountRuns = ignore_runs) 
         },
     )
     batcher = Batcher(
-        Runner(run, inline=inline, name=f"{manifest.name} version {manifest.version}"),
+        Runner(
+            run,
+            inline=inline,
+            limits=Limits(settings.run_timeout, seconds, engine.stop),
+            watchdog=watchdog,
+            name=f"{manifest.name} version {manifest.version}",
+        ),
         count_runs(manifest),
         max_batch_rows=ONE_REQUEST if batching == "alone" else _most_rows(manifest, settings),
         max_queued_rows=settings.max_queued_rows,

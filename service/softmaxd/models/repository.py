@@ -128,8 +128,10 @@ class Repository:
         self._watcher.watch()
 
     def close(self) -> None:
-        """Stop looking for changes, without waiting for a folder that does not answer."""
+        """Stop looking for changes, without waiting for a folder that does not answer, and stop every run."""
         self._watcher.close()
+        for model in self.all():
+            model.batcher.runner.close()
 
     def update(self) -> None:
         """Look for changes now: load new versions, retire those whose folder is gone."""

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -19,7 +20,24 @@ Outcome = tuple[int, float, list[Outputs] | Exception]  # rows, seconds of the e
 NOISE = (r".*\[ONNXRuntimeError\] : \d+ : \w+ : ", r".*?Status Message: ", r"^/\S+ .*?\) ", r"(?<!\S)/\S+ ?")
 
 
-def try_together(run: Run, parts: list[Features]) -> Outcome:
+@dataclass(slots=True, kw_only=True)  # not frozen: assigning the fields of a frozen one takes longer
+class EngineRun:
+    """One run of an engine over the rows of some requests; a run that fails has one request."""
+
+    requests: int
+    rows: int
+    failed: bool
+    first_waited: float  # seconds of the request that waited longest
+    waited: float  # seconds of all requests together
+    seconds: float  # of the engine
+    outputs: Mapping[str, Array]  # empty if the run failed
+
+
+class RunStopped(Exception):
+    """The run was stopped because it took too long."""
+
+
+def try_together(run: Run, parts: list[Features], rows: int) -> Outcome:
     """Run the parts as one batch and return its rows, its seconds, and the outputs of each part or the error."""
     start = time.perf_counter()
     outcome: list[Outputs] | Exception
@@ -27,17 +45,19 @@ def try_together(run: Run, parts: list[Features]) -> Outcome:
         outcome = run_together(run, parts)
     except Exception as error:  # any failure must reach every waiting request
         outcome = error
-    return sum(map(len, parts)), time.perf_counter() - start, outcome
+    return rows, time.perf_counter() - start, outcome
 
 
 def run_together(run: Run, parts: list[Features]) -> list[Outputs]:
     """Return the outputs of each part, [n, …] for a part of n rows, from one run over all of them.
 
-    Raises `CannotRun`.
+    Raises `CannotRun` or `RunStopped`.
     """
     features = parts[0] if len(parts) == 1 else np.concatenate(parts)
     try:
         outputs = run(features)
+    except RunStopped:
+        raise
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         raise CannotRun(reason(error)) from error
     for name, values in outputs.items():

@@ -24,6 +24,7 @@ from softmaxd.models.loading import CountRuns, load, read_manifest
 from softmaxd.models.trials import passing, try_out
 from softmaxd.models.unloaded import Unloaded
 from softmaxd.models.versions import Catalogue, Version
+from softmaxd.models.watchdog import Watchdog
 from softmaxd.settings import Settings
 
 FIRST_PAUSE, LAST_PAUSE = 1.0, 300.0  # seconds until a version is tried again; each pause is twice the one before
@@ -47,6 +48,7 @@ class Watcher:
         self._tried: set[str] = set()  # SHA-256 of files that passed their trial
         self._stop = threading.Event()
         self._aside = Aside(self._stop)
+        self._watchdog = Watchdog(settings.run_timeout)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.catalogue = Catalogue()
@@ -71,7 +73,8 @@ class Watcher:
             self.update()
 
     def watch(self) -> None:
-        """Look for changes every `reload_interval`, in a thread of its own, until `close`."""
+        """Look for changes every `reload_interval`, in a thread of its own, and after long runs, until `close`."""
+        self._watchdog.start()
         if self._settings.reload_interval and self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="reload", daemon=True)
             self._thread.start()
@@ -79,6 +82,7 @@ class Watcher:
     def close(self) -> None:
         """Stop looking for changes, without waiting for a folder that does not answer."""
         self._stop.set()
+        self._watchdog.close()
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
@@ -197,7 +201,7 @@ class Watcher:
 
     def _load(self, key: Key, folder: Path, stamp: Stamp, failures: int = 0) -> Version:
         """Return the version, ready or rejected. Raises `DeviceError`."""
-        work = partial(load, folder, self._settings, self._count_runs)
+        work = partial(load, folder, self._settings, self._count_runs, self._watchdog)
         try:
             model = self._aside.run(work, seconds=self._settings.trial_timeout, setting="trial_timeout")
         except DeviceError:

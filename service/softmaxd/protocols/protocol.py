@@ -18,6 +18,7 @@ from softmaxd.errors import (
     QueueFull,
     QueueTimeout,
     RequestTimeout,
+    RunTimeout,
     ServiceError,
     TooLarge,
     Unauthorized,
@@ -32,7 +33,7 @@ IGNORE_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="ignore")
 PLAIN_ONLY = b"identity"  # the encodings that a protocol accepts, if it takes no compressed bodies
 BODY_ERRORS = (InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, NotReady)
 SOFTMAX_ERRORS = (*BODY_ERRORS, AnswerTooLarge)
-MODEL_ERRORS = (*SOFTMAX_ERRORS, OutputNotFinite, CannotRun, ModelNotFound, QueueFull, QueueTimeout)
+MODEL_ERRORS = (*SOFTMAX_ERRORS, OutputNotFinite, CannotRun, ModelNotFound, QueueFull, QueueTimeout, RunTimeout)
 ADMIN_ERRORS = (*BODY_ERRORS, Unauthorized, Forbidden, ModelNotFound)
 LOAD_ERRORS = (*ADMIN_ERRORS, ModelNotLoaded)
 

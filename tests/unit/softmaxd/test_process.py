@@ -3,7 +3,10 @@ import socket
 import pytest
 import uvicorn
 
+from softmaxd import process
 from softmaxd.errors import StartupError
+from softmaxd.http.lifecycle import Lifecycle
+from softmaxd.metrics.metrics import Metrics
 from softmaxd.process import Server, listen, url_of
 from tests.support.uvicorn_names import names_after, names_of_base
 
@@ -12,10 +15,22 @@ def test_uvicorn_has_the_names_that_a_process_uses() -> None:
     server = uvicorn.Server(uvicorn.Config(""))
 
     assert names_of_base(server, Server) == {
-        *("handle_exit", "on_tick", "shutdown", "should_exit", "force_exit", "server_state")
+        *("handle_exit", "on_tick", "run", "shutdown", "startup", "should_exit", "force_exit", "server_state")
     }
     assert names_after("self.server_state", Server) == {"connections"}
     assert hasattr(server.server_state, "connections")
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_a_run_that_cannot_be_stopped_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch, is_busy: bool) -> None:
+    ends: list[tuple[str, int]] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_: None)
+    monkeypatch.setattr(process, "is_any_busy", lambda: is_busy)
+    monkeypatch.setattr(process, "end_now", lambda reason, code: ends.append((reason, code)))
+
+    Server(uvicorn.Config(""), Lifecycle(), Metrics(), drain_timeout=1).run()
+
+    assert ends == [("a run of a model cannot be stopped", 0)] * is_busy
 
 
 def test_a_free_port_is_told_by_its_url() -> None:

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from softmaxd.metrics.counts import VersionCounts
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.batching import EngineRun
+from softmaxd.models.together import EngineRun
 from tests.support.manifests import manifest
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives

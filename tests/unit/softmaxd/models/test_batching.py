@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from softmaxd.errors import CannotRun, QueueFull, QueueTimeout
 from softmaxd.models import together
 from softmaxd.models.admission import LEAST_REQUESTS
-from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher, EngineRun
+from softmaxd.models.batching import MAX_BATCH_ROWS, Batcher
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
 from softmaxd.models.runner import Runner
+from softmaxd.models.together import EngineRun
 from tests.support.paths import MODELS
 
 

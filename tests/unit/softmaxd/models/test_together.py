@@ -37,7 +37,7 @@ def test_a_model_that_answers_the_wrong_number_of_rows_cannot_run_them() -> None
 def test_an_outcome_has_rows_and_seconds_also_of_a_failure() -> None:
     engine = Engine(embedding(5).SerializeToString(), device="cpu")
 
-    rows, seconds, outcome = try_together(engine.run, [np.array([[4]]), np.array([[5], [1]])])
+    rows, seconds, outcome = try_together(engine.run, [np.array([[4]]), np.array([[5], [1]])], 3)
 
     assert (rows, seconds > 0) == (3, True)
     assert str(outcome) == f"The model cannot run these rows: {INDEX}"
