@@ -15,7 +15,7 @@ from tests.support.processes import run
 
 SERVICE = REPOSITORY / "service" / "softmaxd"
 HOMES = {
-    "onnxruntime": {"models.engine"},
+    "onnxruntime": {"models.session"},
     "onnx": {"adding.graphs", "adding.rewiring"},
     "fastapi": {
         "protocols.native.routes",

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
 from softmaxd.models.aside import POLL_SECONDS, Aside
-from softmaxd.models.engine import DeviceError, check_device
 from softmaxd.models.files import NotNow
 from softmaxd.models.folders import WHOLE, Found, Key, Stamp, look, look_first
 from softmaxd.models.loading import CountRuns, load, read_manifest
+from softmaxd.models.session import DeviceError, check_device
 from softmaxd.models.trials import passing, try_out
 from softmaxd.models.unloaded import Unloaded
 from softmaxd.models.versions import Catalogue, Version

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import onnxruntime
 import pytest
 
-from softmaxd.models.engine import CPU, CUDA
+from softmaxd.models.session import CPU, CUDA
 
 
 @pytest.fixture

@@ -1,39 +1,11 @@
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from softmaxd.errors import ModelError
-from softmaxd.models.engine import CPU, DeviceError, Engine
+from softmaxd.models.engine import Engine
 from softmaxd.models.together import RunStopped
-from tests.support.onnx_models import linear, looping
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(linear().SerializeToString())
-    return path
-
-
-@pytest.mark.usefixtures("cuda_without_its_libraries")
-def test_auto_takes_the_cpu_where_cuda_does_not_work(model: Path) -> None:
-    assert Engine(model, device="auto").provider == CPU
-
-
-@pytest.mark.usefixtures("cuda_without_its_libraries")
-def test_cuda_is_refused_where_it_does_not_work(model: Path) -> None:
-    with pytest.raises(DeviceError, match="no working CUDA"):
-        Engine(model, device="cuda")
-
-
-def test_a_message_of_onnx_runtime_has_no_path(tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(b"")
-
-    with pytest.raises(ModelError, match=r"Load model from model\.onnx failed"):
-        Engine(path)
+from tests.support.onnx_models import looping
 
 
 def test_a_run_is_stopped_from_another_thread_and_the_next_one_goes_on() -> None:
