@@ -17,7 +17,8 @@ Mutator = Callable[[bytes, int, int], bytes]
 def main(name: str, options: list[str]) -> None:
     """Run until libFuzzer ends, by a limit of its options or at the first error."""
     chosen = target(name)
-    arguments = [sys.argv[0], f"-max_len={chosen.max_bytes}", *options]
+    program = f"{sys.executable} -m tests.support.fuzzing.run {name}"  # with -merge=1 libFuzzer starts it again
+    arguments = [program, f"-max_len={chosen.max_bytes}", *options]
     with chosen.open() as run:
         if chosen.head is None:
             atheris.Setup(arguments, run)
