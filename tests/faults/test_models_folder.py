@@ -1,5 +1,6 @@
 """The models folder misbehaves: it is away, unreadable, full of odd files, or the process has no descriptors left."""
 
+import ctypes
 import os
 import resource
 import signal
@@ -21,6 +22,7 @@ from tests.support.waiting import until
 BODY = {"instances": [[0.25, -0.5]]}
 DESCRIPTORS = 128
 IDLE_CONNECTIONS = 384
+MNT_DETACH = 2  # of umount2(2)
 LOOKS = 10  # at the folder, in which a version would be retired
 
 
@@ -87,6 +89,46 @@ def test_a_folder_that_is_moved_away_and_back_retires_nothing(
     assert away == (200, 200)
     assert not has_said(server, "retired")
     assert sum(problem in line for line in server.lines) == int(workers)
+
+
+@contextmanager
+def mount_that_hangs(folder: Path) -> Iterator[None]:
+    """Mount a file system in user space whose server never answers, as a network mount does without its network."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as error:
+        pytest.skip(f"there is no FUSE for this user: {error}")
+    options = f"fd={server},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
+    try:
+        if libc.mount(b"softmaxd-test", bytes(folder), b"fuse", 0, options.encode()) != 0:
+            pytest.skip(f"it cannot be mounted: {os.strerror(ctypes.get_errno())}")
+        yield
+    finally:
+        os.close(server)  # from now on every access fails at once
+        libc.umount2(bytes(folder), MNT_DETACH)
+
+
+def test_a_mount_that_hangs_retires_nothing_and_the_end_does_not_wait_for_it(
+    start_server: StartServer, models: Path, tmp_path: Path
+) -> None:
+    link, new, mount = (tmp_path / name for name in ("link", "new", "mount"))
+    link.symlink_to(models)
+    mount.mkdir()
+    new.symlink_to(mount)
+    server = start_server(models_dir=str(link), reload_interval="0.02", scan_timeout="0.3")
+    problem = "The models folder cannot be read: it took more than 0.3 s (scan_timeout)"
+    with mount_that_hangs(mount), asking(server) as client:
+        new.rename(link)
+        until(lambda: listed(client) == {"1": "ready", "problems": [problem]})
+        answered = client.post("/models/linear/predict", json=BODY).status_code
+
+        server.send_signal(signal.SIGTERM)
+
+        assert server.wait() == 0
+    assert answered == 200
+    assert not has_said(server, "retired")
+    assert sum(problem in line for line in server.lines) == 1
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
