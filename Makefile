@@ -54,8 +54,9 @@ overload: $(VENV)/.test  ## Measure three times the load that a slow model can b
 test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
 	$(BIN)/python -m pytest tests/container
 
-soak: $(VENV)/.test  ## Soak a server for 10 minutes, then fuzz all targets at once for 10 minutes; or SECONDS each
+soak: $(VENV)/.test  ## Soak a server for 10 minutes, overload one, and fuzz all targets at once for 10; or SECONDS each
 	SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/faults/test_soak.py -s
+	$(MAKE) --no-print-directory overload
 	$(MAKE) --no-print-directory fuzz PROCESSES=8
 
 fuzz:  ## Fuzz with coverage: each target for 10 minutes, or SECONDS, on PROCESSES
