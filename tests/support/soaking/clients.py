@@ -75,20 +75,22 @@ class Client(threading.Thread):
         self._small = [each for each in self._questions if len(each.content) < LARGE]
 
     def run(self) -> None:
-        """Ask every question once, as all clients do at the same time; then behave."""
+        """Ask every question once, as all clients do at the same time; then behave, in each way once at least."""
         for question in self._questions:
             self._behave(partial(ask, [question]))
+        for behaviour in BEHAVIOURS:
+            self._behave(behaviour)
         behaviours = [behaviour for behaviour, share in BEHAVIOURS.items() for _ in range(share)]
         while not self.stopped.is_set():
-            behaviour = self.chance.choice(behaviours)
-            self._behave(behaviour)
-            self.tally.count(behaviour.__name__)
+            self._behave(self.chance.choice(behaviours))
 
     def _behave(self, behaviour: Behaviour) -> None:
         try:
             behaviour(self)
         except Exception as error:  # a client that dies in silence would prove nothing
             self.tally.accuse(f"{behaviour}: {error!r}")
+        else:
+            self.tally.count(getattr(behaviour, "__name__", ask.__name__))
 
     def connect(self) -> contextlib.closing[socket.socket]:
         """Return a new connection."""

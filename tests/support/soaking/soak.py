@@ -57,18 +57,22 @@ class Versions(threading.Thread):
         self._numbers = numbers
 
     def run(self) -> None:
-        """Publish."""
-        while not self.stopped.wait(SECONDS_BETWEEN_VERSIONS):
+        """Publish one version at least."""
+        while self.published == 0 or not self.stopped.wait(SECONDS_BETWEEN_VERSIONS):
             number = next(self._numbers)
             if number % BROKEN_ONE_IN == 0:
                 publish(self._models, number, b"broken")
-                continue
-            publish(self._models, number, content_of(number))
-            until(lambda number=number: self._is_served(number))  # type: ignore[misc]
-            self.published += 1
-            for folder in sorted((self._models / "linear").iterdir()):
-                if folder.name.isdecimal() and int(folder.name) < number:
-                    shutil.rmtree(folder)
+            else:
+                self._publish(number)
+
+    def _publish(self, number: int) -> None:
+        """Publish a good version, and delete the others once it is served by a worker."""
+        publish(self._models, number, content_of(number))
+        until(lambda: self._is_served(number))
+        self.published += 1
+        for folder in sorted((self._models / "linear").iterdir()):
+            if folder.name.isdecimal() and int(folder.name) < number:
+                shutil.rmtree(folder)
 
     def _is_served(self, number: int) -> bool:
         return httpx.get(f"{self._url}/v2/models/linear/versions/{number}/ready").status_code == httpx.codes.OK
