@@ -103,7 +103,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     app.state.refuse = lambda path, error: refuse(route_path(path, settings.root_path), error)
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     _add_error_handlers(app)
-    add_operations(app, operations, lifecycle, metrics, max_body_bytes=settings.max_body_bytes)
+    add_operations(app, operations, metrics, max_body_bytes=settings.max_body_bytes)
     app.include_router(native_routes.router(models, lifecycle))
     app.include_router(v2_routes.router(models, lifecycle, metrics, max_rows=settings.max_rows))
     app.include_router(changes.router(models, lifecycle, settings))

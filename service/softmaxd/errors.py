@@ -164,6 +164,20 @@ class NotHttp(ServiceError):
     headers = CLOSE
 
 
+class UnknownTransferCoding(ServiceError):
+    """The body has a transfer coding that the service does not know."""
+
+    status = 501
+    headers = CLOSE
+
+
+class UnsupportedVersion(ServiceError):
+    """The request is not HTTP/1.1 or HTTP/1.0."""
+
+    status = 505
+    headers = CLOSE
+
+
 class HeadersTooLarge(ServiceError):
     """The headers are larger than the limit."""
 

@@ -1,15 +1,17 @@
 """One serving process: uvicorn with our connection class, drain and sweep, and its memory, files and socket."""
 
+import asyncio
 import ctypes
 import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import uvicorn
 
@@ -26,6 +28,7 @@ from softmaxd.settings import Settings
 
 CLOSE_SECONDS = 1  # uvicorn closes its connections in this time after the drain
 LAST_SECONDS = 1.0  # after the drain; then the process is ended from outside its event loop
+SECONDS_TO_RECONNECT = 0.01  # for a client whose response was the last one of its connection
 TICKS_BETWEEN_SWEEPS = 5  # half a second
 MAX_FILES = 65536  # open at the same time, if the system allows it
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -36,19 +39,21 @@ logger = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, with a drain: SIGTERM or Ctrl-C lets it answer the requests in flight, then exit with 0.
+    """uvicorn's server, with a drain: SIGTERM or Ctrl-C lets it answer whatever it has accepted, then exit with 0.
 
-    While it drains, it still accepts connections and answers `/readyz` and new operations with 503: a proxy turns away
-    without a refused connection. A second signal ends the drain at once.
+    At once it is not ready any more, and each response is the last one of its connection. For `drain_delay` it still
+    accepts connections, so that a proxy can notice and turn away. Then it stops listening, and exits when no connection
+    is in use, at the latest after `drain_timeout`. A second signal ends the drain at once.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, metrics: Metrics, *, drain_timeout: float) -> None:
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, metrics: Metrics, settings: Settings) -> None:
         super().__init__(config)
         self._lifecycle = lifecycle
         self._metrics = metrics
-        self._drain_timeout = drain_timeout
-        self._drain_until = 0.0
-        self._last_resort = LastResort(drain_timeout + LAST_SECONDS)
+        self._settings = settings
+        self._listeners: list[socket.socket] = []
+        self._listen_until = self._drain_until = 0.0
+        self._last_resort = LastResort(settings.drain_delay + settings.drain_timeout + LAST_SECONDS)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until the drain is over; a run of a model that does not stop then is no reason to wait."""
@@ -59,32 +64,66 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and to watch for signals that the event loop may miss."""
+        self._listeners = list(sockets or [])
         self._last_resort.watch_signals()
         await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain; uvicorn's own method would let the signal end the process."""
-        if self._lifecycle.draining:
+        if self._lifecycle.leaving:
             self.force_exit = self.should_exit = True
-        self._lifecycle.draining = True
-        self._drain_until = time.monotonic() + self._drain_timeout
+            return
+        self._lifecycle.leaving = True
+        self._listen_until = time.monotonic() + self._settings.drain_delay
+        self._drain_until = self._listen_until + self._settings.drain_timeout
 
     async def on_tick(self, counter: int) -> bool:
         """Sweep the connections now and then, and exit when the drain is over; uvicorn calls it ten times a second."""
         if counter % TICKS_BETWEEN_SWEEPS == 0:
+            self._metrics.save()
             self._sweep()
-        if self._lifecycle.draining:
+        if self._lifecycle.leaving:
             self._last_resort.arm()
-            drained = self._lifecycle.in_flight == 0
-            self.should_exit |= drained or time.monotonic() > self._drain_until
+            await self._drain(time.monotonic())
         return await super().on_tick(counter)
 
     def _sweep(self) -> None:
-        self._metrics.save()
         now = time.monotonic()
-        for connection in list(self.server_state.connections):
-            assert isinstance(connection, Connection)
+        for connection in self._connections():
             connection.sweep(now)
+
+    def _connections(self) -> list[Connection]:
+        return cast(list[Connection], list(self.server_state.connections))
+
+    async def _drain(self, now: float) -> None:
+        """Go on with the drain."""
+        for connection in self._connections():
+            connection.leave()
+        if now < self._listen_until:
+            return
+        if self._listeners:  # the event loop may still have to begin connections that it has accepted
+            await self._stop_listening(self._listeners.pop())
+            return
+        for connection in self._connections():
+            connection.close_unused(now)
+        self.should_exit |= not self.server_state.connections or now > self._drain_until
+
+    async def _stop_listening(self, listener: socket.socket) -> None:
+        """Close a listening socket, and serve every connection that waits in it: the kernel would reset them."""
+        loop = asyncio.get_running_loop()
+        with listener.dup() as last:
+            for server in self.servers:
+                server.close()
+            time.sleep(SECONDS_TO_RECONNECT)  # noqa: ASYNC251 - nobody is answered meanwhile, so nobody comes back later
+            last.setblocking(False)
+            waiting = list(_accept_all(last))
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._new_connection, connection)
+
+    def _new_connection(self) -> Connection:
+        kind: Any = self.config.http_protocol_class
+        new = kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return cast(Connection, new)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close every connection, and give up the requests that are still in flight."""
@@ -94,6 +133,13 @@ class Server(uvicorn.Server):
                 connection.transport.abort()
         await super().shutdown(sockets)
         self._metrics.save()
+
+
+def _accept_all(listener: socket.socket) -> Iterator[socket.socket]:
+    """Accept the connections that wait in a non-blocking socket."""
+    with suppress(OSError):  # none waits, or no file descriptor is free
+        while True:
+            yield listener.accept()[0]
 
 
 AnyServer = TypeVar("AnyServer", bound=Server)
@@ -116,7 +162,7 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
         proxy_headers=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    return kind(config, state.lifecycle, state.metrics, drain_timeout=settings.drain_timeout)
+    return kind(config, state.lifecycle, state.metrics, settings)
 
 
 def _keep_freed_memory() -> None:

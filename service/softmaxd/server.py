@@ -22,6 +22,7 @@ from softmaxd.process import Server, allow_many_files, listen, new_server, url_o
 from softmaxd.settings import Settings
 from softmaxd.shared_folder import hold, shared_folder
 
+READY_SECONDS = 1
 WORKER_PING_SECONDS = 30  # the supervisor kills a worker that does not answer a ping in this time
 
 logger = logging.getLogger(__name__)
@@ -34,12 +35,12 @@ class WorkerServer(Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain; later signals change nothing, because systemd, for one, sends SIGTERM to every process."""
-        if not self._lifecycle.draining:
+        if not self._lifecycle.leaving:
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
         """Drain if the supervisor has died; else as every server."""
-        if os.getppid() != self.supervisor and not self._lifecycle.draining:
+        if os.getppid() != self.supervisor and not self._lifecycle.leaving:
             self.handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)
 
@@ -97,6 +98,23 @@ class Worker(multiprocess.Process):
         self.child_conn.send(self._server is not None and self._server.started)
 
 
+class Supervisor(multiprocess.Multiprocess):
+    """uvicorn's supervisor of workers."""
+
+    def terminate_all(self) -> None:
+        """Tell the workers to end, so that the last process to close the listening socket is one that drains.
+
+        The kernel resets the connections that wait in the socket when it is closed for the last time.
+        """
+        for process in self.processes:
+            if not process.is_ready(READY_SECONDS):  # a worker that is starting ends without a drain
+                process.terminate()
+                process.process.join(READY_SECONDS)
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; raises `StartupError`."""
     if sys.platform == "win32":
@@ -122,7 +140,7 @@ def _supervise(settings: Settings) -> None:
     with shared_folder() as folder, listen(settings.host, settings.port) as listener:
         # the supervisor looks its worker class up by this name
         multiprocess.Process = Worker  # type: ignore[misc]
-        supervisor = multiprocess.Multiprocess(WorkersConfig(settings, folder), sockets=[listener])
+        supervisor = Supervisor(WorkersConfig(settings, folder), sockets=[listener])
         logger.info("listening on %s with %d workers", url_of(listener), settings.workers)
         supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

@@ -124,8 +124,14 @@ class Settings(BaseModel):
     keep_alive_timeout: PositiveFloat = Field(
         75.0, allow_inf_nan=False, description="Seconds until an idle connection is closed."
     )
+    drain_delay: NonNegativeFloat = Field(
+        0.0,
+        allow_inf_nan=False,
+        description="Seconds after SIGTERM in which the service is not ready but still accepts connections: "
+        "time for a proxy to notice.",
+    )
     drain_timeout: PositiveFloat = Field(
-        20.0, allow_inf_nan=False, description="Seconds for requests in flight to finish after SIGTERM."
+        20.0, allow_inf_nan=False, description="Seconds after `drain_delay` for requests in flight to finish."
     )
     reload_interval: NonNegativeFloat = Field(
         1.0, allow_inf_nan=False, description="Seconds between checks for new model versions; 0 turns them off."

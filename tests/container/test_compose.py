@@ -107,7 +107,9 @@ def test_it_exits_with_0_when_it_is_stopped(deployment: Deployment) -> None:
 
 
 def test_a_stop_leaves_more_time_than_the_drain_takes(deployment: Deployment) -> None:
-    assert deployment.inspect()["Config"]["StopTimeout"] > Settings().drain_timeout
+    config = deployment.inspect()["Config"]
+    variables = dict(variable.split("=", 1) for variable in config["Env"])
+    assert config["StopTimeout"] > float(variables["SOFTMAXD_DRAIN_DELAY"]) + Settings().drain_timeout
 
 
 def test_a_minute_without_an_answer_leaves_it_healthy(deployment: Deployment) -> None:

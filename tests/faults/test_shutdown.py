@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.support.command import softmaxd
-from tests.support.draining import BODY, SENT, half_sent_request, until_not_ready
+from tests.support.draining import BODY, SENT, half_sent_request, until_not_listening, until_not_ready
 from tests.support.server import StartServer
 from tests.support.sockets import receive
 
@@ -36,19 +36,30 @@ def test_a_request_in_flight_is_answered(start: StartServer, number: signal.Sign
     server = start()
     with half_sent_request(server) as connection:
         server.send_signal(number)
-        not_ready = until_not_ready(server)
-        refused = httpx.post(server.url + "/predict", content=BODY)
-        alive = httpx.get(server.url + "/livez")
-        health, _, _ = softmaxd("health", "--port", str(server.port))
+        until_not_listening(server)
         connection.sendall(BODY[SENT:])
         answer = receive(connection)
 
     assert server.wait() == 0
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nconnection: close\r\n" in answer
     assert answer.endswith(b"}")
-    for response in (not_ready, refused):
-        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
-    assert alive.status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_before_it_stops_to_listen_it_is_not_ready_but_answers(start: StartServer, number: signal.Signals) -> None:
+    server = start(drain_delay="2")
+    with httpx.Client(base_url=server.url) as client:
+        assert "connection" not in client.post("/predict", content=BODY).headers
+        server.send_signal(number)
+        not_ready = until_not_ready(server)
+        answers = [client.post("/predict", content=BODY), httpx.post(server.url + "/predict", content=BODY)]
+        answers.append(httpx.get(server.url + "/livez"))
+        health, _, _ = softmaxd("health", "--port", str(server.port))
+
+    assert server.wait() == 0
+    assert (not_ready.status_code, not_ready.headers["retry-after"]) == (503, "1")
+    assert [(answer.status_code, answer.headers["connection"]) for answer in answers] == [(200, "close")] * 3
     assert health == 1
 
 
@@ -68,7 +79,7 @@ def test_a_second_signal_ends_the_drain(start: StartServer) -> None:
     server = start(drain_timeout="600")
     with half_sent_request(server):
         server.send_signal(signal.SIGINT)
-        until_not_ready(server)
+        until_not_listening(server)
         server.send_signal(signal.SIGINT)
 
         assert server.wait() == 0

@@ -1,9 +1,11 @@
 """A model that takes its time: the service stays awake meanwhile, gathers rows, and says when it has too many."""
 
 import contextlib
+import re
 import select
 import signal
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +47,11 @@ def asked(server: Server, turns: float, rows: int = 1) -> Iterator[socket.socket
 
 def is_answered(connection: socket.socket) -> bool:
     return bool(select.select([connection], [], [], 0)[0])
+
+
+def reset(connection: socket.socket) -> None:
+    """Let the connection be reset when it is closed."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def status_of(connection: socket.socket) -> int:
@@ -135,8 +142,9 @@ def test_the_rows_of_a_client_that_left_do_not_run(start_server: StartServer, mo
     server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
 
     with asked(server, A_WHILE) as slow, asked(server, 0) as staying:
-        with asked(server, 0, rows=5):
+        with asked(server, 0, rows=5) as leaving:
             assert metric(server.url, "softmaxd_queued_rows") == 6
+            reset(leaving)
         assert not is_answered(slow)
 
         assert [status_of(slow), status_of(staying)] == [200, 200]
@@ -144,11 +152,28 @@ def test_the_rows_of_a_client_that_left_do_not_run(start_server: StartServer, mo
     assert metric(server.url, "softmaxd_requests_total", operation="/predict") == 2
 
 
+def test_a_client_that_ended_its_side_is_answered_if_it_waits_and_forgotten_if_it_left(
+    start_server: StartServer, models: str, lane: str
+) -> None:
+    server = start_server(models_dir=models, express=lane, queue_timeout="60")
+
+    with asked(server, 4 * A_WHILE) as slow, asked(server, 0) as staying:
+        with asked(server, 0, rows=5):  # it closes both of its sides, which looks the same until bytes are sent to it
+            pass
+        staying.shutdown(socket.SHUT_WR)
+        answers = receive(staying)
+        assert status_of(slow) == 200
+
+    assert answers.split(b" ")[1] == b"100"  # to find out whether it has left
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers)[-1] == b"200"
+    assert metric(server.url, "softmaxd_batch_rows_sum") == 2
+
+
 def test_nobody_waits_for_a_client_that_left(start_server: StartServer, models: str, lane: str) -> None:
     server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, drain_timeout="0.1")
 
-    with asked(server, A_WHILE):
-        pass
+    with asked(server, A_WHILE) as leaving:
+        reset(leaving)
 
     assert server.stop() == 0
     assert [message["message"] for message in server.messages()[-2:]][1:] == ["stopped"]
@@ -181,7 +206,10 @@ def test_bytes_that_are_not_http_are_refused_after_the_requests_before_them(
 ) -> None:
     server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
     body = b'{"instances": [[%g, 0]]}' % (A_WHILE / 2)
-    chunked = b"POST /predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    chunked = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (
+        len(body),
+        body,
+    )
 
     with connect(server.port) as connection:
         connection.sendall(chunked + chunked + b"\0")

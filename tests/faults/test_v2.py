@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.draining import half_sent_request, until_not_ready
+from tests.support.draining import until_not_ready
 from tests.support.server import Server, StartServer
 
 INFER = "/v2/models/blobs/infer"
@@ -48,18 +48,16 @@ def test_a_body_that_does_not_arrive_in_time_is_408(start_server: StartServer, h
     assert answer.endswith(b'{"error":"The request did not arrive within 0.1 s"}')
 
 
-def test_a_service_that_shuts_down_is_not_ready(start_server: StartServer) -> None:
-    server = start_server()
-    with half_sent_request(server):
-        server.send_signal(signal.SIGTERM)
-        until_not_ready(server)
+def test_a_service_that_shuts_down_is_not_ready_but_answers(start_server: StartServer) -> None:
+    server = start_server(drain_delay="60")
+    assert httpx.get(server.url + "/livez").status_code == 200  # from here on it drains at a signal
+    server.send_signal(signal.SIGTERM)
+    until_not_ready(server)
 
-        for response in (
-            httpx.get(server.url + "/v2/health/ready"),
-            httpx.get(server.url + "/v2/models/blobs/ready"),
-            httpx.post(server.url + INFER, json=BODY),
-        ):
-            assert (response.status_code, response.headers["retry-after"]) == (503, "1")
-            assert response.headers["content-type"] == "application/json"
-            assert response.json() == {"error": "The service is shutting down; retry elsewhere or later"}
-        assert httpx.get(server.url + "/v2/health/live").json() == {"live": True}
+    for path in ("/v2/health/ready", "/v2/models/blobs/ready"):
+        response = httpx.get(server.url + path)
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert response.headers["content-type"] == "application/json"
+        assert response.json() == {"error": "The service is shutting down; retry elsewhere or later"}
+    for answered in (httpx.get(server.url + "/v2/health/live"), httpx.post(server.url + INFER, json=BODY)):
+        assert (answered.status_code, answered.headers["connection"]) == (200, "close")

@@ -32,3 +32,16 @@ def until_not_ready(server: Server) -> httpx.Response:
 
     until(is_not_ready)
     return response
+
+
+def until_not_listening(server: Server) -> None:
+    """Wait until the service has stopped to listen."""
+
+    def is_refused() -> bool:
+        try:
+            connect(server.port).close()
+        except ConnectionError:
+            return True
+        return False
+
+    until(is_refused)

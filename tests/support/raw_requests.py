@@ -48,7 +48,7 @@ TOO_LARGE = request(body=BODY.ljust(MAX_BODY_BYTES + 1))
 LARGE = request(body=BODY.ljust(MAX_BODY_BYTES))
 LONG_HEAD = request(b"/predict", BODY, b"X-Long: " + b"x" * 17_000)
 ENDLESS_HEAD = b"POST /predict HTTP/1.1\r\nX-Endless: " + b"x" * 600_000
-AS_LONG_AS_BODY = b"GET /".ljust(len(BODY) - 13, b"n") + b" HTTP/1.1\r\n\r\n"
+AS_LONG_AS_BODY = b"GET /".ljust(len(BODY) - 20, b"n") + b" HTTP/1.1\r\nHost:\r\n\r\n"
 
 INFER = b"/v2/models/blobs/infer"
 INFERENCE = b'{"inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32", "data": [15.2, 0.3]}]}'

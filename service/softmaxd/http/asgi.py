@@ -7,7 +7,6 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
 from softmaxd.errors import TooLarge
-from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import route_arguments
 from softmaxd.http.operation import Operation, Reply, reply_to_error
 from softmaxd.metrics.metrics import Metrics
@@ -19,21 +18,19 @@ MAX_DIGITS = 20  # of a number of bytes
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def add_operations(
-    app: FastAPI, operations: Iterable[Operation], lifecycle: Lifecycle, metrics: Metrics, *, max_body_bytes: int
-) -> None:
+def add_operations(app: FastAPI, operations: Iterable[Operation], metrics: Metrics, *, max_body_bytes: int) -> None:
     """Add a route for each operation."""
     for operation in operations:
-        answer = endpoint(operation, lifecycle, metrics, max_body_bytes=max_body_bytes)
+        answer = endpoint(operation, metrics, max_body_bytes=max_body_bytes)
         app.add_api_route(operation.path, answer, **route_arguments(operation.path, operation.docs))
 
 
-def endpoint(operation: Operation, lifecycle: Lifecycle, metrics: Metrics, *, max_body_bytes: int) -> Endpoint:
+def endpoint(operation: Operation, metrics: Metrics, *, max_body_bytes: int) -> Endpoint:
     """Return the operation as the endpoint of a FastAPI route."""
 
     async def answer(request: Request) -> Response:
         try:
-            reply = await _run(operation, request, lifecycle, max_body_bytes)
+            reply = await _run(operation, request, max_body_bytes)
         except ClientDisconnect:
             raise
         except Exception as error:  # every error must reach the client
@@ -43,9 +40,8 @@ def endpoint(operation: Operation, lifecycle: Lifecycle, metrics: Metrics, *, ma
     return answer
 
 
-async def _run(operation: Operation, request: Request, lifecycle: Lifecycle, max_body_bytes: int) -> Reply:
+async def _run(operation: Operation, request: Request, max_body_bytes: int) -> Reply:
     model = operation.find(request.path_params.get("name"), request.path_params.get("version"))
-    lifecycle.admit()
     headers = request.headers.raw
     operation.check(headers)
     job = operation.decode(await read_body(request, max_body_bytes), headers, model)

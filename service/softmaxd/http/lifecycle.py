@@ -13,15 +13,18 @@ UNANSWERED = 499  # the status of a request whose client left, as nginx logs it;
 
 
 class Lifecycle:
-    """The state of one process between its start, with all models loaded, and its exit."""
+    """The state of one process between its start, with all models loaded, and its exit.
+
+    While it is `leaving`, it is not ready, but still answers; each response is the last one of its connection.
+    """
 
     def __init__(self) -> None:
-        self.draining = False
+        self.leaving = False
         self.in_flight = 0
 
-    def admit(self) -> None:
-        """Raise `NotReady` for a new operation while the process drains."""
-        if self.draining:
+    def check_staying(self) -> None:
+        """Raise `NotReady` while the process is leaving."""
+        if self.leaving:
             raise NotReady("The service is shutting down; retry elsewhere or later")
 
 
@@ -50,7 +53,7 @@ class InFlight:
         try:
             await self.app(scope, receive, watch)
         except asyncio.CancelledError:
-            if not self.lifecycle.draining:
+            if not self.lifecycle.leaving:
                 raise
             # the drain gave it up: its connection is closed, and uvicorn would log a traceback
         except Exception:  # a bug of ours, which Starlette answers after this

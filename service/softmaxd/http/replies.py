@@ -34,15 +34,14 @@ class OkReplies:
             transport.writelines((b"%s%d%s" % (self._begin, len(body), tail), body))
 
 
-def write_reply(transport: Transport, reply: Reply, default_fields: Fields, *, close: bool) -> None:
-    """Write a reply of any status, and close the connection if it says so itself or is told to."""
+def write_reply(transport: Transport, reply: Reply, default_fields: Fields, *, close: bool) -> bool:
+    """Write a reply of any status; return True if it is the last one, because it says so itself or is told to."""
     fields = [*default_fields, *reply.fields]
     closes = any(name == b"connection" for name, _ in reply.headers)
     if close and not closes:
         fields.append((b"connection", b"close"))
     transport.write(b"".join([STATUS_LINE[reply.status], header_lines(fields), b"\r\n", reply.body]))
-    if close or closes:
-        transport.close()
+    return close or closes
 
 
 class UnreadBytes:

@@ -10,7 +10,8 @@ from typing import Any
 
 import uvloop
 
-from softmaxd.http.connection import Connection, Phase
+from softmaxd.http.connection import Connection
+from softmaxd.http.reading import Phase
 from softmaxd.process import Server, new_server
 from softmaxd.settings import Settings
 from tests.support.paths import MODELS
@@ -131,8 +132,7 @@ async def _until_quiet(server: Server, received: bytearray) -> None:
 def _owes_an_answer(server: Server) -> bool:
     """Return whether a request is in flight that waits for nothing of its client."""
     awaited = sum(
-        isinstance(each, Connection) and each._phase is Phase.BODY and not each.pipeline
-        for each in server.server_state.connections
+        isinstance(each, Connection) and each._phase is Phase.BODY for each in server.server_state.connections
     )
     return server._lifecycle.in_flight > awaited
 

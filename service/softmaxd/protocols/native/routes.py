@@ -96,7 +96,7 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
     )
     async def readyz() -> Status:
         """Not ready without a model, without a required model, and while the service is shutting down."""
-        lifecycle.admit()
+        lifecycle.check_staying()
         models.check_ready()
         return Status(status="ready")
 

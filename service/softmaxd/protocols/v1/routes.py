@@ -55,7 +55,7 @@ def _add_names(api: APIRouter, models: Repository) -> None:
 
 def _add_status(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> None:
     async def status(request: Request) -> V1ModelStatus:
-        lifecycle.admit()
+        lifecycle.check_staying()
         return status_of(models.versions_of(**request.path_params)[::-1])
 
     for path, ending, subject in PATHS:

@@ -27,7 +27,7 @@ def router(models: Repository, lifecycle: Lifecycle, settings: Settings) -> APIR
     async def change(request: Request, how: Callable[[str], None]) -> V2Done:
         headers = request.headers.raw
         check_admin(headers, settings.admin_keys)
-        lifecycle.admit()
+        lifecycle.check_staying()
         check_headers(headers)
         body = await read_body(request, settings.max_body_bytes)
         refuse_upload(read_optional(LOAD_REQUEST, body, headers, max_bytes=settings.max_body_bytes))

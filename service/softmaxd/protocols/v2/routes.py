@@ -65,7 +65,7 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         responses=errors_of_path(NotReady),
     )
     async def ready() -> V2Ready:
-        lifecycle.admit()
+        lifecycle.check_staying()
         models.check_ready()
         return V2Ready(ready=True)
 
@@ -93,7 +93,7 @@ class ModelPages:
         return describe(self._versions(name, version))
 
     def ready(self, name: str, version: str | None) -> V2ModelReady:
-        self.lifecycle.admit()
+        self.lifecycle.check_staying()
         self.models.versions_of(name, version)
         return V2ModelReady(name=name, ready=True)
 

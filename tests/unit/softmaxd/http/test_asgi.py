@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from softmaxd.http.asgi import add_operations, declared_bytes
-from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Job, Operation
 from softmaxd.metrics.metrics import Metrics
 from tests.support.asgi import ask
@@ -23,7 +22,7 @@ MAX_BODY_BYTES = 100
 
 def serve(operation: Operation) -> FastAPI:
     app = FastAPI()
-    add_operations(app, [operation], Lifecycle(), Metrics(), max_body_bytes=MAX_BODY_BYTES)
+    add_operations(app, [operation], Metrics(), max_body_bytes=MAX_BODY_BYTES)
     return app
 
 

@@ -15,6 +15,7 @@ from softmaxd.errors import ModelNotFound
 from softmaxd.http.connection import Connection
 from softmaxd.http.express import Call
 from softmaxd.http.operation import Reply
+from softmaxd.http.reading import Reader
 from softmaxd.process import Server, new_server
 from softmaxd.settings import Settings
 from tests.support.operations import changed
@@ -205,7 +206,6 @@ def test_after_its_last_answer_a_connection_is_deaf() -> None:
             client.side.transport.close()
             client.side.data_received(CHUNKED_HEAD + b"1\r\n{\r\n0\r\n\r\n")
             client.side.data_received(UPGRADE)
-            client.side.send_400_response("too late")
             client.sweep(100, 1_000)
             client.side._send(cast(Call, answered), Reply(b"a second answer"))
 
@@ -224,6 +224,35 @@ def test_a_request_in_the_express_lane_is_answered_before_a_shutdown_and_closes(
             answer = await client.reader.read()
             assert answer.startswith(b"HTTP/1.1 200 ")
             assert b"\r\nconnection: close\r\n" in answer
+
+    run(main)
+
+
+def test_after_its_last_answer_a_connection_closes_at_a_shutdown() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert (await client.reader.read()).startswith(b"HTTP/1.1 200 ")
+            assert client.is_open
+            client.side.shutdown()
+            assert not client.is_open
+
+    run(main)
+
+
+@pytest.mark.parametrize(("version", "probes"), [(b"1.1", 2), (b"1.0", 0)])
+def test_a_client_that_has_ended_its_side_is_asked_whether_it_waits(version: bytes, probes: int) -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            client.writer.write(CHUNKED_HEAD.replace(b"1.1", version) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
+            await client.until(lambda: client.side.cycle)
+            client.writer.write_eof()
+            await client.until(lambda: client.side._client_ended or client.side.cycle.response_complete)
+            client.side.cycle.response_complete = False  # as if the model took its time
+            client.sweep(100, 101, 102)
+            client.side.transport.close()
+
+            assert (await client.reader.read()).count(b"HTTP/1.1 100 Continue\r\n\r\n") == probes
 
     run(main)
 
@@ -267,7 +296,7 @@ def test_an_answer_waits_until_the_one_before_it_is_read() -> None:
         async with connected(server) as client, asyncio.timeout(10):
             client.writer.write(LONG_ANSWER + CHUNKED_HEAD + b"0\r\n\r\n")
             await client.until(lambda: client.side.flow.write_paused)
-            assert not client.side.cycle.response_complete
+            assert client.side.flow.read_paused
 
             answers = bytearray()
             while not (b"HTTP/1.1 422 " in answers[-1000:] and answers.endswith(b"]}")):
@@ -293,14 +322,17 @@ def test_nothing_more_is_read_from_a_client_until_it_has_read() -> None:
 
 
 OF_PROTOCOL = {
-    *("connection_lost", "data_received", "resume_writing", "send_400_response", "_start_asgi_task"),
+    *("connection_made", "connection_lost", "data_received", "eof_received", "resume_writing", "shutdown"),
     *("on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"),
-    *("on_response_complete", "transport", "flow", "server_state", "parser", "logger"),
-    *("url", "headers", "expect_100_continue", "cycle", "pipeline"),
+    *("on_response_complete", "transport", "flow", "server_state", "parser", "loop"),
+    *("url", "headers", "expect_100_continue", "cycle"),
 }
-OF_FLOW = {"pause_reading", "resume_reading", "write_paused"}
+OF_FLOW = {"pause_reading", "read_paused", "write_paused"}
 OF_STATE = {"default_headers", "total_requests"}
-OF_CYCLE = {"response_complete"}  # and `response_started`, by getattr: a call of the express lane has none
+OF_CYCLE = {
+    *("response_complete", "keep_alive", "disconnected", "message_event", "body", "more_body"),
+    *("transport", "default_headers", "waiting_for_100_continue"),
+}  # and `response_started`, by getattr: a call of the express lane has none
 TAKEN_FROM_CYCLE = {"response_complete", "keep_alive", "disconnected", "message_event", "body", "more_body"}
 
 
@@ -309,9 +341,9 @@ def test_uvicorn_has_the_names_that_a_connection_uses() -> None:
         protocol = HttpToolsProtocol(server.config, server.server_state, {})
         protocol.on_message_begin()  # from here on it has a `url`
 
-        assert names_of_base(protocol, Connection) == OF_PROTOCOL
-        assert names_after("self.server_state", Connection) == OF_STATE
-        assert names_after("self.flow", Connection) == OF_FLOW
+        assert names_of_base(protocol, Connection, Reader) == OF_PROTOCOL
+        assert names_after("self.server_state", Connection, Reader) == OF_STATE
+        assert names_after("self.flow", Connection, Reader) == OF_FLOW | {"read_more"}
         async with connected(server) as client:
             await client.ask(CHUNKED_HEAD, b"0\r\n\r\n")
             assert all(hasattr(client.side.cycle, name) for name in OF_CYCLE | {"response_started"})

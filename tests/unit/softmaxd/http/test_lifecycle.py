@@ -35,15 +35,15 @@ def test_a_request_is_in_flight_until_it_is_answered() -> None:
     assert (seen, lifecycle.in_flight) == ([1, 0], 0)
 
 
-@pytest.mark.parametrize("draining", [False, True])
-def test_a_request_that_is_given_up_in_a_shutdown_is_no_error(draining: bool) -> None:
+@pytest.mark.parametrize("leaving", [False, True])
+def test_a_request_that_is_given_up_in_a_shutdown_is_no_error(leaving: bool) -> None:
     lifecycle = Lifecycle()
-    lifecycle.draining = draining
+    lifecycle.leaving = leaving
 
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise asyncio.CancelledError
 
-    if draining:
+    if leaving:
         call(app, HTTP, lifecycle)
     else:
         with pytest.raises(asyncio.CancelledError):
@@ -51,13 +51,13 @@ def test_a_request_that_is_given_up_in_a_shutdown_is_no_error(draining: bool) ->
     assert lifecycle.in_flight == 0
 
 
-def test_while_draining_nothing_new_is_admitted() -> None:
+def test_while_it_is_leaving_it_is_not_ready() -> None:
     lifecycle = Lifecycle()
-    lifecycle.admit()
-    lifecycle.draining = True
+    lifecycle.check_staying()
+    lifecycle.leaving = True
 
     with pytest.raises(NotReady):
-        lifecycle.admit()
+        lifecycle.check_staying()
 
 
 @pytest.mark.parametrize(("started", "status", "rejections"), [(False, "500", 1), (True, "200", 0)])

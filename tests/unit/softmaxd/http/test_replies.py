@@ -60,13 +60,12 @@ def test_the_date_is_the_one_of_now() -> None:
 def test_a_reply_that_closes_says_so_once(headers: tuple[tuple[bytes, bytes], ...], close: bool) -> None:
     transport = Transport()
 
-    write_reply(transport, Reply(b"no", 408, b"text/plain", headers), DATE, close=close)
+    assert write_reply(transport, Reply(b"no", 408, b"text/plain", headers), DATE, close=close)
 
     assert transport.written == (
         b"HTTP/1.1 408 Request Timeout\r\ndate: today\r\ncontent-length: 2\r\ncontent-type: text/plain\r\n"
         b"connection: close\r\n\r\nno"
     )
-    assert not transport.is_open
 
 
 @pytest.mark.parametrize(
