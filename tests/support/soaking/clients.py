@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import BinaryIO
 
-from tests.support.soaking.answers import Answer, Closed, read_answer
+from tests.support.soaking.answers import Answer, read_answer
 from tests.support.soaking.questions import Question
 from tests.support.sockets import connect
 
@@ -124,15 +124,8 @@ def ask(questions: Sequence[Question], client: Client) -> None:
     """Ask these questions, up to one whose answer closes the connection."""
     with client.connect() as connection, connection.makefile("rb") as stream:
         for question in questions:
-            try:
-                connection.sendall(question.content)
-                goes_on = client.judge(question, stream)
-            except (ConnectionError, Closed):
-                if len(question.content) < LARGE:  # else it was refused before it was read
-                    raise
-                client.tally.count("lost refusal")
-                return
-            if not goes_on:
+            connection.sendall(question.content)
+            if not client.judge(question, stream):
                 return
 
 
@@ -161,11 +154,9 @@ def slow_reader(client: Client) -> None:
     """Ask for large answers, and read the first one late."""
     question = max((client.any_question() for _ in range(10)), key=lambda each: len(each.content))
     with client.connect() as connection, connection.makefile("rb") as stream:
-        with contextlib.suppress(ConnectionError):
-            connection.sendall(question.content)
+        connection.sendall(question.content)
         client.pause(0.5)
-        with contextlib.suppress(ConnectionError, Closed):
-            client.judge(question, stream)
+        client.judge(question, stream)
 
 
 def impatient(client: Client) -> None:
@@ -181,12 +172,16 @@ def impatient(client: Client) -> None:
 
 
 def half_closing(client: Client) -> None:
-    """Say that nothing more comes, in the middle of a question or after it."""
-    content = client.small(1)[0].content
-    with client.connect() as connection:
-        connection.sendall(content[: client.chance.randint(1, len(content))])
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_WR)
+    """Say that nothing more comes, after a question or in the middle of it; the whole one is answered."""
+    question = client.small(1)[0]
+    size = len(question.content)
+    end = client.chance.choice([size, client.chance.randint(1, size)])
+    with client.connect() as connection, connection.makefile("rb") as stream:
+        connection.sendall(question.content[:end])
+        connection.shutdown(socket.SHUT_WR)
+        if end == size:
+            client.judge(question, stream)
+        else:
             connection.recv(65536)
 
 
