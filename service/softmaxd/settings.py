@@ -103,7 +103,7 @@ class Settings(BaseModel):
     )
     max_queued_rows: PositiveInt = Field(200_000, description="The most rows that wait for one model; more get 429.")
     max_queued_seconds: PositiveFloat = Field(
-        0.25,
+        0.1,
         allow_inf_nan=False,
         description="Seconds of work that may wait for a slow model; more get 429. 16 requests may wait in any case.",
     )
