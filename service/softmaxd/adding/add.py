@@ -58,8 +58,6 @@ def add_model(
         manifest = _manifest(name, converted, labels, columns, findings, notes)
     except Refused as error:
         raise Refused(f"{file}: {error}") from error
-    except UnicodeDecodeError as error:  # protobuf decodes a text when it is read
-        raise Refused(f"{file}: it has a name that is not UTF-8") from error
     with next_version(models_dir / name) as (folder, version):
         manifest = manifest.model_copy(update={"version": version})
         (folder / MODEL_FILE).write_bytes(converted)

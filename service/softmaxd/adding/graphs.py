@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
@@ -71,9 +71,29 @@ def _parse(content: bytes) -> Graph:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise Refused("this is not an ONNX file: export the model to ONNX first") from error
+    if not _is_text(model):
+        raise Refused("it has a name or another text that is not UTF-8")
     if not model.graph.node:
         raise Refused("this is not an ONNX file: export the model to ONNX first")
     return model
+
+
+def _is_text(model: Graph) -> bool:
+    """Return whether every text is UTF-8. Protobuf notices only when one is read, or hands it out as bytes."""
+    try:
+        return all(isinstance(text, str) for text in _texts(model))
+    except UnicodeDecodeError:
+        return False
+
+
+def _texts(message: Message) -> Iterator[object]:
+    for field, value in message.ListFields():
+        values = [value] if isinstance(value, str | Message) else value
+        if field.type == field.TYPE_STRING:
+            yield from values
+        elif field.type == field.TYPE_MESSAGE:
+            for inner in values:
+                yield from _texts(inner)
 
 
 def exporter(model: Graph) -> str:

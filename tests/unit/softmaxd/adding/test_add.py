@@ -144,11 +144,3 @@ def test_names_that_are_not_allowed_are_refused_and_nothing_is_written(
 
     assert str(refused.value).startswith(f"{models.parent / 'iris.onnx'}: {message}")
     assert not models.exists()
-
-
-def test_a_file_with_a_name_that_is_not_utf8_is_refused(models: Path) -> None:
-    file = models.parent / "iris.onnx"
-    file.write_bytes(logits_only().SerializeToString().replace(b"classifier", b"\xffclassifie"))
-
-    with pytest.raises(Refused, match=r"iris\.onnx: it has a name that is not UTF-8$"):
-        add_model(file, models, name="iris", labels=None, features=None)

@@ -22,6 +22,14 @@ def test_a_file_that_is_no_onnx_file_is_refused(content: bytes) -> None:
         read(content)
 
 
+@pytest.mark.parametrize("name", [b"classifier", b"scores"], ids=["of the graph", "of an output of a node"])
+def test_a_name_that_is_not_utf8_is_refused(name: bytes) -> None:
+    content = logits_only().SerializeToString()
+
+    with pytest.raises(Refused, match="it has a name or another text that is not UTF-8"):
+        read(content.replace(name, b"\xff" + name[1:]))
+
+
 def test_weights_in_another_file_are_refused() -> None:
     file = logits_only()
     (weights,) = file.graph.initializer
