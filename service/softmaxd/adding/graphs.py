@@ -79,11 +79,8 @@ def _parse(content: bytes) -> Graph:
 
 
 def _is_text(model: Graph) -> bool:
-    """Return whether every text is UTF-8. Protobuf notices only when one is read, or hands it out as bytes."""
-    try:
-        return all(isinstance(text, str) for text in _texts(model))
-    except UnicodeDecodeError:
-        return False
+    """Return whether every text is UTF-8; protobuf hands out one that is not as bytes."""
+    return all(isinstance(text, str) for text in _texts(model))
 
 
 def _texts(message: Message) -> Iterator[object]:
