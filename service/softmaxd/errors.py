@@ -192,6 +192,13 @@ class QueueFull(ServiceError):
     headers = RETRY
 
 
+class Overloaded(ServiceError):
+    """The bodies and answers in flight take all the memory that they may; a retry may help."""
+
+    status = 429
+    headers: Mapping[str, str] = {**RETRY, **CLOSE}
+
+
 class NotReady(ServiceError):
     """No model is ready, or the service is shutting down; a retry may help."""
 

@@ -155,18 +155,18 @@ def test_the_rows_of_a_client_that_left_do_not_run(start_server: StartServer, mo
 def test_a_client_that_ended_its_side_is_answered_if_it_waits_and_forgotten_if_it_left(
     start_server: StartServer, models: str, lane: str
 ) -> None:
-    server = start_server(models_dir=models, express=lane, queue_timeout="60")
+    server = start_server(models_dir=models, express=lane, run_timeout="60", queue_timeout="60")
 
-    with asked(server, 4 * A_WHILE) as slow, asked(server, 0) as staying:
-        with asked(server, 0, rows=5):  # it closes both of its sides, which looks the same until bytes are sent to it
-            pass
+    with asked(server, 3 * A_WHILE) as staying:
         staying.shutdown(socket.SHUT_WR)
+        with asked(server, 3 * A_WHILE):  # it ends both of its sides, which looks the same until bytes are sent to it
+            pass
         answers = receive(staying)
-        assert status_of(slow) == 200
+    assert httpx.post(server.url + "/predict", content=b'{"instances": [[0, 0]]}').status_code == 200
 
-    assert answers.split(b" ")[1] == b"100"  # to find out whether it has left
+    assert answers.startswith(b"HTTP/1.1 100 Continue\r\n\r\n")  # to find out whether it has left
     assert re.findall(rb"HTTP/1.1 (\d+)", answers)[-1] == b"200"
-    assert metric(server.url, "softmaxd_batch_rows_sum") == 2
+    assert metric(server.url, "softmaxd_requests_total", operation="/predict") == 2
 
 
 def test_nobody_waits_for_a_client_that_left(start_server: StartServer, models: str, lane: str) -> None:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
 from softmaxd.errors import TooLarge
+from softmaxd.http.budget import Share
 from softmaxd.http.openapi import route_arguments
 from softmaxd.http.operation import Operation, Reply, reply_to_error
 from softmaxd.metrics.metrics import Metrics
@@ -45,7 +46,12 @@ async def _run(operation: Operation, request: Request, max_body_bytes: int) -> R
     headers = request.headers.raw
     operation.check(headers)
     job = operation.decode(await read_body(request, max_body_bytes), headers, model)
-    outputs = await _predict(model, job.features, request) if model and job.features is not None else NOT_ASKED
+    if model is None or job.features is None:
+        return operation.encode(NOT_ASKED, job)
+    share: Share | None = getattr(request.state, "share", None)  # of our connections; other servers have none
+    if share is not None:
+        share.take(len(job.features) * model.manifest.answer_bytes)
+    outputs = await _predict(model, job.features, request)
     return operation.encode(outputs, job)
 
 

@@ -1,6 +1,7 @@
 """Compressed bodies: inflates requests within a limit, and deflates responses for clients that accept it."""
 
 import zlib
+from collections.abc import Iterator
 from functools import lru_cache
 
 from softmaxd.errors import InvalidBody, Problem, TooLarge, UnsupportedMediaType
@@ -8,6 +9,8 @@ from softmaxd.errors import InvalidBody, Problem, TooLarge, UnsupportedMediaType
 WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}  # HTTP's deflate is zlib's format
 MIN_DEFLATED = 1024  # bytes; a smaller body fits into one packet anyway
 MAX_DEFLATED = 4 * 2**20  # bytes; a larger body would keep the event loop for too long
+PIECE = 64 * 1024  # bytes that are inflated at a time
+MAX_MEMBERS = 1000  # of gzip in one body
 LEVEL = 1  # higher levels take several times as long, and rows of numbers become hardly smaller
 
 
@@ -24,16 +27,46 @@ def inflate(body: bytes, content_encoding: bytes, *, max_bytes: int) -> bytes:
     window_bits = _window_bits(content_encoding)
     if window_bits is None:
         return body
-    reader = zlib.decompressobj(window_bits)
+    pieces, size = [], 0
+    for piece in _inflated_pieces(body, window_bits):
+        size += len(piece)
+        if size > max_bytes:
+            raise TooLarge(f"The inflated body is larger than {max_bytes} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def inflates_beyond(body: bytes, content_encoding: bytes, size: int) -> bool:
+    """Return True if the inflated body has more than so many bytes; it inflates no more than that."""
     try:
-        inflated = reader.decompress(body, max_bytes + 1)
+        inflate(body, content_encoding, max_bytes=size)
+    except TooLarge:
+        return True
+    except (InvalidBody, UnsupportedMediaType):  # it is refused later
+        return False
+    return False
+
+
+def _inflated_pieces(body: bytes, window_bits: int) -> Iterator[bytes]:
+    """Inflate a stream, or several one after the other in gzip's format (RFC 1952, section 2.2), piece by piece."""
+    most = MAX_MEMBERS if window_bits > zlib.MAX_WBITS else 1
+    reader, members = zlib.decompressobj(window_bits), 1
+    try:
+        for start in range(0, len(body), PIECE):
+            rest = body[start : start + PIECE]
+            while rest:
+                if reader.eof:
+                    if members == most:
+                        raise _not_deflated()
+                    reader, members = zlib.decompressobj(window_bits), members + 1
+                yield reader.decompress(rest, PIECE)
+                rest = reader.unused_data if reader.eof else reader.unconsumed_tail
+        while not reader.eof and (piece := reader.decompress(b"", PIECE)):  # of input that it has taken already
+            yield piece
     except zlib.error as error:
         raise _not_deflated() from error
-    if len(inflated) > max_bytes:
-        raise TooLarge(f"The inflated body is larger than {max_bytes} bytes")
-    if not reader.eof or reader.unused_data:
+    if not reader.eof:
         raise _not_deflated()
-    return inflated
 
 
 def _window_bits(content_encoding: bytes) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from softmaxd.errors import RequestTimeout, ServiceError
+from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
 from softmaxd.http.flow import LastingTransport
 from softmaxd.http.heads import PlainHead
@@ -37,6 +38,7 @@ class Connection(Reader):
         self._ok_replies = ok_replies
         self._call: Call | None = None  # the request in the express lane whose response is pending
         self._unread = UnreadBytes()
+        self._share = Share(lane.budget)
         self._dropped = 0  # bytes after the last response
 
     def data_received(self, data: bytes) -> None:
@@ -61,6 +63,8 @@ class Connection(Reader):
 
     def _begin_request(self) -> None:
         """Choose the lane."""
+        if self._body_left <= self.lane.settings.max_body_bytes:  # any other body is refused, and not held
+            self._share.take(self._body_left)
         plain = self._plain_head()
         if plain is None or self._new_call(plain) is None:
             self._begin_asgi()
@@ -70,6 +74,7 @@ class Connection(Reader):
     def _begin_asgi(self) -> None:
         url, headers = self.url, self.headers
         HttpToolsProtocol.on_message_begin(self)
+        self.scope["state"]["share"] = self._share
         self.url = url
         for name, value in headers:
             HttpToolsProtocol.on_header(self, name, value)
@@ -103,7 +108,7 @@ class Connection(Reader):
             model = operation.find(name, version)
         except Exception:  # whatever it is, the ASGI lane finds it again, and answers
             return None
-        call = Call(self._send, self.lane, model, plain)
+        call = Call(self._send, self.lane, model, plain, self._share)
         call.keep_alive = not self.lane.lifecycle.leaving
         self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it
         self.lane.lifecycle.in_flight += 1
@@ -113,6 +118,8 @@ class Connection(Reader):
         if self._call is not None:
             self._call.body.append(body)
         elif not self.cycle.response_complete:
+            if self._chunks is not None:
+                self._share.take(len(body))
             self.cycle.body += body
             self.cycle.message_event.set()
 
@@ -152,12 +159,15 @@ class Connection(Reader):
         """Go on with the next request, or wait for it: as uvicorn does, but without a timer for each connection."""
         self.server_state.total_requests += 1
         self._since = None
+        if self._share.held or self.flow.write_paused:
+            self._share.keep(self.transport.get_write_buffer_size() if self.flow.write_paused else 0)
         if self.flow.read_paused or self.flow.write_paused or self._client_ended:
             self.loop.call_soon(self._parse_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the batcher drop the rows of a request whose client has left."""
         self._give_up()
+        self._share.keep(0)
         if isinstance(self.cycle, Call):
             self.cycle = None
         super().connection_lost(exc)

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 
 from softmaxd.errors import ServiceError
+from softmaxd.http.budget import Budget, Share
+from softmaxd.http.compression import inflates_beyond
 from softmaxd.http.heads import PlainHead, PlainHeads
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Job, Operation, Reply, reply_to_error
@@ -35,6 +37,7 @@ class ExpressLane:
         self.settings = settings
         self.shortest_timeout = min(settings.header_timeout, settings.request_timeout, settings.keep_alive_timeout)
         self.turns = Turns()
+        self.budget = Budget(settings.max_inflight_bytes)
         operations = operations if settings.express == "on" else []
         self.heads = PlainHeads(operations, settings)
         self._arrived: list[Call] = []
@@ -61,18 +64,25 @@ class Call:
     """A request in the express lane, in the place of uvicorn's cycle; `send` is called once, with its reply."""
 
     __slots__ = (
-        *("body", "headers", "is_large", "job", "keep_alive", "lane"),
-        *("model", "operation", "response_complete", "send", "start", "waiting"),
+        *("body", "encoding", "headers", "is_large", "job", "keep_alive", "lane"),
+        *("model", "operation", "response_complete", "send", "share", "start", "waiting"),
     )
 
     def __init__(
-        self, send: Callable[["Call", Reply], None], lane: ExpressLane, model: Model | None, plain: PlainHead
+        self,
+        send: Callable[["Call", Reply], None],
+        lane: ExpressLane,
+        model: Model | None,
+        plain: PlainHead,
+        share: Share,
     ) -> None:
         self.send = send
+        self.share = share
         self.lane = lane
         self.operation = plain.target[0]
         self.model = model
         self.headers = plain.headers
+        self.encoding = plain.encoding
         self.body: list[bytes] = []
         self.keep_alive = True
         self.response_complete = False
@@ -83,6 +93,8 @@ class Call:
 
     def begin(self) -> None:
         """Go on with the whole body; a large one waits for its turn."""
+        if self.encoding and not self.is_large:
+            self.is_large = inflates_beyond(b"".join(self.body), self.encoding, LARGE_BYTES)
         if self.is_large:
             self.lane.turns.wait(self._run_alone)
         else:
@@ -93,8 +105,12 @@ class Call:
         operation = self.operation
         try:
             body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
+            self.body = []  # or a large body would be held twice
             self.job = operation.decode(body, self.headers, self.model)
             if self.model is not None and self.job.features is not None:
+                expected = len(self.job.features) * self.model.manifest.answer_bytes
+                if expected > LARGE_BYTES:
+                    self.share.take(expected)
                 self.waiting = self.model.batcher.submit(
                     self.job.features, self._finish_large if self.is_large else self._finish
                 )

@@ -21,6 +21,7 @@ class PlainHead:
     target: Target
     headers: Headers
     body_bytes: int
+    encoding: bytes  # of the body; empty for none
 
 
 class PlainHeads:
@@ -37,10 +38,12 @@ class PlainHeads:
         found = self._targets.find(target)
         if found is None:
             return None
-        length = None
+        length, encoding = None, b""
         for name, value in headers:
             if name == b"content-length":
                 length = int(value) if len(value) <= MAX_DIGITS else None
+            elif name == b"content-encoding":
+                encoding = value
             elif name in NOT_PLAIN:
                 return None
         if length is None or length > self._max_body_bytes or not self._hosts.allow(headers):
@@ -49,7 +52,7 @@ class PlainHeads:
             found[0].check(headers)
         except ServiceError:
             return None
-        return PlainHead(found, headers, length)
+        return PlainHead(found, headers, length, encoding)
 
     def remember(self, head: bytes, plain: PlainHead, parsed_bytes: int) -> None:
         """Remember the bytes of a head, because clients send the same ones again and again.

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from softmaxd.errors import InvalidBody, Problem, TooLarge
 from softmaxd.models.datatypes import invalid, misfit, to_type
+from softmaxd.models.hopeless import check_columns, check_openings, check_values
 from softmaxd.models.large_json import read_numbers
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
@@ -72,6 +73,8 @@ def read_features(
     fast = read_large(schema, "instances", body, manifest, max_rows=max_rows, fast_from=fast_from)
     if fast is not None:
         return fast
+    check_openings(body, max_rows)
+    check_values(body, "instances", f"rows of {len(manifest.features)} numbers")
     request = read_json(schema, body)
     return to_features(request["instances"], manifest, max_rows=max_rows), request
 
@@ -85,7 +88,12 @@ def read_large(
     """
     if len(body) < fast_from:
         return None
-    proved = read_numbers(partial(read_json, schema), field, body, lambda rows, *_: check_rows(rows, max_rows))
+
+    def check(rows: int, columns: int, _request: T) -> None:
+        check_rows(rows, max_rows)
+        check_columns(body, field, columns, len(manifest.features))
+
+    proved = read_numbers(partial(read_json, schema), field, body, check)
     if proved is None or proved[0].shape[1:] != (len(manifest.features),):
         return None
     features, fit = to_type(proved[0], manifest.datatype)
@@ -104,6 +112,7 @@ def read_logits(
         numbers, request = proved
         if numbers.ndim > 1 or numbers.size > FEW_CLASSES:
             return numbers.reshape(-1, numbers.shape[-1]), numbers.ndim == 1, request
+    check_values(body, "logits", "a vector of numbers, or rows of the same length")
     request = read_json(schema, body)
     logits = request["logits"]
     is_vector = not logits or not isinstance(logits[0], list)

@@ -15,6 +15,7 @@ from softmaxd.errors import (
     ModelNotLoaded,
     NotReady,
     OutputNotFinite,
+    Overloaded,
     QueueFull,
     QueueTimeout,
     RequestTimeout,
@@ -31,7 +32,7 @@ FORBID_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="forbid")
 IGNORE_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="ignore")
 
 PLAIN_ONLY = b"identity"  # the encodings that a protocol accepts, if it takes no compressed bodies
-BODY_ERRORS = (InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, NotReady)
+BODY_ERRORS = (InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, Overloaded, NotReady)
 SOFTMAX_ERRORS = (*BODY_ERRORS, AnswerTooLarge)
 MODEL_ERRORS = (*SOFTMAX_ERRORS, OutputNotFinite, CannotRun, ModelNotFound, QueueFull, QueueTimeout, RunTimeout)
 ADMIN_ERRORS = (*BODY_ERRORS, Unauthorized, Forbidden, ModelNotFound)

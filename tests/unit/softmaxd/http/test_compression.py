@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from softmaxd.errors import InvalidBody, TooLarge, UnsupportedMediaType
-from softmaxd.http.compression import accepted_encoding, check_encoding, deflate, inflate
+from softmaxd.http.compression import accepted_encoding, check_encoding, deflate, inflate, inflates_beyond
 
 BOTH = pytest.mark.parametrize(
     ("encoding", "pack", "unpack"),
@@ -61,9 +61,32 @@ def test_another_encoding_is_refused(encoding: bytes) -> None:
 def test_a_body_must_be_one_complete_stream(encoding: bytes, pack: Code, unpack: Code) -> None:
     packed = pack(b"some text")
 
-    for wrong in (b"", packed[:-1], packed + b"x", packed * 2, packed[1:], b"some text"):
+    for wrong in (b"", packed[:-1], packed + b"x", packed[1:], b"some text", packed + packed[:-1]):
         with pytest.raises(InvalidBody, match="one complete stream"):
             inflate(wrong, encoding, max_bytes=100)
+
+
+def test_several_streams_may_follow_each_other_in_gzip_only() -> None:
+    whole = b"some text" * 30_000
+    parts = [whole[start : start + 1000] for start in range(0, len(whole), 1000)]
+
+    assert inflate(b"".join(map(gzip.compress, parts)), b"gzip", max_bytes=len(whole)) == whole
+    with pytest.raises(TooLarge):
+        inflate(b"".join(map(gzip.compress, parts)), b"gzip", max_bytes=len(whole) - 1)
+    with pytest.raises(InvalidBody):
+        inflate(zlib.compress(b"{}") * 2, b"deflate", max_bytes=100)
+    with pytest.raises(InvalidBody):
+        inflate(gzip.compress(b"") * 100_000, b"gzip", max_bytes=100)
+
+
+@BOTH
+def test_a_body_of_any_size_is_inflated(encoding: bytes, pack: Code, unpack: Code) -> None:
+    for size in (0, 1, 258, 65_535, 65_536, 65_537, 1_000_000):
+        for text in (bytes(size), bytes(range(256)) * (size // 256)):
+            assert inflate(pack(text), encoding, max_bytes=size) == text
+            assert inflates_beyond(pack(text), encoding, len(text) - 1)
+            assert not inflates_beyond(pack(text), encoding, len(text))
+    assert not inflates_beyond(b"x", encoding, 100)
 
 
 @pytest.mark.parametrize(

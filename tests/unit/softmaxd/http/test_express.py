@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from softmaxd.app import create_app
+from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
 from softmaxd.http.heads import PlainHead
 from softmaxd.http.operation import Headers, Job, Reply
@@ -43,7 +44,13 @@ def run(lane: ExpressLane, heads: list[PlainHead], bodies: list[bytes], *, gone:
     async def main() -> None:
         for index, (head, body) in enumerate(zip(heads, bodies, strict=True)):
             operation, name, version = head.target
-            call = Call(lambda call, reply: replies.append((call, reply)), lane, operation.find(name, version), head)
+            call = Call(
+                lambda call, reply: replies.append((call, reply)),
+                lane,
+                operation.find(name, version),
+                head,
+                Share(lane.budget),
+            )
             call.body.append(body)
             call.begin()
             call.response_complete = index in gone
