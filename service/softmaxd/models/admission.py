@@ -29,5 +29,5 @@ class Pace:
         """Take a run of so many rows in so many seconds."""
         speed = rows / max(seconds, 1e-9)
         tells = is_full or seconds * TELLING >= self.limit
-        self.soon_rows = int(max(speed, self._last) * self.limit) if tells else NO_LIMIT
+        self.soon_rows = int(min(max(speed, self._last) * self.limit, NO_LIMIT)) if tells else NO_LIMIT
         self._last = speed

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from softmaxd.models.admission import NO_LIMIT, Pace
@@ -39,3 +41,11 @@ def test_one_run_that_the_machine_delays_sets_no_narrow_limit() -> None:
 
 def test_a_run_that_the_clock_cannot_measure_is_a_fast_one() -> None:
     assert after((1, 0.0), is_full=True) > 10**6
+
+
+def test_without_a_limit_any_number_of_rows_runs_soon() -> None:
+    pace = Pace(math.inf)
+
+    pace.learn(1, 0.01, is_full=True)
+
+    assert pace.soon_rows == NO_LIMIT
