@@ -62,7 +62,7 @@ def set_up_logs(log_format: Literal["auto", "console", "json"], level: str) -> N
 
 
 class RareLines:
-    """Warnings that clients can cause at any rate: at most one line a minute, with the number of those left out."""
+    """Lines that clients can cause at any rate: at most one a minute, with the number of those left out."""
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
@@ -72,11 +72,18 @@ class RareLines:
 
     def warning(self, message: str, *args: object) -> None:
         """Write the line, or count it if there was one a short while ago."""
+        self._log(logging.WARNING, message, args)
+
+    def error(self, message: str, *args: object) -> None:
+        """Do the same with an error."""
+        self._log(logging.ERROR, message, args)
+
+    def _log(self, level: int, message: str, args: tuple[object, ...]) -> None:
         now = self._clock()
         if now < self._quiet_until:
             self._left_out += 1
             return
         more = f" ({self._left_out} lines like this were left out)" if self._left_out else ""
-        self._logger.warning(message + more, *args)
+        self._logger.log(level, message + more, *args)
         self._quiet_until = now + SECONDS_BETWEEN_LINES
         self._left_out = 0

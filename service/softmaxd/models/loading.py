@@ -17,7 +17,7 @@ from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.rowwise import choose_batching
 from softmaxd.models.runner import Limits, Runner
 from softmaxd.models.together import EngineRun
-from softmaxd.models.warming import check_finite, rows_to_try, warm_up
+from softmaxd.models.warming import check_finite, middle, rows_to_try, warm_up
 from softmaxd.models.watchdog import Watchdog
 from softmaxd.settings import Settings
 
@@ -67,6 +67,7 @@ def load(
             inline=inline,
             limits=Limits(settings.run_timeout, seconds, engine.stop),
             watchdog=watchdog,
+            known=middle(manifest, 1),
             name=f"{manifest.name} version {manifest.version}",
         ),
         count_runs(manifest),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from softmaxd.errors import CannotRun, RunTimeout
+from softmaxd.errors import CannotRun, InternalError, RunTimeout
 from softmaxd.logs import RareLines
 from softmaxd.models.engine_thread import EngineThread
 from softmaxd.models.outputs import Features
@@ -69,14 +69,16 @@ class Runner:
         inline: bool,
         limits: Limits = Limits(),
         watchdog: Watchdog | None = None,
+        known: Features | None = None,
         name: str = "the model",
     ) -> None:
         self.inline = inline  # True while the model runs in the event loop
         self._run = run
         self._limits = limits
         self._watchdog = watchdog or Watchdog(limits.run_timeout)
+        self._known = known  # rows that the model ran when it was loaded
         self._name = name
-        self._lines = RareLines(logger)
+        self._lines, self._failures = RareLines(logger), RareLines(logger)
         self._patience = limits.run_timeout * PATIENCE
         self._row_seconds = 2 * limits.row_seconds
         self._stop_inline: Callable[[], None] | None = None
@@ -95,10 +97,7 @@ class Runner:
         rows = sum(map(len, parts))
         if self.inline:
             ran = self._run_inline(parts, rows)
-            was_stopped = isinstance(ran[2], RunStopped)
-            if was_stopped:
-                self._leave_loop()
-            if not was_stopped or len(parts) > 1:
+            if not isinstance(ran[2], RunStopped) or self._leave_loop(parts):
                 done(ran)
                 free()
                 return
@@ -130,21 +129,37 @@ class Runner:
         watchdog = self._watchdog
         patience = self._patience if rows < MANY_ROWS else self._patience_for(rows)
         watchdog.running = (time.monotonic() + patience, self._stop_inline)
-        ran = try_together(self._run, parts, rows)
+        ran = self._try(parts, rows)
         watchdog.running = None
         return ran
 
-    def _leave_loop(self) -> None:
+    def _try(self, parts: list[Features], rows: int) -> Outcome:
+        ran = try_together(self._run, parts, rows)
+        if isinstance(ran[2], CannotRun) and len(parts) == 1 and self._is_broken():
+            return rows, ran[1], InternalError()
+        return ran
+
+    def _is_broken(self) -> bool:
+        """Return True if the model cannot run the rows that it ran when it was loaded: no request is to blame then."""
+        if self._known is None:
+            return False
+        _, _, outcome = try_together(self._run, [self._known], len(self._known))
+        if isinstance(outcome, CannotRun):
+            self._failures.error("%s cannot run any rows: %s", self._name, outcome.__cause__)
+        return isinstance(outcome, CannotRun)
+
+    def _leave_loop(self, parts: list[Features]) -> bool:
+        """Run in threads from now on; return True if the parts are of several requests, which then run one by one."""
         self.inline = False
         logger.warning("%s: a run took more than %g s, so it runs in threads from now on", self._name, self._patience)
+        return len(parts) > 1
 
     def _start_in_thread(self, running: Running, seconds: float, overdue: Callable[[Running], None]) -> None:
         """Start a run; `overdue` is called if it takes longer than these seconds."""
         running.thread = self._idle.pop() if self._idle else EngineThread()
         running.timer = asyncio.get_running_loop().call_later(seconds, overdue, running)
         self._running.add(running)
-        job = partial(try_together, self._run, running.parts, running.rows)
-        running.thread.submit(job, partial(self._ended, running))
+        running.thread.submit(partial(self._try, running.parts, running.rows), partial(self._ended, running))
 
     def _overdue(self, running: Running) -> None:
         """Let a request that runs alone step aside; stop a batch, whose requests then run alone."""

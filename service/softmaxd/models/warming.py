@@ -19,7 +19,7 @@ SINGLE_ROWS = 16  # that are tried alone if no row of a batch has finite outputs
 def warm_up(run: Run, manifest: Manifest) -> float:
     """Run the model as it will be run, and return the seconds that one row takes."""
     for rows in WARM_UP_ROWS:
-        features = _middle(manifest, rows)
+        features = middle(manifest, rows)
         start = time.perf_counter()
         try:
             outputs = run(features)
@@ -34,7 +34,7 @@ def warm_up(run: Run, manifest: Manifest) -> float:
 def check_finite(run: Run, manifest: Manifest, rows: Features) -> None:
     """Refuse a model whose outputs are not finite, whichever rows are tried: every request would be refused."""
     positive = np.abs(rows)  # where ranges are unknown, half of the numbers are negative, which a logarithm refuses
-    tried = (_middle(manifest, 1), rows, positive, *positive[:SINGLE_ROWS, None], *rows[:SINGLE_ROWS, None])
+    tried = (middle(manifest, 1), rows, positive, *positive[:SINGLE_ROWS, None], *rows[:SINGLE_ROWS, None])
     if not any(_has_finite_row(run, each) for each in tried):
         raise ModelError("its outputs are not finite for any of the rows that were tried")
 
@@ -58,10 +58,10 @@ def rows_to_try(manifest: Manifest) -> Features:
     return _fitted(rows, manifest.dtype)
 
 
-def _middle(manifest: Manifest, rows: int) -> Features:
+def middle(manifest: Manifest, rows: int) -> Features:
     """Return the middle of the ranges of the features, as many times."""
-    middle = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
-    return _fitted(np.tile(middle, (rows, 1)), manifest.dtype)
+    numbers = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
+    return _fitted(np.tile(numbers, (rows, 1)), manifest.dtype)
 
 
 def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:

@@ -79,6 +79,31 @@ def test_rows_that_the_model_cannot_run_are_logged_by_its_name_and_rarely(caplog
     assert caplog.messages == ["shop version 1: The model cannot run these rows: idx=5"]
 
 
+@pytest.mark.parametrize("inline", [True, False])
+def test_no_request_is_to_blame_if_the_model_cannot_run_known_rows_either(
+    inline: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    works = True
+
+    def lose_its_device(features: Array) -> dict[str, Array]:
+        if not works or features is not SHORT:
+            raise ValueError("CUDA failure 46: the device is busy")
+        return echo(features)
+
+    async def main() -> None:
+        nonlocal works
+        runner = Runner(lose_its_device, inline=inline, known=SHORT, name="blobs version 1")
+        assert await Told().start(runner, ENDLESS).outcome() == "CannotRun"
+        works = False
+        for _ in range(2):
+            assert await Told().start(runner, ENDLESS).outcome() == "InternalError"
+
+    run(main())
+
+    failures = [line.getMessage() for line in caplog.records if line.levelname == "ERROR"]
+    assert failures == ["blobs version 1 cannot run any rows: CUDA failure 46: the device is busy"]
+
+
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_model_whose_run_takes_long_in_the_event_loop_leaves_it(parts: int, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
