@@ -97,6 +97,8 @@ class Connections:
             while _is_served(server) or len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0)
         assert server._lifecycle.in_flight == 0
+        factory: Any = server.config.http_protocol_class
+        assert factory.keywords["lane"].budget.held == 0
 
 
 @contextlib.contextmanager
