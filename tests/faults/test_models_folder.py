@@ -17,7 +17,7 @@ from tests.support.onnx_models import endless, linear, publish
 from tests.support.processes import living
 from tests.support.server import Server, StartServer
 from tests.support.sockets import connect
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 BODY = {"instances": [[0.25, -0.5]]}
 DESCRIPTORS = 128
@@ -50,7 +50,7 @@ def listed(client: httpx.Client) -> dict[str, object]:
 @contextmanager
 def asking(server: Server) -> Iterator[httpx.Client]:
     """Give a client with a connection that is open already."""
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=SECONDS) as client:
         client.get("/livez")
         yield client
 
@@ -138,7 +138,7 @@ def test_a_file_that_blocks_its_reader_stops_nothing(
 ) -> None:
     odd = publish(tmp_path, 2, linear().SerializeToString())
     (odd / file).unlink()
-    with socket.socket(socket.AF_UNIX) as listener, httpx.Client(base_url=server.url) as client:
+    with socket.socket(socket.AF_UNIX) as listener, httpx.Client(base_url=server.url, timeout=SECONDS) as client:
         match kind:
             case "a named pipe":
                 os.mkfifo(odd / file)

@@ -15,7 +15,7 @@ from tests.support.command import softmaxd
 from tests.support.metrics import metric
 from tests.support.paths import MODELS
 from tests.support.server import StartServer
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 
 def one_line(text: str) -> str:
@@ -73,7 +73,7 @@ def test_the_variables_of_a_kubernetes_service_are_ignored_with_one_line(
 
     server = start_server(workers=workers, **links)
 
-    assert httpx.get(server.url + "/readyz").status_code == 200
+    assert httpx.get(server.url + "/readyz", timeout=SECONDS).status_code == 200
     assert [line["message"] for line in server.messages() if "ignored" in str(line["message"])] == [
         "ignored SOFTMAXD_PORT, SOFTMAXD_PORT_8000_TCP_ADDR, SOFTMAXD_SERVICE_HOST: "
         "Kubernetes sets them for a Service of this name"

@@ -221,7 +221,7 @@ def test_full_shared_memory_leaves_each_worker_its_own_numbers(server: Server) -
         time.sleep(2)  # in which each worker tries four times
 
         assert metric(server.url, "softmaxd_metrics_complete") == 0
-        statistics = httpx.get(server.url + "/v2/models/stats")
+        statistics = httpx.get(server.url + "/v2/models/stats", timeout=SECONDS)
         assert statistics.status_code == 200
         assert statistics.json()["problem"] == "Runs in other workers may be missing: No space left on device"
         assert count(server, "cannot save the metrics") == 2
