@@ -75,8 +75,8 @@ class Client(threading.Thread):
         self._small = [each for each in self._questions if len(each.content) < LARGE]
 
     def run(self) -> None:
-        """Ask every question once, as all clients do at the same time; then behave, in each way once at least."""
-        for question in self._questions:
+        """Ask every question twice, as all clients do at the same time; then behave, in each way once at least."""
+        for question in self._questions * 2:
             self._behave(partial(ask, [question]))
         for behaviour in BEHAVIOURS:
             self._behave(behaviour)

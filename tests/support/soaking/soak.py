@@ -18,12 +18,12 @@ from tests.support.paths import MODELS
 from tests.support.server import Server
 from tests.support.soaking.clients import Client, Tally
 from tests.support.soaking.questions import content_of, questions
-from tests.support.soaking.usage import FOLDER, LEAKS, Usage, counts, settled
+from tests.support.soaking.usage import FOLDER, LEAKS, Usage, at_rest, counts
 from tests.support.waiting import until
 
 MOST_GROWTH = 20 * 2**20
 CLIENTS = 8
-WARM_UP = 0.4  # of the time
+WARM_UP = 0.5  # of the time
 SECONDS_BETWEEN_VERSIONS = 1.0
 BROKEN_ONE_IN = 5  # versions
 PROGRAM = "tests.support.soaking.server"
@@ -48,16 +48,24 @@ class Report:
 class Versions(threading.Thread):
     """Publishes versions of the model `linear`, good ones and broken ones, and deletes the old ones."""
 
-    def __init__(self, models: Path, url: str, numbers: Iterator[int]) -> None:
+    def __init__(self, models: Path, url: str, numbers: Iterator[int], tally: Tally) -> None:
         super().__init__()
         self.stopped = threading.Event()
         self.published = 0
+        self._tally = tally
         self._models = models
         self._url = url
         self._numbers = numbers
 
     def run(self) -> None:
         """Publish one version at least."""
+        try:
+            self._publish_all()
+        except Exception as error:  # as for a client
+            versions = httpx.get(f"{self._url}/models").json()
+            self._tally.accuse(f"a version is not served: {error!r}, {versions}")
+
+    def _publish_all(self) -> None:
         while self.published == 0 or not self.stopped.wait(SECONDS_BETWEEN_VERSIONS):
             number = next(self._numbers)
             if number % BROKEN_ONE_IN == 0:
@@ -103,15 +111,15 @@ class Soak:
     def run(self, seconds: float) -> Report:
         """Soak for so long, and stop the server."""
         self._load(WARM_UP * seconds)
-        before = settled(self.server.process.pid, self._folder)
+        before = at_rest(self.server.process.pid, self._folder)
         self._load((1 - WARM_UP) * seconds)
-        after = settled(self.server.process.pid, self._folder)
+        after = at_rest(self.server.process.pid, self._folder)
         code = self.server.stop()
         problems = [*self._left_over(before, after), *self._faults(code)]
         return Report(self._tally.counts, before, after, problems)
 
     def _load(self, seconds: float) -> None:
-        versions = Versions(self._models, self.server.url, self._numbers)
+        versions = Versions(self._models, self.server.url, self._numbers, self._tally)
         clients = [Client(number, self.server.port, self._questions, self._tally) for number in range(CLIENTS)]
         threads: list[Versions | Client] = [versions, *clients]
         for thread in threads:
