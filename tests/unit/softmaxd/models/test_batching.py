@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -153,6 +154,30 @@ def test_the_requests_of_a_batch_that_fails_run_again_each_by_itself(inline: boo
         assert answers == [[[2]], [[4]], [[6]]]
         assert refusals == ["The model cannot run these rows: negative"] * 2
         assert later["doubled"].tolist() == [[8]]
+
+    run(main())
+
+
+def test_a_run_that_fails_says_nothing_about_the_pace_of_the_model() -> None:
+    def fail_slowly(features: Array) -> dict[str, Array]:
+        if (features < 0).any():
+            time.sleep(0.05)
+        return fail_on_negatives(features)
+
+    async def main() -> None:
+        queue = Batcher(
+            Runner(fail_slowly, inline=True),
+            lambda _ran: None,
+            max_queued_rows=100,
+            queue_timeout=60,
+            max_queued_seconds=0.01,
+        )
+        with pytest.raises(CannotRun):
+            await queue.predict(rows(-1))
+
+        answers = await asyncio.gather(*(queue.predict(rows(1)) for _ in range(2 * LEAST_REQUESTS)))
+
+        assert len(answers) == 2 * LEAST_REQUESTS
 
     run(main())
 
