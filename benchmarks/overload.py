@@ -30,8 +30,8 @@ from benchmarks.processes import ROOT, memory_bytes
 from benchmarks.questions import Questions
 from benchmarks.results import Figure, Measurement, Outcome, to_json
 
-SIDE = 512  # of the matrices that a row is multiplied by
-PRODUCTS = 6
+SIDE = 128  # of the matrices that a row is multiplied by; a batch of them fits into the cache
+PRODUCTS = 500
 MIB = 2**20
 HIGH, OVER = 0.8, 3.0  # loads, by saturation
 SATURATING = 16  # connections of the closed loop that finds the saturation

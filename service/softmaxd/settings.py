@@ -110,7 +110,7 @@ class Settings(BaseModel):
     max_queued_seconds: PositiveFloat = Field(
         0.1,
         allow_inf_nan=False,
-        description="Seconds of work that may wait for a slow model; more get 429. 16 requests may wait in any case.",
+        description="Seconds of work that may wait for a slow model; more get 429. 12 requests may wait in any case.",
     )
     queue_timeout: PositiveFloat = Field(
         5.0, allow_inf_nan=False, description="Seconds that rows may wait for the engine; then they get 504."

@@ -115,7 +115,7 @@ def test_more_work_than_may_wait_is_refused_at_once(start_server: StartServer, m
         assert not is_answered(slow)
 
         message = (
-            "16 rows are waiting, which take more than the 0.1 s of the setting max_queued_seconds; try again later"
+            "12 rows are waiting, which take more than the 0.1 s of the setting max_queued_seconds; try again later"
         )
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
         assert refused.json() == {"detail": message}

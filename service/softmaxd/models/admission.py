@@ -6,7 +6,7 @@ Refusing more of them serves as many, and each one soon.
 
 import sys
 
-LEAST_REQUESTS = 16  # may always wait: at 80 % of what a model can bear, hardly ever do so many
+LEAST_REQUESTS = 12  # may always wait: at 80 % of what a model can bear, hardly ever do so many
 NO_LIMIT = sys.maxsize
 TELLING = 4  # a run that takes this part of the limit or more tells how long others will take
 

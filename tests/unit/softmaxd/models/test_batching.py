@@ -309,7 +309,7 @@ def test_a_model_that_is_slow_lets_only_a_few_requests_wait() -> None:
 
         waiting = [asyncio.create_task(queue.predict(rows(2, 3))) for _ in range(LEAST_REQUESTS)]
         await asyncio.sleep(0)
-        with pytest.raises(QueueFull, match=r"32 rows are waiting, .* 1e-09 s of the setting max_queued_seconds"):
+        with pytest.raises(QueueFull, match=r"24 rows are waiting, .* 1e-09 s of the setting max_queued_seconds"):
             await queue.predict(rows(4))
         gate.opened.set()
         await asyncio.gather(first, *waiting)
