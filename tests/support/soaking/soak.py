@@ -19,7 +19,7 @@ from tests.support.server import Server
 from tests.support.soaking.clients import Client, Tally
 from tests.support.soaking.questions import content_of, questions
 from tests.support.soaking.usage import FOLDER, LEAKS, Usage, at_rest, counts
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 MOST_GROWTH = 20 * 2**20
 CLIENTS = 8
@@ -62,7 +62,7 @@ class Versions(threading.Thread):
         try:
             self._publish_all()
         except Exception as error:  # as for a client
-            versions = httpx.get(f"{self._url}/models").json()
+            versions = httpx.get(f"{self._url}/models", timeout=SECONDS).json()
             self._tally.accuse(f"a version is not served: {error!r}, {versions}")
 
     def _publish_all(self) -> None:
@@ -83,7 +83,8 @@ class Versions(threading.Thread):
                 shutil.rmtree(folder)
 
     def _is_served(self, number: int) -> bool:
-        return httpx.get(f"{self._url}/v2/models/linear/versions/{number}/ready").status_code == httpx.codes.OK
+        path = f"/v2/models/linear/versions/{number}/ready"
+        return httpx.get(self._url + path, timeout=SECONDS).status_code == httpx.codes.OK
 
 
 class Soak:
