@@ -5,6 +5,7 @@ So a lone request never waits, and a busy service fills its batches by itself.
 """
 
 import asyncio
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ ONE_REQUEST = 1  # instead: each request runs alone
 
 Settle = Callable[[Outputs | Exception], None]  # takes the outcome of a request
 
+logger = logging.getLogger(__name__)
 deadline_of = attrgetter("deadline")
 
 
@@ -153,17 +155,19 @@ class Batcher:
                 if not entry.abandoned:
                     entry.settle(each)
         arrived = began + self._queue_timeout  # minus an entry's deadline: the seconds it waited
-        self._on_run(
-            EngineRun(
-                requests=len(batch),
-                rows=rows,
-                failed=not outputs,
-                first_waited=arrived - batch[0].deadline,
-                waited=len(batch) * arrived - sum(map(deadline_of, batch)),
-                seconds=seconds,
-                outputs=outputs,
-            )
+        ran_now = EngineRun(
+            requests=len(batch),
+            rows=rows,
+            failed=not outputs,
+            first_waited=arrived - batch[0].deadline,
+            waited=len(batch) * arrived - sum(map(deadline_of, batch)),
+            seconds=seconds,
+            outputs=outputs,
         )
+        try:
+            self._on_run(ran_now)
+        except Exception:  # a bug in a count must not keep the next batch from running
+            logger.exception("cannot count a run")
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         self._drop_expired(loop.time())

@@ -237,6 +237,23 @@ def test_a_bug_reaches_every_request_as_it_is(inline: bool, monkeypatch: pytest.
     run(main())
 
 
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_bug_in_a_count_leaves_the_next_batch_alone(inline: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def count(_ran: EngineRun) -> None:
+        raise ZeroDivisionError("a secret")
+
+    async def main() -> None:
+        requests = Batcher(
+            Runner(double, inline=inline), count, max_queued_rows=10, queue_timeout=60, max_queued_seconds=60
+        )
+        for number in (1, 2, 3):
+            assert (await requests.predict(rows(number)))["doubled"].tolist() == [[2 * number]]
+
+    asyncio.run(main())
+
+    assert caplog.text.count("cannot count a run") == 3
+
+
 def test_a_cancelled_request_leaves_the_batch_and_its_neighbours_alone() -> None:
     async def main() -> None:
         gate = Gate()
