@@ -23,6 +23,8 @@ def large_bodies(size: int) -> list[bytes]:
         b'{"instances":[%s,{"x1":1}]}' % records,
         b'{"instances":[%s]}' % b",".join([b"[]"] * (size // 3)),
         b'{"a":%s}' % (b"[" * (size // 2)),
+        b"{%s}" % b",".join([b'"k":1'] * (size // 6)),
+        b'{"instances":[[1,2]],"include":[%s]}' % b",".join([b'"a"'] * (size // 4 - 10)),
     ]
 
 

@@ -74,7 +74,6 @@ def read_features(
     if fast is not None:
         return fast
     check_openings(body, max_rows)
-    check_values(body, "instances", f"rows of {len(manifest.features)} numbers")
     request = read_json(schema, body)
     return to_features(request["instances"], manifest, max_rows=max_rows), request
 
@@ -112,7 +111,6 @@ def read_logits(
         numbers, request = proved
         if numbers.ndim > 1 or numbers.size > FEW_CLASSES:
             return numbers.reshape(-1, numbers.shape[-1]), numbers.ndim == 1, request
-    check_values(body, "logits", "a vector of numbers, or rows of the same length")
     request = read_json(schema, body)
     logits = request["logits"]
     is_vector = not logits or not isinstance(logits[0], list)
@@ -129,6 +127,7 @@ def read_logits(
 
 def read_json(schema: TypeAdapter[T], body: bytes) -> T:
     """Return the body as its schema describes it. A duplicate key takes its last value. Raises `InvalidBody`."""
+    check_values(body)
     try:
         return cast(T, schema.validator.validate_json(body))  # faster than `TypeAdapter.validate_json`
     except ValidationError as error:

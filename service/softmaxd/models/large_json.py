@@ -71,6 +71,8 @@ def _shape(array: bytes) -> tuple[int, ...] | None:
     `[]` has one number or none.
     """
     skeleton = array.translate(None, delete=NUMBER_BYTES)
+    if sum(map(skeleton.count, (b"[", b",", b"]"))) < len(skeleton):  # something else than numbers
+        return None
     commas = len(skeleton) - len(b"[]")
     if skeleton == b"[" + b"," * commas + b"]":
         return (commas + 1,)

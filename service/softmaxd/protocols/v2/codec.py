@@ -1,5 +1,6 @@
 """The infer requests of `/v2`: bodies → checked jobs, and outputs → answers. Pure functions."""
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import orjson
 from softmaxd.errors import InvalidBody
 from softmaxd.http.compression import MAX_DEFLATED, MIN_DEFLATED, accepted_encoding, deflate, inflate
 from softmaxd.http.operation import Headers, Job, Reply
+from softmaxd.models import hopeless
 from softmaxd.models.answers import pieces
 from softmaxd.models.inputs import LARGE_BODY, check_rows, read_json
 from softmaxd.models.large_json import read_numbers
@@ -137,10 +139,19 @@ def _read_numbers(text: bytes) -> tuple[V2InferRequest, Floats | list[float] | l
     """Return the request, and the numbers of its first input; those of a large body come from the fast reader."""
     if len(text) >= LARGE_BODY:
         read = partial(read_json, INFER_REQUEST)
-        if fast := read_numbers(read, "data", text, lambda *_: None, find=_of_input):
+        if fast := read_numbers(read, "data", text, partial(_check_size, len(text)), find=_of_input):
             return fast[1], fast[0]
     request = read_json(INFER_REQUEST, text)
     return request, request["inputs"][0].get("data")
+
+
+def _check_size(size: int, rows: int, columns: int, request: V2InferRequest) -> None:
+    """Refuse more or fewer numbers than the shape says, before those of a very large body are read."""
+    expected = math.prod(request["inputs"][0]["shape"])
+    if size > hopeless.LARGE_BODY and rows * columns != expected:
+        raise invalid_tensor(
+            f"The data of {INPUT} should be {expected} numbers, as its shape says, not {rows * columns}"
+        )
 
 
 def _of_input(request: V2InferRequest, _field: str) -> object:

@@ -19,7 +19,7 @@ def records(count: int) -> bytes:
 @pytest.mark.parametrize(
     "check",
     [
-        lambda body: check_values(body, "instances", "rows"),
+        check_values,
         lambda body: check_openings(body, 100_000),
         lambda body: check_columns(body, "instances", 2, 2),
     ],
@@ -30,11 +30,12 @@ def test_a_body_that_may_be_right_is_left_alone(check: Callable[[bytes], None], 
 
 
 def test_more_values_than_can_be_right_are_refused() -> None:
-    body = numbers(MOST_VALUES + 3)
-    check_values(body, "instances", "rows of 2 numbers")
+    unknown = b"{%s}" % b",".join([b'"k":1'] * (MOST_VALUES + 1))
+    for body in (numbers(MOST_VALUES + 3), unknown):
+        check_values(body[:1000])
 
-    with pytest.raises(InvalidBody, match="instances: Input should be rows of 2 numbers, which at least one part"):
-        check_values(body + BLANKS, "instances", "rows of 2 numbers")
+        with pytest.raises(InvalidBody, match="Input should have at most 200000 values besides rows of numbers"):
+            check_values(body + BLANKS)
 
 
 def test_more_rows_than_one_request_may_have_are_refused() -> None:
