@@ -1,5 +1,6 @@
 """Bodies of `/v1` → checked jobs, and outputs → answers. Pure functions."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -7,11 +8,13 @@ from typing import TypeVar, cast
 from softmaxd.http.operation import Job
 from softmaxd.models.answers import pieces
 from softmaxd.models.datatypes import invalid
-from softmaxd.models.inputs import MAX_KEY, read_json, read_large, to_features
+from softmaxd.models.inputs import LARGE_BODY, MAX_KEY, read_json, read_large, to_features
 from softmaxd.models.manifest import INPUT, Manifest
 from softmaxd.models.outputs import Features, Outputs, to_json
 from softmaxd.protocols.protocol import refuse_nan
-from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, DEFAULT, PREDICT_REQUEST, SIGNATURES
+from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, DEFAULT, PREDICT_REQUEST, SIGNATURES, V1PredictRequest
+
+NAMED = re.compile(rb'\{\s*"%s"\s*:\s*(\[[^{}"\\]*\])\s*\}' % INPUT.encode())  # {"features": […]}
 
 T = TypeVar("T")
 
@@ -35,6 +38,7 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
     features, request = (
         read_large(PREDICT_REQUEST, "instances", body, manifest, max_rows=max_rows)
         or read_large(PREDICT_REQUEST, "inputs", body, manifest, max_rows=max_rows)
+        or _read_named(body, manifest, max_rows=max_rows)
         or (None, read_json(PREDICT_REQUEST, body))
     )
     refuse_nan(body)
@@ -44,6 +48,20 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
         rows, place = _columns(request["inputs"]) if "inputs" in request else _rows(request["instances"])
         features = to_features(rows, manifest, max_rows=max_rows, place=place)
     return PredictJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], "inputs" in request)
+
+
+def _read_named(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Features, V1PredictRequest] | None:
+    """Return the features [rows, features] of a large body that names the input, in each row or once, and the request.
+
+    None means that the schema must read it: something else is in it.
+    """
+    if len(body) < LARGE_BODY:
+        return None
+    plain, number = NAMED.subn(rb"\1", body)
+    rows = read_large(PREDICT_REQUEST, "instances", plain, manifest, max_rows=max_rows) if number else None
+    if rows is not None and len(rows[0]) == number:
+        return rows
+    return read_large(PREDICT_REQUEST, "inputs", plain, manifest, max_rows=max_rows) if number == 1 else None
 
 
 def _rows(instances: list[list[float]] | list[dict[str, list[float]]]) -> tuple[list[list[float]], list[str]]:

@@ -48,6 +48,30 @@ def test_a_large_body_is_read_as_a_small_one_is() -> None:
 
     assert predict({"instances": rows}, 500)[0] == rows
     assert predict({"inputs": rows}, 500)[0] == rows
+    assert predict({"instances": [{"features": row} for row in rows]}, 500)[0] == rows
+    assert predict({"inputs": {"features": rows}}, 500)[0] == rows
+
+
+def test_a_very_large_body_may_name_the_input() -> None:
+    rows = [[1.0, 2.0]] * 250_000
+
+    assert predict({"instances": [{"features": row} for row in rows]}, 250_000)[0] == rows
+    assert predict({"inputs": {"features": rows}}, 250_000)[0] == rows
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"instances": [{"features": row} for row in ROWS * 100] + ROWS},
+        {"instances": [{"features": row} for row in ROWS * 100] + [{"x": [1, 2]}]},
+        {"inputs": {"features": ROWS * 100, "x": ROWS}},
+        {"inputs": [{"features": ROWS * 100}, {"features": ROWS * 100}]},
+        {"inputs": {"x": {"features": ROWS * 100}}},
+    ],
+)
+def test_in_a_large_body_the_name_counts_as_in_a_small_one(body: object) -> None:
+    with pytest.raises(InvalidBody):
+        predict(body, 1000)
 
 
 def test_the_signature_chooses_the_output() -> None:
