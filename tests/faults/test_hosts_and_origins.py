@@ -46,7 +46,7 @@ def at(host: bytes, sent: bytes) -> bytes:
         (at(b"evil.test", request(INFER, INFERENCE)), 421, b'{"error":'),
         (at(b"evil.test", request(b"/v2/models/blobs/infer?x", method=b"OPTIONS", body=b"")), 421, b'{"error":'),
         (at(b"[::1]:8001", request()), 421, b'{"detail":'),
-        (at(b"[::1", request()), 421, b'{"detail":'),
+        (at(b"[::1", request()), 400, b'{"detail":'),
         (at(b"x.evil.test", request()), 421, b'{"detail":'),
         (request(b"/predict", BODY, FOREIGN, TEXT), 403, b'{"detail":'),
         (request(b"/predict", BODY, FOREIGN), 403, b'{"detail":'),

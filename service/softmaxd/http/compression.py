@@ -61,8 +61,6 @@ def _inflated_pieces(body: bytes, window_bits: int) -> Iterator[bytes]:
                     reader, members = zlib.decompressobj(window_bits), members + 1
                 yield reader.decompress(rest, PIECE)
                 rest = reader.unused_data if reader.eof else reader.unconsumed_tail
-        while not reader.eof and (piece := reader.decompress(b"", PIECE)):  # of input that it has taken already
-            yield piece
     except zlib.error as error:
         raise _not_deflated() from error
     if not reader.eof:
