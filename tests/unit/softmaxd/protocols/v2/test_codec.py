@@ -355,3 +355,12 @@ def test_very_small_and_very_large_answers_are_not_compressed(rows: int, is_comp
 
     assert ((b"content-encoding", b"gzip") in reply.headers) is is_compressed
     assert (len(reply.body) < 100_000) is (is_compressed or rows == 1)
+
+
+@pytest.mark.parametrize("size", [LARGE_BODY, 2 * 2**20])
+def test_another_number_of_numbers_than_the_shape_says_is_refused(size: int) -> None:
+    numbers = b",".join([b"1"] * (size // 2))
+    body = b'{"inputs":[{"name":"features","shape":[3,2],"datatype":"FP32","data":[%s]}]}' % numbers
+
+    with pytest.raises(InvalidBody, match=f"should be 6 numbers, as its shape says, not {size // 2}"):
+        decode(body)

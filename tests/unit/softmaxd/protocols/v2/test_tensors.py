@@ -70,3 +70,8 @@ def test_an_input_has_its_numbers_in_one_place_of_the_right_size() -> None:
         find_place({"shared_memory_region": "a", "binary_data_size": 8}, None, 8)
     with pytest.raises(InvalidBody, match="should be 8, as its shape says, not 4"):
         find_place({"binary_data_size": 4}, None, 8)
+
+
+def test_an_array_with_a_number_that_float32_cannot_hold_is_refused() -> None:
+    with pytest.raises(InvalidBody, match="finite"):
+        from_json(np.array([1e39, 0.0]), FP32, 1)
