@@ -81,6 +81,7 @@ def test_a_folder_that_is_moved_away_and_back_retires_nothing(
     with asking(server) as client:
         models.rename(models.with_name("x"))
         until(lambda: listed(client) == {"1": "ready", "problems": [problem]})
+        until(lambda: sum(problem in line for line in server.lines) == int(workers))  # one may still be starting
         time.sleep(LOOKS * 0.02)
         away = client.post("/models/linear/predict", json=BODY).status_code, client.get("/readyz").status_code
         models.with_name("x").rename(models)
