@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -17,12 +18,14 @@ from uvicorn.supervisors import multiprocess
 
 from softmaxd.errors import StartupError
 from softmaxd.logs import set_up_logs
+from softmaxd.models.folders import look_first
 from softmaxd.models.repository import Repository
 from softmaxd.process import Server, allow_many_files, listen, new_server, url_of
 from softmaxd.settings import Settings
 from softmaxd.shared_folder import hold, shared_folder
 
 READY_SECONDS = 1
+FOLDER_SECONDS = 0.5  # between two looks at a models folder that is away
 WORKER_PING_SECONDS = 30  # the supervisor kills a worker that does not answer a ping in this time
 
 logger = logging.getLogger(__name__)
@@ -83,6 +86,7 @@ class Worker(multiprocess.Process):
         set_up_logs(settings.log_format, settings.log_level)
         with suppress(OSError):  # the metrics will say that it is away
             hold(self.config.shared_folder)
+        wait_for_models(settings.models_dir)
         try:
             server = new_server(WorkerServer, settings, self.config.shared_folder)
         except StartupError as error:
@@ -96,6 +100,20 @@ class Worker(multiprocess.Process):
         """Answer a ping of the supervisor, even before there is a server."""
         self.child_conn.recv()
         self.child_conn.send(self._server is not None and self._server.started)
+
+
+def wait_for_models(models_dir: Path) -> None:
+    """Wait while the models folder is away: the supervisor has read it, so it was there and may come back."""
+    is_told = False
+    while True:
+        try:
+            look_first(models_dir)
+            return
+        except StartupError as error:
+            if not is_told:
+                logger.warning("%s; this worker waits for it", error)
+            is_told = True
+            time.sleep(FOLDER_SECONDS)
 
 
 class Supervisor(multiprocess.Multiprocess):

@@ -256,6 +256,26 @@ def test_a_broken_model_is_told_once(tmp_path: Path) -> None:
     ]
 
 
+def test_a_worker_that_starts_while_the_models_folder_is_away_waits_for_it(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    publish(models, 1, linear().SerializeToString())
+    server = start_server("--workers", "2", models_dir=str(models))
+    until(lambda: len(files_of(server)) == 2)
+    models.rename(tmp_path / "away")
+
+    killed, _ = workers_of(server)
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: has_said(server, "this worker waits for it"))
+    body = {"instances": [[1, 2]]}
+    assert httpx.post(server.url + "/models/linear/predict", json=body, timeout=60).status_code == 200
+    (tmp_path / "away").rename(models)
+
+    until(lambda: killed not in workers_of(server) and len(files_of(server)) == 2)
+    assert server.stop() == 0
+
+
 def test_a_worker_that_cannot_start_stops_all_with_1(start_server: StartServer, tmp_path: Path) -> None:
     model = publish(tmp_path, 1, linear().SerializeToString()) / MODEL_FILE
     server = start_server("--workers", "2", models_dir=str(tmp_path), required_models="linear")
