@@ -104,16 +104,15 @@ class Worker(multiprocess.Process):
 
 def wait_for_models(models_dir: Path) -> None:
     """Wait while the models folder is away: the supervisor has read it, so it was there and may come back."""
-    is_told = False
+    log = logger.warning
     while True:
         try:
             look_first(models_dir)
             return
         except StartupError as error:
-            if not is_told:
-                logger.warning("%s; this worker waits for it", error)
-            is_told = True
-            time.sleep(FOLDER_SECONDS)
+            log("%s; this worker waits for it", error)
+        log = logger.debug
+        time.sleep(FOLDER_SECONDS)
 
 
 class Supervisor(multiprocess.Multiprocess):

@@ -11,7 +11,7 @@ ROW = b"[15.23456789,0.30000001]"
 
 
 def large_bodies(size: int) -> list[bytes]:
-    """Return bodies of this size: good rows, rows of which the last is wrong, numbers of one digit, and no JSON."""
+    """Return bodies of this size: good rows, wrong rows, and what is no row."""
     rows = b",".join([ROW] * (size // (len(ROW) + 1)))
     digits = b",".join([b"1"] * (size // 2))
     records = b",".join([b'{"x1":1,"x2":2}'] * (size // 16))
@@ -25,6 +25,9 @@ def large_bodies(size: int) -> list[bytes]:
         b'{"a":%s}' % (b"[" * (size // 2)),
         b"{%s}" % b",".join([b'"k":1'] * (size // 6)),
         b'{"instances":[[1,2]],"include":[%s]}' % b",".join([b'"a"'] * (size // 4 - 10)),
+        b'{"instances":"%s"}' % (b"a" * (size - 20)),
+        b'{"instances":[%s]}' % b",".join([b"{%s}" % b",".join([b'"x1":1'] * 100)] * (size // 800)),
+        b'{"instances":[%s]}' % b",".join([b'{"features":[1]}'] * (size // 17)),
     ]
 
 

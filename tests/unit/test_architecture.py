@@ -29,6 +29,7 @@ HOMES = {
     "uvicorn": {"http.connection", "http.flow", "http.reading", "http.replies", "process", "server"},
     "prometheus_client": {"metrics.exposition"},
     "pythonjsonlogger": {"logs"},
+    "pydantic_core": {"models.hopeless"},
     "simdjson": {"models.large_json"},
     "google": {"adding.graphs"},
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from io import BytesIO
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
@@ -74,12 +75,12 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     too_large = TooLarge(f"The body is larger than {max_bytes} bytes")
     if declared_bytes(request.headers.get("content-length", "0")) > max_bytes:
         raise too_large
-    body = bytearray()
+    body = BytesIO()
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
+        body.write(chunk)
+        if body.tell() > max_bytes:
             raise too_large
-    return bytes(body)
+    return body.getvalue()
 
 
 def declared_bytes(content_length: str) -> int:

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
+from io import BytesIO
 
 from softmaxd.errors import InvalidBody, Problem, TooLarge, UnsupportedMediaType
 
@@ -27,13 +28,12 @@ def inflate(body: bytes, content_encoding: bytes, *, max_bytes: int) -> bytes:
     window_bits = _window_bits(content_encoding)
     if window_bits is None:
         return body
-    pieces, size = [], 0
+    inflated = BytesIO()
     for piece in _inflated_pieces(body, window_bits):
-        size += len(piece)
-        if size > max_bytes:
+        inflated.write(piece)
+        if inflated.tell() > max_bytes:
             raise TooLarge(f"The inflated body is larger than {max_bytes} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)
+    return inflated.getvalue()
 
 
 def inflates_beyond(body: bytes, content_encoding: bytes, size: int) -> bool:

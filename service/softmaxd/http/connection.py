@@ -48,7 +48,7 @@ class Connection(Reader):
         if known is not None and len(data) == end + known.body_bytes and self._phase is IDLE and self._is_free():
             call = self._new_call(known)
             if call is not None:
-                call.body.append(data[end:])
+                call.body = data[end:]
                 call.begin()
                 return
         if self._phase is LAST:
@@ -116,7 +116,7 @@ class Connection(Reader):
 
     def _take_body(self, body: bytes) -> None:
         if self._call is not None:
-            self._call.body.append(body)
+            self._call.gather(body)
         elif not self.cycle.response_complete:
             if self._chunks is not None:
                 self._share.take(len(body))

@@ -8,6 +8,7 @@ pending before it on the connection, a model that exists. The ASGI lane takes al
 import asyncio
 import time
 from collections.abc import Callable
+from io import BytesIO
 
 from softmaxd.errors import ServiceError
 from softmaxd.http.budget import Budget, Share
@@ -64,7 +65,7 @@ class Call:
     """A request in the express lane, in the place of uvicorn's cycle; `send` is called once, with its reply."""
 
     __slots__ = (
-        *("body", "encoding", "headers", "is_large", "job", "keep_alive", "lane"),
+        *("body", "encoding", "gathered", "headers", "is_large", "job", "keep_alive", "lane"),
         *("model", "operation", "response_complete", "send", "share", "start", "waiting"),
     )
 
@@ -83,7 +84,8 @@ class Call:
         self.model = model
         self.headers = plain.headers
         self.encoding = plain.encoding
-        self.body: list[bytes] = []
+        self.body = b""
+        self.gathered: BytesIO | None = None  # a body that comes in pieces; it holds them once, a list would twice
         self.keep_alive = True
         self.response_complete = False
         self.start = time.perf_counter()
@@ -91,10 +93,18 @@ class Call:
         self.waiting: Entry | None = None
         self.is_large = plain.body_bytes > LARGE_BYTES
 
+    def gather(self, piece: bytes) -> None:
+        """Take a piece of the body."""
+        if self.gathered is None:
+            self.gathered = BytesIO()
+        self.gathered.write(piece)
+
     def begin(self) -> None:
         """Go on with the whole body; a large one waits for its turn."""
+        if self.gathered is not None:
+            self.body, self.gathered = self.gathered.getvalue(), None
         if self.encoding and not self.is_large:
-            self.is_large = inflates_beyond(b"".join(self.body), self.encoding, LARGE_BYTES)
+            self.is_large = inflates_beyond(self.body, self.encoding, LARGE_BYTES)
         if self.is_large:
             self.lane.turns.wait(self._run_alone)
         else:
@@ -104,8 +114,7 @@ class Call:
         """Decode the body and submit its features, if the operation asks a model."""
         operation = self.operation
         try:
-            body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
-            self.body = []  # or a large body would be held twice
+            body, self.body = self.body, b""  # or a large one would be held while its answer is written
             self.job = operation.decode(body, self.headers, self.model)
             if self.model is not None and self.job.features is not None:
                 expected = len(self.job.features) * self.model.manifest.answer_bytes

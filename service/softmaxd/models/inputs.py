@@ -11,19 +11,15 @@ import numpy as np
 from pydantic import Field, FiniteFloat, Tag, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from softmaxd.errors import InvalidBody, Problem, TooLarge
+from softmaxd.errors import InvalidBody
 from softmaxd.models.datatypes import invalid, misfit, to_type
-from softmaxd.models.hopeless import check_columns, check_openings, check_values
+from softmaxd.models.hopeless import MIB, check_columns, check_openings, check_rows, check_values
 from softmaxd.models.large_json import read_numbers
+from softmaxd.models.large_records import PIECE, read_records
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
+from softmaxd.models.problems import MAX_KEY, problems_of
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats
-
-MAX_PROBLEMS = 10  # in one answer
-MAX_ERRORS = 100  # of pydantic; more are only counted, as a body can hold a million
-MAX_KEY = 64  # characters of a client's own key that an answer repeats
-
-TAGS = {"vector", "matrix", "rows", "records", "index", "indices"}  # of the branches of unions
 
 LARGE_BODY = 1024  # bytes; the fast reader pays from here
 
@@ -37,7 +33,7 @@ Records = Annotated[
     NOT_EMPTY,
 ]
 
-# Each branch of a union has a tag, so that `_problems` reports only the branch that came furthest.
+# Each branch of a union has a tag, so that `problems_of` reports only the branch that came furthest.
 VectorOrMatrix = Annotated[
     Annotated[Vector, Tag("vector")] | Annotated[Matrix, Tag("matrix")], Field(union_mode="left_to_right")
 ]
@@ -73,9 +69,38 @@ def read_features(
     fast = read_large(schema, "instances", body, manifest, max_rows=max_rows, fast_from=fast_from)
     if fast is not None:
         return fast
-    check_openings(body, max_rows)
+    if len(body) > PIECE:
+        return read_rows(schema, "instances", body, manifest, max_rows=max_rows)
     request = read_json(schema, body)
     return to_features(request["instances"], manifest, max_rows=max_rows), request
+
+
+def read_rows(
+    schema: TypeAdapter[T],
+    field: str,
+    body: bytes,
+    manifest: Manifest,
+    *,
+    max_rows: int,
+    check: Callable[[T], None] = lambda _request: None,
+) -> tuple[Features, T]:
+    """Return the features [rows, features] of a body's field by its schema, and the request; records piece by piece.
+
+    `check` may refuse the request for its other fields.
+    """
+
+    def read(text: bytes) -> tuple[Features, T]:
+        request = read_json(schema, text)
+        check(request)
+        rows = cast(dict[str, list[list[float]]], request)[field]
+        return to_features(rows, manifest, max_rows=max_rows, place=[field]), request
+
+    names = [feature.name for feature in manifest.features]
+    found = read_records(read, partial(read_json, schema), field, body, names, lambda rows: check_rows(rows, max_rows))
+    if found is not None:
+        return found
+    check_openings(body, max_rows)
+    return read(body)
 
 
 def read_large(
@@ -127,11 +152,12 @@ def read_logits(
 
 def read_json(schema: TypeAdapter[T], body: bytes) -> T:
     """Return the body as its schema describes it. A duplicate key takes its last value. Raises `InvalidBody`."""
-    check_values(body)
+    if len(body) > MIB:
+        check_values(body)
     try:
         return cast(T, schema.validator.validate_json(body))  # faster than `TypeAdapter.validate_json`
     except ValidationError as error:
-        raise InvalidBody(*_problems(error)) from error
+        raise InvalidBody(*problems_of(error)) from error
 
 
 def to_features(
@@ -171,12 +197,6 @@ def to_features(
     return features
 
 
-def check_rows(rows: int, max_rows: int) -> None:
-    """Refuse more rows than one request may have."""
-    if rows > max_rows:
-        raise TooLarge(f"{rows} rows are more than the {max_rows} that one request may have")
-
-
 def _by_name(row: dict[str, float], names: list[str], place: Sequence[str | int]) -> list[float]:
     missing = [name for name in names if name not in row]
     if missing:
@@ -186,23 +206,3 @@ def _by_name(row: dict[str, float], names: list[str], place: Sequence[str | int]
         message = f"Extra inputs are not permitted; the features are {', '.join(names)}"
         raise invalid("extra_forbidden", [*place, unknown[:MAX_KEY]], message)
     return [row[name] for name in names]
-
-
-def _problems(error: ValidationError) -> list[Problem]:
-    if error.error_count() > MAX_ERRORS:
-        message = f"Input has {error.error_count()} errors, most of them unknown fields"
-        return [Problem(type="too_many_errors", loc=[], msg=message)]
-    fields: dict[str | int, dict[str | int, list[Problem]]] = {}  # by field, then by branch
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
-        loc = [part if isinstance(part, int) else part[:MAX_KEY] for part in item["loc"]]
-        branch = next((part for part in loc[1:] if part in TAGS), "")  # the client's own keys come later
-        if branch:
-            loc.remove(branch)
-        problem = Problem(type=item["type"], loc=loc, msg=item["msg"])
-        fields.setdefault(loc[0] if loc else "", {}).setdefault(branch, []).append(problem)
-    furthest = [max(branches.values(), key=lambda found: _depth(found[0]["loc"])) for branches in fields.values()]
-    return [problem for found in furthest for problem in found][:MAX_PROBLEMS]
-
-
-def _depth(loc: Sequence[str | int]) -> tuple[list[int], int]:
-    return [part for part in loc if isinstance(part, int)], len(loc)

@@ -44,45 +44,61 @@ def read_numbers(
     stop = body.rfind(b"]", found, min((end for end in ends if end > 0), default=len(body))) + 1
     if not found < start < stop:  # no array to cut out
         return None
-    rest = body[:start] + b"[]" + body[stop:]
-    if (
-        b"\\" in rest or rest.count(key) > 1
-    ):  # without escapes, each quote delimits a text, and the field stands here only
+    request = read_without(read_rest, field, key, body[:start] + b"[]" + body[stop:], find)
+    if request is None:
         return None
+    shape = _shape(body, start, stop)
+    if shape is None:
+        return None
+    check(shape[0] if len(shape) > 1 else 1, shape[-1], request)
+    numbers = _to_floats(body, start, stop, shape)
+    return None if numbers is None else (numbers, request)
+
+
+def read_without(
+    read_rest: Callable[[bytes], T], field: str, key: bytes, rest: bytes, find: Callable[[T, str], object] = _at_top
+) -> T | None:
+    """Return the request of a body in which `[]` stands for an array, if that is the value of the field.
+
+    `key` is the field in quotes.
+    """
+    if b"\\" in rest or rest.count(key) > 1:
+        return None  # without escapes, each quote delimits a text, and the field stands here only
     try:
         request = read_rest(rest)
     except InvalidBody:
         return None
-    if find(request, field) != []:  # it is part of a field that the schema ignores
-        return None
-    array = body[start:stop]
-    shape = _shape(array)
-    if shape is None:
-        return None
-    check(shape[0] if len(shape) > 1 else 1, shape[-1], request)
-    numbers = _to_floats(array, shape)
-    return None if numbers is None else (numbers, request)
+    return request if find(request, field) == [] else None  # or it is part of a field that the schema ignores
 
 
-def _shape(array: bytes) -> tuple[int, ...] | None:
+def _shape(body: bytes, start: int, stop: int) -> tuple[int, ...] | None:
     """Return the shape of a JSON array of numbers, or of rows of them, all of one length; None for anything else.
 
     Without the bytes of numbers and blanks, brackets and commas remain, and show the shape: `[[,],[,]]` is 2 × 2.
     `[]` has one number or none.
     """
-    skeleton = array.translate(None, delete=NUMBER_BYTES)
+    pieces = [body[at : min(at + PIECE, stop)].translate(None, NUMBER_BYTES) for at in range(start, stop, PIECE)]
+    skeleton = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if sum(map(skeleton.count, (b"[", b",", b"]"))) < len(skeleton):  # something else than numbers
         return None
-    commas = len(skeleton) - len(b"[]")
-    if skeleton == b"[" + b"," * commas + b"]":
-        return (commas + 1,)
+    end = len(skeleton) - 1
+    if skeleton[1:2] != b"[":
+        return (end,) if _repeats(skeleton, b",", 1, end) else None
     width = skeleton.find(b"]") - 1
-    rows = (len(skeleton) - 1) // (width + 2)
-    row = b"[" + b"," * (width - 1) + b"]"
-    return (rows, width) if skeleton == b"[" + (row + b",") * (rows - 1) + row + b"]" else None
+    row = b"[" + b"," * (width - 1) + b"],"
+    return (end // len(row), width) if end % len(row) == 0 and _repeats(skeleton, row, 1, end) else None
 
 
-def _to_floats(array: bytes, shape: tuple[int, ...]) -> Floats | None:
+def _repeats(text: bytes, unit: bytes, start: int, end: int) -> bool:
+    """Return True if the text from start to end is the unit again and again; the last one may be cut."""
+    block = unit * (min(PIECE, end) // len(unit) + 1)
+    for at in range(start, end, len(block)):  # noqa: SIM110 - `all` is slower
+        if not block.startswith(text[at : min(at + len(block), end)]):
+            return False
+    return True
+
+
+def _to_floats(body: bytes, start: int, stop: int, shape: tuple[int, ...]) -> Floats | None:
     """Return a JSON array of this shape; None means that there is no proof.
 
     simdjson accepts it as JSON, so a number stands on both sides of each comma between two numbers.
@@ -91,7 +107,7 @@ def _to_floats(array: bytes, shape: tuple[int, ...]) -> Floats | None:
     try:
         buffers = [
             cast(simdjson.Array, parser.parse(piece)).as_buffer(of_type="d")
-            for piece in _pieces(array, b"," if len(shape) == 1 else b"]")
+            for piece in _pieces(body, start + 1, stop - 1, b"," if len(shape) == 1 else b"]")
         ]
     except (ValueError, RuntimeError):  # not JSON, or a number that float64 or 64 bits cannot hold
         return None
@@ -100,11 +116,11 @@ def _to_floats(array: bytes, shape: tuple[int, ...]) -> Floats | None:
     return numbers.reshape(shape) if numbers.size == math.prod(shape) else None
 
 
-def _pieces(array: bytes, last: bytes) -> Iterator[bytes]:
-    """Cut an array into arrays of about PIECE bytes, at a comma that is, or follows, the `last` byte of an item."""
-    start, end = 1, len(array) - 1
+def _pieces(body: bytes, start: int, end: int, last: bytes) -> Iterator[bytes]:
+    """Cut the items into arrays of about PIECE bytes, at a comma that is, or follows, the `last` byte of an item."""
     while start < end:
-        comma = array.find(b",", array.find(last, start + PIECE))
+        item_end = body.find(last, start + PIECE, end)
+        comma = body.find(b",", item_end, end) if item_end > 0 else -1
         stop = comma if comma > 0 else end
-        yield b"[" + array[start:stop] + b"]"
+        yield b"[" + body[start:stop] + b"]"
         start = stop + 1

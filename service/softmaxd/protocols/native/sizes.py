@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from softmaxd.models.answers import AnswerLimits
-from softmaxd.models.inputs import check_rows
+from softmaxd.models.hopeless import check_rows
 from softmaxd.protocols.native.codec import PredictJob
 from softmaxd.protocols.native.schemas import SoftmaxRequest
 

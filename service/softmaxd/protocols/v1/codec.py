@@ -8,11 +8,19 @@ from typing import TypeVar, cast
 from softmaxd.http.operation import Job
 from softmaxd.models.answers import pieces
 from softmaxd.models.datatypes import invalid
-from softmaxd.models.inputs import LARGE_BODY, MAX_KEY, read_json, read_large, to_features
+from softmaxd.models.inputs import LARGE_BODY, read_json, read_large, read_rows, to_features
 from softmaxd.models.manifest import INPUT, Manifest
 from softmaxd.models.outputs import Features, Outputs, to_json
+from softmaxd.models.problems import MAX_KEY
 from softmaxd.protocols.protocol import refuse_nan
-from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, DEFAULT, PREDICT_REQUEST, SIGNATURES, V1PredictRequest
+from softmaxd.protocols.v1.schemas import (
+    CLASSIFY_REQUEST,
+    DEFAULT,
+    PREDICT_REQUEST,
+    SIGNATURES,
+    V1ClassifyRequest,
+    V1PredictRequest,
+)
 
 NAMED = re.compile(rb'\{\s*"%s"\s*:\s*(\[[^{}"\\]*\])\s*\}' % INPUT.encode())  # {"features": […]}
 
@@ -95,12 +103,17 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
 
 def decode_classify(body: bytes, manifest: Manifest, *, max_rows: int) -> ClassifyJob:
     """Return the job of a body of `:classify`. Raises `InvalidBody` or `TooLarge`."""
-    request = read_json(CLASSIFY_REQUEST, body)
+    features, request = read_rows(
+        CLASSIFY_REQUEST, "examples", body, manifest, max_rows=max_rows, check=_refuse_context
+    )
     refuse_nan(body)
-    if request.get("context"):  # shared values would let a small body have very many features
-        raise invalid("too_long", ["context"], "Input should be empty: give each example all of its features")
-    features = to_features(request["examples"], manifest, max_rows=max_rows, place=["examples"])
     return ClassifyJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], manifest.labels)
+
+
+def _refuse_context(request: V1ClassifyRequest) -> None:
+    """Refuse shared values, which would let a small body have very many features."""
+    if request.get("context"):
+        raise invalid("too_long", ["context"], "Input should be empty: give each example all of its features")
 
 
 def encode_classify(outputs: Outputs, job: ClassifyJob) -> bytes:

@@ -12,9 +12,9 @@ import orjson
 from softmaxd.errors import InvalidBody
 from softmaxd.http.compression import MAX_DEFLATED, MIN_DEFLATED, accepted_encoding, deflate, inflate
 from softmaxd.http.operation import Headers, Job, Reply
-from softmaxd.models import hopeless
 from softmaxd.models.answers import pieces
-from softmaxd.models.inputs import LARGE_BODY, check_rows, read_json
+from softmaxd.models.hopeless import MIB, check_rows
+from softmaxd.models.inputs import LARGE_BODY, read_json
 from softmaxd.models.large_json import read_numbers
 from softmaxd.models.manifest import ATYPICALITY, INPUT, OUTPUTS, Layout, Manifest
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
@@ -148,7 +148,7 @@ def _read_numbers(text: bytes) -> tuple[V2InferRequest, Floats | list[float] | l
 def _check_size(size: int, rows: int, columns: int, request: V2InferRequest) -> None:
     """Refuse more or fewer numbers than the shape says, before those of a very large body are read."""
     expected = math.prod(request["inputs"][0]["shape"])
-    if size > hopeless.LARGE_BODY and rows * columns != expected:
+    if size > MIB and rows * columns != expected:
         raise invalid_tensor(
             f"The data of {INPUT} should be {expected} numbers, as its shape says, not {rows * columns}"
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from softmaxd.errors import InvalidBody
 from softmaxd.models.datatypes import invalid, misfit, to_type
-from softmaxd.models.inputs import check_rows
+from softmaxd.models.hopeless import check_rows
 from softmaxd.models.manifest import INPUT, Datatype, Layout
 from softmaxd.models.outputs import Features, is_finite
 from softmaxd.numerics.softmax import Floats

@@ -51,7 +51,7 @@ def run(lane: ExpressLane, heads: list[PlainHead], bodies: list[bytes], *, gone:
                 head,
                 Share(lane.budget),
             )
-            call.body.append(body)
+            call.gather(body)
             call.begin()
             call.response_complete = index in gone
         async with asyncio.timeout(5):

@@ -2,24 +2,24 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody, TooLarge
 from softmaxd.models import large_json
-from softmaxd.models.inputs import LARGE_BODY, check_rows, read_features, read_logits
+from softmaxd.models.hopeless import check_rows
+from softmaxd.models.inputs import LARGE_BODY, read_features, read_logits
 from softmaxd.models.large_json import PIECE
 from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.numerics.softmax import FEW_CLASSES
 from softmaxd.protocols.native.schemas import PREDICT_REQUEST, SOFTMAX_REQUEST
 from tests.support.manifests import manifest
+from tests.support.mutations import fuzz, mutations
 
-EXAMPLES = 2000 if "CI" in os.environ else 200
 MAX_ROWS = 6
 NEVER = 2**40  # as fast_from: the schema reads every body
 
@@ -313,34 +313,7 @@ def documents(draw: st.DrawFn, number: st.SearchStrategy[str], widths: st.Search
     return f"{draw(blanks)}{{{inside}}}{draw(blanks)}".encode()
 
 
-TOKENS = [b"[", b"]", b",", b'"', b"[[", b"]]", b"],[", b"{", b"}", b":", b" ", b"-", b".", b"e", b"0", b"\\", b"\x00"]
-TOKENS += [b"\xff", b"\xef\xbb\xbf", b"[]", b'"instances":', b'"inst\\u0061nces":[[3,4]],', b'"top_k":1,', b"1e999"]
-
-
-def swap_brackets(body: bytes) -> bytes:
-    return body.translate(bytes.maketrans(b"[]", b"]["))
-
-
-@st.composite
-def mutations(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    """Draw a change of a body: a part deleted, replaced, moved, doubled, or its brackets swapped."""
-    start, length, target = draw(st.tuples(st.floats(0, 1), st.integers(0, 4) | st.integers(0, 200), st.floats(0, 1)))
-    token = draw(st.sampled_from(TOKENS) | st.binary(min_size=1, max_size=2))
-    kind = draw(st.sampled_from(["delete", "replace", "insert", "double", "swap"]))
-
-    def mutate(body: bytes) -> bytes:
-        first, place = int(start * len(body)), int(target * len(body))
-        before, part, after = body[:first], body[first : first + length], body[first + length :]
-        if kind == "double":
-            return body[:place] + part + body[place:]
-        changed = {"delete": b"", "replace": token, "insert": token + part, "swap": swap_brackets(part)}[kind]
-        return before + changed + after
-
-    return mutate
-
-
 any_widths = st.just(2) | st.integers(0, 3)
-fuzz = settings(max_examples=EXAMPLES)
 
 
 def agree(fast: Outcome, slow: Outcome) -> bool:

@@ -1,0 +1,169 @@
+"""Records that are read piece by piece: the same features and errors as the schema gives for the whole body."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from softmaxd.errors import InvalidBody, TooLarge
+from softmaxd.models import large_records
+from softmaxd.models.inputs import read_rows
+from softmaxd.protocols.native.schemas import PREDICT_REQUEST
+from tests.support.manifests import manifest
+from tests.support.mutations import fuzz, mutations
+
+MAX_ROWS = 8
+
+Outcome = tuple[object, ...]
+
+
+@contextlib.contextmanager
+def pieces_of(size: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(large_records, "PIECE", size)
+        yield
+
+
+def outcome(body: bytes, *, piece: int) -> Outcome:
+    """Return all that can be told of a body: its features as bytes and its other fields, or its error."""
+    try:
+        with pieces_of(piece):
+            features, request = read_rows(PREDICT_REQUEST, "instances", body, manifest(2), max_rows=MAX_ROWS)
+    except InvalidBody as error:
+        return InvalidBody, list(error.problems)
+    except TooLarge as error:
+        return TooLarge, error.detail
+    return features.dtype, features.shape, features.tobytes(), request.get("include"), request.get("top_k")
+
+
+def whole(body: bytes) -> Outcome:
+    return outcome(body, piece=sys.maxsize)
+
+
+GOOD = [{"x1": 1.5, "x2": 2}, {"x2": 4, "x1": -3}, {"x1": 5, "x2": 6e3}, {"x1": 7, "x2": 8}]
+FEATURES = [[1.5, 2], [-3, 4], [5, 6000], [7, 8]]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("others", [{}, {"include": ["logits"]}, {"top_k": 1}], ids=["alone", "include", "top_k"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_records_are_read_piece_by_piece(indent: int | None, others: dict[str, object], is_first: bool) -> None:
+    fields = {"instances": GOOD} | others if is_first else others | {"instances": GOOD}
+    body = json.dumps(fields, indent=indent).encode()
+    pieces: list[bytes] = []
+
+    def read(text: bytes) -> tuple[object, object]:
+        pieces.append(text)
+        return read_rows(PREDICT_REQUEST, "instances", text, manifest(2), max_rows=MAX_ROWS)
+
+    with pieces_of(1):
+        found = large_records.read_records(read, orjson.loads, "instances", body, ["x1", "x2"], [].append)  # type: ignore[arg-type]
+
+    assert found is not None
+    assert found[0].tolist() == FEATURES
+    assert len(pieces) > 1
+    assert [record for piece in pieces for record in json.loads(piece)["instances"]] == GOOD
+    assert outcome(body, piece=1) == whole(body)
+
+
+WRONG = {
+    "no number": b'{"x1":7,"x2":"8"}',
+    "a feature missing": b'{"x1":7}',
+    "an unknown feature": b'{"x1":7,"x2":8,"x3":9}',
+    "beyond float32": b'{"x1":7,"x2":1e39}',
+    "a row": b"[7,8]",
+    "a number": b"7",
+    "null": b"null",
+    "nothing": b"",
+    "no JSON": b'{"x1":7,"x2":08}',
+    "no colon": b'{"x1":7,"x2"}',
+    "no end": b'{"x1":7,"x2":8',
+    "two without a comma": b'{"x1":7,"x2":8}{"x1":7,"x2":8}',
+    "an empty record": b"{}",
+    "a list around": b'[{"x1":7,"x2":8}]',
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("between", [b",", b" ,\n "], ids=["one line", "lines"])
+@pytest.mark.parametrize("tail", [b"]}", b'\n], "include": ["logits"]}'], ids=["alone", "include"])
+def test_a_wrong_record_is_refused_with_its_place_in_the_whole_body(
+    wrong: bytes, place: int, between: bytes, tail: bytes
+) -> None:
+    rows = [json.dumps(row).encode() for row in GOOD]
+    rows[place] = wrong
+    body = b'{"instances": [' + between.join(rows) + tail
+
+    found, expected = outcome(body, piece=1), whole(body)
+
+    assert expected[0] is InvalidBody
+    assert found == expected or wrong == b""
+
+
+def test_more_rows_than_allowed_are_refused() -> None:
+    body = json.dumps({"instances": GOOD * 3}).encode()
+
+    assert outcome(body, piece=1) == whole(body)
+    assert outcome(body, piece=1)[1] == "12 rows are more than the 8 that one request may have"
+
+
+@pytest.mark.parametrize("name", ["}", "]", "},{", "},", '"', "\\", "é", "[{"], ids=["brace", "bracket", *"abcdef"])
+def test_any_name_of_a_feature_is_read(name: str) -> None:
+    record = {name: 1.5, "x2": 2}
+    model = manifest(2, features=[{"name": name}, {"name": "x2"}])
+    body = orjson.dumps({"instances": [record] * MAX_ROWS})
+    for piece in range(1, 60):
+        with pieces_of(piece):
+            features, _ = read_rows(PREDICT_REQUEST, "instances", body, model, max_rows=MAX_ROWS)
+
+        assert features.tolist() == [[1.5, 2]] * MAX_ROWS
+
+
+names = st.sampled_from(["x1", "x2", "x1", "x2", "x3", "}", "]", "},{", "instances"])
+numbers = st.sampled_from(["1", "2.5", "-3e2", "1e39", "null", '"1"', "[1]", "{}"])
+good = st.builds('{{"x1":{},"x2" :{}}}'.format, st.integers(-9, 9), st.floats(-9, 9))
+records = good | st.dictionaries(names, numbers, max_size=3).map(
+    lambda row: "{" + ",".join(f'"{name}": {number}' for name, number in row.items()) + "}"
+)
+items = good | records | st.sampled_from(["[1,2]", "1", "null", ""])
+blanks = st.sampled_from(["", " ", "\n"])
+
+
+@st.composite
+def bodies(draw: st.DrawFn, rows: st.SearchStrategy[str]) -> bytes:
+    """Draw a request with some records."""
+    text = ",".join(draw(blanks) + row + draw(blanks) for row in draw(st.lists(rows, max_size=MAX_ROWS + 1)))
+    before = draw(st.sampled_from(["", '"top_k":1,', '"include":["logits"],', '"x":[{}],']))
+    after = draw(st.sampled_from(["", ',"top_k":1', ',"include": ["logits"]', ',"instances":[]', ',"x":{}']))
+    return f'{{{before}"instances"{draw(blanks)}:{draw(blanks)}[{text}]{after}}}'.encode()
+
+
+def agree(found: Outcome, expected: Outcome) -> bool:
+    """Return whether two readers answer alike: of several problems, each may report another."""
+    return found == expected or {found[0], expected[0]} <= {InvalidBody, TooLarge}
+
+
+@fuzz
+@given(bodies(good) | bodies(items), st.sampled_from([1, 20, 60]))
+@example(b'{"instances":[{"x1":1,"x2":2},]}', 1)
+@example(b'{"instances":[{"x1":1,"x2":2},[1,2]]}', 1)
+@example(b'{"instances":[[1,2],{"x1":1,"x2":2}]}', 1)
+def test_any_records_are_read_as_the_schema_reads_them(body: bytes, piece: int) -> None:
+    assert agree(outcome(body, piece=piece), whole(body))
+
+
+@fuzz
+@given(bodies(good) | bodies(items), st.lists(mutations(), min_size=1, max_size=3), st.sampled_from([1, 20]))
+def test_any_change_of_a_body_is_read_as_the_schema_reads_it(
+    body: bytes, changes: Sequence[Callable[[bytes], bytes]], piece: int
+) -> None:
+    for change in changes:
+        body = change(body)
+
+    assert agree(outcome(body, piece=piece), whole(body))
