@@ -56,6 +56,21 @@ def test_a_malformed_host_is_400(server: Server, host: bytes, version: bytes) ->
     assert ask(server, with_host(host, version=version), LAST)[0] == [400]
 
 
+@pytest.mark.parametrize("path", ["/livez", "/v2", "/v1/models"])
+def test_a_refused_head_request_gets_no_body(server: Server, path: str) -> None:
+    asked = b"HEAD %s HTTP/1.1\r\nHost: a b\r\n\r\n" % path.encode()
+    with connect(server.port) as connection:
+        connection.sendall(asked)
+        head, _, body = receive(connection).partition(b"\r\n\r\n")
+    status, answer = ask(server, asked.replace(b"HEAD", b"GET"))
+
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert body == b""
+    assert status == [400]
+    length = len(answer.partition(b"\r\n\r\n")[2])
+    assert b"\r\ncontent-length: %d\r\n" % length in head
+
+
 def test_no_host_or_two_are_400_in_http_1_1(server: Server) -> None:
     for hosts in ((), (b"x", b"x"), (b"x", b"y")):
         statuses, answers = ask(server, with_host(*hosts), LAST)

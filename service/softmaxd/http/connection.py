@@ -260,7 +260,8 @@ class Connection(Reader):
     def _send_refusal(self, error: ServiceError) -> None:
         self.lane.metrics.count_rejection(error.reason)
         path = self.url.partition(b"?")[0].decode("latin-1")
-        write_reply(self.transport, self.lane.refuse(path, error), self.server_state.default_headers, close=True)
+        reply, to_head = self.lane.refuse(path, error), self.parser.get_method() == b"HEAD"
+        write_reply(self.transport, reply, self.server_state.default_headers, close=True, to_head=to_head)
         self._end()
 
     def _end(self) -> None:

@@ -34,13 +34,20 @@ class OkReplies:
             transport.writelines((b"%s%d%s" % (self._begin, len(body), tail), body))
 
 
-def write_reply(transport: Transport, reply: Reply, default_fields: Fields, *, close: bool) -> bool:
-    """Write a reply of any status; return True if it is the last one, because it says so itself or is told to."""
+def write_reply(
+    transport: Transport, reply: Reply, default_fields: Fields, *, close: bool, to_head: bool = False
+) -> bool:
+    """Write a reply of any status; return True if it is the last one, because it says so itself or is told to.
+
+    A reply to HEAD has no body (RFC 9110, section 9.3.2).
+    """
     fields = [*default_fields, *reply.fields]
     closes = any(name == b"connection" for name, _ in reply.headers)
     if close and not closes:
         fields.append((b"connection", b"close"))
-    transport.write(b"".join([STATUS_LINE[reply.status], header_lines(fields), b"\r\n", reply.body]))
+    transport.write(
+        b"".join([STATUS_LINE[reply.status], header_lines(fields), b"\r\n", b"" if to_head else reply.body])
+    )
     return close or closes
 
 
