@@ -143,7 +143,7 @@ REFUSED = {
     "images": (images(), "input image has the shape [n, 2, 1, 1]: it must be rows of numbers, [n, features]"),
     "unknown width": (
         changed(lambda file: file.graph.input[0].CopyFrom(tensor("x", ["n", "d"]))),
-        "it does not say how many features a row has: name them with --features",
+        "it does not say how many features a row has: give their names or their number with --features",
     ),
     "ZipMap": (
         zip_map(),
@@ -265,12 +265,12 @@ def test_a_file_that_is_no_onnx_file_is_refused(content: bytes, file: Path, mode
     [
         (["--labels", "a,b"], "--labels needs 3 names, one per class, but has 2"),
         (["--labels", "a,b,c,d"], "--labels needs 3 names, one per class, but has 4"),
-        (["--labels", "a,b,a"], "--labels has the same name twice"),
+        (["--labels", "a,b,a"], "--labels has the name 'a' twice"),
         (["--labels", "a,b,c:d"], "a label should have 1 to 200 characters, without colons and control characters: "),
         (["--labels", "a,b,c\td"], "a label should have 1 to 200 characters, without colons and control characters: "),
         (["--labels", "a,,c"], "a label should have 1 to 200 characters, without colons and control characters: "),
         (["--features", "x1"], "--features needs 2 names, one per feature, but has 1"),
-        (["--features", "x1,x1"], "--features has the same name twice"),
+        (["--features", "x1,x1"], "--features has the name 'x1' twice"),
         (["--features", "x1,"], "a feature's name should have 1 to 200 characters"),
         (
             ["--name", "../iris"],
@@ -315,6 +315,18 @@ def test_names_may_have_blanks_around_their_commas(file: Path, models: Path) -> 
     manifest = Manifest.model_validate_json((models / "iris" / "1" / MANIFEST_FILE).read_bytes())
     assert manifest.labels == ("a", "b", "c d")
     assert [feature.name for feature in manifest.features] == ["x1", "x2"]
+
+
+def test_names_may_stand_in_files_and_features_may_be_counted(file: Path, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("tench, Tinca tinca\ngoldfish\nshark\n")
+    onnx.save(model([node("MatMul", "x w", "scores")], inputs=[tensor("x", ["n", "m"])], outputs=SCORES), file)
+    names = ["--labels", f"@{tmp_path / 'labels.txt'}", "--features", "2"]
+
+    assert main(["models", "add", str(file), "--name", "iris", "--models-dir", str(models), *names]) == 0
+
+    manifest = Manifest.model_validate_json((models / "iris" / "1" / MANIFEST_FILE).read_bytes())
+    assert manifest.labels == ("tench, Tinca tinca", "goldfish", "shark")
+    assert [feature.name for feature in manifest.features] == ["x0", "x1"]
 
 
 def test_a_file_that_is_too_large_is_not_even_read(file: Path, models: Path, capsys: Capture) -> None:

@@ -100,8 +100,11 @@ def _manifest(
 
 
 def _check_unique(names: Sequence[str], option: str) -> None:
-    if len(set(names)) < len(names):
-        raise Refused(f"{option} has the same name twice")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Refused(f"{option} has the name {name!r} twice")
+        seen.add(name)
 
 
 def _card(manifest: Manifest) -> str:

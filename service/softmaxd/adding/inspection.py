@@ -94,7 +94,9 @@ def _width(declared: object, features: Sequence[str] | None) -> int:
     """Return the number of features of a row, from the graph or else from their names."""
     if not isinstance(declared, int):
         if not features:
-            raise Refused("it does not say how many features a row has: name them with --features")
+            raise Refused(
+                "it does not say how many features a row has: give their names or their number with --features"
+            )
         return len(features)
     if features and len(features) != declared:
         raise Refused(f"--features needs {declared} names, one per feature, but has {len(features)}")

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from softmaxd.cli.parser import Commands, add_settings, names, need
+from softmaxd.cli.parser import Commands, add_settings, feature_names, names, need
 from softmaxd.errors import ModelError, Refused
 from softmaxd.logs import printable
 from softmaxd.settings import Settings
@@ -36,12 +36,12 @@ def _add_add(actions: Commands) -> None:
     parser.set_defaults(run=add_model)
     parser.add_argument("file", metavar="FILE", type=Path, help="The ONNX file of a classifier.")
     parser.add_argument("--name", metavar="NAME", required=True, help="The name of the model in URLs.")
-    for option, default in (
-        ("labels", "the model's own, else class-0, class-1 and so on"),
-        ("features", "x0, x1 and so on"),
+    for option, kind, more, default in (
+        ("labels", names, "", "the model's own, else class-0, class-1 and so on"),
+        ("features", feature_names, "; or their number", "x0, x1 and so on"),
     ):
-        text = f"The names of the {option} in order, with commas between them. Default: {default}."
-        parser.add_argument(f"--{option}", metavar="A,B,C", type=names, help=text)
+        text = f"The names of the {option} in order, with commas between them; or @FILE, one a line{more}."
+        parser.add_argument(f"--{option}", metavar="A,B,C", type=kind, help=f"{text} Default: {default}.")
     add_settings(parser, ["models_dir"])
 
 

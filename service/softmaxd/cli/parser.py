@@ -7,10 +7,13 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NoReturn
 
 from softmaxd.errors import StartupError
 from softmaxd.settings import Settings, option_name
+
+MOST_NUMBERED = 100_000  # features that need no names: their manifest is 7 MB
 
 Commands = Any  # argparse names the type of a group of commands in private only
 
@@ -78,8 +81,28 @@ def whole_number(*, least: int, below: int | None = None) -> Callable[[str], int
 
 
 def names(text: str) -> list[str]:
-    """Argument type: names with commas between them."""
+    """Argument type: names with commas between them, or `@FILE` for those of a file, one a line."""
+    if text.startswith("@"):
+        return _names_of(Path(text[1:]))
     return [name.strip() for name in text.split(",")]
+
+
+def feature_names(text: str) -> list[str]:
+    """Argument type: the names of features, or the number of features, which are then numbered."""
+    if not re.fullmatch("[0-9]+", text):
+        return names(text)
+    return [f"x{index}" for index in range(whole_number(least=1, below=MOST_NUMBERED + 1)(text))]
+
+
+def _names_of(file: Path) -> list[str]:
+    """Return the lines of a text file without blanks around them; empty lines at its end are no names."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ArgumentTypeError(f"{error.strerror}: {file}") from error
+    except UnicodeDecodeError as error:
+        raise ArgumentTypeError(f"{file} is not UTF-8 text") from error
+    return [line.strip() for line in text.rstrip().split("\n")]
 
 
 def add_settings(parser: Parser, settings: Iterable[str]) -> None:

@@ -130,9 +130,9 @@ def test_no_published_file_names_the_folder_that_the_model_came_from(models: Pat
 @pytest.mark.parametrize(
     ("labels", "features", "message"),
     [
-        (["a", "b", "a"], None, "--labels has the same name twice"),
+        (["a", "b", "a"], None, "--labels has the name 'a' twice"),
         (["a", "b", "c:d"], None, "a label should have 1 to 200 characters, without colons "),
-        (None, ["x", "x"], "--features has the same name twice"),
+        (None, ["x", "x"], "--features has the name 'x' twice"),
         (None, ["x", ""], "a feature's name should have 1 to 200 characters"),
     ],
 )

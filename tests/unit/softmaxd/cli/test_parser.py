@@ -1,8 +1,9 @@
 import argparse
+from pathlib import Path
 
 import pytest
 
-from softmaxd.cli.parser import Parser, names, need, whole_number
+from softmaxd.cli.parser import MOST_NUMBERED, Parser, feature_names, names, need, whole_number
 from softmaxd.errors import StartupError
 
 
@@ -76,6 +77,48 @@ def test_anything_else_is_refused_in_words(text: str) -> None:
 
 def test_names_are_separated_by_commas() -> None:
     assert names("a, b,c d") == ["a", "b", "c d"]
+
+
+@pytest.mark.parametrize(
+    "content", ["tench, Tinca tinca\nGötterbaum \n", "\ufefftench, Tinca tinca\r\nGötterbaum\r\n\r\n"]
+)
+def test_names_of_a_file_stand_one_a_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(content.encode())
+
+    assert names(f"@{tmp_path / 'labels.txt'}") == ["tench, Tinca tinca", "Götterbaum"]
+    assert feature_names(f"@{tmp_path / 'labels.txt'}") == ["tench, Tinca tinca", "Götterbaum"]
+
+
+def test_an_empty_line_between_names_is_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("a\n\nb\n")
+
+    assert names(f"@{tmp_path / 'labels.txt'}") == ["a", "", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "No such file or directory: "), (b"\xff", "is not UTF-8 text")]
+)
+def test_a_file_of_names_that_cannot_be_read_is_named(content: bytes | None, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        names(f"@{file}")
+
+    assert message in str(refused.value)
+    assert str(file) in str(refused.value)
+
+
+def test_a_number_of_features_numbers_them() -> None:
+    assert feature_names("3") == ["x0", "x1", "x2"]
+    assert feature_names("a, 3") == ["a", "3"]
+
+
+@pytest.mark.parametrize("text", ["0", str(MOST_NUMBERED + 1), "9" * 30])
+def test_a_number_of_features_has_limits(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^expected a whole number from 1 to 100000, not '"):
+        feature_names(text)
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it() -> None:
