@@ -97,6 +97,10 @@ def test_a_wrong_body_of_predict_is_400_with_the_reason(client: httpx.Client, bo
             "examples[0].x3: Extra inputs are not permitted; the features are x1, x2",
         ),
         (
+            {"examples": [{"x1": 1, "X2": 3}]},
+            "examples[0].x2: Field required; examples[0].X2: Extra inputs are not permitted; the nearest feature is x2",
+        ),
+        (
             {"examples": [{"x1": 1}], "context": {"x2": 2}},
             "context: Input should be empty: give each example all of its features",
         ),

@@ -12,13 +12,14 @@ from pydantic import Field, FiniteFloat, Tag, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from softmaxd.errors import InvalidBody
+from softmaxd.models.by_name import by_name
 from softmaxd.models.datatypes import invalid, misfit, to_type
 from softmaxd.models.hopeless import MIB, check_columns, check_openings, check_rows, check_values
 from softmaxd.models.large_json import read_numbers
 from softmaxd.models.large_records import PIECE, read_records
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
-from softmaxd.models.problems import MAX_KEY, problems_of
+from softmaxd.models.problems import problems_of
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats
 
 LARGE_BODY = 1024  # bytes; the fast reader pays from here
@@ -183,7 +184,7 @@ def to_features(
     check_rows(len(instances), max_rows)
     names = [feature.name for feature in manifest.features]
     rows = [
-        _by_name(row, names, [*place, index]) if isinstance(row, dict) else row for index, row in enumerate(instances)
+        by_name(row, names, [*place, index]) if isinstance(row, dict) else row for index, row in enumerate(instances)
     ]
     for index, row in enumerate(rows):
         if len(row) != len(names):
@@ -195,14 +196,3 @@ def to_features(
         loc = [*place, row_index, names[column] if isinstance(instances[0], dict) else column]
         raise misfit(rows[row_index][column], loc, manifest.datatype)
     return features
-
-
-def _by_name(row: dict[str, float], names: list[str], place: Sequence[str | int]) -> list[float]:
-    missing = [name for name in names if name not in row]
-    if missing:
-        raise invalid("missing", [*place, missing[0]], "Field required")
-    if len(row) != len(names):
-        unknown = next(key for key in row if key not in names)
-        message = f"Extra inputs are not permitted; the features are {', '.join(names)}"
-        raise invalid("extra_forbidden", [*place, unknown[:MAX_KEY]], message)
-    return [row[name] for name in names]

@@ -1,0 +1,48 @@
+"""A row by feature name → its numbers in the model's order, or the problems of its names."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from softmaxd.errors import InvalidBody, Problem
+from softmaxd.models.problems import MAX_KEY, MAX_PROBLEMS
+
+MOST_OF_A_KIND = MAX_PROBLEMS // 2  # of missing features, and of unknown names
+MOST_COMPARED = 100  # missing features, with an unknown name
+MOST_LISTED = 20  # features, in a message
+
+
+def by_name(row: dict[str, float], names: Sequence[str], place: Sequence[str | int]) -> list[float]:
+    """Return the numbers of a row in the order of `names`. Raises `InvalidBody` for missing and for unknown names."""
+    try:
+        numbers = [row[name] for name in names]
+    except KeyError:
+        numbers = []
+    if len(numbers) != len(row):
+        raise InvalidBody(*_problems(row, names, place))
+    return numbers
+
+
+def _problems(row: dict[str, float], names: Sequence[str], place: Sequence[str | int]) -> list[Problem]:
+    known = set(names)
+    missing = [name for name in names if name not in row]
+    unknown = [key[:MAX_KEY] for key in row if key not in known][:MOST_OF_A_KIND]
+    return [
+        *(Problem(type="missing", loc=[*place, name], msg="Field required") for name in missing[:MOST_OF_A_KIND]),
+        *(
+            Problem(
+                type="extra_forbidden",
+                loc=[*place, key],
+                msg=f"Extra inputs are not permitted; {_expected(key, missing[:MOST_COMPARED], names)}",
+            )
+            for key in unknown
+        ),
+    ]
+
+
+def _expected(key: str, missing: Sequence[str], names: Sequence[str]) -> str:
+    """Return the missing feature whose name is nearest to a key, in any case of letters; or all names without one."""
+    folded = {name.casefold(): name for name in reversed(missing)}  # of two alike, the first
+    if nearest := get_close_matches(key.casefold(), folded, n=1):
+        return f"the nearest feature is {folded[nearest[0]]}"
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"the features are {', '.join(names[:MOST_LISTED])}{more}"
