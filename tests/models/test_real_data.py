@@ -13,7 +13,8 @@ import pytest
 from softmaxd.cli.main import main
 from softmaxd_training.examples import TARGETS
 from softmaxd_training.rows import Rows
-from softmaxd_training.tablefile import Table, read_table, split
+from softmaxd_training.splitting import split
+from softmaxd_training.tablefile import Table, read_table
 from tests.support.paths import MODELS
 from tests.support.server import Server
 from tests.support.waiting import until

@@ -23,7 +23,8 @@ from softmaxd_training.examples import write_example
 from softmaxd_training.export import Exported, export
 from softmaxd_training.networks import divide_logits
 from softmaxd_training.rows import Parts, Rows
-from softmaxd_training.tablefile import read_table, split
+from softmaxd_training.splitting import split
+from softmaxd_training.tablefile import read_table
 from tests.support.paths import MODELS
 
 COVERAGES = [0.8, 0.9, 0.95, 0.99]

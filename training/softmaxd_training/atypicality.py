@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
-from sklearn.covariance import LedoitWolf
 
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.rows import Rows
 
 LEAST_VARIANCE = 1e-4  # within the classes, relative to all rows: no single feature may decide everything
-LARGEST = 3e38  # close to the largest finite float32
-FEW_FEATURES = 64  # the whitening is one product up to here
+LARGEST = 3e38  # in a graph: close to the largest finite float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +35,7 @@ class Atypicality:
         standardised = centred / scale
         means = np.stack([standardised[rows.classes == index].mean(axis=0) for index in range(max(rows.classes) + 1)])
         residuals = standardised - means[rows.classes]
-        covariance = LedoitWolf(assume_centered=True).fit(residuals).covariance_
+        covariance = _ledoit_wolf(residuals)
         covariance += LEAST_VARIANCE * np.eye(len(scale))
         root = np.linalg.cholesky(np.linalg.inv(covariance))
         return cls(centre, root / scale[:, None], means @ root)
@@ -49,19 +46,15 @@ class Atypicality:
         nearest: Floats = np.min([((whitened - mean) ** 2).sum(axis=1) for mean in self.means], axis=0)
         return nearest
 
-    def graph(self, features: tf.Tensor) -> tf.Tensor:
-        """Return the distances [n] as a part of a float32 graph, at most `LARGEST`."""
-        offsets = self._offsets(features - self.centre)
-        distances = tf.reduce_sum(offsets * offsets, axis=2)
-        return tf.minimum(tf.reduce_min(distances, axis=1), LARGEST)
 
-    def _offsets(self, centred: tf.Tensor) -> tf.Tensor:
-        """Return the whitened offset of each row to each mean [n, classes, d]."""
-        whitening, means = self.whitening.astype(np.float32), self.means.astype(np.float32)
-        classes, width = means.shape
-        if width > FEW_FEATURES:
-            return tf.reshape(tf.matmul(centred, whitening), [-1, 1, width]) - means
-        # A single product is faster, but has the weights once for each class.
-        return tf.reshape(
-            tf.matmul(centred, np.tile(whitening, (1, classes))) + -means.reshape(-1), [-1, classes, width]
-        )
+def _ledoit_wolf(residuals: Floats) -> Floats:
+    """Return the covariance [d, d] of rows [n, d] around 0, shrunk towards a multiple of the identity."""
+    rows, width = residuals.shape
+    sample: Floats = residuals.T @ residuals / rows
+    mean = np.trace(sample) / width
+    spread = ((sample - mean * np.eye(width)) ** 2).sum()
+    squares = residuals**2
+    noise = min(((squares.T @ squares).sum() / rows - (sample**2).sum()) / rows, spread)
+    share = noise / spread if noise > 0 else 0.0
+    shrunk: Floats = (1 - share) * sample + share * mean * np.eye(width)
+    return shrunk

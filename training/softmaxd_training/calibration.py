@@ -2,21 +2,17 @@
 
 import math
 from collections.abc import Mapping
-from fractions import Fraction
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.stats import betabinom
-from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix
 
 from softmaxd.models.manifest import Calibration, Covered, Evaluation, ReliabilityBin
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd.numerics.trust import quantiles
-from softmaxd_training.rows import Classes
+from softmaxd_training.rows import Classes, one_hot
 
 COLDEST, HOTTEST = 0.05, 20.0  # the range in which the temperature is searched
-PRECISION = 1e-9  # of the temperature's logarithm
+HALVINGS = 60  # of that range of logarithms: down to the last bit
 BINS = 15  # of the reliability diagram and the expected calibration error
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 TENTHS = 10
@@ -33,17 +29,18 @@ def fit_temperature(logits: Floats, classes: Classes) -> float:
     """Return the temperature with the lowest loss on the calibration rows: logits [n, k], classes [n].
 
     C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On calibration of modern neural networks", ICML 2017. The loss is
-    convex in 1/T, so there is one minimum, or none. If there is none, the temperature is 1, which changes nothing.
+    convex in 1/T, so there is one minimum, or none. If there is none, the temperature is 1, which changes nothing. The
+    slope of the loss over 1/T is the mean logit by the probabilities, less the true logit; it is 0 at the minimum.
     """
     if not can_fit_temperature(logits, classes):
         return 1.0
-    found = minimize_scalar(
-        lambda logarithm: mean_loss(logits, classes, math.exp(logarithm)),
-        bounds=(math.log(COLDEST), math.log(HOTTEST)),
-        method="bounded",
-        options={"xatol": PRECISION},
-    )
-    return math.exp(found.x)
+    true_logits = _true(logits, classes)
+    low, high = math.log(COLDEST), math.log(HOTTEST)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        expected = (Softmax(logits, math.exp(middle)).probabilities * logits).sum(axis=1)
+        low, high = (middle, high) if (expected - true_logits).mean() > 0 else (low, middle)
+    return math.exp((low + high) / 2)
 
 
 def can_fit_temperature(logits: Floats, classes: Classes) -> bool:
@@ -53,8 +50,13 @@ def can_fit_temperature(logits: Floats, classes: Classes) -> bool:
     others on average, because less sure is always better.
     """
     right = logits.argmax(axis=1) == classes
-    true_logits = logits[np.arange(len(classes)), classes]
-    return not right.all() and bool((true_logits - logits.mean(axis=1)).mean() > 0)
+    return not right.all() and bool((_true(logits, classes) - logits.mean(axis=1)).mean() > 0)
+
+
+def _true(values: Floats, classes: Classes) -> Floats:
+    """Return the value of each row's true class: [n, k] → [n]."""
+    found: Floats = values[np.arange(len(classes)), classes]
+    return found
 
 
 def calibrate(outputs: Outputs, classes: Classes, temperature: float) -> Calibration:
@@ -74,7 +76,7 @@ def measure(outputs: Outputs, classes: Classes, temperature: float) -> dict[str,
     after, before = figures(logits, classes), figures(logits, classes, 1 / temperature)
     return {
         "test_rows": len(classes),
-        "test_accuracy": float(accuracy_score(classes, logits.argmax(axis=1))),
+        "test_accuracy": float((logits.argmax(axis=1) == classes).mean()),
         **{f"test_{name}": value for name, value in after.items()},
         **{f"test_{name}_before": value for name, value in before.items()},
     }
@@ -87,10 +89,10 @@ def figures(logits: Floats, classes: Classes, temperature: float = 1.0) -> dict[
     forecasts expressed in terms of probability", Monthly Weather Review 78, 1950.
     """
     softmax = Softmax(logits, temperature)
-    brier = brier_score_loss(classes, softmax.probabilities, labels=range(logits.shape[1]), scale_by_half=False)
+    distances = softmax.probabilities - one_hot(classes, logits.shape[1])
     return {
         "loss": float(softmax.loss(classes).mean()),
-        "brier": float(brier),
+        "brier": float((distances**2).sum(axis=1).mean()),
         "ece": calibration_error(reliability(softmax.probabilities, classes)),
     }
 
@@ -116,11 +118,10 @@ def evaluate(outputs: Outputs, classes: Classes, calibration: Calibration) -> Ev
     """Return the confusion matrix, reliability, coverages and typicality of the test rows."""
     logits = outputs["logits"].astype(np.float64)
     before = Softmax(logits, 1 / calibration.temperature).probabilities
-    labels = range(logits.shape[1])
     log_probabilities = log_softmax(logits)
     typical = calibration.typicality(outputs["atypicality"])
     return Evaluation(
-        confusion=tuple(map(tuple, confusion_matrix(classes, logits.argmax(axis=1), labels=labels).tolist())),
+        confusion=_confusion(logits, classes),
         reliability=reliability(Softmax(logits).probabilities, classes),
         reliability_before=reliability(before, classes),
         prediction_sets=tuple(covered(log_probabilities, classes, calibration, share) for share in COVERAGES),
@@ -128,23 +129,18 @@ def evaluate(outputs: Outputs, classes: Classes, calibration: Calibration) -> Ev
     )
 
 
+def _confusion(logits: Floats, classes: Classes) -> tuple[tuple[int, ...], ...]:
+    """Return the number of rows by their true, then by their most probable class."""
+    counts = np.zeros((logits.shape[1], logits.shape[1]), dtype=np.int64)
+    np.add.at(counts, (classes, logits.argmax(axis=1)), 1)
+    return tuple(map(tuple, counts.tolist()))
+
+
 def covered(log_probabilities: Floats, classes: Classes, calibration: Calibration, coverage: float) -> Covered:
     """Return how often the prediction sets of rows [n, k] hold the true label, and their mean number of labels."""
     sets = calibration.prediction_sets(log_probabilities, coverage)
     held = sets[np.arange(len(classes)), classes]
     return Covered(coverage=coverage, measured=float(held.mean()), labels=float(sets.sum(axis=1).mean()))
-
-
-def coverage_by_chance(calibration_rows: int, test_rows: int, coverage: float) -> tuple[float, float]:
-    """Return the range of 95 % of all measurements of a coverage, if all is well: a beta-binomial distribution.
-
-    A. N. Angelopoulos and S. Bates, "A gentle introduction to conformal prediction", 2021, appendix C.
-    """
-    rank = math.ceil((calibration_rows + 1) * Fraction(str(coverage)))
-    if rank > calibration_rows:
-        return 1.0, 1.0
-    low, high = betabinom(test_rows, rank, calibration_rows + 1 - rank).ppf([0.025, 0.975]) / test_rows
-    return float(low), float(high)
 
 
 def tenths(values: Floats) -> Classes:

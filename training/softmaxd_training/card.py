@@ -6,7 +6,8 @@ from textwrap import fill
 
 from softmaxd.models.manifest import Calibration, Covered, Evaluation, Feature, Manifest, Provenance
 from softmaxd_training import templates
-from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST, coverage_by_chance
+from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST
+from softmaxd_training.chance import coverage_by_chance
 
 EPOCHS = 240  # of the blobs, by default; `templates.MORE_EPOCHS` gives the reason
 ARTICLE_LOSS = 0.002027  # on the test rows, from a single run

@@ -14,12 +14,13 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.files import sha256
 from softmaxd.models.manifest import Calibration, Evaluation
 from softmaxd.models.outputs import Array
-from softmaxd_training.atypicality import Atypicality
+from softmaxd_training.atypicality import LARGEST, Atypicality
 from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
 from softmaxd_training.networks import divide_logits, logits_of
 from softmaxd_training.rows import Parts
 
 OPSET = 18
+FEW_FEATURES = 64  # the whitening is one product up to here
 PROBABILITY_TOLERANCE = 1e-6  # between Keras and ONNX Runtime, on the test rows
 RELATIVE_TOLERANCE = 1e-4  # of a logit, relative to the largest; of an atypicality, relative to itself plus 1
 
@@ -66,13 +67,30 @@ def write_onnx(network: keras.Model, atypicality: Atypicality, path: Path) -> No
     signature = [tf.TensorSpec([None, inputs.shape[1]], tf.float32, name="features")]
 
     def graph(features: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {**both(features), "atypicality": atypicality.graph(features)}
+        return {**both(features), "atypicality": distances_graph(atypicality, features)}
 
     # from_function, because from_keras fails with Keras 3 (onnx/tensorflow-onnx#2348)
     function = tf.function(graph, input_signature=signature, autograph=False)
     exported, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     _rename_by_place(exported.graph)
     path.write_bytes(exported.SerializeToString(deterministic=True))
+
+
+def distances_graph(atypicality: Atypicality, features: tf.Tensor) -> tf.Tensor:
+    """Return the distances [n] of features [n, d] as a part of a float32 graph, at most `LARGEST`."""
+    offsets = _offsets(atypicality, features - atypicality.centre)
+    distances = tf.reduce_sum(offsets * offsets, axis=2)
+    return tf.minimum(tf.reduce_min(distances, axis=1), LARGEST)
+
+
+def _offsets(atypicality: Atypicality, centred: tf.Tensor) -> tf.Tensor:
+    """Return the whitened offset of each row to each mean [n, classes, d]."""
+    whitening, means = atypicality.whitening.astype(np.float32), atypicality.means.astype(np.float32)
+    classes, width = means.shape
+    if width > FEW_FEATURES:
+        return tf.reshape(tf.matmul(centred, whitening), [-1, 1, width]) - means
+    # A single product is faster, but has the weights once for each class.
+    return tf.reshape(tf.matmul(centred, np.tile(whitening, (1, classes))) + -means.reshape(-1), [-1, classes, width])
 
 
 def _rename_by_place(graph: Any) -> None:

@@ -98,7 +98,8 @@ def train_table(settings: Settings, *, file: Path, target: str, name: str | None
     """Train and publish a classifier of a table. Raises `Refused`, or `StartupError` without the extra."""
     need(NEEDED, "softmaxd train", "train")
     with _nothing_half_written():
-        from softmaxd_training.tablefile import read_table, split  # noqa: PLC0415 - scikit-learn takes a second
+        from softmaxd_training.splitting import split  # noqa: PLC0415 - scikit-learn takes a second
+        from softmaxd_training.tablefile import read_table  # noqa: PLC0415
 
         name = _checked(name or file.stem)
         table = read_table(file, target)

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import ledoit_wolf
 
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.outputs import Array
 from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
 from softmaxd.numerics.softmax import Floats
-from softmaxd_training.atypicality import Atypicality
+from softmaxd_training.atypicality import LEAST_VARIANCE, Atypicality
 from softmaxd_training.export import write_onnx
 from softmaxd_training.rows import Rows
 from tests.support.paths import MODELS
@@ -44,6 +45,22 @@ def test_it_is_the_squared_mahalanobis_distance_to_the_nearest_class() -> None:
 
     by_hand = [min(mahalanobis(row, mean, precision) ** 2 for mean in means) for row in features[:50]]
     assert found == pytest.approx(by_hand, rel=0.02)  # the estimate is shrunk a little
+
+
+@pytest.mark.parametrize(("count", "width"), [(30, 4), (300, 4), (40, 90), (3, 2), (50, 1)])
+def test_the_covariance_is_that_of_ledoit_and_wolf(count: int, width: int) -> None:
+    chance = np.random.default_rng(0)
+    classes = (np.arange(count) % 2).astype(np.int64)
+    rows = Rows(chance.normal(size=(count, width)).astype(np.float32), classes)
+    scaled = (rows.features - rows.features.mean(axis=0, dtype=np.float64)) / rows.features.std(axis=0, dtype=float)
+    means = np.stack([scaled[classes == index].mean(axis=0) for index in (0, 1)])
+    covariance, _ = ledoit_wolf(scaled - means[classes], assume_centered=True)
+    precision = np.linalg.inv(covariance + LEAST_VARIANCE * np.eye(width))
+    offsets = scaled[:, None] - means
+
+    expected = np.einsum("ncd,de,nce->nc", offsets, precision, offsets).min(axis=1)
+
+    assert Atypicality.of(rows)(rows.features) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_class_mean_is_the_least_atypical_point() -> None:

@@ -1,7 +1,5 @@
 """Temperature and figures against scikit-learn, mapie and direct definitions."""
 
-import math
-
 import numpy as np
 import pytest
 from mapie.classification import SplitConformalClassifier
@@ -15,7 +13,6 @@ from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import quantiles
 from softmaxd_training.calibration import (
     calibration_error,
-    coverage_by_chance,
     covered,
     evaluate,
     figures,
@@ -25,6 +22,7 @@ from softmaxd_training.calibration import (
     reliability,
     tenths,
 )
+from softmaxd_training.chance import coverage_by_chance
 from softmaxd_training.rows import Classes
 
 
@@ -202,9 +200,3 @@ def test_measured_coverages_are_in_the_range_by_chance(calibration: int, test: i
     assert high - low < 0.4
     # at most 5 % are outside, as counts are whole; 7.5 % in 2,000 would be five standard deviations more
     assert 0.005 < outside < 0.075
-
-
-def test_a_coverage_for_which_there_are_too_few_rows_is_always_reached() -> None:
-    assert coverage_by_chance(18, 100, 0.95) == (1, 1)
-    assert coverage_by_chance(19, 100, 0.95)[0] < 1
-    assert math.isfinite(coverage_by_chance(1000, 250, 0.07)[0])

@@ -8,7 +8,8 @@ import pytest
 from sklearn import datasets
 
 from softmaxd_training.examples import TARGETS, write_example
-from softmaxd_training.tablefile import read_table, split
+from softmaxd_training.splitting import split
+from softmaxd_training.tablefile import read_table
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -20,8 +20,9 @@ from softmaxd.settings import Settings
 from softmaxd_training.examples import write_example
 from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Parts, Rows
+from softmaxd_training.splitting import split
 from softmaxd_training.table import Job, build_network, fit, train
-from softmaxd_training.tablefile import read_table, split
+from softmaxd_training.tablefile import read_table
 from tests.support.paths import MODELS, REPOSITORY
 
 JOB = Job("iris.csv", "species", "iris", seed=1, epochs=60)
@@ -114,7 +115,8 @@ def test_the_card_has_its_figures(published: Path) -> None:
 def test_training_again_in_another_process_gives_the_same_model(published: Path, iris: Path, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from softmaxd_training.table import Job, train;"
-        " from softmaxd_training.tablefile import read_table, split;"
+        " from softmaxd_training.splitting import split;"
+        " from softmaxd_training.tablefile import read_table;"
         f" table = read_table(Path({str(iris)!r}), 'species');"
         f" train(table, split(table, 1), {JOB!r}, Path({str(tmp_path)!r}))"
     )

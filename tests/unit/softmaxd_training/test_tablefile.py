@@ -1,7 +1,6 @@
 """A table that cannot be trained on is refused in one line with the place, and nothing is written."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import pytest
 from pyarrow.parquet import write_table
 
 from softmaxd.errors import Refused
-from softmaxd_training.rows import Parts
-from softmaxd_training.tablefile import Table, read_table, split
+from softmaxd_training.splitting import split
+from softmaxd_training.tablefile import Table, read_table
 
 ROWS = [(f"{number / 7:.3f}", f"{number % 13}", "ab"[number % 2]) for number in range(100)]
 
@@ -166,27 +165,6 @@ def test_labels_are_sorted_and_numbers_by_their_value(
 
     assert table.labels == order
     assert [order[index] for index in table.rows.classes[: len(labels)]] == list(labels)
-
-
-def parts_of(folder: Path, *, seed: int) -> Parts:
-    return split(table_of(folder, with_labels("a", "a", "a", "b")), seed)
-
-
-def test_the_parts_are_all_rows_once_with_the_labels_in_proportion(tmp_path: Path) -> None:
-    parts = parts_of(tmp_path, seed=3)
-
-    assert parts.counts() == {"train": 50, "validation": 10, "calibration": 20, "test": 20}
-    xs = [x for part in (parts.train, parts.validation, parts.calibration, parts.test) for x in part.features[:, 0]]
-    assert sorted(xs) == sorted(np.float32(x) for x, _, _ in ROWS)
-    counts = [Counter(part.classes.tolist()) for part in (parts.train, parts.calibration, parts.test)]
-    assert [count[1] for count in counts] == [13, 5, 5]
-
-
-def test_the_seed_and_nothing_else_makes_the_parts(tmp_path: Path) -> None:
-    first, again, other = (parts_of(tmp_path, seed=seed).test.features.tolist() for seed in (0, 0, 1))
-
-    assert first == again
-    assert first != other
 
 
 def parquet(path: Path, **columns: list[object]) -> Path:
