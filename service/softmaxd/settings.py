@@ -78,7 +78,10 @@ class Settings(BaseModel):
         Path("models"), description="The folder of `<name>/<version>/` model folders."
     )
     default_model: str | None = Field(
-        None, description="The model of `POST /predict`. Unset: the only model, or `blobs` if there are several."
+        None,
+        pattern=r"^[^/]*(/[1-9][0-9]{0,17})?$",
+        description="The model of `POST /predict`, like `blobs`, or one version of it, like `blobs/1`. Unset: the only "
+        "model, or `blobs` if there are several.",
     )
     required_models: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         (),

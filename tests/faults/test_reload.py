@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from softmaxd.cli.main import main
 from softmaxd.models.engine import Engine
 from tests.support.onnx_models import classifier, endless, linear, publish
 from tests.support.server import Server, StartServer
@@ -160,6 +161,35 @@ def test_each_worker_follows(start_server: StartServer, models: Path) -> None:
     publish(models, 2, linear((1.0, 0.0, 0.0)).SerializeToString())
 
     until(lambda: {version_now(server) for _ in range(20)} == {"2"})
+
+
+def test_every_protocol_and_worker_follows_a_pin(start_server: StartServer, models: Path) -> None:
+    publish(models, 2, linear((1.0, 0.0, 0.0)).SerializeToString())
+    server = start_server(models_dir=str(models), reload_interval="0.05", workers="2")
+    folder = ["--models-dir", str(models)]
+    highest = {versions_of(server) for _ in range(20)}
+
+    assert main(["models", "pin", "linear", "1", *folder]) == 0
+    until(lambda: {versions_of(server) for _ in range(20)} == {("1",) * 4})
+    pinned = {model["version"]: model["pinned"] for model in httpx.get(server.url + "/models").json()["models"]}
+    shutil.rmtree(models / "linear" / "1")
+    until(lambda: {versions_of(server) for _ in range(20)} == {("2",) * 4})
+
+    assert highest == {("2",) * 4}
+    assert pinned == {"1": True, "2": False}
+    problem = "Version 1 of linear is pinned, but there is no such version; version 2 answers"
+    assert httpx.get(server.url + "/models").json()["problems"] == [problem]
+    until(lambda: sum(problem in line for line in server.lines) == 2)  # one of each worker
+
+
+def versions_of(server: Server) -> tuple[str, ...]:
+    """Return the versions that answer for the name of the model: by default, natively, in `/v1` and in `/v2`."""
+    native = [httpx.post(server.url + path, json=BODY).json() for path in ("/predict", "/models/linear/predict")]
+    body = {"signature_name": "logits", "instances": [ROW]}
+    (row,) = httpx.post(server.url + "/v1/models/linear:predict", json=body).json()["predictions"]
+    tensor = {"name": "features", "shape": [1, 2], "datatype": "FP32", "data": ROW}
+    outputs = httpx.post(server.url + "/v2/models/linear/infer", json={"inputs": [tensor]}).json()
+    return (*(answer["version"] for answer in native), {0.75: "1", 1.75: "2"}[row[0]], outputs["model_version"])
 
 
 def broken(good: bytes) -> Iterator[tuple[str, bytes, str]]:

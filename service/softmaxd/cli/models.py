@@ -1,9 +1,10 @@
-"""`softmaxd models`: list, check and add models."""
+"""`softmaxd models`: list, check and add models; `versions` has the other actions."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from softmaxd.cli import versions as version_actions
 from softmaxd.cli.parser import Commands, add_settings, feature_names, names, need
 from softmaxd.errors import ModelError, Refused
 from softmaxd.logs import printable
@@ -16,14 +17,15 @@ def add(commands: Commands) -> None:
     """Add the command and its actions."""
     parser = commands.add_parser(
         "models",
-        help="list, check or add models",
-        description="List and check the models of a folder, and add models of your own.",
+        help="list, check, add, pin, copy or remove models",
+        description="List and check the models of a folder, add models of your own, and pin, copy or remove versions.",
         epilog="example: softmaxd models add iris.onnx --name iris",
     )
     actions = parser.add_commands("action")
     _add_add(actions)
     _add_list(actions)
     _add_check(actions)
+    version_actions.add(actions)
 
 
 def _add_add(actions: Commands) -> None:
@@ -119,26 +121,32 @@ def check_models(settings: Settings) -> int:
 
     versions, code = _versions(settings)
     width = max(len(name) for name in ("model", *(name for name, _, _ in versions)))
-    print(f"{'model':{width}}  version  state")
+    digits = max(len(number) for number in ("version", *(number for _, number, _ in versions)))
+    print(f"{'model':{width}}  {'version':{digits}}  state")
     for name, version, folder in versions:
         try:
             try_out(folder, settings)
             state = "ready"
         except ModelError as error:
             state, code = f"rejected: {error}", 1
-        print(f"{name:{width}}  {version:7}  {printable(state)}", flush=True)
+        print(f"{name:{width}}  {version:{digits}}  {printable(state)}", flush=True)
     return code
 
 
 def _versions(settings: Settings) -> tuple[list[tuple[str, str, Path]], int]:
-    """Return every version folder, by name, then by number; and 1 if a folder cannot be read, which is told, else 0.
+    """Return every version folder, by name, then by number; and 1 if something is missing, which is told, else 0.
 
     Raises `StartupError`.
     """
     from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
 
     found = look_first(settings.models_dir)
-    for problem in found.problems():
+    missing = sorted(key for key in found.pins.items() if key not in found.folders)
+    problems = found.problems() + [f"{name} version {pin} is pinned, but not there" for name, pin in missing]
+    for problem in problems:
         print(f"softmaxd: {printable(problem)}", file=sys.stderr)
-    versions = [(name, str(number), folder) for (name, number), (folder, _) in sorted(found.folders.items())]
-    return versions, int(bool(found.unreadable))
+    versions = [
+        (name, f"{number} pinned" if found.pins.get(name) == number else str(number), folder)
+        for (name, number), (folder, _) in sorted(found.folders.items())
+    ]
+    return versions, int(bool(problems))

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from softmaxd.errors import StartupError
+from softmaxd.errors import ModelError, StartupError
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, NAME
+from softmaxd.models.pins import Pins, is_version, read_pin
 
-MAX_DIGITS = 18  # of a version: far fewer than Python reads as a number
 WHOLE = ""  # stands for the models folder itself, among the names of the folders in it
 
 Key = tuple[str, int]  # name and version
@@ -19,14 +19,19 @@ Stamp = tuple[tuple[int, int, int] | None, ...]  # of a folder and its files: in
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Version folders with their stamps, and the reasons why folders cannot be read, by name."""
+    """Version folders with their stamps, pins, and the reasons why folders cannot be read, by name."""
 
     folders: Mapping[Key, tuple[Path, Stamp]] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    pins: Pins = field(default_factory=dict)
 
     def is_gone(self, key: Key) -> bool:
         """Return True if the folder in which the version was could be read, and the version is not in it."""
-        return key not in self.folders and not self.unreadable.keys() & {WHOLE, key[0]}
+        return key not in self.folders and not self.is_away(key[0])
+
+    def is_away(self, name: str) -> bool:
+        """Return True if nothing is known about the folder of a model now."""
+        return not self.unreadable.keys().isdisjoint({WHOLE, name})
 
     def problems(self) -> list[str]:
         """Return a sentence for each folder that cannot be read; a client may see them."""
@@ -34,11 +39,6 @@ class Found:
             f"The {f'folder of {name}' if name else 'models folder'} cannot be read: {reason}"
             for name, reason in sorted(self.unreadable.items())
         ]
-
-
-def is_version(text: str) -> bool:
-    """Return True if a text is the number of a version, in the one form that it has."""
-    return len(text) <= MAX_DIGITS and text.isascii() and text.isdecimal() and not text.startswith("0")
 
 
 def look_first(models_dir: Path) -> Found:
@@ -60,13 +60,18 @@ def look(models_dir: Path) -> Found:
         return Found(unreadable={WHOLE: _reason(error)})
     folders: dict[Key, tuple[Path, Stamp]] = {}
     unreadable: dict[str, str] = {}
+    pins: dict[str, int] = {}
     for name in names:
         try:
             folders.update(_versions_of(models_dir / name))
+            if (pin := read_pin(models_dir / name)) is not None:
+                pins[name] = pin
+        except ModelError as error:
+            unreadable[name] = str(error)
         except OSError as error:
             if re.fullmatch(NAME, name) or error.errno == errno.EILSEQ:  # not lost+found, for one
                 unreadable[ascii(name)[1:-1]] = _reason(error)
-    return Found(folders, unreadable)
+    return Found(folders, unreadable, pins)
 
 
 def _versions_of(folder: Path) -> Iterator[tuple[Key, tuple[Path, Stamp]]]:

@@ -1,8 +1,8 @@
-"""Publishes the next version of a model: all of its files, or none of them."""
+"""Publishes and removes versions of models: all of their files, or none of them."""
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,6 +42,40 @@ def describe(folder: Path, manifest: Manifest, card: str) -> None:
     """Write the manifest and the card of a model beside it."""
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def remove_version(folder: Path) -> None:
+    """Remove a version's folder, and the folder of a model without any. No reader sees half of it. Raises `OSError`."""
+    removed = folder.with_name(f".removed-{folder.name}-{os.getpid()}")
+    folder.rename(removed)
+    if removed.is_symlink():
+        removed.unlink()
+    else:
+        shutil.rmtree(removed)
+    with suppress(OSError):  # it has other versions
+        folder.parent.rmdir()
+
+
+def copy_version(source: Path, manifest: Manifest, model_folder: Path) -> Path:
+    """Publish a version's files as the next version in the folder of a model, and return its folder.
+
+    `manifest` is the source's. Raises `Refused` or `OSError`.
+    """
+    note = f"copied from {manifest.name} version {manifest.version}"
+    with next_version(model_folder) as (folder, number):
+        for path in source.iterdir():
+            if path.is_file() and not path.name.startswith("."):
+                shutil.copyfile(path, folder / path.name)
+        changes = {"name": model_folder.name, "version": number, "notes": (*manifest.notes, note)}
+        describe(folder, manifest.model_copy(update=changes), _card_of_copy(source / CARD_FILE, changes, note))
+    return model_folder / str(number)
+
+
+def _card_of_copy(card: Path, changes: Mapping[str, object], note: str) -> str:
+    """Return the card of a copy: that of its source, if it has one, with another heading and the note."""
+    text = card.read_text(encoding="utf-8") if card.exists() else ""
+    body = text.partition("\n")[2] if text.startswith("# ") else text
+    return f"# {changes['name']}, version {changes['version']}\n\n- {note}\n{body}"
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from softmaxd.errors import ModelNotFound, NotReady, StartupError
-from softmaxd.models.folders import is_version
 from softmaxd.models.loading import CountRuns, ignore_runs
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.model import Model
+from softmaxd.models.pins import is_version
 from softmaxd.models.versions import Catalogue, Version
 from softmaxd.models.watching import Watcher
 from softmaxd.settings import Settings
@@ -41,12 +41,12 @@ class Repository:
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each folder that cannot be read now."""
+        """A sentence for each folder that cannot be read now, and for each pinned version that does not answer."""
         return self._watcher.problems
 
     @property
-    def default(self) -> str | None:
-        """The name of the model that answers when none is named."""
+    def default(self) -> Model | None:
+        """The version that answers when no model is named."""
         return self._catalogue.default
 
     def all(self) -> list[Model]:
@@ -55,13 +55,15 @@ class Repository:
 
     def any(self) -> Model | None:
         """Return the default model, or else the first one, or None if no model is served."""
-        if self.default is not None:
-            return self.find(None)
-        return next(iter(self.all()), None)
+        return self.default or next(iter(self.all()), None)
 
     def states(self) -> list[Version]:
         """Return every version with its state, by name, then by version."""
         return self._catalogue.sorted()
+
+    def is_pinned(self, version: Version) -> bool:
+        """Return True if a version is the pinned one of its model."""
+        return self._catalogue.is_pinned(version)
 
     def queued_rows(self) -> Mapping[str, int]:
         """Return the rows that wait for the engine now, by model."""
@@ -72,13 +74,13 @@ class Repository:
 
     def check_ready(self) -> None:
         """Raise `NotReady` with the reason unless there is a model, the default one if named, and each required one."""
-        settings, newest = self._settings, self._catalogue.newest
-        if not newest:
+        settings, catalogue = self._settings, self._catalogue
+        if not catalogue.current:
             raise self._no_model()
-        if settings.default_model is not None and settings.default_model not in newest:
+        if settings.default_model is not None and catalogue.default is None:
             raise _no_default_yet(settings.default_model)
         for name in settings.required_models:
-            if name not in newest:
+            if name not in catalogue.current:
                 raise NotReady(f"The required model {name} is not loaded")
 
     def _no_model(self) -> NotReady:
@@ -86,27 +88,24 @@ class Repository:
         return NotReady(f"No model is loaded from the folder {folder.name if folder.is_absolute() else folder}")
 
     def find(self, name: str | None, version: str | None = None) -> Model:
-        """Return a model: the default one without a name, its highest version that is ready without a version.
+        """Return a model: the default one without a name, the version that answers for its name without a version.
 
         Raises `ModelNotFound`, or `NotReady` if the default model is asked for and not loaded yet.
         """
         catalogue = self._watcher.catalogue
-        name = name or catalogue.default
-        if name is None:
-            raise self._no_default()
-        newest = catalogue.newest.get(name)
-        if newest is None:
-            raise ModelNotFound(NO_SUCH_MODEL)
+        found = catalogue.default if name is None else catalogue.current.get(name)
+        if found is None:
+            raise self._no_default() if name is None else ModelNotFound(NO_SUCH_MODEL)
         if version is None:
-            return newest
+            return found
         if is_version(version):
-            found = catalogue.versions.get((name, int(version)))
-            if found is not None and found.model is not None:
-                return found.model
+            known = catalogue.versions.get((found.manifest.name, int(version)))
+            if known is not None and known.model is not None:
+                return known.model
         raise ModelNotFound(NO_SUCH_VERSION)
 
     def _no_default(self) -> ModelNotFound | NotReady:
-        if not self._catalogue.newest:
+        if not self._catalogue.current:
             return self._no_model()
         chosen = self._settings.default_model
         return ModelNotFound(NO_DEFAULT) if chosen is None else _no_default_yet(chosen)
@@ -146,7 +145,7 @@ class Repository:
 
     def unload(self, name: str) -> None:
         """Serve a model no longer, until it is loaded again. Raises `ModelNotFound`, `NotReady`."""
-        if name not in self._catalogue.newest:
+        if name not in self._catalogue.current:
             raise ModelNotFound(NO_SUCH_MODEL)
         self._watcher.unload(name)
 
@@ -154,7 +153,7 @@ class Repository:
         """Raise `StartupError` if a required model has no version that can be served."""
         folder = self._settings.models_dir
         for name in self._settings.required_models:
-            if name not in self._catalogue.newest:
+            if name not in self._catalogue.current:
                 raise StartupError(self._why_missing(name))
         try:
             self.check_ready()

@@ -20,6 +20,7 @@ from softmaxd.models.aside import POLL_SECONDS, Aside
 from softmaxd.models.files import NotNow
 from softmaxd.models.folders import WHOLE, Found, Key, Stamp, look, look_first
 from softmaxd.models.loading import CountRuns, load, read_manifest
+from softmaxd.models.pins import Pins
 from softmaxd.models.session import DeviceError, check_device
 from softmaxd.models.trials import passing, try_out
 from softmaxd.models.unloaded import Unloaded
@@ -37,8 +38,7 @@ logger = logging.getLogger(__name__)
 class Watcher:
     """The versions of a folder of models, and how they change. Raises `StartupError` if there is no such folder.
 
-    Any thread may call its methods at any time; changes wait for each other. `problems` has a sentence for each folder
-    that cannot be read now.
+    Any thread may call its methods at any time; changes wait for each other.
     """
 
     def __init__(self, settings: Settings, count_runs: CountRuns, shared_folder: Path | None) -> None:
@@ -51,8 +51,14 @@ class Watcher:
         self._watchdog = Watchdog(settings.run_timeout)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self.catalogue = Catalogue()
-        self.problems: list[str] = []
+        self._unreadable: list[str] = []
+        self._missing: list[str] = []
+        self.catalogue = Catalogue(settings.default_model)
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each folder that cannot be read now, and for each pinned version that does not answer."""
+        return self._unreadable + self._missing
 
     def start(self) -> None:
         """Load every version, without a trial. Raises `StartupError`."""
@@ -66,6 +72,8 @@ class Watcher:
                 self._swap(key, self._load(key, version_folder, stamp))
             except DeviceError as error:
                 raise StartupError(str(error)) from error
+        self._pin(self._pins(found))
+        self._tell_missing()
 
     def catch_up(self) -> None:
         """Unload the models that other workers have unloaded, before this one took the place of one that died."""
@@ -90,7 +98,8 @@ class Watcher:
         """Look for changes now: load new versions, retire those whose folder is gone."""
         with self._changing():
             unloaded, found = self._unloaded.names(), self._look(look)
-            keys = {*self.catalogue.versions, *found.folders}
+            keys, pins = {*self.catalogue.versions, *found.folders}, self._pins(found)
+            self._pin(self._until_ready(pins))
             # Of each model, new versions come before a retirement: it is served all along.
             for key in sorted(keys, key=lambda key: (key[0], found.is_gone(key), key[1])):
                 if self._stop.is_set():
@@ -102,6 +111,8 @@ class Watcher:
                     self._unload(key)
                 elif key in found.folders:
                     self._refresh(key, *found.folders[key])
+            self._pin(pins)
+            self._tell_missing()
 
     def load(self, name: str) -> None:
         """Serve a model that was unloaded or rejected.
@@ -119,7 +130,7 @@ class Watcher:
                 if key[0] == name and version.state == "rejected":
                     self._swap(key, None)
         self.update()
-        if name not in self.catalogue.newest:
+        if name not in self.catalogue.current:
             versions = self.catalogue.of(name)
             reason = "; ".join(version.reason for version in versions)
             raise NotReady(reason) if any(version.failures for version in versions) else ModelError(reason)
@@ -147,17 +158,25 @@ class Watcher:
             found = self._aside.run(work, seconds=self._settings.scan_timeout, setting="scan_timeout")
         except NotNow as error:
             found = Found(unreadable={WHOLE: str(error)})
-        self._tell(found.problems())
+        self._tell_unreadable(found.problems())
         return found
 
-    def _tell(self, problems: list[str]) -> None:
+    def _tell_unreadable(self, problems: list[str]) -> None:
         """Log which folders cannot be read any more, and which can again."""
         for problem in problems:
-            if problem not in self.problems:
+            if problem not in self._unreadable:
                 logger.warning("%s; the versions that were loaded stay in service", problem)
-        if self.problems and not problems:
+        if self._unreadable and not problems:
             logger.info("every folder of models can be read again")
-        self.problems = problems
+        self._unreadable = problems
+
+    def _tell_missing(self) -> None:
+        """Log which pinned versions do not answer any more."""
+        problems = self.catalogue.problems()
+        for problem in problems:
+            if problem not in self._missing:
+                logger.warning("%s", problem)
+        self._missing = problems
 
     def _watch(self) -> None:
         while not self._stop.wait(self._settings.reload_interval):
@@ -167,6 +186,29 @@ class Watcher:
                 return
             except Exception:  # whatever happens to the folder, looking at it has to go on
                 logger.exception("looking for new models failed")
+
+    def _pins(self, found: Found) -> Pins:
+        """Return the pins; those in folders that cannot be read now are as they were."""
+        away = {name: pin for name, pin in self.catalogue.pins.items() if found.is_away(name)}
+        return {**away, **found.pins}
+
+    def _until_ready(self, pins: Pins) -> Pins:
+        """Return pins of which each version is ready now, and the old ones of the other models."""
+        versions, before = self.catalogue.versions, self.catalogue.pins
+        pending = {key[0] for key in pins.items() if key not in versions or versions[key].model is None}
+        return {name: pin for name, pin in pins.items() if name not in pending} | {
+            name: pin for name, pin in before.items() if name in pending
+        }
+
+    def _pin(self, pins: Pins) -> None:
+        """Let these versions answer for the names of their models."""
+        before = self.catalogue.pins
+        for name, pin in pins.items() - before.items():
+            logger.info("%s version %d is pinned", name, pin)
+        for name in before.keys() - pins.keys():
+            logger.info("%s has no pinned version any more", name)
+        if pins != before:
+            self.catalogue = replace(self.catalogue, pins=pins)
 
     def _unload(self, key: Key) -> None:
         known = self.catalogue.versions.get(key)
@@ -224,4 +266,4 @@ class Watcher:
 
     def _swap(self, key: Key, version: Version | None) -> None:
         """Put a version in the place of the old one, or take it out."""
-        self.catalogue = self.catalogue.swapped(key, version, self._settings.default_model)
+        self.catalogue = self.catalogue.swapped(key, version)

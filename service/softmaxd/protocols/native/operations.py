@@ -48,7 +48,7 @@ PREDICT_PATHS = (  # path, operation id, summary, description
         "/models/{name}/predict",
         "predict_model",
         "Features → class probabilities, by a named model",
-        "The highest version of this model answers.",
+        "The pinned version of this model answers, or else the highest one.",
     ),
     (
         "/models/{name}/versions/{version}/predict",

@@ -26,6 +26,7 @@ def _info(version: Version, models: Repository) -> ModelInfo:
         name=version.name,
         version=str(version.version),
         default=False,
+        pinned=models.is_pinned(version),
         state=version.state,
         reason=version.reason,
     )
@@ -34,7 +35,7 @@ def _info(version: Version, models: Repository) -> ModelInfo:
     manifest = version.model.manifest
     return info.model_copy(
         update={
-            "default": models.default is not None and version.model is models.find(None),
+            "default": version.model is models.default,
             "provider": version.model.provider,
             "classes": list(manifest.labels),
             "features": list(manifest.features),

@@ -162,6 +162,9 @@ class ModelInfo(BaseModel):
     name: str
     version: str
     default: Annotated[bool, Field(description="True for the version that answers `POST /predict`.")]
+    pinned: Annotated[
+        bool, Field(description="True for the version that answers for its model's name instead of the highest one.")
+    ]
     state: State
     reason: Annotated[
         str, Field(description="Why the version is not ready, or why its newer file is not served; else empty.")
@@ -188,7 +191,10 @@ class ModelList(BaseModel):
     models: list[ModelInfo]
     problems: Annotated[
         list[str],
-        Field(description="A sentence for each folder that cannot be read now; the versions in it stay in service."),
+        Field(
+            description="A sentence for each folder that cannot be read now, whose versions stay in service, and for "
+            "each pinned version that does not answer."
+        ),
     ]
 
 

@@ -21,9 +21,8 @@ from softmaxd.protocols.v2.schemas import DATATYPE
 Counts = Mapping[tuple[str, int], VersionCounts]  # by name and version
 
 
-def describe(versions: Sequence[Model]) -> V2ModelMetadata:
-    """Return the metadata of the last of these versions, with the numbers of all."""
-    manifest = versions[-1].manifest
+def describe(manifest: Manifest, versions: Sequence[Model]) -> V2ModelMetadata:
+    """Return the metadata of a version, with the numbers of all of these."""
     return V2ModelMetadata(
         name=manifest.name,
         versions=[str(version.manifest.version) for version in versions],

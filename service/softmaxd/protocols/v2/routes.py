@@ -90,7 +90,7 @@ class ModelPages:
     max_rows: int
 
     def metadata(self, name: str, version: str | None) -> V2ModelMetadata:
-        return describe(self._versions(name, version))
+        return describe(self.models.find(name, version).manifest, self._versions(name, version))
 
     def ready(self, name: str, version: str | None) -> V2ModelReady:
         self.lifecycle.check_staying()

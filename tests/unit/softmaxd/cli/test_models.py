@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from softmaxd.cli.main import main
+from softmaxd.models.pins import write_pin
 from tests.support.onnx_models import linear, publish
 from tests.support.paths import MODELS
 
@@ -74,3 +75,27 @@ def test_the_name_of_a_folder_steers_no_terminal(
     assert len(output.splitlines()) == 1
     reason = "no model has a name with such characters"
     assert error == rf"softmaxd: The folder of a\x1b[2J\n\udcff cannot be read: {reason}" + "\n"
+
+
+def test_a_pinned_version_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for version in (1, 2):
+        publish(tmp_path, version, linear().SerializeToString())
+    write_pin(tmp_path / "linear", 1)
+
+    assert main(["models", "list", "--models-dir", str(tmp_path)]) == 0
+    assert main(["models", "check", "--models-dir", str(tmp_path)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:18] for line in lines[:3]] == ["model   version   ", "linear  1 pinned  ", "linear  2         "]
+    assert lines[3:] == ["model   version   state", "linear  1 pinned  ready", "linear  2         ready"]
+
+
+@pytest.mark.parametrize("action", ["list", "check"])
+def test_a_pinned_version_that_is_missing_is_named(
+    action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    write_pin(tmp_path / "linear", 2)
+
+    assert main(["models", action, "--models-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "softmaxd: linear version 2 is pinned, but not there\n"

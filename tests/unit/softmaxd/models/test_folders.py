@@ -10,6 +10,7 @@ import pytest
 from softmaxd.errors import StartupError
 from softmaxd.models import folders
 from softmaxd.models.folders import Found, look, look_first, stamp
+from softmaxd.models.pins import PIN_FILE
 from tests.support.onnx_models import linear, publish
 
 NOT_THERE = os.strerror(errno.ENOENT)
@@ -77,6 +78,19 @@ def test_only_a_version_whose_folder_was_read_can_be_gone(tmp_path: Path) -> Non
     gone = {key for key in (("a", 1), ("a", 2), ("a", 3), ("b", 1), ("loop", 1)) if found.is_gone(key)}
     assert gone == {("a", 1), ("b", 1)}
     assert not look(tmp_path / "nowhere").is_gone(("a", 1))
+
+
+def test_pins_are_found_and_a_wrong_one_is_named_beside_its_versions(tmp_path: Path) -> None:
+    for name, pin in (("a", "2\n"), ("b", "newest")):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / PIN_FILE).write_text(pin)
+
+    found = look(tmp_path)
+
+    assert found.pins == {"a": 2}
+    assert set(found.folders) == {("a", 1), ("b", 1)}
+    assert found.problems() == [f"The folder of b cannot be read: {PIN_FILE} has no number of a version"]
+    assert [name for name in ("a", "b") if found.is_away(name)] == ["b"]
 
 
 def test_an_entry_that_cannot_be_examined_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd.models.publishing import next_version
+from softmaxd.models.loading import read_manifest
+from softmaxd.models.publishing import copy_version, next_version, remove_version
+from tests.support.onnx_models import linear, publish
+
+GOOD = linear().SerializeToString()
 
 
 def test_versions_count_up_from_the_highest(tmp_path: Path) -> None:
@@ -28,48 +32,95 @@ def test_a_version_has_no_version_name_until_it_is_complete(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Refused, OSError])
 def test_an_exception_leaves_nothing_behind(tmp_path: Path, error: type[BaseException]) -> None:
-    def publish() -> None:
+    def write() -> None:
         with next_version(tmp_path / "new") as (folder, _):
             (folder / "model.onnx").write_bytes(b"half")
             raise error
 
     with pytest.raises(error):
-        publish()
+        write()
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_exception_leaves_a_folder_that_was_there(tmp_path: Path) -> None:
-    def publish() -> None:
+    def write() -> None:
         with next_version(tmp_path):
             raise Refused("no")
 
     with pytest.raises(Refused, match="no"):
-        publish()
+        write()
 
     assert tmp_path.exists()
 
 
 def test_a_version_that_came_into_being_in_the_meantime_is_not_overwritten(tmp_path: Path) -> None:
-    def publish() -> None:
+    def write() -> None:
         with next_version(tmp_path) as (folder, _):
             (folder / "card.md").write_text("second")
             (tmp_path / "1").mkdir()
             (tmp_path / "1" / "card.md").write_text("first")
 
     with pytest.raises(Refused, match="version 1 has been published"):
-        publish()
+        write()
 
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     assert (tmp_path / "1" / "card.md").read_text() == "first"
 
 
 def test_a_rename_that_fails_for_another_reason_is_told_as_it_is(tmp_path: Path) -> None:
-    def publish() -> None:
+    def write() -> None:
         with next_version(tmp_path) as (folder, _):
             folder.rmdir()
 
     with pytest.raises(FileNotFoundError):
-        publish()
+        write()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_removed_version_takes_an_empty_model_along(tmp_path: Path) -> None:
+    first, second = (publish(tmp_path, version, GOOD) for version in (1, 2))
+
+    remove_version(second)
+    left = [path.name for path in first.parent.iterdir()]
+    remove_version(first)
+
+    assert left == ["1"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_version_that_is_a_link_only_the_link_is_removed(tmp_path: Path) -> None:
+    elsewhere = publish(tmp_path / "elsewhere", 1, GOOD)
+    (tmp_path / "linear").mkdir()
+    (tmp_path / "linear" / "1").symlink_to(elsewhere)
+
+    remove_version(tmp_path / "linear" / "1")
+
+    assert not (tmp_path / "linear").exists()
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["manifest.json", "model.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        ("# linear, version 1\n\nText.\n", "# other, version 1\n\n- copied from linear version 1\n\nText.\n"),
+        ("Text.\n", "# other, version 1\n\n- copied from linear version 1\nText.\n"),
+        (None, "# other, version 1\n\n- copied from linear version 1\n"),
+    ],
+)
+def test_a_copy_has_its_own_name_and_number_and_loads(tmp_path: Path, card: str | None, expected: str) -> None:
+    source = publish(tmp_path, 1, GOOD)
+    (source / "data.png").write_bytes(b"picture")
+    (source / ".hidden").touch()
+    if card is not None:
+        (source / "card.md").write_text(card)
+
+    copied = copy_version(source, read_manifest(source), tmp_path / "other")
+
+    manifest = read_manifest(copied)
+    assert copied == tmp_path / "other" / "1"
+    assert (manifest.name, manifest.version, manifest.notes) == ("other", 1, ("copied from linear version 1",))
+    assert (copied / "card.md").read_text() == expected
+    assert sorted(path.name for path in copied.iterdir()) == ["card.md", "data.png", "manifest.json", "model.onnx"]
+    assert copy_version(source, read_manifest(source), source.parent).name == "2"

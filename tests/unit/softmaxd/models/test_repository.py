@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
+from softmaxd.models.pins import write_pin
 from softmaxd.models.repository import Repository
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
@@ -75,6 +76,31 @@ def test_the_chosen_default_is_missed_when_it_has_gone(models: Path) -> None:
         found.check_ready()
     with pytest.raises(NotReady, match=r"^The default model other is not loaded$"):
         found.find(None)
+
+
+def test_one_version_can_be_the_default(models: Path) -> None:
+    publish(models, 2, GOOD)
+    found = repository(models, default_model="linear/1")
+    assert (found.find(None).manifest.version, found.find("linear").manifest.version) == (1, 2)
+
+    (models / "linear" / "1").rename(models / "linear" / ".gone")
+    found.update()
+
+    with pytest.raises(NotReady, match=r"^The default model linear/1 is not loaded$"):
+        found.check_ready()
+    with pytest.raises(NotReady, match=r"^The default model linear/1 is not loaded$"):
+        found.find(None)
+
+
+def test_a_pinned_version_answers_for_its_name_and_as_the_default(models: Path) -> None:
+    publish(models, 2, GOOD)
+    write_pin(models / "linear", 1)
+
+    found = repository(models)
+
+    assert [model.manifest.version for model in (found.find(None), found.find("linear"))] == [1, 1]
+    assert found.find("linear", "2").manifest.version == 2
+    assert [version.version for version in found.states() if found.is_pinned(version)] == [1]
 
 
 def test_a_model_can_be_unloaded_and_loaded_again(models: Path) -> None:

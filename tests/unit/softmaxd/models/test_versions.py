@@ -1,5 +1,7 @@
 """Versions, and the model that answers for a name."""
 
+from dataclasses import replace
+
 import pytest
 
 from softmaxd.models.folders import Key
@@ -16,12 +18,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return load(publish(folder, 1, linear().SerializeToString()), Settings())
 
 
-def catalogue(model: Model, *ready: Key, chosen: str | None = None) -> Catalogue:
+def catalogue(model: Model, *ready: Key) -> Catalogue:
     """Return a catalogue of versions that are ready."""
-    found = Catalogue()
-    for name, version in ready:
-        found = found.swapped((name, version), Version(name, version, "ready", model=model), chosen)
-    return found
+    return Catalogue(versions={key: Version(*key, "ready", model=model) for key in ready})
 
 
 def test_versions_are_sorted_by_name_then_by_number(model: Model) -> None:
@@ -34,33 +33,57 @@ def test_versions_are_sorted_by_name_then_by_number(model: Model) -> None:
 
 def test_the_highest_version_that_is_ready_answers_for_its_name(model: Model) -> None:
     other = Model(model.manifest, model.provider, lambda _: {}, model.batcher)
-    found = catalogue(model, ("a", 9)).swapped(("a", 10), Version("a", 10, "ready", model=other), None)
+    found = catalogue(model, ("a", 9)).swapped(("a", 10), Version("a", 10, "ready", model=other))
 
-    assert found.newest == {"a": other}
-    assert found.swapped(("a", 10), Version("a", 10, "unloaded", "by request"), None).newest == {"a": model}
-    assert found.swapped(("a", 10), None, None).newest == {"a": model}
+    assert found.current == {"a": other}
+    assert found.swapped(("a", 10), Version("a", 10, "unloaded", "by request")).current == {"a": model}
+    assert found.swapped(("a", 10), None).current == {"a": model}
+
+
+def test_the_pinned_version_answers_for_its_name_while_it_is_ready(model: Model) -> None:
+    other = Model(model.manifest, model.provider, lambda _: {}, model.batcher)
+    found = replace(catalogue(model, ("a", 10)), pins={"a": 9, "b": 1})
+    ready = found.swapped(("a", 9), Version("a", 9, "ready", model=other))
+
+    assert ready.current == {"a": other}
+    assert [version.version for version in ready.sorted() if ready.is_pinned(version)] == [9]
+    assert ready.swapped(("a", 9), None).current == {"a": model}
+
+
+def test_a_pinned_version_that_does_not_answer_is_a_problem_while_another_does(model: Model) -> None:
+    found = replace(catalogue(model, ("linear", 1)), pins={"linear": 2, "unloaded": 1})
+    rejected = found.swapped(("linear", 2), Version("linear", 2, "rejected", "it is broken"))
+
+    assert found.problems() == ["Version 2 of linear is pinned, but there is no such version; version 1 answers"]
+    assert rejected.problems() == ["Version 2 of linear is pinned, but it is rejected; version 1 answers"]
+    assert rejected.swapped(("linear", 1), None).problems() == []
 
 
 def test_a_change_leaves_the_old_catalogue_as_it_was(model: Model) -> None:
     before = catalogue(model, ("a", 1))
 
-    after = before.swapped(("a", 1), None, None)
+    after = before.swapped(("a", 1), None)
 
     assert list(before.versions) == [("a", 1)]
-    assert (after.versions, after.newest, after.default) == ({}, {}, None)
+    assert (after.versions, after.current, after.default) == ({}, {}, None)
 
 
 @pytest.mark.parametrize(
-    ("names", "chosen", "default"),
+    ("ready", "chosen", "default"),
     [
-        (["a"], None, "a"),
-        (["a", "b"], None, None),
-        (["a", "blobs"], None, "blobs"),
-        (["a", "blobs"], "a", "a"),
-        (["a"], "b", None),
+        ([("a", 1), ("a", 2)], None, ("a", 2)),
+        ([("a", 1), ("b", 1)], None, None),
+        ([("a", 1), ("blobs", 1)], None, ("blobs", 1)),
+        ([("a", 1), ("blobs", 1)], "a", ("a", 1)),
+        ([("a", 1)], "b", None),
+        ([("a", 1), ("a", 2)], "a/1", ("a", 1)),
+        ([("a", 1), ("a", 2)], "a/3", None),
     ],
 )
-def test_the_default_is_the_chosen_model_or_the_only_one_or_blobs(
-    model: Model, names: list[str], chosen: str | None, default: str | None
+def test_the_default_is_the_chosen_model_or_version_or_the_only_model_or_blobs(
+    model: Model, ready: list[Key], chosen: str | None, default: Key | None
 ) -> None:
-    assert catalogue(model, *((name, 1) for name in names), chosen=chosen).default == default
+    models = {key: Model(model.manifest, model.provider, lambda _: {}, model.batcher) for key in ready}
+    found = Catalogue(chosen, {key: Version(*key, "ready", model=each) for key, each in models.items()})
+
+    assert found.default is (None if default is None else models[default])

@@ -16,6 +16,7 @@ from softmaxd.models import watching
 from softmaxd.models.files import NotNow
 from softmaxd.models.folders import Found, look
 from softmaxd.models.loading import ignore_runs
+from softmaxd.models.pins import PIN_FILE, remove_pin, write_pin
 from softmaxd.models.versions import Version
 from softmaxd.models.watching import FIRST_PAUSE, LAST_PAUSE, Watcher
 from softmaxd.settings import Settings
@@ -61,16 +62,16 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def test_a_models_folder_that_is_away_for_a_while_loses_nothing(models: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     found = watcher(models)
-    model = found.catalogue.newest["linear"]
+    model = found.catalogue.current["linear"]
 
     models.rename(models.with_name("away"))
     found.update()
     found.update()
-    away, problems = found.catalogue.newest, found.problems
+    away, problems = found.catalogue.current, found.problems
     models.with_name("away").rename(models)
     found.update()
 
-    assert away == found.catalogue.newest == {"linear": model}
+    assert away == found.catalogue.current == {"linear": model}
     assert problems == [f"The models folder cannot be read: {os.strerror(errno.ENOENT)}"]
     assert found.problems == []
     assert [record.getMessage() for record in caplog.records if "folder" in record.getMessage()] == [
@@ -251,7 +252,7 @@ def test_a_trial_that_failed_for_want_of_memory_is_tried_again(
     assert "linear version 2 is tried again in 0.01 s: its trial was killed" in caplog.text
     assert "linear version 2 is tried again in 0.02 s: its trial was killed" in caplog.text
     assert found.catalogue.versions["linear", 2] == Version(
-        "linear", 2, "ready", model=found.catalogue.newest["linear"], stamp=first.stamp
+        "linear", 2, "ready", model=found.catalogue.current["linear"], stamp=first.stamp
     )
 
 
@@ -265,7 +266,7 @@ def test_a_file_that_has_passed_is_not_tried_twice(
 
     found.update()
 
-    assert found.catalogue.newest["linear"].manifest.version == 3
+    assert found.catalogue.current["linear"].manifest.version == 3
     assert (tmp_path / "count").read_text() == "1\n"
 
 
@@ -346,7 +347,7 @@ def test_the_watcher_survives_what_happens_to_the_folder(
     found.watch()
     found.watch()  # a second call changes nothing
     publish(models, 2, GOOD)
-    until(lambda: found.catalogue.newest["linear"].manifest.version == 2)
+    until(lambda: found.catalogue.current["linear"].manifest.version == 2)
     found.close()
 
     assert "looking for new models failed" in caplog.text
@@ -358,3 +359,81 @@ def test_nothing_is_watched_with_an_interval_of_0(models: Path) -> None:
     found.close()
 
     assert found._thread is None
+
+
+def answers(watcher: Watcher) -> int:
+    return watcher.catalogue.current["linear"].manifest.version
+
+
+def test_a_pinned_version_answers_until_the_pin_is_gone(models: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    publish(models, 2, GOOD)
+    found = watcher(models)
+
+    write_pin(models / "linear", 1)
+    found.update()
+    pinned = answers(found)
+    remove_pin(models / "linear")
+    found.update()
+
+    assert (pinned, answers(found)) == (1, 2)
+    assert [record.getMessage() for record in caplog.records if "pinned" in record.getMessage()] == [
+        "linear version 1 is pinned",
+        "linear has no pinned version any more",
+    ]
+
+
+def test_a_pin_is_there_from_the_start(models: Path) -> None:
+    publish(models, 2, GOOD)
+    write_pin(models / "linear", 1)
+
+    assert answers(watcher(models)) == 1
+
+
+def test_a_pinned_version_that_vanishes_is_reported_once_and_the_highest_one_answers(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for version in (2, 3):
+        publish(models, version, GOOD)
+    write_pin(models / "linear", 2)
+    found = watcher(models)
+
+    shutil.rmtree(models / "linear" / "2")
+    found.update()
+    found.update()
+    problems, highest = found.problems, answers(found)
+    publish(models, 2, GOOD)
+    found.update()
+
+    assert problems == ["Version 2 of linear is pinned, but there is no such version; version 3 answers"]
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == problems
+    assert (highest, answers(found), found.problems) == (3, 2, [])
+
+
+def test_a_new_pin_counts_once_its_version_is_ready(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(models, 2, GOOD)
+    write_pin(models / "linear", 1)
+    found = watcher(models)
+    seen: list[int] = []
+
+    def look_on(*_arguments: object) -> None:
+        seen.append(answers(found))
+
+    monkeypatch.setattr(watching, "try_out", look_on)
+    publish(models, 3, linear((1.0, 0.0, 0.0)).SerializeToString())
+    write_pin(models / "linear", 3)
+    found.update()
+
+    assert (seen, answers(found)) == ([1], 3)
+
+
+def test_a_pin_in_a_folder_that_cannot_be_read_stays(models: Path) -> None:
+    publish(models, 2, GOOD)
+    write_pin(models / "linear", 1)
+    found = watcher(models)
+
+    (models / "linear" / PIN_FILE).write_text("one")
+    found.update()
+
+    assert answers(found) == 1
+    assert found.problems == [f"The folder of linear cannot be read: {PIN_FILE} has no number of a version"]

@@ -13,7 +13,7 @@ BLOBS = load(MODELS / "blobs" / "1", Settings())
 
 
 def test_a_description_names_all_versions_and_the_tensors_of_one() -> None:
-    described = describe([BLOBS, BLOBS])
+    described = describe(BLOBS.manifest, [BLOBS, BLOBS])
 
     assert described["name"] == "blobs"
     assert described["versions"] == ["1", "1"]
