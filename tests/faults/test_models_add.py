@@ -15,7 +15,7 @@ from softmaxd.cli.main import main
 from softmaxd.models.files import sha256
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES
-from tests.support.onnx_graphs import logits_only, model, node, tensor
+from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 from tests.support.paths import REPOSITORY
 from tests.support.server import StartServer
 
@@ -82,12 +82,25 @@ def images() -> onnx.ModelProto:
     return model([flatten, node("MatMul", "x w", "scores")], inputs=inputs, outputs=SCORES)
 
 
-def zip_map() -> onnx.ModelProto:
-    names = {"domain": "ai.onnx.ml", "classlabels_strings": ["a", "b", "c"]}
-    nodes = [node("MatMul", "x w", "l"), node("Softmax", "l", "p"), node("ZipMap", "p", "output_probability", **names)]
-    map_type = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
-    output = helper.make_value_info("output_probability", helper.make_sequence_type_proto(map_type))
-    return model(nodes, outputs=[output])
+def dictionaries() -> onnx.ModelProto:
+    """Return a graph that gives a sequence, and no ZipMap that could be left out."""
+    nodes = [node("MatMul", "x w", "scores"), node("SequenceConstruct", "scores", "y")]
+    sequence = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
+    return model(nodes, outputs=[helper.make_value_info("y", sequence)])
+
+
+def in_bfloat16() -> onnx.ModelProto:
+    """Return a classifier that takes and gives float32, and computes in bfloat16."""
+    cast = node("Cast", "x", "b", to=TensorProto.BFLOAT16)
+    nodes = [cast, node("MatMul", "b v", "c"), node("Cast", "c", "scores", to=TensorProto.FLOAT)]
+    graph = model(nodes, outputs=SCORES, constants={})
+    graph.graph.initializer.append(helper.make_tensor("v", TensorProto.BFLOAT16, [2, 3], [1.0] * 6))
+    return graph
+
+
+def of_bfloat16() -> onnx.ModelProto:
+    nodes = [node("Cast", "x", "f", to=TensorProto.FLOAT), node("MatMul", "f w", "scores")]
+    return model(nodes, inputs=[tensor("x", ["n", 2], TensorProto.BFLOAT16)], outputs=SCORES)
 
 
 def ending_with(*nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT, shape: tuple[str | int, ...]) -> onnx.ModelProto:
@@ -116,11 +129,18 @@ REFUSED = {
         "custom operators (com.acme.MatMul) are not supported: use those of ONNX and ONNX Runtime",
     ),
     "custom operator inside": (with_a_foreign_branch(), "custom operators (com.acme.Sharpen) are not supported: "),
-    "external data": (with_external_data(), "the weights are in another file (external data): save one file with "),
+    "external data": (
+        with_external_data(),
+        "the weights are in another file (external data): --pack takes them from the same folder",
+    ),
     "external data in a node": (with_external_data_in_a_node(), "the weights are in another file (external data): "),
     "new opset": (
         changed(lambda file: setattr(file.opset_import[0], "version", 99)),
         "opset 99 is too new for ONNX Runtime ",
+    ),
+    "new opset of ai.onnx.ml": (
+        changed(lambda file: setattr(file.opset_import[1], "version", 99)),
+        "opset 99 of ai.onnx.ml is too new for ONNX Runtime ",
     ),
     "old opset": (
         changed(lambda file: setattr(file.opset_import[0], "version", 8)),
@@ -145,9 +165,11 @@ REFUSED = {
         changed(lambda file: file.graph.input[0].CopyFrom(tensor("x", ["n", "d"]))),
         "it does not say how many features a row has: give their names or their number with --features",
     ),
-    "ZipMap": (
-        zip_map(),
-        "output output_probability is a list of dictionaries (ZipMap): convert with options={'zipmap': False}",
+    "dictionaries": (dictionaries(), "output y is seq(tensor(float)): it must be a table of numbers [n, classes]"),
+    "bfloat16 inside": (in_bfloat16(), "ONNX Runtime "),
+    "bfloat16 input": (
+        of_bfloat16(),
+        "input x is bfloat16, which NumPy does not have: export it as float32 (PyTorch: network.float())",
     ),
     "labels only": (
         ending_with(node("ArgMax", "scores", "y", axis=1, keepdims=0), kind=TensorProto.INT64, shape=("n",)),
@@ -336,6 +358,24 @@ def test_a_file_that_is_too_large_is_not_even_read(file: Path, models: Path, cap
     line = refusal(capsys, str(file), "--name", "iris", "--models-dir", str(models))
 
     assert line == "classifier.onnx has 536870913 bytes, more than the 536870912 that a model may have"
+
+
+def test_weights_beside_the_file_are_packed_into_one_file(file: Path, models: Path, capsys: Capture) -> None:
+    onnx.save(logits_only(), file, save_as_external_data=True, location="weights.data", size_threshold=0)
+
+    assert main(["models", "add", str(file), "--name", "iris", "--models-dir", str(models), "--pack"]) == 0
+
+    assert capsys.readouterr().out.endswith(f"published {models / 'iris' / '1'}\n")
+    assert main(["models", "check", "--models-dir", str(models)]) == 0
+    assert (models / "iris" / "1" / MODEL_FILE).stat().st_size > WEIGHTS.nbytes
+
+
+def test_a_missing_file_of_weights_is_named(file: Path, models: Path, capsys: Capture) -> None:
+    file.write_bytes(with_external_data().SerializeToString())
+
+    line = refusal(capsys, str(file), "--name", "iris", "--models-dir", str(models), "--pack")
+
+    assert line == f"No such file or directory: {file.parent / 'weights.bin'}"
 
 
 def test_a_missing_file_is_named(models: Path, capsys: Capture) -> None:

@@ -36,9 +36,17 @@ Added with `softmaxd models add`. Its training, accuracy and calibration are unk
 
 
 def add_model(
-    file: Path, models_dir: Path, *, name: str, labels: Sequence[str] | None, features: Sequence[str] | None
+    file: Path,
+    models_dir: Path,
+    *,
+    name: str,
+    labels: Sequence[str] | None,
+    features: Sequence[str] | None,
+    pack: bool = False,
 ) -> tuple[Path, Manifest]:
     """Publish an ONNX classifier as the next version of a model; without labels and features these get default names.
+
+    With `pack` its weights may be in other files of its folder, and the version has them in one file.
 
     Returns the version's folder, and its manifest, whose notes say how the graph was understood and changed. Raises
     `Refused` if the file is no classifier that can be served, `ModelError` if it is too large; nothing is written then.
@@ -46,21 +54,23 @@ def add_model(
     check_size(file)
     content = file.read_bytes()
     try:
-        model = graphs.read(content)
+        model = graphs.read(content, weights=file.parent if pack else None)
         origin = (
             f"made from {file.name}, by {graphs.exporter(model) or 'an unknown exporter'}, SHA-256 {_sha256(content)}"
         )
+        wrapping_notes = graphs.unwrap_outputs(model)
         findings = inspect(model, features)
         labels, labels_note = choose_labels(labels, model, findings)
         converted = convert(model, findings)
         columns = _columns(features, findings)
-        notes = (origin, *findings.notes, labels_note)
+        notes = (origin, *wrapping_notes, *findings.notes, labels_note)
         manifest = _manifest(name, converted, labels, columns, findings, notes)
     except Refused as error:
         raise Refused(f"{file}: {error}") from error
     with next_version(models_dir / name) as (folder, version):
         manifest = manifest.model_copy(update={"version": version})
         (folder / MODEL_FILE).write_bytes(converted)
+        check_size(folder / MODEL_FILE)
         describe(folder, manifest, _card(manifest))
     return models_dir / name / str(version), manifest
 

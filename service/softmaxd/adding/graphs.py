@@ -1,18 +1,20 @@
 """Reads ONNX graphs: their operators, tensors and label lists. Only this module and `rewiring` import onnx."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, Message
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
-from onnx.external_data_helper import uses_external_data
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 from onnx.inliner import inline_local_functions
 
 from softmaxd.errors import Refused
+from softmaxd.models.files import read_regular
 from softmaxd.models.manifest import KINDS, Datatype
-from softmaxd.models.onnxfile import OPERATOR_DOMAINS
+from softmaxd.models.onnxfile import MAX_MODEL_BYTES, OPERATOR_DOMAINS
 
 STANDARD_DOMAINS = {"", "ai.onnx"}
 DOMAINS = {domain.decode() for domain in OPERATOR_DOMAINS}
@@ -46,19 +48,19 @@ class Heads:
     are_float32: bool
 
 
-def read(content: bytes) -> Graph:
-    """Return the graph of an ONNX file, with its functions inlined.
+def read(content: bytes, weights: Path | None = None) -> Graph:
+    """Return the graph of an ONNX file, with its functions inlined, and with the weights that are in a folder, if any.
 
     Raises `Refused` if the file is no ONNX file, is not complete in itself, or needs operators that cannot be served.
+    Without the folder of its `weights` a file that has external data is not complete.
     """
     model = _parse(content)
     if model.functions:
         model = inline_local_functions(model)
-    if any(uses_external_data(tensor) for tensor in _tensors(model.graph)):
-        raise Refused(
-            "the weights are in another file (external data): save one file with "
-            "onnx.save(onnx.load('FILE'), 'one.onnx'), or from PyTorch with torch.onnx.export(…, external_data=False)"
-        )
+    if outside := [tensor for tensor in _tensors(model.graph) if uses_external_data(tensor)]:
+        if weights is None:
+            raise Refused("the weights are in another file (external data): --pack takes them from the same folder")
+        _pack(outside, weights, MAX_MODEL_BYTES - len(content))
     if custom := sorted(_custom_operators(model.graph)):
         raise Refused(f"custom operators ({', '.join(custom)}) are not supported: use those of ONNX and ONNX Runtime")
     if 0 < opset(model) < OLDEST_OPSET:
@@ -93,14 +95,88 @@ def _texts(message: Message) -> Iterator[object]:
                 yield from _texts(inner)
 
 
+def _pack(tensors: Iterable[TensorProto], folder: Path, max_bytes: int) -> None:
+    """Read the weights of tensors from the files of a folder into the tensors.
+
+    Raises `Refused`, `OSError` or `ModelError` if a file is not in the folder or cannot be read, or if the weights have
+    more than `max_bytes`.
+    """
+    files: dict[str, memoryview] = {}
+    for tensor in tensors:
+        name, start, length = _place(tensor)
+        if name not in files:
+            files[name] = memoryview(read_regular(folder / name, max_bytes=MAX_MODEL_BYTES))
+        weights = files[name][start:][:length]
+        max_bytes -= len(weights)
+        if max_bytes < 0:
+            raise Refused(f"with its weights it has more than the {MAX_MODEL_BYTES} bytes that a model may have")
+        tensor.raw_data = bytes(weights)
+        tensor.ClearField("data_location")
+        del tensor.external_data[:]
+
+
+def _place(tensor: TensorProto) -> tuple[str, int, int | None]:
+    """Return the file of a tensor's weights, where they start in it, and their length, None for up to its end."""
+    try:
+        place = ExternalDataInfo(tensor)
+    except ValueError as error:
+        raise Refused("the place of its weights in the other file is not a number") from error
+    if place.location in {"", ".."} or place.location != Path(place.location).name or "\0" in place.location:
+        raise Refused(f"the weights are in {place.location!r}, but --pack takes only files of the same folder")
+    return place.location, place.offset or 0, place.length
+
+
 def exporter(model: Graph) -> str:
     """Return the program that wrote the file, or "" if the file does not name it: `skl2onnx 1.20.0`."""
     return f"{model.producer_name} {model.producer_version}".strip()
 
 
-def opset(model: Graph) -> int:
-    """Return the version of the standard operators that a graph uses, 0 if it uses none of them."""
-    return max((entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS), default=0)
+def opset(model: Graph, domains: Collection[str] = STANDARD_DOMAINS) -> int:
+    """Return the version of the operators of these domains that a graph uses, 0 if it uses none of them."""
+    return max((entry.version for entry in model.opset_import if entry.domain in domains), default=0)
+
+
+def unwrap_outputs(model: Graph) -> tuple[str, ...]:
+    """Make the table [n, classes] behind a ZipMap or a quantised softmax the output in its place; return notes on it.
+
+    A ZipMap turns a table into n dictionaries. It stays in the graph for its labels.
+    """
+    producers = {name: node for node in model.graph.node for name in node.output}
+    notes = []
+    for value in model.graph.output:
+        name = value.name
+        table, wrapping = _wrapped(producers.get(name, NodeProto()), producers)
+        if table:
+            node = producers[name]
+            node.output[0] = f"{name} as it was"
+            value.CopyFrom(onnx.ValueInfoProto(name=name))
+            model.graph.node.insert(list(model.graph.node).index(node), helper.make_node("Identity", [table], [name]))
+            notes.append(f"{name}: the tensor {table}, without its {wrapping}")
+    return tuple(notes)
+
+
+def _wrapped(node: NodeProto, producers: Mapping[str, NodeProto]) -> tuple[str, str]:
+    """Return the table that a node wraps and the name of the wrapping, or empty texts."""
+    if node.op_type == "ZipMap":
+        return "".join(node.input), "ZipMap"
+    inner = producers.get("".join(node.input[:1]), NodeProto())
+    table = "".join(inner.input[:1])
+    pair = (node.op_type, inner.op_type, producers.get(table, NodeProto()).op_type)
+    return (table, "quantisation") if pair == ("DequantizeLinear", "QuantizeLinear", "Softmax") else ("", "")
+
+
+def quantises_dynamically(model: Graph) -> bool:
+    """Return whether a graph takes the scale of integers from the numbers of a run, those of all its rows."""
+    nodes = [node for graph in nested_graphs(model.graph) for node in graph.node]
+    return any(node.op_type.startswith("DynamicQuantize") for node in nodes)
+
+
+def uses_bfloat16(model: Graph) -> bool:
+    """Return whether an input, output, constant or cast of a graph has the type bfloat16."""
+    kinds = [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)]
+    kinds += [tensor.data_type for tensor in _tensors(model.graph)]
+    casts = [node for graph in nested_graphs(model.graph) for node in graph.node if node.op_type == "Cast"]
+    return TensorProto.BFLOAT16 in {*kinds, *(attribute.i for node in casts for attribute in node.attribute)}
 
 
 def label_lists(model: Graph, classes: int) -> set[tuple[str, ...]]:

@@ -16,7 +16,7 @@ SUM_TOLERANCE = 1e-3  # of the sum of a row of probabilities
 def are_scores(values: Values, rows: int) -> bool:
     """Return whether an output is a table of floating-point numbers [rows, classes], with two classes or more."""
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.ndim != 2:  # noqa: PLR2004 - a table
-        return False  # ONNX Runtime gives a list for a ZipMap
+        return False  # ONNX Runtime gives a list for a sequence
     return bool(values.shape[0] == rows and values.shape[1] > 1)
 
 
@@ -24,9 +24,7 @@ def no_scores(engine: Engine, outputs: Outputs, source: Input) -> Refused:
     """Return the error for a graph none of whose outputs is a table of numbers [n, classes]."""
     for name, (kind, _) in engine.outputs.items():
         if kind.startswith(("seq", "map")):
-            return Refused(
-                f"output {name} is a list of dictionaries (ZipMap): convert with options={{'zipmap': False}}"
-            )
+            return Refused(f"output {name} is {kind}: it must be a table of numbers [n, classes]")
     for name, values in outputs.items():
         if values.dtype.kind == "f" and values.shape in {(len(values),), (len(values), 1)}:
             return Refused(

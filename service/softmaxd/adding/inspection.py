@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from softmaxd.adding import rewiring
+from softmaxd.adding import graphs, rewiring
 from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores
 from softmaxd.adding.running import (
     CONVERTED,
+    TO_FLOAT32,
     Outputs,
     Values,
     are_near,
-    check_rows_are_independent,
+    check_rows,
     example_rows,
     open_graph,
     run,
@@ -22,6 +23,8 @@ from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES, KINDS, LOGITS, PROBABILITIES
 from softmaxd.models.outputs import Features
+
+HALVES = {"tensor(float16)", "tensor(bfloat16)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,19 @@ def inspect(model: Graph, features: Sequence[str] | None) -> Findings:
     rewiring.free_rows(model, source)
     softmax_inputs = rewiring.show_softmax_inputs(model)
     engine = open_graph(model)
+    if halves := [name for name, (tensor, _) in engine.outputs.items() if tensor in HALVES]:
+        rewiring.widen(model, halves)
+        engine = open_graph(model)
     rows = example_rows(source)
     outputs = run(engine, rows, source)
     scores = {name: outputs[name] for name in outputs if name in names and are_scores(outputs[name], len(rows))}
     if not scores:
         raise no_scores(engine, outputs, source)
     heads, notes = find_heads(scores, outputs, softmax_inputs)
-    check_rows_are_independent(engine, rows, outputs, source, heads)
+    rows_notes = check_rows(engine, rows, outputs, source, heads, quantised=graphs.quantises_dynamically(model))
     left_out = sorted(names - {heads.logits, heads.probabilities})
     dropped = (f"left out: {', '.join(left_out)}",) if left_out else ()
-    return Findings(source, heads, rows, outputs, (_input_note(source), *notes, *dropped))
+    return Findings(source, heads, rows, outputs, (_input_note(source), *notes, *rows_notes, *dropped))
 
 
 def convert(model: Graph, findings: Findings) -> bytes:
@@ -82,6 +88,8 @@ def _find_input(engine: Engine, features: Sequence[str] | None) -> Input:
         )
     ((name, (tensor, shape)),) = engine.inputs.items()
     kind = tensor.removeprefix("tensor(").removesuffix(")")
+    if kind == "bfloat16":
+        raise Refused(f"input {name} is bfloat16, which NumPy does not have: export it as float32 ({TO_FLOAT32})")
     if kind not in {*KINDS.values(), *CONVERTED}:
         raise Refused(f"input {name} is {tensor}, but only numbers are supported: encode other features first")
     if len(shape) != 2:  # noqa: PLR2004 - rows and columns
@@ -109,7 +117,7 @@ def _input_note(source: Input) -> str:
     if kind == "bool":
         note += "; served as float32, and rows with numbers other than 0 and 1 are refused"
     elif kind == "float16":
-        note += "; served as float32, and rounded to float16"
+        note += "; served as float32, and may be rounded to float16"
     if source.rows is not None:
         note += f"; exported for {source.rows} at a time, but takes any number of rows"
     return note

@@ -4,7 +4,7 @@ The new graph takes `features` [n, features], of a type that is served, and give
 [n, classes]. The operators in between, and their weights, stay as they are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -53,6 +53,21 @@ def show_softmax_inputs(model: Graph) -> dict[str, str]:
     new = {name for name in found.values() if name in producers} - set(outputs)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(new))
     return found
+
+
+def widen(model: Graph, names: Iterable[str]) -> None:
+    """Let the graph give these outputs, which are float16 or bfloat16, as float32.
+
+    ONNX Runtime computes float16 in float32 on a CPU, and rounds where a tensor is an output. Which tensors are
+    outputs changes later, and so would the rounding.
+    """
+    inside = {name: f"{OUR_PREFIX}{name}_as_it_was" for name in names}
+    kept = [value.name for value in model.graph.output]
+    _rename(model.graph, inside)
+    for value, name in zip(model.graph.output, kept, strict=True):
+        if name in inside:
+            value.CopyFrom(onnx.ValueInfoProto(name=name))
+            model.graph.node.append(_cast(inside[name], name, "float"))
 
 
 def rewire(model: Graph, source: Input, heads: Heads) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.adding import graphs
-from softmaxd.adding.graphs import Graph, Heads, Input
+from softmaxd.adding.graphs import STANDARD_DOMAINS, Graph, Heads, Input
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES
@@ -19,6 +19,11 @@ CONVERTED = {"float16", "bool"}  # input types that are served as float32
 SCALES = (0.1, 1.0, 1.0, 10.0, 10.0, 100.0)  # of the random rows, which follow a row of zeros and one of ones
 ROW_COUNTS = (1, 2, 3)  # batches of these sizes must give the same as all rows together
 TOLERANCE = 1e-5  # of a probability, or relative to the largest logit: float32 sums depend on their order
+TO_FLOAT32 = "PyTorch: network.float()"
+DYNAMIC = (
+    "rows: each request runs alone, and its rows change each other's answers, because dynamic quantisation takes its "
+    "scales from all rows of a run; static quantisation has fixed scales and would not"
+)
 
 Values = npt.NDArray[Any]  # of any output of a graph: numbers or text
 Outputs = Mapping[str, Values]
@@ -34,8 +39,13 @@ def open_graph(model: Graph) -> Engine:
 
 def _explain(message: str, model: Graph) -> str:
     runtime = f"ONNX Runtime {package_version('onnxruntime')}"
-    if found := re.search(r"support for domain \S+ is till opset (\d+)", message):
-        return f"opset {graphs.opset(model)} is too new for {runtime}: export with opset {found[1]} or older"
+    if found := re.search(r"support for domain (\S+) is till opset (\d+)", message):
+        domain, newest = found.groups()
+        of = "" if domain in STANDARD_DOMAINS else f" of {domain}"
+        used = graphs.opset(model, {domain} if of else STANDARD_DOMAINS)
+        return f"opset {used}{of} is too new for {runtime}: export with opset {newest}{of} or older"
+    if graphs.uses_bfloat16(model):
+        return f"{runtime} cannot compute in bfloat16 here: export it as float32 ({TO_FLOAT32})"
     if found := re.search(r"max supported IR version: (\d+)", message):
         return f"IR version {model.ir_version} is too new for {runtime}: export with an older version of onnx"
     return message
@@ -47,7 +57,8 @@ def example_rows(source: Input) -> Features:
     size = (len(SCALES), source.width)
     is_whole = source.kind == "bool" or DTYPES[source.datatype].kind != "f"
     drawn = generator.integers(0, 2, size) if is_whole else generator.normal(size=size) * np.array(SCALES)[:, None]
-    return np.vstack([np.zeros(source.width), np.ones(source.width), drawn]).astype(DTYPES[source.datatype])
+    rows = np.vstack([np.zeros(source.width), np.ones(source.width), drawn])
+    return (rows.astype(np.float16) if source.kind == "float16" else rows).astype(DTYPES[source.datatype])
 
 
 def run(engine: Engine, rows: Features, source: Input) -> Outputs:
@@ -69,16 +80,28 @@ def fixed_rows(source: Input) -> Refused | None:
     )
 
 
-def check_rows_are_independent(engine: Engine, rows: Features, outputs: Outputs, source: Input, heads: Heads) -> None:
-    """Raise `Refused` if the first rows [n, width] alone give something else than among all of them, in `outputs`."""
-    for count in ROW_COUNTS:
-        few = run(engine, rows[:count], source)
-        for name in (heads.logits, heads.probabilities):
-            if name is not None and not are_near(few[name], outputs[name][:count]):
-                raise fixed_rows(source) or Refused(
-                    "the answer for a row depends on the other rows, or on chance: check the axis of the softmax, "
-                    "and export dropout and normalisation in inference mode"
-                )
+def check_rows(
+    engine: Engine, rows: Features, outputs: Outputs, source: Input, heads: Heads, *, quantised: bool
+) -> tuple[str, ...]:
+    """Raise `Refused` if the first rows [n, width] alone give something else than among all of them, in `outputs`.
+
+    If the graph is `quantised` dynamically they may, for that is its nature: return a note on its cost. It is refused
+    only if the same rows in another order give something else.
+    """
+    names = [name for name in (heads.logits, heads.probabilities) if name is not None]
+    if all(_agree(run(engine, rows[:count], source), outputs, names, slice(count)) for count in ROW_COUNTS):
+        return ()
+    if quantised and _agree(run(engine, rows[::-1], source), outputs, names, slice(None, None, -1)):
+        return (DYNAMIC,)
+    raise fixed_rows(source) or Refused(
+        "the answer for a row depends on the other rows, or on chance: check the axis of the softmax, "
+        "and export dropout and normalisation in inference mode"
+    )
+
+
+def _agree(found: Outputs, outputs: Outputs, names: Sequence[str], part: slice) -> bool:
+    """Return whether the outputs of these names are those of a part of the rows."""
+    return all(are_near(found[name], outputs[name][part]) for name in names)
 
 
 def are_near(values: Values, others: Values) -> bool:

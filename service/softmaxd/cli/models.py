@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from softmaxd.cli import versions as version_actions
 from softmaxd.cli.parser import Commands, add_settings, feature_names, names, need
@@ -44,6 +45,9 @@ def _add_add(actions: Commands) -> None:
     ):
         text = f"The names of the {option} in order, with commas between them; or @FILE, one a line{more}."
         parser.add_argument(f"--{option}", metavar="A,B,C", type=kind, help=f"{text} Default: {default}.")
+    parser.add_argument(
+        "--pack", action="store_true", help="Take weights that are in other files of the same folder (external data)."
+    )
     add_settings(parser, ["models_dir"])
 
 
@@ -69,15 +73,16 @@ def _add_check(actions: Commands) -> None:
     add_settings(parser, ["models_dir"])
 
 
-def add_model(
-    settings: Settings, *, file: Path, name: str, labels: list[str] | None, features: list[str] | None
-) -> int:
-    """Publish a file as the next version of a model. Raises `Refused`, or `StartupError` without the extra."""
+def add_model(settings: Settings, *, file: Path, name: str, **options: Any) -> int:
+    """Publish a file as the next version of a model. Raises `Refused`, or `StartupError` without the extra.
+
+    The `options` are those of `softmaxd.adding.add.add_model`.
+    """
     need(["onnx"], "softmaxd models add", "add")
     from softmaxd.adding import add as adding  # noqa: PLC0415 - only this action needs it
 
     try:
-        folder, manifest = adding.add_model(file, settings.models_dir, name=name, labels=labels, features=features)
+        folder, manifest = adding.add_model(file, settings.models_dir, name=name, **options)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
     print(*manifest.notes, f"published {folder}", sep="\n")

@@ -9,7 +9,8 @@ import pytest
 from onnx import TensorProto
 
 from softmaxd.adding.add import add_model
-from softmaxd.errors import Refused
+from softmaxd.errors import ModelError, Refused
+from softmaxd.models import onnxfile
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import DTYPES, Datatype, Manifest
@@ -125,6 +126,16 @@ def test_no_published_file_names_the_folder_that_the_model_came_from(models: Pat
     add(logits_only(), models)
 
     assert not [path for path in (models / "iris" / "1").iterdir() if str(models.parent).encode() in path.read_bytes()]
+
+
+def test_a_version_that_would_be_too_large_is_not_published(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is that of the file, so that the conversion, which adds to it, goes beyond it."""
+    monkeypatch.setattr(onnxfile, "MAX_MODEL_BYTES", len(logits_only().SerializeToString()))
+
+    with pytest.raises(ModelError, match=r"^model\.onnx has \d+ bytes, more than the \d+ that a model may have$"):
+        add(logits_only(), models)
+
+    assert not models.exists() or not list(models.iterdir())
 
 
 @pytest.mark.parametrize(

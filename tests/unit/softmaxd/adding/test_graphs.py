@@ -1,14 +1,30 @@
 """An ONNX file is read completely, or refused."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from softmaxd.adding.graphs import Input, exporter, label_lists, label_text, nested_graphs, opset, read, tensor_names
+from softmaxd.adding.graphs import (
+    Input,
+    exporter,
+    label_lists,
+    label_text,
+    nested_graphs,
+    opset,
+    quantises_dynamically,
+    read,
+    tensor_names,
+    unwrap_outputs,
+    uses_bfloat16,
+)
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import KINDS, Datatype
+from softmaxd.models.onnxfile import MAX_MODEL_BYTES
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
 
@@ -30,14 +46,78 @@ def test_a_name_that_is_not_utf8_is_refused(name: bytes) -> None:
         read(content.replace(name, b"\xff" + name[1:]))
 
 
-def test_weights_in_another_file_are_refused() -> None:
+def with_weights_elsewhere(**place: str) -> bytes:
+    """Return the plainest classifier with its weights at another place: a location, an offset, a length."""
     file = logits_only()
     (weights,) = file.graph.initializer
+    weights.ClearField("raw_data")
     weights.data_location = TensorProto.EXTERNAL
-    weights.external_data.add(key="location", value="weights.bin")
+    for key, value in place.items():
+        weights.external_data.add(key=key, value=value)
+    return bytes(file.SerializeToString())
 
-    with pytest.raises(Refused, match=r"^the weights are in another file "):
-        read(file.SerializeToString())
+
+def test_weights_in_another_file_are_refused() -> None:
+    with pytest.raises(Refused, match=r"^the weights are in another file .*: --pack takes them from the same folder$"):
+        read(with_weights_elsewhere(location="weights.bin"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place"), [("", "", {}), ("123", "45", {"offset": "3", "length": str(WEIGHTS.nbytes)})]
+)
+def test_weights_in_another_file_are_packed(before: str, after: str, place: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(before.encode() + WEIGHTS.tobytes() + after.encode())
+
+    packed = read(with_weights_elsewhere(location="weights.bin", **place), weights=tmp_path)
+
+    assert packed == logits_only()
+
+
+def test_a_node_may_have_its_weights_in_another_file_too(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(WEIGHTS.tobytes())
+    file = onnx.load_model_from_string(with_weights_elsewhere(location="weights.bin"))
+    constant = node("Constant", "", "w", value=file.graph.initializer.pop())
+    file.graph.node.insert(0, constant)
+
+    packed = read(file.SerializeToString(), weights=tmp_path)
+
+    assert np.allclose(
+        Engine(packed.SerializeToString(), device="cpu").run(np.eye(2, dtype=np.float32))["scores"], WEIGHTS
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (
+            {"location": "../weights.bin"},
+            "the weights are in '../weights.bin', but --pack takes only files of the same",
+        ),
+        ({"location": "/etc/passwd"}, "the weights are in '/etc/passwd', but "),
+        ({"location": ".."}, "the weights are in '..', but "),
+        ({"location": ""}, "the weights are in '', but "),
+        ({"location": "a\0b"}, r"the weights are in 'a\x00b', but "),
+        ({"location": "weights.bin", "offset": "x"}, "the place of its weights in the other file is not a number"),
+    ],
+)
+def test_weights_at_other_places_are_not_packed(place: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        read(with_weights_elsewhere(**place), weights=tmp_path)
+
+    assert str(refused.value).startswith(message)
+
+
+def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"weights\.bin"):
+        read(with_weights_elsewhere(location="weights.bin"), weights=tmp_path)
+
+
+def test_weights_are_packed_up_to_the_limit_of_a_model(tmp_path: Path) -> None:
+    with (tmp_path / "weights.bin").open("wb") as weights:
+        weights.truncate(MAX_MODEL_BYTES)
+
+    with pytest.raises(Refused, match=r"^with its weights it has more than the 536870912 bytes that a model may have$"):
+        read(with_weights_elsewhere(location="weights.bin"), weights=tmp_path)
 
 
 def test_custom_operators_are_refused_by_name() -> None:
@@ -119,3 +199,89 @@ def test_nested_graphs_and_their_tensors_are_found() -> None:
 
     assert set(tensor_names(outer)) == {"x", "w", "flag", "y"}
     assert list(tensor_names(nested)) == ["outer", "inner"]
+
+
+ROWS = np.array([[1, 2], [-3, 0.5]], dtype=np.float32)
+
+
+def zip_map() -> onnx.ModelProto:
+    """Return a classifier that gives dictionaries, and the label."""
+    names = {"domain": "ai.onnx.ml", "classlabels_strings": ["a", "b", "c"]}
+    nodes = [node("MatMul", "x w", "l"), node("Softmax", "l", "p"), node("ZipMap", "p", "maps", **names)]
+    nodes.append(node("ArgMax", "p", "label", axis=1, keepdims=0))
+    map_type = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    maps = helper.make_value_info("maps", helper.make_sequence_type_proto(map_type))
+    return model(nodes, outputs=[tensor("label", ["n"], TensorProto.INT64), maps])
+
+
+def quantised(last: str) -> onnx.ModelProto:
+    """Return a classifier that ends with an operator, whose results are rounded to hundredths; and the best class."""
+    nodes = [node("MatMul", "x w", "l"), node(last, "l", "t"), node("QuantizeLinear", "t scale zero", "q")]
+    nodes += [node("DequantizeLinear", "q scale zero", "y"), node("ArgMax", "y", "label", axis=1, keepdims=0)]
+    constants: dict[str, Any] = {"w": WEIGHTS, "scale": np.array(0.01, np.float32), "zero": np.array(0, np.uint8)}
+    outputs = [tensor("y", ["n", 3]), tensor("label", ["n"], TensorProto.INT64)]
+    return model(nodes, outputs=outputs, constants=constants)
+
+
+def run(graph: onnx.ModelProto) -> dict[str, np.ndarray]:
+    return Engine(graph.SerializeToString(), device="cpu").run(ROWS)
+
+
+def test_the_table_behind_a_zipmap_becomes_the_output_and_its_labels_stay() -> None:
+    graph = zip_map()
+
+    notes = unwrap_outputs(graph)
+
+    scores = np.exp(ROWS @ WEIGHTS)
+    assert notes == ("maps: the tensor p, without its ZipMap",)
+    assert [value.name for value in graph.graph.output] == ["label", "maps"]
+    assert np.allclose(run(graph)["maps"], scores / scores.sum(axis=1, keepdims=True), atol=1e-6)
+    assert label_lists(graph, 3) == {("a", "b", "c")}
+
+
+def test_a_softmax_is_the_output_without_its_quantisation() -> None:
+    graph = quantised("Softmax")
+
+    notes = unwrap_outputs(graph)
+
+    assert notes == ("y: the tensor t, without its quantisation",)
+    assert np.allclose(run(graph)["y"].sum(axis=1), 1, atol=1e-6)
+    assert run(graph)["label"].tolist() == (ROWS @ WEIGHTS).argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize("graph", [quantised("Relu"), logits_only()])
+def test_other_outputs_stay_as_they_are(graph: onnx.ModelProto) -> None:
+    before = graph.SerializeToString()
+
+    assert unwrap_outputs(graph) == ()
+    assert graph.SerializeToString() == before
+
+
+@pytest.mark.parametrize("operator", ["ZipMap", "DequantizeLinear"])
+def test_a_node_without_inputs_wraps_nothing(operator: str) -> None:
+    graph = logits_only()
+    graph.graph.node[0].CopyFrom(node(operator, "", "scores"))
+
+    assert unwrap_outputs(graph) == ()
+
+
+def test_dynamic_quantisation_is_known_by_its_operator() -> None:
+    graph = logits_only()
+    assert not quantises_dynamically(graph)
+
+    graph.graph.node.append(node("DynamicQuantizeLinear", "x", "q scale zero"))
+
+    assert quantises_dynamically(graph)
+
+
+def test_bfloat16_is_found_in_inputs_outputs_constants_and_casts() -> None:
+    assert not uses_bfloat16(logits_only())
+    for place in ("input", "output", "constant", "cast"):
+        graph = logits_only()
+        if place == "constant":
+            graph.graph.initializer.append(helper.make_tensor("v", TensorProto.BFLOAT16, [1], [1.0]))
+        elif place == "cast":
+            graph.graph.node.append(node("Cast", "x", "y", to=TensorProto.BFLOAT16))
+        else:
+            getattr(graph.graph, place)[0].CopyFrom(tensor("x", ["n", 2], TensorProto.BFLOAT16))
+        assert uses_bfloat16(graph), place

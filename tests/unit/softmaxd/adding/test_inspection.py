@@ -121,12 +121,52 @@ def test_outputs_of_other_float_types_become_float32(kind: str) -> None:
     assert outputs["probabilities"].dtype == np.float32
 
 
+@pytest.mark.parametrize("shown", ["p", "s"])
+def test_a_float16_network_answers_as_before_within_the_tolerance_of_float32(shown: str) -> None:
+    generator = np.random.default_rng(0)
+    w, v = (generator.normal(size=size).astype(np.float16) for size in ((2, 64), (64, 3)))
+    nodes = [node("MatMul", "x w", "h"), node("Relu", "h", "r"), node("MatMul", "r v", "s"), SOFTMAX]
+    half = TensorProto.FLOAT16
+    outputs = [tensor(shown, ["n", 3], half)]
+
+    inputs = [tensor("x", ["n", 2], half)]
+    findings, found = answers(model(nodes, inputs=inputs, outputs=outputs, constants={"w": w, "v": v}))
+
+    logits = np.maximum(ROWS @ w.astype(np.float32), 0) @ v.astype(np.float32)
+    assert (findings.heads.logits, findings.heads.are_float32) == ("s", True)
+    assert np.abs(found["logits"] - logits).max() < 2**-9 * np.abs(logits).max()  # float16 has 2⁻¹¹ a rounding
+    assert np.allclose(found["probabilities"], softmax(found["logits"]), atol=1e-6)
+
+
+def test_an_output_of_bfloat16_is_given_as_float32() -> None:
+    nodes = [DENSE, node("Cast", "s", "t", to=TensorProto.BFLOAT16)]
+
+    _, outputs = answers(model(nodes, outputs=[tensor("t", ["n", 3], TensorProto.BFLOAT16)]))
+
+    assert np.allclose(outputs["logits"], LOGITS, atol=2**-8 * np.abs(LOGITS).max())  # it has 8 bits
+
+
+def test_dynamic_quantisation_is_noted() -> None:
+    graph = model(
+        [
+            node("DynamicQuantizeLinear", "x", "q a b"),
+            node("DequantizeLinear", "q a b", "d"),
+            node("MatMul", "d w", "s"),
+        ],
+        outputs=[S],
+    )
+
+    findings = inspect(graph, None)
+
+    assert [note for note in findings.notes if note.startswith("rows: each request runs alone, ")]
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
         ("float", "float32 [n, 2]"),
         ("double", "float64 [n, 2]"),
-        ("float16", "float16 [n, 2]; served as float32, and rounded to float16"),
+        ("float16", "float16 [n, 2]; served as float32, and may be rounded to float16"),
         ("int8", "int8 [n, 2]"),
         ("uint16", "uint16 [n, 2]"),
         ("int32", "int32 [n, 2]"),

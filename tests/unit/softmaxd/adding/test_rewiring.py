@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import Heads, Input, opset, read
-from softmaxd.adding.rewiring import rewire, show_softmax_inputs
+from softmaxd.adding.rewiring import rewire, show_softmax_inputs, widen
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import DTYPES, KINDS, Datatype
 from softmaxd.models.outputs import Array
@@ -218,3 +218,17 @@ def test_the_kept_parts_of_the_committed_model_stay_as_they_are() -> None:
     for kept, had in ((after.graph.node, before.graph.node), (after.graph.initializer, before.graph.initializer)):
         assert len(kept) > 0
         assert all(part in had for part in kept)
+
+
+def test_an_output_of_float16_becomes_float32_under_its_name_and_keeps_its_users() -> None:
+    nodes = [node("Cast", "x", "h", to=TensorProto.FLOAT16), node("Identity", "h", "y"), node("Neg", "y", "z")]
+    outputs = [tensor(name, ["n", 2], TensorProto.FLOAT16) for name in ("y", "z")]
+    graph = model(nodes, outputs=outputs, constants={})
+
+    widen(graph, ["y"])
+
+    engine = Engine(graph.SerializeToString(), device="cpu")
+    found = engine.run(ROWS)
+    assert [kind for kind, _ in engine.outputs.values()] == ["tensor(float)", "tensor(float16)"]
+    assert np.array_equal(found["y"], ROWS)
+    assert np.array_equal(found["z"], -ROWS)

@@ -1,12 +1,14 @@
 """A graph is tried with rows that its input takes, and compared within a tolerance."""
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto
 
 from softmaxd.adding.graphs import Heads, Input
 from softmaxd.adding.running import (
     are_near,
-    check_rows_are_independent,
+    check_rows,
     example_rows,
     fixed_rows,
     open_graph,
@@ -15,7 +17,7 @@ from softmaxd.adding.running import (
 )
 from softmaxd.errors import Refused
 from softmaxd.models.manifest import DTYPES, KINDS, Datatype
-from tests.support.onnx_graphs import logits_only, model, node, tensor
+from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
 ANY_ROWS = Input("x", "float", 2, None)
 TWO_ROWS = Input("x", "float", 2, 2)
@@ -77,6 +79,25 @@ def test_a_graph_that_is_too_new_is_refused_with_the_newest_that_is_not() -> Non
         open_graph(graph)
 
 
+def test_a_graph_whose_operators_of_another_domain_are_too_new_is_refused_with_that_domain() -> None:
+    graph = logits_only()
+    graph.opset_import[1].version = 99
+
+    with pytest.raises(
+        Refused, match=r"^opset 99 of ai\.onnx\.ml is too new .*with opset \d of ai\.onnx\.ml or older$"
+    ):
+        open_graph(graph)
+
+
+def test_a_graph_that_computes_in_bfloat16_is_refused_as_such() -> None:
+    graph = logits_only()
+    graph.graph.node[0].input[0] = "half"
+    graph.graph.node.insert(0, node("Cast", "x", "half", to=TensorProto.BFLOAT16))
+
+    with pytest.raises(Refused, match=r"^ONNX Runtime \S+ cannot compute in bfloat16 here: export it as float32 "):
+        open_graph(graph)
+
+
 @pytest.mark.parametrize(
     ("source", "words"), [(ANY_ROWS, "ONNX Runtime cannot run it: "), (TWO_ROWS, "it takes exactly")]
 )
@@ -94,12 +115,41 @@ def test_an_error_for_a_fixed_number_of_rows_names_it() -> None:
     assert str(fixed_rows(TWO_ROWS)).startswith("it takes exactly 2 rows: export it with any number of rows ")
 
 
-def test_rows_that_depend_on_each_other_are_refused() -> None:
-    nodes = [node("MatMul", "x w", "s"), node("ReduceMean", "s", "m", axes=[0]), node("Sub", "s m", "scores")]
-    engines = [open_graph(logits_only()), open_graph(model(nodes, outputs=[tensor("scores", ["n", 3])]))]
-    rows = example_rows(ANY_ROWS)
-    independent, dependent = (run(engine, rows, ANY_ROWS) for engine in engines)
+@pytest.mark.parametrize("quantised", [False, True])
+def test_rows_that_do_not_depend_on_each_other_need_no_note(quantised: bool) -> None:
+    engine, rows = open_graph(logits_only()), example_rows(ANY_ROWS)
 
-    check_rows_are_independent(engines[0], rows, independent, ANY_ROWS, SCORES)
+    assert check_rows(engine, rows, run(engine, rows, ANY_ROWS), ANY_ROWS, SCORES, quantised=quantised) == ()
+
+
+def less_their_mean(*, ordered: bool = False) -> onnx.ModelProto:
+    """Return a classifier whose scores depend on all rows, and on their order as well if wanted."""
+    nodes = [node("MatMul", "x w", "s"), node("ReduceMean", "s", "m", axes=[0]), node("Sub", "s m", "t")]
+    last = node("CumSum", "t axis", "scores") if ordered else node("Identity", "t", "scores")
+    constants = {"w": WEIGHTS, "axis": np.array(0)}
+    return model([*nodes, last], outputs=[tensor("scores", ["n", 3])], constants=constants)
+
+
+@pytest.mark.parametrize(("ordered", "quantised"), [(False, False), (True, False), (True, True)])
+def test_rows_that_depend_on_each_other_are_refused(ordered: bool, quantised: bool) -> None:
+    engine, rows = open_graph(less_their_mean(ordered=ordered)), example_rows(ANY_ROWS)
+    outputs = run(engine, rows, ANY_ROWS)
+
     with pytest.raises(Refused, match=r"^the answer for a row depends on the other rows"):
-        check_rows_are_independent(engines[1], rows, dependent, ANY_ROWS, SCORES)
+        check_rows(engine, rows, outputs, ANY_ROWS, SCORES, quantised=quantised)
+
+
+def test_rows_may_depend_on_each_other_by_dynamic_quantisation_and_its_cost_is_noted() -> None:
+    engine, rows = open_graph(less_their_mean()), example_rows(ANY_ROWS)
+
+    (note,) = check_rows(engine, rows, run(engine, rows, ANY_ROWS), ANY_ROWS, SCORES, quantised=True)
+
+    assert note.startswith("rows: each request runs alone, ")
+    assert note.endswith("; static quantisation has fixed scales and would not")
+
+
+def test_the_rows_for_float16_are_float16_numbers() -> None:
+    rows = example_rows(Input("x", "float16", 5, None))
+
+    assert rows.dtype == np.float32
+    assert np.array_equal(rows, rows.astype(np.float16))
