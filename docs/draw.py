@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from sklearn.datasets import make_classification
 from sklearn.neural_network import MLPClassifier
 
+from softmaxd.models.calibration import Calibration
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Calibration, Manifest
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd_training import blobs, gaussians

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from softmaxd.models.manifest import Calibration
+from softmaxd.models.calibration import Calibration
 from softmaxd.numerics.trust import quantiles
 from tests.support.onnx_models import linear, publish, with_atypicality
 from tests.support.paths import REPOSITORY

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy.stats import beta, betabinom, kstest, norm
 
+from softmaxd.models.calibration import Calibration
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest
-from softmaxd.models.manifest import MODEL_FILE, Calibration
+from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import quantiles

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Calibration, Datatype, Feature, Manifest
+from softmaxd.models.calibration import Calibration
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Datatype, Feature, Manifest
 
 SIDE = 512  # of the matrix that the slow network multiplies
 LABELS = ("a", "b", "c")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from softmaxd.models.manifest import Calibration, Covered, Evaluation, ReliabilityBin
+from softmaxd.models.calibration import Calibration, Covered, Evaluation, ReliabilityBin
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd.numerics.trust import quantiles

@@ -4,7 +4,8 @@ import re
 from statistics import median
 from textwrap import fill
 
-from softmaxd.models.manifest import Calibration, Covered, Evaluation, Feature, Manifest, Provenance
+from softmaxd.models.calibration import Calibration, Covered, Evaluation
+from softmaxd.models.manifest import Feature, Manifest, Provenance
 from softmaxd_training import templates
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST
 from softmaxd_training.chance import coverage_by_chance

@@ -10,9 +10,9 @@ import tensorflow as tf
 import tf2onnx
 
 from softmaxd.errors import Refused
+from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.engine import Engine
 from softmaxd.models.files import sha256
-from softmaxd.models.manifest import Calibration, Evaluation
 from softmaxd.models.outputs import Array
 from softmaxd_training.atypicality import LARGEST, Atypicality
 from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 from scipy.stats import binom, binomtest
 
-from softmaxd.models.manifest import Evaluation, ReliabilityBin
+from softmaxd.models.calibration import Evaluation, ReliabilityBin
 from softmaxd.models.outputs import Array
 from softmaxd_training.rows import Classes
 

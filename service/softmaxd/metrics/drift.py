@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from softmaxd.metrics.histogram import Histogram
-from softmaxd.models.manifest import ATYPICALITY, PROBABILITIES, Calibration, Manifest
+from softmaxd.models.calibration import Calibration
+from softmaxd.models.manifest import ATYPICALITY, PROBABILITIES, Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.argmax import best_classes
 from softmaxd.numerics.trust import typicality_of_rank

@@ -3,27 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from struct import Struct
 from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
-import numpy.typing as npt
 import orjson
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    NonNegativeInt,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, FiniteFloat, PositiveInt, model_validator
 
-from softmaxd.numerics import trust
-from softmaxd.numerics.softmax import Floats
-from softmaxd.numerics.trust import MAX_QUANTILES, Sets
+from softmaxd.models.calibration import Calibration, Evaluation, Frozen
 
 # The graph of every model has this input and these outputs.
 INPUT = "features"
@@ -35,8 +23,6 @@ MOST_BYTES = 64  # of a number in an answer, with all that stands around it
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
-
-MAX_CALIBRATION_ROWS = 10**12  # times a number of quantiles, it fits an int64
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -61,11 +47,7 @@ KINDS: Mapping[Datatype, str] = {
 }
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Feature(_Frozen):
+class Feature(Frozen):
     """One column of the input, with the range that it had in the training rows."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -73,7 +55,7 @@ class Feature(_Frozen):
     max: FiniteFloat | None = None
 
 
-class SeedResult(_Frozen):
+class SeedResult(Frozen):
     """The result of one training run with its own seed (losses in nats)."""
 
     seed: int
@@ -82,7 +64,7 @@ class SeedResult(_Frozen):
     test_accuracy: FiniteFloat
 
 
-class Provenance(_Frozen):
+class Provenance(Frozen):
     """Where a model comes from: enough to train it again."""
 
     command: str
@@ -95,80 +77,10 @@ class Provenance(_Frozen):
     packages: Annotated[Mapping[str, str], Field(description="Version by package name")]
 
 
-def _sorted(values: tuple[float, ...]) -> tuple[float, ...]:
-    if any(low > high for low, high in pairwise(values)):
-        raise ValueError("should be sorted")
-    return values
-
-
 def _named_once(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
     if len({feature.name for feature in features}) < len(features):
         raise ValueError("should not have the same name twice")
     return features
-
-
-Quantiles = Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=MAX_QUANTILES), AfterValidator(_sorted)]
-
-
-class Calibration(_Frozen):
-    """The quantiles of calibration rows: rows like those to come, which the model was not trained on."""
-
-    rows: Annotated[PositiveInt, Field(le=MAX_CALIBRATION_ROWS)]
-    temperature: Annotated[FiniteFloat, Field(gt=0, description="By which the graph divides the network's logits")]
-    scores: Annotated[
-        Quantiles, Field(description="−ln p of the true label, sorted, thinned (softmaxd.numerics.trust)")
-    ]
-    atypicality: Annotated[Quantiles, Field(description="The graph's output of that name, sorted, thinned")]
-
-    @model_validator(mode="after")
-    def _has_no_more_than_its_rows(self) -> Self:
-        if max(len(self.scores), len(self.atypicality)) > self.rows:
-            raise ValueError(f"should have no more values than its {self.rows} rows")
-        return self
-
-    @cached_property
-    def atypicality_array(self) -> Floats:
-        """The quantiles of the atypicality [n], sorted."""
-        return np.array(self.atypicality)
-
-    @property
-    def most_coverage(self) -> float:
-        """The coverage above which prediction sets have all labels."""
-        return trust.most_coverage(self.rows)
-
-    def prediction_sets(self, log_probabilities: Floats, coverage: float) -> Sets:
-        """Return which labels are in the prediction set of each row [n, classes]."""
-        return trust.prediction_sets(log_probabilities, self.scores, rows=self.rows, coverage=coverage)
-
-    def typicality(self, atypicality: npt.NDArray[Any]) -> Floats:
-        """Return the typicality of each row [n]."""
-        return trust.typicality(atypicality, self.atypicality_array, rows=self.rows)
-
-
-class ReliabilityBin(_Frozen):
-    """Rows of about the same maximum probability: its mean, and how often the label was right."""
-
-    rows: PositiveInt
-    confidence: FiniteFloat
-    accuracy: FiniteFloat
-
-
-class Covered(_Frozen):
-    """How often prediction sets held the true label, and how many labels they had on average."""
-
-    coverage: Annotated[FiniteFloat, Field(description="As asked for")]
-    measured: FiniteFloat
-    labels: FiniteFloat
-
-
-class Evaluation(_Frozen):
-    """Tables and pictures of the test rows; the single figures are in `metrics`."""
-
-    confusion: Annotated[tuple[tuple[NonNegativeInt, ...], ...], Field(description="Rows by true, then given label")]
-    reliability: tuple[ReliabilityBin, ...]
-    reliability_before: Annotated[tuple[ReliabilityBin, ...], Field(description="With the temperature 1")]
-    prediction_sets: tuple[Covered, ...]
-    typicality: Annotated[tuple[NonNegativeInt, ...], Field(description="Rows by tenths of (0, 1]")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # equal only to itself, so that its hash is free
@@ -182,7 +94,7 @@ class Layout:
     code: str  # of `struct`, to pack the numbers; empty for integers, which `struct` does not make of floats
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """The description of a model in its version folder: written by training, checked before the model is served."""
 
     schema_version: Literal[1] = 1
@@ -199,6 +111,13 @@ class Manifest(_Frozen):
     calibration: Calibration | None = None
     evaluation: Evaluation | None = None
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_scores_of_its_labels(self) -> Self:
+        by_label = self.calibration.by_label if self.calibration else None
+        if by_label is not None and len(by_label) != len(self.labels):
+            raise ValueError(f"should have calibration rows by label for its {len(self.labels)} labels")
+        return self
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
@@ -219,6 +138,11 @@ class Manifest(_Frozen):
     def missing_calibration(self) -> str:
         """The end of a sentence that says which data a model without calibration data lacks."""
         return f"calibration data, which the manifest of {self.name} version {self.version} does not have"
+
+    @property
+    def missing_scores(self) -> str:
+        """The same of a model whose calibration scores are not kept by label."""
+        return f"calibration scores by label, which the manifest of {self.name} version {self.version} does not have"
 
     @cached_property
     def names_as_json(self) -> bytes:

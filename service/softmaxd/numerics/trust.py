@@ -11,7 +11,7 @@ between, the next one on the safe side is taken: sets become too large, rows too
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +33,18 @@ def quantiles(values: Floats) -> Floats:
     return chosen
 
 
-def prediction_sets(log_probabilities: Floats, scores: Sequence[float], *, rows: int, coverage: float) -> Sets:
-    """Return for each row [n, classes] the labels of the smallest set that holds the true label often enough.
+class Thresholds(NamedTuple):
+    """The highest −ln p of a label in a set: one for all labels, or one for each [classes].
+
+    `not_guaranteed` has the classes with too few calibration rows for a threshold of their own.
+    """
+
+    highest: float | Floats
+    not_guaranteed: Sequence[int]
+
+
+def threshold(scores: Sequence[float], *, rows: int, coverage: float) -> float:
+    """Return the highest −ln p of a label in a set that holds the true label often enough; infinite if all are in it.
 
     Often enough: with a probability of at least `coverage`, in (0, 1), over rows and calibrations. `scores` are the
     quantiles of −ln p of the true label over `rows` calibration rows. A set has the labels at least as probable as the
@@ -43,15 +53,42 @@ def prediction_sets(log_probabilities: Floats, scores: Sequence[float], *, rows:
     JASA 114, 2019). With too few calibration rows, sets have all labels. A row without a label as probable as that has
     an empty set.
     """
-    return -log_probabilities <= _highest_score(scores, rows, coverage)
+    return _threshold(scores, rows, _ratio(coverage))
 
 
-def _highest_score(scores: Sequence[float], rows: int, coverage: float) -> float:
-    """Return the highest −ln p of a label in a set."""
-    rank = math.ceil((rows + 1) * Fraction(str(coverage)))  # of the decimal number in the request
+def _ratio(coverage: float) -> tuple[int, int]:
+    """Return numerator and denominator of the decimal number in the request."""
+    return Fraction(str(coverage)).as_integer_ratio()
+
+
+def _threshold(scores: Sequence[float], rows: int, ratio: tuple[int, int]) -> float:
+    rank = -(-(rows + 1) * ratio[0] // ratio[1])
     if rank > rows:
         return math.inf
     return scores[(rank - 1) * len(scores) // rows]  # the first kept value of this rank or a higher one
+
+
+def thresholds_by_class(
+    classes: Sequence[tuple[int, Sequence[float]]], *, marginal: float, coverage: float
+) -> Thresholds:
+    """Return thresholds with which sets hold the true label often enough among the rows of each class.
+
+    Mondrian, or class-conditional, conformal prediction: a label is compared with the calibration rows of its own class
+    only, of which `classes` has the number and the quantiles of −ln p (V. Vovk, A. Gammerman and G. Shafer,
+    "Algorithmic learning in a random world", 2005, section 4.5; section 4.2 of Angelopoulos and Bates). A class with
+    fewer than ⌈1/(1 − coverage)⌉ − 1 rows takes the threshold of all rows, `marginal`, and has no guarantee.
+    """
+    ratio = _ratio(coverage)
+    highest = [_threshold(scores, rows, ratio) for rows, scores in classes]
+    too_few = [index for index, value in enumerate(highest) if value == math.inf]
+    chosen = np.array(highest)
+    chosen[too_few] = marginal
+    return Thresholds(chosen, too_few)
+
+
+def prediction_sets(log_probabilities: Floats, highest: float | Floats) -> Sets:
+    """Return which labels are in the set of each row [n, classes], by the highest −ln p of a label."""
+    return -log_probabilities <= highest
 
 
 def typicality(atypicality: npt.NDArray[Any], kept: Floats, *, rows: int) -> Floats:

@@ -77,7 +77,19 @@ def _refuse_constant(name: str) -> None:
 
 SCALARS = (0, 1, -1, 2, 1e39, -1e39, 5e-324, 2**31, 2**53 + 1, 2**63, 10**30, -0.0, 0.5, "", "a", "é\0", None, True)
 NAMES = (
-    *("logits", "temperature", "targets", "include", "instances", "top_k", "coverage", "inputs", "examples", "context"),
+    *(
+        "logits",
+        "temperature",
+        "targets",
+        "include",
+        "instances",
+        "top_k",
+        "coverage",
+        "coverage_by",
+        "inputs",
+        "examples",
+        "context",
+    ),
     *("signature_name", "features", "x1", "x2", "loss", "entropy", "sigmoid", "log_probabilities", "prediction_sets"),
     *("typicality", "probabilities", "name", "shape", "datatype", "FP32", "INT64", "BYTES", "data", "parameters", "id"),
     *("binary_data_size", "binary_data", "binary_data_output", "classification", "outputs", "serving_default", "b64"),

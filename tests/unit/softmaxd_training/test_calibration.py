@@ -8,7 +8,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import brier_score_loss, log_loss
 
-from softmaxd.models.manifest import Calibration
+from softmaxd.models.calibration import Calibration
 from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import quantiles
 from softmaxd_training.calibration import (

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softmaxd.models.manifest import Evaluation, Manifest, ReliabilityBin
+from softmaxd.models.calibration import Evaluation, ReliabilityBin
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Array
 from softmaxd_training import gaussians, pictures
 from tests.support.paths import MODELS

@@ -9,6 +9,7 @@ import orjson
 
 from softmaxd.http.operation import Job
 from softmaxd.models.answers import PIECE, pieces
+from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy
 from softmaxd.models.datatypes import invalid
 from softmaxd.models.inputs import read_features, read_logits
 from softmaxd.models.manifest import Manifest
@@ -42,6 +43,7 @@ class PredictJob(Job):
     include: Sequence[PredictInclude]
     top_k: int | None
     coverage: float
+    coverage_by: CoverageBy
 
 
 def decode_softmax(body: bytes, check: Callable[[int, int, SoftmaxRequest], None]) -> SoftmaxJob:
@@ -108,15 +110,20 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
         message = f"Input should be at most {len(manifest.labels)}, the number of classes"
         raise invalid("less_than_equal", ["top_k"], message)
     include = request.get("include", ())
-    if include and manifest.calibration is None:
-        _refuse_uncalibrated(include, manifest)
-    return PredictJob(features, manifest, include, top_k, request.get("coverage", DEFAULT_COVERAGE))
+    coverage_by = request.get("coverage_by", DEFAULT_COVERAGE_BY)
+    if include:
+        _check_calibration(include, coverage_by, manifest)
+    coverage = request.get("coverage", DEFAULT_COVERAGE)
+    return PredictJob(features, manifest, include, top_k, coverage, coverage_by)
 
 
-def _refuse_uncalibrated(include: Sequence[PredictInclude], manifest: Manifest) -> None:
+def _check_calibration(include: Sequence[PredictInclude], coverage_by: CoverageBy, manifest: Manifest) -> None:
+    calibration = manifest.calibration
     for index, field in enumerate(include):
-        if field in NEED_CALIBRATION:
+        if field in NEED_CALIBRATION and calibration is None:
             raise invalid("not_calibrated", ["include", index], f"{field} needs {manifest.missing_calibration}")
+    if calibration and calibration.by_label is None and coverage_by == "class" and "prediction_sets" in include:
+        raise invalid("not_calibrated", ["coverage_by"], f"class needs {manifest.missing_scores}")
 
 
 def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
@@ -134,8 +141,10 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
         parts += (b',"log_probabilities":', to_json(outputs.log_probabilities.astype(np.float32)))
     if calibration := job.manifest.calibration:
         if "prediction_sets" in job.include:
-            sets = sets_as_json(outputs.log_probabilities, calibration, job.coverage, labels)
-            parts += (b',"prediction_sets":', sets)
+            highest, not_guaranteed = calibration.thresholds(job.coverage, job.coverage_by)
+            parts += (b',"prediction_sets":', sets_as_json(outputs.log_probabilities, highest, labels))
+            if job.coverage_by == "class":
+                parts.append(b',"not_guaranteed":[%s]' % b",".join([labels[index] for index in not_guaranteed]))
         if "typicality" in job.include:
             parts += (b',"typicality":', to_json(calibration.typicality(outputs.atypicality)))
     parts.append(b"}")

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from softmaxd.models.answers import pieces
-from softmaxd.models.manifest import Calibration
 from softmaxd.models.outputs import Array, float32_to_json
 from softmaxd.numerics.softmax import Floats
+from softmaxd.numerics.trust import prediction_sets
 
 
 def top_as_json(probabilities: Array, top_k: int, labels: Sequence[bytes]) -> bytes:
@@ -24,16 +24,14 @@ def _top(probabilities: Array, top_k: int, labels: Sequence[bytes]) -> Iterator[
         yield b",".join([b'{"label":%s,"probability":%s}' % (labels[index], next(texts)) for index in indices])
 
 
-def sets_as_json(logarithms: Floats, calibration: Calibration, coverage: float, labels: Sequence[bytes]) -> bytes:
-    """Return the prediction set of each row of log-probabilities [rows, classes]."""
-    rows = [
-        row for piece in pieces(*logarithms.shape) for row in _sets(logarithms[piece], calibration, coverage, labels)
-    ]
+def sets_as_json(logarithms: Floats, highest: float | Floats, labels: Sequence[bytes]) -> bytes:
+    """Return the prediction set of each row of log-probabilities [rows, classes], by the highest −ln p of a label."""
+    rows = [row for piece in pieces(*logarithms.shape) for row in _sets(logarithms[piece], highest, labels)]
     return b"[[%s]]" % b"],[".join(rows)
 
 
-def _sets(logarithms: Floats, calibration: Calibration, coverage: float, labels: Sequence[bytes]) -> Iterator[bytes]:
-    order = np.argsort(-logarithms, axis=1, kind="stable")
-    sizes = calibration.prediction_sets(logarithms, coverage).sum(axis=1).tolist()
-    for indices, size in zip(order.tolist(), sizes, strict=True):
+def _sets(logarithms: Floats, highest: float | Floats, labels: Sequence[bytes]) -> Iterator[bytes]:
+    sets = prediction_sets(logarithms, highest)
+    order = np.argsort(np.where(sets, -logarithms, np.inf), axis=1, kind="stable")  # labels outside the set come last
+    for indices, size in zip(order.tolist(), sets.sum(axis=1).tolist(), strict=True):
         yield b",".join([labels[index] for index in indices[:size]])

@@ -6,7 +6,7 @@ from softmaxd import __version__
 from softmaxd.errors import ModelNotFound, NotReady
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
-from softmaxd.models.manifest import Calibration
+from softmaxd.models.calibration import Calibration
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import Version
 from softmaxd.protocols.native.operations import errors_of_path
@@ -53,8 +53,12 @@ def _info(version: Version, models: Repository) -> ModelInfo:
 def _calibration_info(calibration: Calibration | None) -> CalibrationInfo | None:
     if calibration is None:
         return None
+    by_label = calibration.by_label
     return CalibrationInfo(
-        rows=calibration.rows, temperature=calibration.temperature, most_coverage=calibration.most_coverage
+        rows=calibration.rows,
+        temperature=calibration.temperature,
+        most_coverage=calibration.most_coverage,
+        rows_by_label=None if by_label is None else [label.rows for label in by_label],
     )
 
 

@@ -6,8 +6,9 @@ from pydantic import BaseModel, Field, FiniteFloat, StrictInt, Tag, TypeAdapter,
 from typing_extensions import TypedDict
 
 from softmaxd.errors import Problem
+from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy, Evaluation
 from softmaxd.models.inputs import FAIL_FAST, NOT_EMPTY, Instances, VectorOrMatrix
-from softmaxd.models.manifest import Datatype, Evaluation, Feature, Provenance
+from softmaxd.models.manifest import Datatype, Feature, Provenance
 from softmaxd.models.versions import State
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.protocol import FORBID_UNKNOWN_FIELDS
@@ -82,6 +83,16 @@ class PredictRequest(TypedDict):
             ),
         ]
     ]
+    coverage_by: NotRequired[
+        Annotated[
+            CoverageBy,
+            Field(
+                description="`class` holds the `coverage` among the rows of each true label, if the model has "
+                "calibration scores by label; `marginal` holds it on average over all rows. "
+                f"Default `{DEFAULT_COVERAGE_BY}`.",
+            ),
+        ]
+    ]
     top_k: NotRequired[
         Annotated[
             StrictInt,
@@ -140,6 +151,16 @@ class PredictReply(TypedDict):
             Field(description="The smallest sets of labels with this `coverage`; the most probable label first."),
         ]
     ]
+    not_guaranteed: NotRequired[
+        Annotated[
+            list[str],
+            Field(
+                description="With `coverage_by` `class`: the labels with too few calibration rows for this `coverage`, "
+                "fewer than ⌈1/(1 − coverage)⌉ − 1. They take the threshold of all rows, and the coverage of their "
+                "rows is not guaranteed."
+            ),
+        ]
+    ]
     typicality: NotRequired[
         Annotated[
             list[Annotated[float, Field(gt=0, le=1)]],
@@ -154,6 +175,10 @@ class CalibrationInfo(TypedDict):
     rows: Annotated[int, Field(gt=0, description="Rows that took no part in training.")]
     temperature: Annotated[float, Field(gt=0, description="The graph divides the network's logits by it.")]
     most_coverage: Annotated[float, Field(gt=0, lt=1, description="Above it, a prediction set has all labels.")]
+    rows_by_label: Annotated[
+        list[int] | None,
+        Field(description="In the order of `classes`; null if the model gives no coverage by class."),
+    ]
 
 
 class ModelInfo(BaseModel):

@@ -30,8 +30,8 @@ def check_predict(limits: AnswerLimits, job: PredictJob) -> None:
     size = manifest.label_bytes[1]
     if job.top_k is not None:  # all classes are computed, and sorted
         size += manifest.label_bytes[job.top_k] + job.top_k * RANKED_BYTES
-    if "prediction_sets" in job.include:
-        size += manifest.label_bytes[classes]
+    if "prediction_sets" in job.include:  # with coverage by class, labels without a guarantee are named, too
+        size += manifest.label_bytes[classes] * (2 if job.coverage_by == "class" else 1)
     limits.check(rows, numbers=classes + _included(job.include, classes), size=size)
 
 

@@ -9,7 +9,6 @@ from functools import lru_cache, partial
 import numpy as np
 import orjson
 
-from softmaxd.errors import InvalidBody
 from softmaxd.http.compression import MAX_DEFLATED, MIN_DEFLATED, accepted_encoding, deflate, inflate
 from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.models.answers import pieces
@@ -19,7 +18,7 @@ from softmaxd.models.large_json import read_numbers
 from softmaxd.models.manifest import ATYPICALITY, INPUT, OUTPUTS, Layout, Manifest
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
 from softmaxd.numerics.softmax import Floats
-from softmaxd.numerics.trust import DEFAULT_COVERAGE, Sets
+from softmaxd.numerics.trust import Sets, prediction_sets
 from softmaxd.protocols.protocol import refuse_nan
 from softmaxd.protocols.v2.schemas import (
     BINARY,
@@ -29,25 +28,11 @@ from softmaxd.protocols.v2.schemas import (
     MAX_DIGITS,
     TRUST_OUTPUTS,
     V2InferRequest,
-    V2RequestedOutput,
 )
 from softmaxd.protocols.v2.tensors import find_place, from_bytes, from_json, invalid_tensor, one_tensor
+from softmaxd.protocols.v2.wanted import ALL_AS_BYTES, Wanted, check_calibration, wanted_outputs
 
 MAX_KNOWN, MAX_KNOWN_BYTES = 256, 1024  # remembered JSON parts, and the longest of them
-
-
-@dataclass(slots=True)
-class Wanted:
-    """An output in the form that the client wants; with `classes`, the names of so many instead of all numbers."""
-
-    name: str
-    is_binary: bool
-    classes: int = 0
-    coverage: float = DEFAULT_COVERAGE
-
-
-ALL_AS_JSON = tuple(Wanted(name, is_binary=False) for name in OUTPUTS)
-ALL_AS_BYTES = tuple(Wanted(name, is_binary=True) for name in OUTPUTS)
 
 
 @dataclass(slots=True)
@@ -91,8 +76,8 @@ def decode_infer(body: bytes, headers: Headers, manifest: Manifest, *, max_rows:
             return InferJob(one_tensor(body, layout, max_rows=max_rows), manifest, None, ALL_AS_BYTES, encoding)
         read = _read_known_json if json_bytes <= MAX_KNOWN_BYTES else _read_json
         plan, tensor = read(body[:json_bytes], layout, max_rows), body[json_bytes:]
-    if plan.needs_calibration and manifest.calibration is None:
-        raise invalid_tensor(f"{', '.join(TRUST_OUTPUTS)} need {manifest.missing_calibration}")
+    if plan.needs_calibration:
+        check_calibration(plan.wanted, manifest)
     if len(tensor) != plan.tensor_bytes:
         expected = f"{plan.tensor_bytes} bytes should follow the JSON, as its binary_data_size says"
         raise invalid_tensor(f"{expected}, not {len(tensor)}")
@@ -130,7 +115,7 @@ def _read_json(text: bytes, layout: Layout, max_rows: int) -> Plan:
     if numbers is None or "parameters" in tensor:
         tensor_bytes = find_place(tensor.get("parameters") or {}, numbers, rows * layout.row_bytes)
     features = None if numbers is None else from_json(numbers, layout, rows)
-    wanted = _wanted(request)
+    wanted = wanted_outputs(request)
     needs_calibration = not {output.name for output in wanted}.isdisjoint(TRUST_OUTPUTS)
     return Plan(rows, features, tensor_bytes, request.get("id"), wanted, needs_calibration)
 
@@ -160,40 +145,6 @@ def _of_input(request: V2InferRequest, _field: str) -> object:
 
 # Clients send the same JSON before the bytes of a tensor again and again: looking it up is faster than reading it.
 _read_known_json = lru_cache(maxsize=MAX_KNOWN)(_read_json)
-
-
-def _wanted(request: V2InferRequest) -> Sequence[Wanted]:
-    parameters = request.get("parameters") or {}
-    is_binary = bool(parameters.get("binary_data_output"))
-    outputs = request.get("outputs")
-    if not outputs:
-        return ALL_AS_BYTES if is_binary else ALL_AS_JSON
-    coverage = parameters.get("coverage") or DEFAULT_COVERAGE
-    if len(outputs) == 1:
-        return (_as_wanted(outputs[0], is_binary, coverage),)
-    if len({output["name"] for output in outputs}) < len(outputs):
-        raise _unknown_outputs()
-    return [_as_wanted(output, is_binary, coverage) for output in outputs]
-
-
-def _as_wanted(output: V2RequestedOutput, is_binary: bool, coverage: float) -> Wanted:
-    name = output["name"]
-    if name not in OUTPUTS and name not in TRUST_OUTPUTS:
-        raise _unknown_outputs()
-    parameters = output.get("parameters")
-    if not parameters:
-        return Wanted(name, is_binary, coverage=coverage)
-    if parameters.get("shared_memory_region") is not None:
-        raise invalid_tensor("outputs should not be in shared memory: there is none")
-    own = parameters.get("binary_data")
-    classes = parameters.get("classification") or 0
-    if classes and name not in OUTPUTS:
-        raise invalid_tensor(f"classification is of {' and '.join(OUTPUTS)}, not of {name}")
-    return Wanted(name, is_binary if own is None else own, classes, parameters.get("coverage") or coverage)
-
-
-def _unknown_outputs() -> InvalidBody:
-    return invalid_tensor(f"outputs should be among {', '.join((*OUTPUTS, *TRUST_OUTPUTS))}, each once")
 
 
 def encode_infer(outputs: Outputs, job: InferJob) -> Reply:
@@ -244,23 +195,35 @@ def _encode_numbers(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:
 
 
 def _encode_trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:
-    values = _trust(outputs, wanted, job)
-    datatype = TRUST_DATATYPES[values.dtype.name]
-    described = (wanted.name.encode(), datatype, b",".join(b"%d" % size for size in values.shape))
-    if not wanted.is_binary:
-        return b'{"name":"%b","datatype":"%b","shape":[%b],"data":%b}' % (*described, to_json(values.ravel())), None
-    text = b'{"name":"%b","datatype":"%b","shape":[%b],"parameters":{"binary_data_size":%d}}'
-    return text % (*described, values.nbytes), values.tobytes()
+    values, parameters = _trust(outputs, wanted, job)
+    text = b'{"name":"%b","datatype":"%b","shape":[%b]' % (
+        wanted.name.encode(),
+        TRUST_DATATYPES[values.dtype.name],
+        b",".join(b"%d" % size for size in values.shape),
+    )
+    if wanted.is_binary:
+        parameters["binary_data_size"] = values.nbytes
+    if parameters:
+        text += b',"parameters":' + orjson.dumps(parameters)
+    if wanted.is_binary:
+        return text + b"}", values.tobytes()
+    return b'%b,"data":%b}' % (text, to_json(values.ravel())), None
 
 
-def _trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> Array | Floats | Sets:
+def _trust(outputs: Outputs, wanted: Wanted, job: InferJob) -> tuple[Array | Floats | Sets, dict[str, int | str]]:
+    """Return the values of an output, and its parameters in the answer."""
     calibration = job.manifest.calibration
     assert calibration is not None
     if wanted.name == ATYPICALITY:
-        return outputs[ATYPICALITY]
+        return outputs[ATYPICALITY], {}
     if wanted.name == "typicality":
-        return calibration.typicality(outputs.atypicality)
-    return calibration.prediction_sets(outputs.log_probabilities, wanted.coverage)
+        return calibration.typicality(outputs.atypicality), {}
+    highest, not_guaranteed = calibration.thresholds(wanted.coverage, wanted.coverage_by)
+    sets = prediction_sets(outputs.log_probabilities, highest)
+    if wanted.coverage_by == "marginal":
+        return sets, {}
+    labels = job.manifest.labels
+    return sets, {"not_guaranteed": ":".join([labels[index] for index in not_guaranteed])}  # no label has a colon
 
 
 def _encode_classes(outputs: Outputs, wanted: Wanted, job: InferJob) -> Encoded:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field, FiniteFloat, StrictInt, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy
 from softmaxd.models.inputs import FAIL_FAST, VectorOrMatrix
 from softmaxd.models.manifest import ATYPICALITY, DTYPES, INPUT, OUTPUTS
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
@@ -25,6 +26,14 @@ Coverage = Annotated[
     Field(
         description="The smallest share of rows whose set in `prediction_sets` has the true label. "
         f"Default {DEFAULT_COVERAGE}."
+    ),
+]
+Conditional = Annotated[
+    CoverageBy | None,
+    Field(
+        description="`class` holds the `coverage` of `prediction_sets` among the rows of each true label, if the model "
+        "has calibration scores by label; `marginal` holds it on average over all rows. "
+        f"Default `{DEFAULT_COVERAGE_BY}`."
     ),
 ]
 NO_SHARED_MEMORY = Field(description="Refused: shared memory is not supported.")
@@ -77,6 +86,7 @@ class V2OutputParameters(TypedDict):
         ]
     ]
     coverage: NotRequired[Coverage]
+    coverage_by: NotRequired[Conditional]
     shared_memory_region: NotRequired[Annotated[object, NO_SHARED_MEMORY]]
 
 
@@ -102,6 +112,7 @@ class V2RequestParameters(TypedDict):
         Annotated[bool | None, Field(description="`binary_data` of the outputs without their own.")]
     ]
     coverage: NotRequired[Coverage]
+    coverage_by: NotRequired[Conditional]
 
 
 @with_config(IGNORE_UNKNOWN_FIELDS)
@@ -173,7 +184,16 @@ class V2OutputTensor(TypedDict):
     name: str
     datatype: Literal["FP32", "FP64", "BOOL", "BYTES"]
     shape: list[Count]
-    parameters: NotRequired[Annotated[dict[str, Count], Field(description="`binary_data_size`, instead of `data`.")]]
+    parameters: NotRequired[
+        Annotated[
+            dict[str, Count | str],
+            Field(
+                description="`binary_data_size`, instead of `data`; `not_guaranteed` of `prediction_sets` with "
+                "`coverage_by` `class`: the labels with too few calibration rows for this `coverage`, fewer than "
+                "⌈1/(1 − coverage)⌉ − 1, with a colon between them."
+            ),
+        ]
+    ]
     data: NotRequired[Annotated[list[float] | list[str] | list[bool], Field(description="Row by row, flat.")]]
 
 

@@ -2,7 +2,8 @@
 
 from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.manifest import ATYPICALITY, OUTPUTS, Manifest
-from softmaxd.protocols.v2.codec import InferJob, Wanted
+from softmaxd.protocols.v2.codec import InferJob
+from softmaxd.protocols.v2.wanted import Wanted
 
 FLOAT32_BYTES, FLOAT64_BYTES = 4, 8
 VALUE_BYTES = len(f"{-3e38:f}")  # of the longest float32, in the names of classes
@@ -29,6 +30,7 @@ def _of_a_row(wanted: Wanted, manifest: Manifest) -> tuple[int, int]:
     if wanted.name in OUTPUTS:
         return (0, FLOAT32_BYTES * classes) if wanted.is_binary else (classes, 0)
     if wanted.name == "prediction_sets":  # computed in float64, also for bytes
-        return classes, classes if wanted.is_binary else 0
+        named = manifest.label_bytes[classes] if wanted.coverage_by == "class" else 0  # labels without a guarantee
+        return classes, named + (classes if wanted.is_binary else 0)
     size = FLOAT32_BYTES if wanted.name == ATYPICALITY else FLOAT64_BYTES
     return (0, size) if wanted.is_binary else (1, 0)

@@ -3,7 +3,7 @@ import pytest
 
 from softmaxd.metrics.drift import PROBABILITY_BOUNDS, ROWS_AT_ONCE, TYPICALITY_BOUNDS, AnswerCounter, AnswerCounts
 from softmaxd.metrics.histogram import Histogram
-from softmaxd.models.manifest import Calibration
+from softmaxd.models.calibration import Calibration
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.trust import quantiles
 from tests.support.manifests import manifest

@@ -1,4 +1,5 @@
 import math
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -6,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softmaxd.models.manifest import Calibration
+from softmaxd.models.calibration import Calibration
 from softmaxd.numerics.softmax import Floats
-from softmaxd.numerics.trust import MAX_QUANTILES, quantiles
+from softmaxd.numerics.trust import MAX_QUANTILES, quantiles, thresholds_by_class
 
 
 def calibrated(values: Floats) -> Calibration:
@@ -75,3 +76,33 @@ def test_at_most_so_many_values_are_kept_and_the_largest_is_among_them() -> None
     assert len(kept) == MAX_QUANTILES
     assert kept[-1] == values.max()
     assert set(kept) <= set(values)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "needed"), [(0.5, 1), (0.6, 2), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99), (0.7, 3), (0.975, 39)]
+)
+def test_a_class_with_too_few_rows_takes_the_marginal_threshold_and_is_named(coverage: float, needed: int) -> None:
+    assert needed == math.ceil(1 / (1 - Fraction(str(coverage)))) - 1
+    classes = [(rows, np.arange(1.0, rows + 1).tolist()) for rows in (needed, needed - 1, needed + 1, 0)]
+
+    highest, not_guaranteed = thresholds_by_class(classes, marginal=-1.0, coverage=coverage)
+
+    assert not_guaranteed == [1, 3]
+    assert np.array_equal(highest == -1.0, [False, True, False, True])
+
+
+@given(st.integers(0, 2**32 - 1), st.decimals("0.001", "0.999", places=3))
+def test_thresholds_by_class_are_those_of_the_rows_of_each_class_alone(seed: int, decimal: Decimal) -> None:
+    random, coverage = np.random.default_rng(seed), float(decimal)
+    values, classes = random.normal(size=60), random.integers(0, 3, size=60)
+    parts = [np.sort(values[classes == index]).tolist() for index in range(3)]
+
+    highest, not_guaranteed = thresholds_by_class(
+        [(len(part), part) for part in parts], marginal=9.0, coverage=coverage
+    )
+
+    for index, part in enumerate(parts):
+        rank = math.ceil((len(part) + 1) * Fraction(str(coverage)))
+        expected = part[rank - 1] if rank <= len(part) else 9.0
+        assert np.asarray(highest)[index] == expected
+        assert (index in not_guaranteed) == (rank > len(part))

@@ -8,11 +8,22 @@ from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody, OutputNotFinite, TooLarge
 from softmaxd.models.answers import PIECE
-from softmaxd.models.manifest import Calibration, Feature, Manifest
+from softmaxd.models.calibration import Calibration, LabelCalibration
+from softmaxd.models.manifest import Feature, Manifest
 from softmaxd.models.outputs import Batch, Outputs
 from softmaxd.protocols.native.codec import decode_predict, decode_softmax, encode_predict, encode_softmax
 
-CALIBRATION = Calibration(rows=9, temperature=1.0, scores=(0.1, 0.5, 2.0), atypicality=(1.0, 4.0))
+CALIBRATION = Calibration(
+    rows=9,
+    temperature=1.0,
+    scores=(0.1, 0.5, 2.0),
+    atypicality=(1.0, 4.0),
+    by_label=(
+        LabelCalibration(rows=4, scores=(0.1, 0.5, 1.0, 3.0)),
+        LabelCalibration(rows=4, scores=(0.05, 0.1, 0.2, 0.3)),
+        LabelCalibration(rows=1, scores=(2.0,)),
+    ),
+)
 MANIFEST = Manifest(
     name="zoo",
     version=7,
@@ -134,6 +145,35 @@ def test_more_fields_come_when_they_are_asked_for() -> None:
 def test_more_labels_than_the_model_has_are_refused() -> None:
     with pytest.raises(InvalidBody, match="top_k: Input should be at most 3"):
         predict(LOGITS, top_k=4)
+
+
+def test_coverage_by_class_takes_the_threshold_of_each_label_and_names_labels_with_too_few_rows() -> None:
+    # −ln p is 2.41, 0.41 and 1.41 in the first row; 0.72, 3.72 and 0.72 in the second
+    answer = predict(LOGITS, include=["prediction_sets"], coverage=0.8, coverage_by="class")
+
+    assert answer["prediction_sets"] == [["ä☃", "dog"], ["dog", "ä☃"]]  # up to 3, 0.3 and the marginal 2
+    assert answer["not_guaranteed"] == ["ä☃"]
+    assert predict(LOGITS, include=["prediction_sets"], coverage=0.5, coverage_by="class")["not_guaranteed"] == []
+    assert "not_guaranteed" not in predict(LOGITS, include=["typicality"], coverage_by="class")
+    for marginal in ({}, {"coverage_by": "marginal"}):
+        assert "not_guaranteed" not in predict(LOGITS, include=["prediction_sets"], **marginal)
+
+
+def test_coverage_by_class_needs_calibration_scores_by_label() -> None:
+    older = MANIFEST.model_copy(update={"calibration": CALIBRATION.model_copy(update={"by_label": None})})
+    body = {"instances": [[0, 0]], "coverage_by": "class"}
+
+    with pytest.raises(InvalidBody) as refused:
+        decode_predict(json.dumps({**body, "include": ["prediction_sets"]}).encode(), older, max_rows=1)
+
+    assert list(refused.value.problems) == [
+        {
+            "type": "not_calibrated",
+            "loc": ["coverage_by"],
+            "msg": "class needs calibration scores by label, which the manifest of zoo version 7 does not have",
+        }
+    ]
+    assert decode_predict(json.dumps({**body, "include": ["typicality"]}).encode(), older, max_rows=1).include
 
 
 @pytest.mark.parametrize("field", ["prediction_sets", "typicality"])

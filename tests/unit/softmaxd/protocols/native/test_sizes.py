@@ -7,7 +7,8 @@ import pytest
 
 from softmaxd.errors import AnswerTooLarge, TooLarge
 from softmaxd.models.answers import AnswerLimits
-from softmaxd.models.manifest import Calibration, Manifest
+from softmaxd.models.calibration import Calibration, LabelCalibration
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Batch, Outputs
 from softmaxd.protocols.native.codec import PredictJob, decode_predict, encode_predict
 from softmaxd.protocols.native.schemas import SoftmaxRequest
@@ -15,7 +16,13 @@ from softmaxd.protocols.native.sizes import check_predict, check_softmax
 from tests.support.limits import NO_LIMITS
 from tests.support.manifests import manifest
 
-CALIBRATION = Calibration(rows=9, temperature=1.0, scores=(50.0,), atypicality=(1.0, 4.0))
+CALIBRATION = Calibration(
+    rows=9,
+    temperature=1.0,
+    scores=(50.0,),
+    atypicality=(1.0, 4.0),
+    by_label=(LabelCalibration(rows=9, scores=(50.0,)), *[LabelCalibration(rows=0, scores=())] * 3),
+)
 LABELS = ('"' * 9, "a" * 200, "ä☃", "b")
 ZOO = manifest(labels=LABELS, calibration=CALIBRATION)
 ROWS = 3
@@ -54,22 +61,27 @@ def count(value: object) -> tuple[int, int]:
 
 @pytest.mark.parametrize("include", INCLUDES, ids="+".join)
 @pytest.mark.parametrize("top_k", [None, 1, 4])
-def test_the_size_of_a_prediction_is_known_before(include: tuple[str, ...], top_k: int | None) -> None:
-    job = job_of(ZOO, ROWS, include=include, **({} if top_k is None else {"top_k": top_k}))
-    values = np.log(np.array([[0.1, 0.6, 0.2, 0.1]] * ROWS, np.float32))
-    outputs = {"logits": values, "probabilities": np.exp(values), "atypicality": np.ones(ROWS, np.float32)}
+@pytest.mark.parametrize("coverage_by", ["marginal", "class"])
+@pytest.mark.parametrize("rows", [1, ROWS])
+def test_the_size_of_a_prediction_is_known_before(
+    include: tuple[str, ...], top_k: int | None, coverage_by: str, rows: int
+) -> None:
+    fields = {} if top_k is None else {"top_k": top_k}
+    job = job_of(ZOO, rows, include=include, coverage_by=coverage_by, **fields)
+    values = np.log(np.array([[0.1, 0.6, 0.2, 0.1]] * rows, np.float32))
+    outputs = {"logits": values, "probabilities": np.exp(values), "atypicality": np.ones(rows, np.float32)}
     limits = Recorded(numbers=1, size=1)
 
     check_predict(limits, job)
-    answer = json.loads(encode_predict(Outputs(Batch(outputs), 0, ROWS), job))
+    answer = json.loads(encode_predict(Outputs(Batch(outputs), 0, rows), job))
 
     numbers, size = count({name: value for name, value in answer.items() if name not in {"model", "version"}})
-    rows, numbers_of_a_row, size_of_a_row = limits.counted
-    assert rows == ROWS
+    counted, numbers_of_a_row, size_of_a_row = limits.counted
+    assert counted == rows
     if top_k is None and "prediction_sets" not in include:
-        assert numbers == ROWS * numbers_of_a_row
-    assert numbers <= ROWS * numbers_of_a_row
-    assert size <= ROWS * size_of_a_row
+        assert numbers == rows * numbers_of_a_row
+    assert numbers <= rows * numbers_of_a_row
+    assert size <= rows * size_of_a_row
     assert max(numbers_of_a_row, size_of_a_row) <= ZOO.answer_bytes
 
 

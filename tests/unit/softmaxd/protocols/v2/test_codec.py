@@ -13,8 +13,9 @@ from softmaxd.models.inputs import LARGE_BODY, read_json
 from softmaxd.models.manifest import DTYPES, Datatype, Manifest
 from softmaxd.models.outputs import Array, Batch, Outputs
 from softmaxd.protocols.v2 import codec
-from softmaxd.protocols.v2.codec import ALL_AS_BYTES, InferJob, decode_infer, encode_infer
+from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
 from softmaxd.protocols.v2.schemas import V2InferRequest
+from softmaxd.protocols.v2.wanted import ALL_AS_BYTES
 from tests.support.manifests import manifest
 
 MANIFEST = manifest(name="zoo", version=7, labels=("dog", "cat", "ä☃"))

@@ -8,13 +8,19 @@ import pytest
 
 from softmaxd.errors import AnswerTooLarge
 from softmaxd.models.answers import AnswerLimits
-from softmaxd.models.manifest import Calibration
+from softmaxd.models.calibration import Calibration, LabelCalibration
 from softmaxd.models.outputs import Array, Batch, Outputs
 from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
 from softmaxd.protocols.v2.sizes import check_infer
 from tests.support.manifests import manifest
 
-CALIBRATION = Calibration(rows=9, temperature=1.0, scores=(50.0,), atypicality=(1.0, 4.0))
+CALIBRATION = Calibration(
+    rows=9,
+    temperature=1.0,
+    scores=(50.0,),
+    atypicality=(1.0, 4.0),
+    by_label=(LabelCalibration(rows=9, scores=(50.0,)), *[LabelCalibration(rows=0, scores=())] * 3),
+)
 LABELS = ('"' * 9, "a" * 200, "ä☃", "b")
 ZOO = manifest(labels=LABELS, calibration=CALIBRATION)
 ROWS = 3
@@ -63,6 +69,22 @@ def test_the_size_of_an_answer_is_known_before(name: str, classes: int, is_binar
     assert len(found) <= rows * numbers
     assert len(found) == rows * numbers or classes or is_binary
     assert len(reply.body) - length + len(texts) <= rows * size
+    assert max(numbers, size) <= ZOO.answer_bytes
+
+
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_the_labels_without_a_guarantee_count_too(is_binary: bool) -> None:
+    job = job_of([{"name": "prediction_sets", "parameters": {"coverage_by": "class", "binary_data": is_binary}}])
+    limits = Recorded(numbers=1, size=1)
+
+    check_infer(limits, job)
+    reply = encode_infer(Outputs(Batch(OUTPUTS), 0, ROWS), job)
+
+    _, numbers, size = limits.counted
+    length = int(dict(reply.headers).get(b"inference-header-content-length", len(reply.body)))
+    named = json.loads(reply.body[:length])["outputs"][0]["parameters"]["not_guaranteed"]
+    assert named == ":".join(LABELS)  # 95 % needs 19 rows
+    assert len(orjson.dumps(named)) + (len(LABELS) * is_binary) <= size
     assert max(numbers, size) <= ZOO.answer_bytes
 
 
