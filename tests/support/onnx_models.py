@@ -1,6 +1,7 @@
 """Small ONNX classifiers, and version folders of them as training writes them: whole, by a rename."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,6 +73,20 @@ def hungry(megabytes: int) -> onnx.ModelProto:
         "zero": np.array(0, dtype=np.float32),
     }
     return classifier(nodes, constants)
+
+
+def pictures(shape: Sequence[int], elem_type: int = TensorProto.FLOAT) -> onnx.ModelProto:
+    """Return a classifier of tensors of this shape: a linear one of their numbers, with other weights for each."""
+    numbers = math.prod(shape)
+    nodes = [
+        helper.make_node("Cast", ["features"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["floats"], ["flat"], axis=1),
+        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+    ]
+    weights = np.sin(np.arange(numbers * len(LABELS), dtype=np.float32)).reshape(numbers, len(LABELS))
+    model = classifier(nodes, {"weights": weights})
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("features", elem_type, ["n", *shape]))
+    return model
 
 
 def with_atypicality(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, ServiceError
@@ -114,13 +115,23 @@ def examples_of(model: Model | None, make: Callable[[Model], Examples]) -> Examp
         return {}
 
 
-def example_rows(manifest: Manifest) -> list[list[float]]:
-    """Return two rows of features, at a quarter and at three quarters of their ranges."""
+def example_rows(manifest: Manifest) -> list[list[Any]]:
+    """Return two rows of features, at a quarter and at three quarters of their ranges, in the shape of a row."""
     is_whole = manifest.dtype.kind != "f"
-    return [
-        [_between(feature.min or 0.0, feature.max or 0.0, share, is_whole=is_whole) for feature in manifest.features]
+    rows = [
+        [_between(each.min or 0.0, each.max or 0.0, share, is_whole=is_whole) for each in manifest.columns]
         for share in (0.25, 0.75)
     ]
+    return cast(list[list[Any]], np.array(rows, dtype=object).reshape(2, *manifest.layout.shape).tolist())
+
+
+def example_records(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return the same rows by feature name."""
+    rows = example_rows(manifest)
+    if manifest.depth:
+        return [{manifest.features[0].name: row} for row in rows]
+    names = [feature.name for feature in manifest.features]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _between(low: float, high: float, share: float, *, is_whole: bool) -> float:

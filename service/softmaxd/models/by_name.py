@@ -1,7 +1,8 @@
-"""A row by feature name → its numbers in the model's order, or the problems of its names."""
+"""A row by feature name → its values in the model's order, or the problems of its names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
 
 from softmaxd.errors import InvalidBody, Problem
 from softmaxd.models.problems import MAX_KEY, MAX_PROBLEMS
@@ -10,19 +11,21 @@ MOST_OF_A_KIND = MAX_PROBLEMS // 2  # of missing features, and of unknown names
 MOST_COMPARED = 100  # missing features, with an unknown name
 MOST_LISTED = 20  # features, in a message
 
+T = TypeVar("T")
 
-def by_name(row: dict[str, float], names: Sequence[str], place: Sequence[str | int]) -> list[float]:
-    """Return the numbers of a row in the order of `names`. Raises `InvalidBody` for missing and for unknown names."""
+
+def by_name(row: Mapping[str, T], names: Sequence[str], place: Sequence[str | int]) -> list[T]:
+    """Return the values of a row in the order of `names`. Raises `InvalidBody` for missing and for unknown names."""
     try:
-        numbers = [row[name] for name in names]
+        values = [row[name] for name in names]
     except KeyError:
-        numbers = []
-    if len(numbers) != len(row):
+        values = []
+    if len(values) != len(row):
         raise InvalidBody(*_problems(row, names, place))
-    return numbers
+    return values
 
 
-def _problems(row: dict[str, float], names: Sequence[str], place: Sequence[str | int]) -> list[Problem]:
+def _problems(row: Mapping[str, object], names: Sequence[str], place: Sequence[str | int]) -> list[Problem]:
     known = set(names)
     missing = [name for name in names if name not in row]
     unknown = [key[:MAX_KEY] for key in row if key not in known][:MOST_OF_A_KIND]

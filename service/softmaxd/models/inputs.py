@@ -20,12 +20,12 @@ from softmaxd.models.large_records import PIECE, read_records
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
 from softmaxd.models.problems import problems_of
+from softmaxd.models.tensors import NOT_EMPTY, to_tensors
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats
 
 LARGE_BODY = 1024  # bytes; the fast reader pays from here
 
 FAIL_FAST = Field(fail_fast=True)
-NOT_EMPTY = Field(fail_fast=True, json_schema_extra={"minItems": 1})  # checked later, with our own message
 
 Vector = Annotated[list[FiniteFloat], NOT_EMPTY]
 Matrix = Annotated[list[Vector], NOT_EMPTY]
@@ -83,12 +83,9 @@ def read_rows(
     manifest: Manifest,
     *,
     max_rows: int,
-    check: Callable[[T], None] = lambda _request: None,
+    check: Callable[[T], None] = lambda _request: None,  # refuses other fields
 ) -> tuple[Features, T]:
-    """Return the features [rows, features] of a body's field by its schema, and the request; records piece by piece.
-
-    `check` may refuse the request for its other fields.
-    """
+    """Return the features [rows, features] of a body's field by its schema, and the request; records piece by piece."""
 
     def read(text: bytes) -> tuple[Features, T]:
         request = read_json(schema, text)
@@ -116,12 +113,13 @@ def read_large(
 
     def check(rows: int, columns: int, _request: T) -> None:
         check_rows(rows, max_rows)
-        check_columns(body, field, columns, len(manifest.features))
+        check_columns(body, field, columns, layout.width)
 
-    proved = read_numbers(partial(read_json, schema), field, body, check)
-    if proved is None or proved[0].shape[1:] != (len(manifest.features),):
+    layout = manifest.layout
+    proved = read_numbers(partial(read_json, schema), field, body, check, row=layout.shape)
+    if proved is None or proved[0].shape[1:] != layout.shape:
         return None
-    features, fit = to_type(proved[0], manifest.datatype)
+    features, fit = to_type(proved[0].reshape(-1, layout.width), layout.datatype)
     return (features, proved[1]) if fit.all() else None
 
 
@@ -182,6 +180,8 @@ def to_features(
     if not instances:
         raise invalid("too_short", place, "Input should have at least 1 row")
     check_rows(len(instances), max_rows)
+    if manifest.depth:
+        return to_tensors(instances, manifest, place)
     names = [feature.name for feature in manifest.features]
     rows = [
         by_name(row, names, [*place, index]) if isinstance(row, dict) else row for index, row in enumerate(instances)

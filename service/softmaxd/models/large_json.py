@@ -5,6 +5,7 @@ simdjson parses the array of numbers; the schema reads the rest of the body.
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TypeVar, cast
 
 import numpy as np
@@ -15,6 +16,9 @@ from softmaxd.numerics.softmax import Floats
 
 PIECE = 64 * 1024  # bytes that simdjson parses at a time, because it needs many times as much memory
 NUMBER_BYTES = b"+-.0123456789Ee \t\n\r"  # all bytes of an array of numbers but brackets and commas
+
+ROWS_AND_COLUMNS = 2
+WITHOUT_BRACKETS = bytes.maketrans(b"[]", b"  ")
 
 T = TypeVar("T")
 
@@ -29,11 +33,13 @@ def read_numbers(
     body: bytes,
     check: Callable[[int, int, T], None],
     find: Callable[[T, str], object] = _at_top,
+    row: tuple[int, ...] = (),
 ) -> tuple[Floats, T] | None:
     """Return a field's numbers as a matrix [rows, columns] or a vector, and the request with `[]` in their place.
 
-    None means that there is no proof. `check` takes rows, columns and request, and may raise before numbers are read.
-    `find` returns the value of the field in a request.
+    With the shape of a row of several dimensions, they may be a tensor [rows, *row], too. None means that there is no
+    proof. `check` takes rows, numbers of a row and request, and may raise before numbers are read. `find` returns the
+    value of the field in a request.
 
     The array is cut out of the body, and `read_rest` reads the rest by the schema: so only the array needs a proof.
     """
@@ -47,10 +53,11 @@ def read_numbers(
     request = read_without(read_rest, field, key, body[:start] + b"[]" + body[stop:], find)
     if request is None:
         return None
-    shape = _shape(body, start, stop)
+    shape = _shape(body, start, stop, row)
     if shape is None:
         return None
-    check(shape[0] if len(shape) > 1 else 1, shape[-1], request)
+    rows = shape[0] if len(shape) > 1 else 1
+    check(rows, math.prod(shape) // rows, request)
     numbers = _to_floats(body, start, stop, shape)
     return None if numbers is None else (numbers, request)
 
@@ -71,8 +78,8 @@ def read_without(
     return request if find(request, field) == [] else None  # or it is part of a field that the schema ignores
 
 
-def _shape(body: bytes, start: int, stop: int) -> tuple[int, ...] | None:
-    """Return the shape of a JSON array of numbers, or of rows of them, all of one length; None for anything else.
+def _shape(body: bytes, start: int, stop: int, row: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return the shape of a JSON array of numbers, of rows of one length, or of tensors; None for anything else.
 
     Without the bytes of numbers and blanks, brackets and commas remain, and show the shape: `[[,],[,]]` is 2 × 2.
     `[]` has one number or none.
@@ -84,9 +91,24 @@ def _shape(body: bytes, start: int, stop: int) -> tuple[int, ...] | None:
     end = len(skeleton) - 1
     if skeleton[1:2] != b"[":
         return (end,) if _repeats(skeleton, b",", 1, end) else None
-    width = skeleton.find(b"]") - 1
-    row = b"[" + b"," * (width - 1) + b"],"
-    return (end // len(row), width) if end % len(row) == 0 and _repeats(skeleton, row, 1, end) else None
+    is_tensor = skeleton[2:3] == b"["
+    if is_tensor and len(row) < ROWS_AND_COLUMNS:
+        return None
+    if not is_tensor:
+        row = (skeleton.find(b"]") - 1,)
+    unit = (_skeleton_of_model if is_tensor else _skeleton)(row)
+    return (end // len(unit), *row) if end % len(unit) == 0 and _repeats(skeleton, unit, 1, end) else None
+
+
+def _skeleton(shape: tuple[int, ...]) -> bytes:
+    """Return the brackets and commas of an array of this shape, and the comma after it."""
+    skeleton = b"," * shape[-1]
+    for size in reversed(shape[:-1]):
+        skeleton = b"[%s]," % skeleton[:-1] * size
+    return b"[%s]," % skeleton[:-1]
+
+
+_skeleton_of_model = lru_cache(_skeleton)
 
 
 def _repeats(text: bytes, unit: bytes, start: int, end: int) -> bool:
@@ -101,14 +123,15 @@ def _repeats(text: bytes, unit: bytes, start: int, end: int) -> bool:
 def _to_floats(body: bytes, start: int, stop: int, shape: tuple[int, ...]) -> Floats | None:
     """Return a JSON array of this shape; None means that there is no proof.
 
-    simdjson accepts it as JSON, so a number stands on both sides of each comma between two numbers.
+    simdjson accepts it as JSON, so a number stands on both sides of each comma between two numbers. Tensors become
+    vectors: blanks take the place of their brackets.
     """
     parser = simdjson.Parser()  # for this thread; each piece is converted before the next is parsed
+    pieces = _pieces(body, start + 1, stop - 1, b"]" if len(shape) == ROWS_AND_COLUMNS else b",")
+    if len(shape) > ROWS_AND_COLUMNS:
+        pieces = (b"[%s]" % piece.translate(WITHOUT_BRACKETS) for piece in pieces)
     try:
-        buffers = [
-            cast(simdjson.Array, parser.parse(piece)).as_buffer(of_type="d")
-            for piece in _pieces(body, start + 1, stop - 1, b"," if len(shape) == 1 else b"]")
-        ]
+        buffers = [cast(simdjson.Array, parser.parse(piece)).as_buffer(of_type="d") for piece in pieces]
     except (ValueError, RuntimeError):  # not JSON, or a number that float64 or 64 bits cannot hold
         return None
     parts = [np.frombuffer(buffer, dtype=np.float64) for buffer in buffers]

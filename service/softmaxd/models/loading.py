@@ -16,7 +16,7 @@ from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.rowwise import choose_batching
 from softmaxd.models.runner import Limits, Runner
-from softmaxd.models.together import EngineRun
+from softmaxd.models.together import EngineRun, Run
 from softmaxd.models.warming import check_finite, middle, rows_to_try, warm_up
 from softmaxd.models.watchdog import Watchdog
 from softmaxd.settings import Settings
@@ -44,11 +44,12 @@ def load(
     manifest = read_manifest(folder)
     engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
     _check_graph(engine, manifest)
-    seconds = warm_up(engine.run, manifest)
+    run_rows = _in_shape(engine.run, manifest)
+    seconds = warm_up(run_rows, manifest)
     rows = rows_to_try(manifest)
-    check_finite(engine.run, manifest, rows)
+    check_finite(run_rows, manifest, rows)
     inline = seconds < INLINE_SECONDS
-    run, batching = choose_batching(engine.run, rows)
+    run, batching = choose_batching(run_rows, rows)
     logger.info(
         "serving %s version %d on %s",
         manifest.name,
@@ -77,6 +78,12 @@ def load(
         queue_timeout=settings.queue_timeout,
     )
     return Model(manifest, engine.provider, run, batcher)
+
+
+def _in_shape(run: Run, manifest: Manifest) -> Run:
+    """Return a function that runs features [rows, numbers] in the shape that the graph takes."""
+    shape = manifest.layout.shape
+    return (lambda features: run(features.reshape(-1, *shape))) if manifest.depth else run
 
 
 def _most_rows(manifest: Manifest, settings: Settings) -> int:
@@ -124,7 +131,7 @@ def _parsed(content: bytes) -> Manifest:
 
 
 def _check_graph(engine: Engine, manifest: Manifest) -> None:
-    """Refuse a graph unless it maps features [n, d] of the manifest's type to float32 logits and probabilities [n, k].
+    """Refuse a graph unless it maps features as the manifest has them to float32 logits and probabilities [n, k].
 
     With calibration data, `atypicality` [n] comes on top.
     """
@@ -132,7 +139,7 @@ def _check_graph(engine: Engine, manifest: Manifest) -> None:
     outputs = dict.fromkeys(OUTPUTS, classes)
     if manifest.calibration is not None:
         outputs[ATYPICALITY] = []
-    _check_tensor(INPUT, engine.inputs, KINDS[manifest.datatype], [len(manifest.features)])
+    _check_tensor(INPUT, engine.inputs, KINDS[manifest.datatype], list(manifest.layout.shape))
     for name, row in outputs.items():
         _check_tensor(name, engine.outputs, "float", row)
 

@@ -1,5 +1,6 @@
 """The manifest of a version folder: the vocabulary that training and service share."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,9 @@ MOST_BYTES = 64  # of a number in an answer, with all that stands around it
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
+
+MAX_DIMENSIONS = 6  # of a row
+MAX_NUMBERS = 2**24  # of a row
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -48,11 +52,14 @@ KINDS: Mapping[Datatype, str] = {
 
 
 class Feature(Frozen):
-    """One column of the input, with the range that it had in the training rows."""
+    """A number of each row, or a tensor of numbers, with the range that they had in the training rows."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     min: FiniteFloat | None = None
     max: FiniteFloat | None = None
+    shape: Annotated[
+        tuple[PositiveInt, ...], Field(max_length=MAX_DIMENSIONS, description="Of the tensor; empty for one number")
+    ] = ()
 
 
 class SeedResult(Frozen):
@@ -83,13 +90,23 @@ def _named_once(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
     return features
 
 
+def _one_tensor(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    if len(features) > 1 and any(feature.shape for feature in features):
+        raise ValueError("should be one tensor, or only numbers")
+    if math.prod(features[0].shape) > MAX_NUMBERS:
+        raise ValueError(f"should have at most {MAX_NUMBERS} numbers")
+    return features
+
+
 @dataclass(frozen=True, slots=True, eq=False)  # equal only to itself, so that its hash is free
 class Layout:
-    """Type and size of a tensor of features."""
+    """Type and size of the features."""
 
     datatype: Datatype
     dtype: np.dtype[Any]
-    width: int
+    shape: tuple[int, ...]  # of a row
+    depth: int  # its dimensions; 0 if a row has a number for each feature
+    width: int  # numbers of a row
     row_bytes: int
     code: str  # of `struct`, to pack the numbers; empty for integers, which `struct` does not make of floats
 
@@ -102,7 +119,9 @@ class Manifest(Frozen):
     version: PositiveInt
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description=f"of {MODEL_FILE}")]
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
-    features: Annotated[tuple[Feature, ...], Field(min_length=1), AfterValidator(_named_once)]
+    features: Annotated[
+        tuple[Feature, ...], Field(min_length=1), AfterValidator(_named_once), AfterValidator(_one_tensor)
+    ]
     datatype: Annotated[Datatype, Field(description="Of the features, as the Open Inference Protocol names it")] = (
         "FP32"
     )
@@ -126,13 +145,26 @@ class Manifest(Frozen):
 
     @cached_property
     def layout(self) -> Layout:
-        width, dtype = len(self.features), self.dtype
-        return Layout(self.datatype, dtype, width, width * dtype.itemsize, dtype.char if dtype.kind == "f" else "")
+        shape, dtype = self.features[0].shape or (len(self.features),), self.dtype
+        width = math.prod(shape)
+        code = dtype.char if dtype.kind == "f" else ""
+        return Layout(self.datatype, dtype, shape, self.depth, width, width * dtype.itemsize, code)
+
+    @cached_property
+    def depth(self) -> int:
+        """The dimensions of a row that is a tensor; 0 if a row has a number for each feature."""
+        return len(self.features[0].shape)
+
+    @property
+    def columns(self) -> Sequence[Feature]:
+        """The feature that each number of a row belongs to."""
+        return self.features * self.layout.width if self.depth else self.features
 
     @cached_property
     def row_struct(self) -> Struct | None:
-        """Packs the numbers of one row; None for integers."""
-        return Struct(f"={self.layout.width}{self.layout.code}") if self.layout.code else None
+        """Packs the numbers of one row; None for integers and tensors."""
+        is_packed = self.layout.code and not self.depth
+        return Struct(f"={self.layout.width}{self.layout.code}") if is_packed else None
 
     @property
     def missing_calibration(self) -> str:

@@ -50,18 +50,21 @@ def _has_finite_row(run: Run, rows: Features) -> bool:
 
 def rows_to_try(manifest: Manifest) -> Features:
     """Return rows in the ranges of the features, as far as known; every other one whole, for models that want that."""
-    low = np.array([-1.0 if feature.min is None else feature.min for feature in manifest.features])
-    high = np.array([1.0 if feature.max is None else feature.max for feature in manifest.features])
-    between = np.random.default_rng(0).uniform(size=(ROWS_TO_TRY, len(low)))
-    rows = (1 - between) * low + between * high
-    rows[::2] = np.rint(rows[::2])
-    return _fitted(rows, manifest.dtype)
+    low = np.array([-1.0 if feature.min is None else feature.min for feature in manifest.columns])
+    high = np.array([1.0 if feature.max is None else feature.max for feature in manifest.columns])
+    generator = np.random.default_rng(0)
+    tried = np.empty((ROWS_TO_TRY, len(low)), manifest.dtype)
+    for index, row in enumerate(tried):  # one by one: an image has many numbers
+        between = generator.uniform(size=len(low))
+        numbers = (1 - between) * low + between * high
+        row[:] = _fitted(np.rint(numbers) if index % 2 == 0 else numbers, manifest.dtype)
+    return tried
 
 
 def middle(manifest: Manifest, rows: int) -> Features:
     """Return the middle of the ranges of the features, as many times."""
-    numbers = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.features]
-    return _fitted(np.tile(numbers, (rows, 1)), manifest.dtype)
+    numbers = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.columns]
+    return _fitted(np.array([numbers]), manifest.dtype).repeat(rows, axis=0)
 
 
 def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:

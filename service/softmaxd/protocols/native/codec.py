@@ -19,7 +19,7 @@ from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.native.ranking import sets_as_json, top_as_json
 from softmaxd.protocols.native.schemas import (
     NEED_CALIBRATION,
-    PREDICT_REQUEST,
+    PREDICT_REQUESTS,
     SOFTMAX_REQUEST,
     PredictInclude,
     SoftmaxInclude,
@@ -104,7 +104,7 @@ def _fields(logits: Floats, job: SoftmaxJob, piece: slice) -> dict[str, Floats]:
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
     """Return the job of a body of `POST …/predict`. Raises `InvalidBody` or `TooLarge`."""
-    features, request = read_features(PREDICT_REQUEST, body, manifest, max_rows=max_rows)
+    features, request = read_features(PREDICT_REQUESTS[manifest.depth], body, manifest, max_rows=max_rows)
     top_k = request.get("top_k")
     if top_k is not None and top_k > len(manifest.labels):
         message = f"Input should be at most {len(manifest.labels)}, the number of classes"

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
-from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
+from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_records, example_rows, examples_of
 from softmaxd.http.operation import JSON, Find, Headers, Operation, Reply
 from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.datatypes import invalid
@@ -187,7 +187,7 @@ def _any_size(rows: int, classes: int, request: SoftmaxRequest) -> None:
 def _predict_examples(model: Model) -> Examples:
     """Return requests to this model with its answers."""
     low, high = example_rows(model.manifest)
-    by_name = {feature.name: value for feature, value in zip(model.manifest.features, low, strict=True)}
+    by_name = example_records(model.manifest)[0]
     bodies: dict[str, Any] = {
         "rows": {"instances": [low, high]},
         "by name": {"instances": [by_name], "top_k": 2, "include": ["logits", "log_probabilities"]},

@@ -7,8 +7,9 @@ from typing_extensions import TypedDict
 
 from softmaxd.errors import Problem
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy, Evaluation
-from softmaxd.models.inputs import FAIL_FAST, NOT_EMPTY, Instances, VectorOrMatrix
+from softmaxd.models.inputs import FAIL_FAST, Instances, VectorOrMatrix
 from softmaxd.models.manifest import Datatype, Feature, Provenance
+from softmaxd.models.tensors import DEPTHS, NOT_EMPTY, allow_tensors, rows_or_records, with_fields
 from softmaxd.models.versions import State
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.protocol import FORBID_UNKNOWN_FIELDS
@@ -59,7 +60,9 @@ class PredictRequest(TypedDict):
         Instances,
         Field(
             description="Rows: lists of numbers in the model's feature order, or objects by feature name; one form per "
-            "request. Finite numbers that fit the model's `datatype`."
+            "request. A feature with a `shape` is a tensor: nested lists. Finite numbers that fit the model's "
+            "`datatype`.",
+            json_schema_extra=allow_tensors,
         ),
     ]
     include: NotRequired[
@@ -107,6 +110,10 @@ class PredictRequest(TypedDict):
 
 SOFTMAX_REQUEST = TypeAdapter(SoftmaxRequest)
 PREDICT_REQUEST = TypeAdapter(PredictRequest)
+PREDICT_REQUESTS = (  # by the dimensions of a row that is a tensor
+    PREDICT_REQUEST,
+    *(TypeAdapter(with_fields(PredictRequest, {"instances": rows_or_records(depth)})) for depth in DEPTHS),
+)
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

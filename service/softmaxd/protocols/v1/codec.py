@@ -14,9 +14,9 @@ from softmaxd.models.outputs import Features, Outputs, to_json
 from softmaxd.models.problems import MAX_KEY
 from softmaxd.protocols.protocol import refuse_nan
 from softmaxd.protocols.v1.schemas import (
-    CLASSIFY_REQUEST,
+    CLASSIFY_REQUESTS,
     DEFAULT,
-    PREDICT_REQUEST,
+    PREDICT_REQUESTS,
     SIGNATURES,
     V1ClassifyRequest,
     V1PredictRequest,
@@ -43,11 +43,12 @@ class ClassifyJob(Job):
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
     """Return the job of a body of `:predict`. Raises `InvalidBody` or `TooLarge`."""
+    schema = PREDICT_REQUESTS[manifest.depth]
     features, request = (
-        read_large(PREDICT_REQUEST, "instances", body, manifest, max_rows=max_rows)
-        or read_large(PREDICT_REQUEST, "inputs", body, manifest, max_rows=max_rows)
+        read_large(schema, "instances", body, manifest, max_rows=max_rows)
+        or read_large(schema, "inputs", body, manifest, max_rows=max_rows)
         or _read_named(body, manifest, max_rows=max_rows)
-        or (None, read_json(PREDICT_REQUEST, body))
+        or (None, read_json(schema, body))
     )
     refuse_nan(body)
     if ("instances" in request) == ("inputs" in request):
@@ -65,11 +66,12 @@ def _read_named(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Feat
     """
     if len(body) < LARGE_BODY:
         return None
+    schema = PREDICT_REQUESTS[manifest.depth]
     plain, number = NAMED.subn(rb"\1", body)
-    rows = read_large(PREDICT_REQUEST, "instances", plain, manifest, max_rows=max_rows) if number else None
+    rows = read_large(schema, "instances", plain, manifest, max_rows=max_rows) if number else None
     if rows is not None and len(rows[0]) == number:
         return rows
-    return read_large(PREDICT_REQUEST, "inputs", plain, manifest, max_rows=max_rows) if number == 1 else None
+    return read_large(schema, "inputs", plain, manifest, max_rows=max_rows) if number == 1 else None
 
 
 def _rows(instances: list[list[float]] | list[dict[str, list[float]]]) -> tuple[list[list[float]], list[str]]:
@@ -103,9 +105,8 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
 
 def decode_classify(body: bytes, manifest: Manifest, *, max_rows: int) -> ClassifyJob:
     """Return the job of a body of `:classify`. Raises `InvalidBody` or `TooLarge`."""
-    features, request = read_rows(
-        CLASSIFY_REQUEST, "examples", body, manifest, max_rows=max_rows, check=_refuse_context
-    )
+    schema = CLASSIFY_REQUESTS[manifest.depth]
+    features, request = read_rows(schema, "examples", body, manifest, max_rows=max_rows, check=_refuse_context)
     refuse_nan(body)
     return ClassifyJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], manifest.labels)
 

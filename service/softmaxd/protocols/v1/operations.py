@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from softmaxd.errors import ServiceError
-from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
+from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_records, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Operation, Reply
 from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.manifest import INPUT
@@ -143,7 +143,6 @@ def _predict_examples(model: Model) -> Examples:
 
 
 def _classify_examples(model: Model) -> Examples:
-    names = [feature.name for feature in model.manifest.features]
-    body = {"examples": [dict(zip(names, row, strict=True)) for row in example_rows(model.manifest)]}
+    body = {"examples": example_records(model.manifest)}
     job = decode_classify(orjson.dumps(body), model.manifest, max_rows=2)
     return {"examples": (body, orjson.loads(encode_classify(model.run(job.features), job)))}

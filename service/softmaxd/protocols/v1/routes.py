@@ -114,8 +114,8 @@ def status_of(versions: Sequence[Version]) -> V1ModelStatus:
 def _metadata_of(manifest: Manifest) -> V1ModelMetadata:
     signatures = {
         signature: V1SignatureDef(
-            inputs={INPUT: _tensor(INPUT, manifest.datatype, len(manifest.features))},
-            outputs={output: _tensor(output, "FP32", len(manifest.labels))},
+            inputs={INPUT: _tensor(INPUT, manifest.datatype, manifest.layout.shape)},
+            outputs={output: _tensor(output, "FP32", (len(manifest.labels),))},
             method_name="tensorflow/serving/predict",
         )
         for signature, output in SIGNATURES.items()
@@ -126,7 +126,7 @@ def _metadata_of(manifest: Manifest) -> V1ModelMetadata:
     )
 
 
-def _tensor(name: str, datatype: Datatype, width: int) -> V1TensorInfo:
+def _tensor(name: str, datatype: Datatype, row: tuple[int, ...]) -> V1TensorInfo:
     dtype = f"DT_{FLOATS.get(datatype, datatype)}"
-    dimensions = [V1Dimension(size=str(size), name="") for size in (-1, width)]
+    dimensions = [V1Dimension(size=str(size), name="") for size in (-1, *row)]
     return V1TensorInfo(dtype=dtype, tensor_shape=V1TensorShape(dim=dimensions, unknown_rank=False), name=f"{name}:0")

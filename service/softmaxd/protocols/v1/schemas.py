@@ -1,13 +1,14 @@
 """The bodies of `/v1`."""
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, Tag, TypeAdapter, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from softmaxd.models.inputs import NOT_EMPTY, Matrix, Vector
+from softmaxd.models.inputs import Matrix, Vector
 from softmaxd.models.manifest import LOGITS, PROBABILITIES
+from softmaxd.models.tensors import DEPTHS, NOT_EMPTY, allow_tensors, nested, records, rows_or_records, with_fields
 from softmaxd.protocols.protocol import IGNORE_UNKNOWN_FIELDS
 
 SIGNATURES = {"serving_default": PROBABILITIES, "logits": LOGITS}  # the output of each signature
@@ -45,6 +46,7 @@ class V1PredictRequest(TypedDict, total=False):
             union_mode="left_to_right",
             description="The row format: lists of numbers in the model's feature order, or objects "
             '`{"features": [...]}`; one form per request. The answer has `predictions`.',
+            json_schema_extra=allow_tensors,
         ),
     ]
     inputs: Annotated[
@@ -53,6 +55,7 @@ class V1PredictRequest(TypedDict, total=False):
             union_mode="left_to_right",
             description='The columnar format: the same rows as one tensor, or `{"features": [[...], ...]}`. '
             "The answer has `outputs`.",
+            json_schema_extra=allow_tensors,
         ),
     ]
 
@@ -74,6 +77,22 @@ class V1ClassifyRequest(TypedDict):
 
 PREDICT_REQUEST = TypeAdapter(V1PredictRequest)
 CLASSIFY_REQUEST = TypeAdapter(V1ClassifyRequest)
+
+
+def _predict_request(depth: int) -> TypeAdapter[V1PredictRequest]:
+    """Return the schema for rows that are tensors with so many dimensions."""
+    rows = nested(depth + 1)
+    named: Any = Annotated[dict[str, rows], Tag("records")]  # type: ignore[valid-type]
+    inputs: Any = Annotated[Annotated[rows, Tag("matrix")] | named, Field(union_mode="left_to_right")]
+    return TypeAdapter(with_fields(V1PredictRequest, {"instances": rows_or_records(depth), "inputs": inputs}))
+
+
+def _classify_request(depth: int) -> TypeAdapter[V1ClassifyRequest]:
+    return TypeAdapter(with_fields(V1ClassifyRequest, {"examples": records(depth)}))
+
+
+PREDICT_REQUESTS = (PREDICT_REQUEST, *map(_predict_request, DEPTHS))  # by the dimensions of a row that is a tensor
+CLASSIFY_REQUESTS = (CLASSIFY_REQUEST, *map(_classify_request, DEPTHS))
 
 
 FloatRows = Annotated[list[list[float]], Field(description="One row per instance, one float32 number per class.")]

@@ -23,7 +23,7 @@ from softmaxd.protocols.protocol import refuse_nan
 from softmaxd.protocols.v2.schemas import (
     BINARY,
     DATATYPES,
-    INFER_REQUEST,
+    INFER_REQUESTS,
     JSON_LENGTH,
     MAX_DIGITS,
     TRUST_OUTPUTS,
@@ -97,7 +97,7 @@ def _json_bytes(header: bytes, body_bytes: int) -> int:
 
 
 def _read_json(text: bytes, layout: Layout, max_rows: int) -> Plan:
-    request, numbers = _read_numbers(text)
+    request, numbers = _read_numbers(text, layout)
     refuse_nan(text)
     inputs = request["inputs"]
     tensor = inputs[0]
@@ -107,8 +107,9 @@ def _read_json(text: bytes, layout: Layout, max_rows: int) -> Plan:
         came = tensor["datatype"] if tensor["datatype"] in DATATYPES else "something else"
         raise invalid_tensor(f"The datatype of {INPUT} should be {layout.datatype}, as the model takes it, not {came}")
     shape = tensor["shape"]
-    if len(shape) != 2 or shape[0] < 1 or shape[1] != layout.width:  # noqa: PLR2004 - rows and columns
-        raise invalid_tensor(f"The shape of {INPUT} should be [rows, {layout.width}], with at least one row")
+    if len(shape) < 1 or shape[0] < 1 or tuple(shape[1:]) != layout.shape:
+        row = ", ".join(map(str, layout.shape))
+        raise invalid_tensor(f"The shape of {INPUT} should be [rows, {row}], with at least one row")
     rows = shape[0]
     check_rows(rows, max_rows)
     tensor_bytes = 0
@@ -120,13 +121,16 @@ def _read_json(text: bytes, layout: Layout, max_rows: int) -> Plan:
     return Plan(rows, features, tensor_bytes, request.get("id"), wanted, needs_calibration)
 
 
-def _read_numbers(text: bytes) -> tuple[V2InferRequest, Floats | list[float] | list[list[float]] | None]:
+def _read_numbers(
+    text: bytes, layout: Layout
+) -> tuple[V2InferRequest, Floats | list[float] | list[list[float]] | None]:
     """Return the request, and the numbers of its first input; those of a large body come from the fast reader."""
+    schema = INFER_REQUESTS[layout.depth]
     if len(text) >= LARGE_BODY:
-        read = partial(read_json, INFER_REQUEST)
-        if fast := read_numbers(read, "data", text, partial(_check_size, len(text)), find=_of_input):
+        check = partial(_check_size, len(text))
+        if fast := read_numbers(partial(read_json, schema), "data", text, check, find=_of_input, row=layout.shape):
             return fast[1], fast[0]
-    request = read_json(INFER_REQUEST, text)
+    request = read_json(schema, text)
     return request, request["inputs"][0].get("data")
 
 

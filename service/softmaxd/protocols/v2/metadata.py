@@ -27,13 +27,13 @@ def describe(manifest: Manifest, versions: Sequence[Model]) -> V2ModelMetadata:
         name=manifest.name,
         versions=[str(version.manifest.version) for version in versions],
         platform="onnx_onnxv1",
-        inputs=[V2Tensor(name=INPUT, datatype=manifest.datatype, shape=[-1, len(manifest.features)])],
+        inputs=[V2Tensor(name=INPUT, datatype=manifest.datatype, shape=[-1, *manifest.layout.shape])],
         outputs=[V2Tensor(name=name, datatype=DATATYPE, shape=[-1, len(manifest.labels)]) for name in OUTPUTS],
     )
 
 
 def configure(manifest: Manifest, *, max_rows: int) -> V2ModelConfiguration:
-    rows = V2ConfiguredTensor(name=INPUT, data_type=f"TYPE_{manifest.datatype}", dims=[len(manifest.features)])
+    rows = V2ConfiguredTensor(name=INPUT, data_type=f"TYPE_{manifest.datatype}", dims=list(manifest.layout.shape))
     data_type = f"TYPE_{DATATYPE}"
     return V2ModelConfiguration(
         name=manifest.name,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, assert_never
 
+import numpy as np
 import orjson
 from pydantic import TypeAdapter
 
@@ -183,11 +184,11 @@ def _infer_examples(model: Model) -> Examples:
     """Return requests to this model with its answers."""
     manifest = model.manifest
     rows = example_rows(manifest)
-    tensor = {"name": INPUT, "shape": [2, len(manifest.features)], "datatype": manifest.datatype}
+    tensor = {"name": INPUT, "shape": [2, *manifest.layout.shape], "datatype": manifest.datatype}
     best = {"name": PROBABILITIES, "parameters": {"classification": 1}}
     bodies: dict[str, Any] = {
         "numbers": {"id": "1", "inputs": [{**tensor, "data": rows}], "outputs": [{"name": PROBABILITIES}]},
-        "classes": {"inputs": [{**tensor, "data": [number for row in rows for number in row]}], "outputs": [best]},
+        "classes": {"inputs": [{**tensor, "data": np.array(rows).ravel().tolist()}], "outputs": [best]},
     }
     examples = {}
     for name, body in bodies.items():

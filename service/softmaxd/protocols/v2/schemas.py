@@ -1,13 +1,14 @@
 """The bodies of `/v2`."""
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import Field, FiniteFloat, StrictInt, TypeAdapter, with_config
+from pydantic import Field, FiniteFloat, StrictInt, Tag, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy
-from softmaxd.models.inputs import FAIL_FAST, VectorOrMatrix
-from softmaxd.models.manifest import ATYPICALITY, DTYPES, INPUT, OUTPUTS
+from softmaxd.models.inputs import FAIL_FAST, Vector, VectorOrMatrix
+from softmaxd.models.manifest import ATYPICALITY, DTYPES, INPUT, MAX_DIMENSIONS, OUTPUTS
+from softmaxd.models.tensors import DEPTHS, allow_tensors, nested, with_fields
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.protocol import IGNORE_UNKNOWN_FIELDS
 
@@ -57,7 +58,10 @@ class V2InputTensor(TypedDict):
     shape: Annotated[
         list[Annotated[Size, Field(json_schema_extra={"minimum": 1})]],
         FAIL_FAST,
-        Field(description="[rows, features].", json_schema_extra={"minItems": 2, "maxItems": 2}),
+        Field(
+            description="[rows, features], or [rows, …] with the shape of the model's tensor.",
+            json_schema_extra={"minItems": 2, "maxItems": 1 + MAX_DIMENSIONS},
+        ),
     ]
     datatype: Annotated[
         str,
@@ -67,7 +71,10 @@ class V2InputTensor(TypedDict):
     data: NotRequired[
         Annotated[
             VectorOrMatrix | None,
-            Field(description="Row by row, flat or with a list for each row. Finite numbers that fit the datatype."),
+            Field(
+                description="Row by row, flat or with a list for each row. Finite numbers that fit the datatype.",
+                json_schema_extra=allow_tensors,
+            ),
         ]
     ]
 
@@ -135,6 +142,20 @@ class V2InferRequest(TypedDict):
 
 
 INFER_REQUEST = TypeAdapter(V2InferRequest)
+
+
+def _infer_request(depth: int) -> TypeAdapter[V2InferRequest]:
+    """Return the schema for rows that are tensors with so many dimensions."""
+    data: Any = Annotated[
+        Annotated[Vector, Tag("vector")] | Annotated[nested(depth + 1), Tag("matrix")],
+        Field(union_mode="left_to_right"),
+    ]
+    tensor = with_fields(V2InputTensor, {"data": NotRequired[data | None]})
+    inputs = Annotated[list[tensor], FAIL_FAST, Field(min_length=1)]  # type: ignore[valid-type]
+    return TypeAdapter(with_fields(V2InferRequest, {"inputs": inputs}))
+
+
+INFER_REQUESTS = (INFER_REQUEST, *map(_infer_request, DEPTHS))  # by the dimensions of a row that is a tensor
 
 
 @with_config(IGNORE_UNKNOWN_FIELDS)

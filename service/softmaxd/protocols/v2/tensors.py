@@ -32,6 +32,8 @@ def from_json(numbers: Floats | list[float] | list[list[float]], layout: Layout,
     width = layout.width
     if isinstance(numbers, np.ndarray):
         return _from_array(numbers, layout, rows)
+    if layout.depth and isinstance(numbers[0], list):
+        return _from_array(_nested(numbers, layout, rows), layout, rows)
     if numbers and isinstance(numbers[0], list):
         if len(numbers) != rows or any(len(row) != width for row in numbers):
             raise _wrong_count(numbers, layout, rows)
@@ -47,8 +49,16 @@ def from_json(numbers: Floats | list[float] | list[list[float]], layout: Layout,
     return np.ndarray((rows, width), layout.dtype, packed)
 
 
+def _nested(numbers: list[list[float]], layout: Layout, rows: int) -> Floats:
+    """Return nested lists as an array [rows, …]."""
+    try:
+        return np.array(numbers, dtype=np.float64)
+    except ValueError as error:  # lists of one level have different lengths
+        raise _wrong_count(numbers, layout, rows) from error
+
+
 def _from_array(numbers: Floats, layout: Layout, rows: int) -> Features:
-    if numbers.shape not in {(rows, layout.width), (rows * layout.width,)}:
+    if numbers.shape not in {(rows, *layout.shape), (rows * layout.width,)}:
         raise _wrong_count(numbers, layout, rows)
     if not layout.code:
         return _whole(numbers.ravel(), layout.datatype).reshape(rows, layout.width)
@@ -59,10 +69,10 @@ def _from_array(numbers: Floats, layout: Layout, rows: int) -> Features:
 
 
 def _wrong_count(numbers: Floats | list[float] | list[list[float]], layout: Layout, rows: int) -> InvalidBody:
-    width = layout.width
     if len(numbers) and not isinstance(numbers[0], float):
-        return invalid_tensor(f"The data of {INPUT} should be {rows} lists of {width} numbers, as its shape says")
-    expected = f"{rows * width} numbers, as its shape says"
+        row = " × ".join(map(str, layout.shape))
+        return invalid_tensor(f"The data of {INPUT} should be {rows} lists of {row} numbers, as its shape says")
+    expected = f"{rows * layout.width} numbers, as its shape says"
     return invalid_tensor(f"The data of {INPUT} should be {expected}, not {len(numbers)}")
 
 

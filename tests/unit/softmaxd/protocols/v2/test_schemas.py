@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from softmaxd.models.manifest import MAX_DIMENSIONS
 from softmaxd.protocols.v2.schemas import INFER_REQUEST, LOAD_REQUEST
 
 TENSOR = {"name": "features", "shape": [1, 2], "datatype": "FP32"}
@@ -35,5 +36,5 @@ def test_the_document_states_the_rules_that_are_checked_after_the_schema() -> No
 
     assert schema["properties"]["inputs"]["maxItems"] == 1
     assert tensor["name"]["const"] == "features"
-    assert (tensor["shape"]["minItems"], tensor["shape"]["maxItems"]) == (2, 2)
+    assert (tensor["shape"]["minItems"], tensor["shape"]["maxItems"]) == (2, 1 + MAX_DIMENSIONS)
     assert "FP64" in tensor["datatype"]["enum"]
