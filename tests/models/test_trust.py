@@ -23,7 +23,7 @@ from softmaxd_training.calibration import Outputs, calibrate, covered, figures, 
 from softmaxd_training.examples import write_example
 from softmaxd_training.export import Exported, export
 from softmaxd_training.networks import divide_logits
-from softmaxd_training.rows import Parts, Rows
+from softmaxd_training.rows import Classes, Parts, Rows
 from softmaxd_training.splitting import split
 from softmaxd_training.tablefile import read_table
 from tests.support.paths import MODELS
@@ -73,6 +73,54 @@ def test_sets_hold_the_true_label_as_often_as_theory_says_with_the_temperature_f
     splits = [gaussians.draw(200 + 400, seed=seed, sigma=6.0) for seed in range(SPLITS)]
 
     assert_lawful([held_by_sets(rows, 200, coverage) for rows in splits], 200, 400, coverage)
+
+
+def hard_and_rare(seed: int, rows: int) -> tuple[Floats, Classes]:
+    """Draw logits of three classes: half of the rows of an easy one, and one in ten of a hard one."""
+    chance = np.random.default_rng(seed)
+    classes = chance.choice(3, size=rows, p=[0.5, 0.4, 0.1])
+    return chance.normal(size=(rows, 3)) + np.eye(3)[classes] * np.array([4.0, 2.0, 0.5])[classes][:, None], classes
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9])
+def test_sets_by_class_hold_each_label_as_often_as_theory_says_and_marginal_ones_miss_the_hard_one(
+    coverage: float,
+) -> None:
+    held: list[list[int]] = [[], [], []]
+    marginal = []
+    for seed in range(SPLITS):
+        logits, classes = hard_and_rare(seed, 4_000)
+        first = [index[:50] for index in (np.flatnonzero(classes == label) for label in range(3))]
+        rest = [index[50:250] for index in (np.flatnonzero(classes == label) for label in range(3))]
+        known = np.concatenate(first)
+        outputs: Outputs = {"logits": logits[known].astype(np.float32), "atypicality": np.zeros(150, dtype=np.float32)}
+        calibration = calibrate(outputs, classes[known], 1.0)
+        for label, asked in enumerate(rest):
+            logarithms = log_softmax(logits[asked])
+            sets = calibration.prediction_sets(logarithms, coverage, "class")
+            held[label].append(int(sets[:, label].sum()))
+        marginal.append(calibration.prediction_sets(log_softmax(logits[rest[2]]), coverage)[:, 2].mean())
+
+    for counts in held:
+        assert_lawful(counts, 50, 200, coverage)
+    assert np.mean(marginal) < coverage - 0.1
+
+
+@pytest.mark.parametrize("name", ["blobs", "iris"])
+def test_the_committed_models_keep_the_scores_of_each_label_and_measure_both_kinds_of_coverage(name: str) -> None:
+    manifest = read_manifest(MODELS / name / "1")
+    calibration, evaluation = manifest.calibration, manifest.evaluation
+    assert calibration is not None
+    assert calibration.by_label is not None
+    assert evaluation is not None
+    assert evaluation.prediction_sets_by_class is not None
+
+    assert sorted(score for label in calibration.by_label for score in label.scores) == list(calibration.scores)
+    rows = [sum(counts) for counts in evaluation.confusion]
+    for measured in (*evaluation.prediction_sets, *evaluation.prediction_sets_by_class):
+        assert measured.by_label is not None
+        held = sum(count * share for count, share in zip(rows, measured.by_label, strict=True) if share is not None)
+        assert held == pytest.approx(measured.measured * sum(rows))
 
 
 @pytest.fixture(scope="module")

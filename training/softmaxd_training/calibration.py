@@ -2,10 +2,19 @@
 
 import math
 from collections.abc import Mapping
+from typing import get_args
 
 import numpy as np
 
-from softmaxd.models.calibration import Calibration, Covered, Evaluation, ReliabilityBin
+from softmaxd.models.calibration import (
+    DEFAULT_COVERAGE_BY,
+    Calibration,
+    CoverageBy,
+    Covered,
+    Evaluation,
+    LabelCalibration,
+    ReliabilityBin,
+)
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd.numerics.trust import quantiles
@@ -62,11 +71,13 @@ def _true(values: Floats, classes: Classes) -> Floats:
 def calibrate(outputs: Outputs, classes: Classes, temperature: float) -> Calibration:
     """Return the calibration that the manifest keeps, from the exported graph's outputs for the calibration rows."""
     scores = Softmax(outputs["logits"].astype(np.float64)).loss(classes)
+    labels = [scores[classes == index] for index in range(outputs["logits"].shape[1])]
     return Calibration(
         rows=len(classes),
         temperature=temperature,
         scores=tuple(quantiles(scores).tolist()),
         atypicality=tuple(quantiles(outputs["atypicality"].astype(np.float64)).tolist()),
+        by_label=tuple(LabelCalibration(rows=len(each), scores=tuple(quantiles(each).tolist())) for each in labels),
     )
 
 
@@ -120,11 +131,16 @@ def evaluate(outputs: Outputs, classes: Classes, calibration: Calibration) -> Ev
     before = Softmax(logits, 1 / calibration.temperature).probabilities
     log_probabilities = log_softmax(logits)
     typical = calibration.typicality(outputs["atypicality"])
+    sets = {
+        by: tuple(covered(log_probabilities, classes, calibration, share, by) for share in COVERAGES)
+        for by in get_args(CoverageBy)
+    }
     return Evaluation(
         confusion=_confusion(logits, classes),
         reliability=reliability(Softmax(logits).probabilities, classes),
         reliability_before=reliability(before, classes),
-        prediction_sets=tuple(covered(log_probabilities, classes, calibration, share) for share in COVERAGES),
+        prediction_sets=sets["marginal"],
+        prediction_sets_by_class=sets["class"],
         typicality=tuple(np.bincount(tenths(typical), minlength=TENTHS).tolist()),
     )
 
@@ -136,11 +152,23 @@ def _confusion(logits: Floats, classes: Classes) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, counts.tolist()))
 
 
-def covered(log_probabilities: Floats, classes: Classes, calibration: Calibration, coverage: float) -> Covered:
+def covered(
+    log_probabilities: Floats,
+    classes: Classes,
+    calibration: Calibration,
+    coverage: float,
+    by: CoverageBy = DEFAULT_COVERAGE_BY,
+) -> Covered:
     """Return how often the prediction sets of rows [n, k] hold the true label, and their mean number of labels."""
-    sets = calibration.prediction_sets(log_probabilities, coverage)
+    sets = calibration.prediction_sets(log_probabilities, coverage, by)
     held = sets[np.arange(len(classes)), classes]
-    return Covered(coverage=coverage, measured=float(held.mean()), labels=float(sets.sum(axis=1).mean()))
+    of_labels = [held[classes == index] for index in range(sets.shape[1])]
+    return Covered(
+        coverage=coverage,
+        measured=float(held.mean()),
+        labels=float(sets.sum(axis=1).mean()),
+        by_label=tuple(float(each.mean()) if len(each) else None for each in of_labels),
+    )
 
 
 def tenths(values: Floats) -> Classes:

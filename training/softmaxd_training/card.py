@@ -4,17 +4,16 @@ import re
 from statistics import median
 from textwrap import fill
 
-from softmaxd.models.calibration import Calibration, Covered, Evaluation
+from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.manifest import Feature, Manifest, Provenance
-from softmaxd_training import templates
+from softmaxd_training import coverage, templates
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST
-from softmaxd_training.chance import coverage_by_chance
+from softmaxd_training.coverage import MOST_LABELS
 
 EPOCHS = 240  # of the blobs, by default; `templates.MORE_EPOCHS` gives the reason
 ARTICLE_LOSS = 0.002027  # on the test rows, from a single run
 LINE = 118
 MOST_FEATURES = 40  # with their ranges; the manifest has all
-MOST_CLASSES = 12  # in a whole confusion matrix; beyond it only mistakes are listed
 MOST_MISTAKES = 20
 
 
@@ -99,7 +98,7 @@ def _sections(manifest: Manifest) -> dict[str, object]:
         "figures": templates.FIGURES.format(**manifest.metrics, bins=BINS),
         "confusion": _confusion(evaluation, [plain(label) for label in manifest.labels]),
         "calibration": _calibration(calibration, evaluation),
-        "sets": _prediction_sets(calibration, evaluation),
+        "sets": coverage.section(calibration, evaluation, [plain(label) for label in manifest.labels]),
         "typicality": _typicality(calibration, evaluation),
         "limits": _limits(manifest, calibration),
         "origin": _origin(manifest, provenance),
@@ -114,7 +113,7 @@ def _features(columns: tuple[Feature, ...]) -> str:
 
 def _confusion(evaluation: Evaluation, labels: list[str]) -> str:
     """Return the confusion matrix, or the most frequent mistakes if there are many labels."""
-    if len(labels) > MOST_CLASSES:
+    if len(labels) > MOST_LABELS:  # beyond it only mistakes are listed
         return templates.MISTAKES.format(rows=_mistakes(evaluation, labels))
     rows = [
         f"| {label} | {' | '.join(map(str, counts))} |"
@@ -152,19 +151,6 @@ def _temperature(calibration: Calibration) -> str:
     if COLDEST * 1.001 < temperature < HOTTEST * 0.999:
         return text
     return text + templates.TEMPERATURE_AT_AN_END.format(coldest=COLDEST, hottest=HOTTEST)
-
-
-def _prediction_sets(calibration: Calibration, evaluation: Evaluation) -> str:
-    test_rows = sum(evaluation.typicality)
-    rows = [_covered(row, calibration.rows, test_rows) for row in evaluation.prediction_sets]
-    return templates.PREDICTION_SETS.format(
-        rows="\n".join(rows), calibration_rows=calibration.rows, most=calibration.most_coverage
-    )
-
-
-def _covered(row: Covered, calibration_rows: int, test_rows: int) -> str:
-    low, high = coverage_by_chance(calibration_rows, test_rows, row.coverage)
-    return f"| {row.coverage:.0%} | {row.measured:.1%} | {low:.1%} to {high:.1%} | {row.labels:.2f} |"
 
 
 def _typicality(calibration: Calibration, evaluation: Evaluation) -> str:

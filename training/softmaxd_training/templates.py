@@ -195,9 +195,31 @@ often the sets of the test rows do. If all is well, 95% of such measurements are
 
 | coverage | measured | range | labels in a set, mean |
 | ---: | ---: | ---: | ---: |
-{rows}
+{marginal}
 
-With {calibration_rows:,} calibration rows, a set for a coverage above {most:.3%} holds all labels."""
+With {rows:,} calibration rows, a set for a coverage above {most:.3%} holds all labels.
+
+With `"coverage_by": "class"`, sets hold the true label as often among the rows of each label, if it has enough
+calibration rows: 4 for a coverage of 80%, 9 for 90%, 19 for 95%, 99 for 99%. A label with fewer takes the threshold of
+all rows, and its coverage is not guaranteed:
+
+| coverage by class | measured | labels in a set, mean | not guaranteed |
+| ---: | ---: | ---: | --- |
+{by_class}
+
+{shown}
+
+| label | calibration rows | test rows | marginal | by class | range by class |
+| --- | ---: | ---: | ---: | ---: | ---: |
+{labels}"""
+
+OF_EACH_LABEL = (
+    "The sets for a coverage of {coverage:.0%}, measured among the test rows of each label, with the range as above:"
+)
+OF_LOWEST_LABELS = """
+The sets for a coverage of {coverage:.0%}, measured among the test rows of the {number} labels with the lowest marginal
+coverage, with the range as above:"""
+NOT_GUARANTEED = "not guaranteed"
 
 TYPICALITY = """\
 ## Typicality

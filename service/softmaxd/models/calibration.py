@@ -121,6 +121,10 @@ class Covered(Frozen):
     coverage: Annotated[FiniteFloat, Field(description="As asked for")]
     measured: FiniteFloat
     labels: FiniteFloat
+    by_label: Annotated[
+        tuple[FiniteFloat | None, ...] | None,
+        Field(description="Measured among the rows of each label, in their order; null for a label without rows"),
+    ] = None
 
 
 class Evaluation(Frozen):
@@ -129,5 +133,8 @@ class Evaluation(Frozen):
     confusion: Annotated[tuple[tuple[NonNegativeInt, ...], ...], Field(description="Rows by true, then given label")]
     reliability: tuple[ReliabilityBin, ...]
     reliability_before: Annotated[tuple[ReliabilityBin, ...], Field(description="With the temperature 1")]
-    prediction_sets: tuple[Covered, ...]
+    prediction_sets: Annotated[tuple[Covered, ...], Field(description="With marginal coverage")]
+    prediction_sets_by_class: Annotated[
+        tuple[Covered, ...] | None, Field(description="With coverage by class; older manifests lack it")
+    ] = None
     typicality: Annotated[tuple[NonNegativeInt, ...], Field(description="Rows by tenths of (0, 1]")]

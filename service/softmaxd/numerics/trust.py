@@ -25,11 +25,11 @@ Sets = npt.NDArray[np.bool_]
 
 
 def quantiles(values: Floats) -> Floats:
-    """Return the values to keep of values [n], sorted: at most `MAX_QUANTILES`."""
+    """Return the values to keep of values [n], sorted: at most `MAX_QUANTILES`, and none of none."""
     rows = len(values)
     kept = min(rows, MAX_QUANTILES)
     ranks = [-(-j * rows // kept) for j in range(1, kept + 1)]
-    chosen: Floats = np.sort(values)[np.array(ranks) - 1]
+    chosen: Floats = np.sort(values)[np.array(ranks, dtype=np.intp) - 1]
     return chosen
 
 

@@ -8,10 +8,11 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import brier_score_loss, log_loss
 
-from softmaxd.models.calibration import Calibration
+from softmaxd.models.calibration import Calibration, LabelCalibration
 from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import quantiles
 from softmaxd_training.calibration import (
+    calibrate,
     calibration_error,
     covered,
     evaluate,
@@ -150,7 +151,10 @@ def test_the_metrics_are_those_after_and_before_calibration() -> None:
 def test_the_tables_are_those_of_the_rows() -> None:
     logits = np.log([[0.7, 0.2, 0.1], [0.4, 0.5, 0.1], [0.2, 0.2, 0.6], [0.1, 0.8, 0.1]]).astype(np.float32)
     classes, atypicality = np.array([0, 0, 2, 1]), np.array([0.5, 1.5, 9.0, 0.0], dtype=np.float32)
-    calibration = Calibration(rows=4, temperature=2.0, scores=(0.3, 0.6, 1.0, 2.0), atypicality=(1.0, 2.0, 3.0, 4.0))
+    labels = (LabelCalibration(rows=4, scores=(0.3, 0.6, 1.0, 2.0)), *[LabelCalibration(rows=0, scores=())] * 2)
+    calibration = Calibration(
+        rows=4, temperature=2.0, scores=(0.3, 0.6, 1.0, 2.0), atypicality=(1.0, 2.0, 3.0, 4.0), by_label=labels
+    )
 
     tables = evaluate({"logits": logits, "atypicality": atypicality}, classes, calibration)
 
@@ -164,6 +168,7 @@ def test_the_tables_are_those_of_the_rows() -> None:
         (0.95, 1, 3),
         (0.99, 1, 3),
     ]
+    assert [row.by_label for row in tables.prediction_sets] == [(1, 1, 1)] * 4
     assert tables.typicality == (0, 1, 0, 0, 0, 0, 0, 1, 0, 2)  # 1/5, 4/5 and twice 5/5
 
 
@@ -185,6 +190,53 @@ def test_prediction_sets_are_those_of_mapie(rows: int, coverage: float) -> None:
     ours = calibration_of(logits, labels).prediction_sets(log_softmax(asked), coverage)
     assert 0.3 < ours.mean() <= 1
     assert np.array_equal(ours, sets[:, :, 0])
+
+
+def test_the_scores_are_kept_by_label_too() -> None:
+    logits, labels = overconfident(90)
+    labels[labels == 1] = 2  # a class without calibration rows
+    outputs = {"logits": logits.astype(np.float32), "atypicality": np.zeros(90, dtype=np.float32)}
+
+    found = calibrate(outputs, labels, 1.5)
+
+    assert found.by_label is not None
+    assert [label.rows for label in found.by_label] == [(labels == index).sum() for index in range(3)]
+    assert sorted(score for label in found.by_label for score in label.scores) == list(found.scores)
+    first = log_softmax(outputs["logits"].astype(np.float64))[labels == 0, 0]
+    assert found.by_label[0].scores == tuple(np.sort(-first))
+    assert found.by_label[1] == LabelCalibration(rows=0, scores=())
+
+
+@pytest.mark.filterwarnings("ignore:WARNING. your conformalization dataset has less labels:UserWarning")
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+def test_sets_by_class_have_the_labels_of_mapies_sets_from_the_rows_of_each_class(coverage: float) -> None:
+    (logits, labels), (asked, _) = overconfident(300, seed=1), overconfident(300, seed=2)
+    logits[labels == 2] /= 3  # a class whose rows are not as sure
+    float32s = logits.astype(np.float32)
+    ours = calibrate({"logits": float32s, "atypicality": np.zeros(300, dtype=np.float32)}, labels, 1.0)
+    sets = ours.prediction_sets(log_softmax(asked), coverage, "class")
+
+    for index in range(3):
+        rows, own = float32s[labels == index].astype(np.float64), labels[labels == index]
+        theirs = SplitConformalClassifier(Logits().fit(rows, own), confidence_level=coverage)
+        theirs.conformalize(rows, own)
+        assert np.array_equal(sets[:, index], theirs.predict_set(asked)[1][:, index, 0])
+
+
+def test_the_share_of_sets_that_hold_the_label_is_measured_for_each_label() -> None:
+    logarithms = np.array([[-0.1, -3.0, -4.0], [-2.0, -0.2, -3.0], [-3.0, -0.1, -2.0]])
+    labels = (LabelCalibration(rows=1, scores=(1.0,)), LabelCalibration(rows=2, scores=(0.1, 3.0)))
+    calibration = Calibration(
+        rows=3, temperature=1.0, scores=(0.1, 1.0, 3.0), atypicality=(1.0,),
+        by_label=(*labels, LabelCalibration(rows=0, scores=())),
+    )  # fmt: skip
+    classes = np.array([0, 0, 1])
+
+    marginal = covered(logarithms, classes, calibration, 0.5)
+    by_class = covered(logarithms, classes, calibration, 0.5, "class")
+
+    assert (marginal.measured, marginal.labels, marginal.by_label) == (2 / 3, 1, (0.5, 1, None))  # up to 1
+    assert (by_class.measured, by_class.labels, by_class.by_label) == (2 / 3, 4 / 3, (0.5, 1, None))  # to 1, 3 and 1
 
 
 @pytest.mark.parametrize(("calibration", "test", "coverage"), [(30, 30, 0.8), (200, 50, 0.9), (99, 500, 0.99)])

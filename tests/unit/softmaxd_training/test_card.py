@@ -32,7 +32,15 @@ def evaluation_of(classes: int) -> dict[str, Any]:
     assert evaluation is not None
     confusion = [[3] + [0] * (classes - 1), *([1] + [0] * (classes - 1) for _ in range(classes - 1))]
     confusion[-1][1] = 2
-    return {**evaluation.model_dump(), "confusion": confusion}
+    sets = [{**row.model_dump(), "by_label": [1.0] * classes} for row in evaluation.prediction_sets]
+    tables = {"confusion": confusion, "prediction_sets": sets, "prediction_sets_by_class": sets}
+    return {**evaluation.model_dump(), **tables}
+
+
+def calibration_of_many(classes: int) -> dict[str, Any]:
+    """Return the calibration data of the committed model, with all rows those of the first class."""
+    rows = [{"rows": 30, "scores": [1.0]}, *[{"rows": 0, "scores": []}] * (classes - 1)]
+    return calibration_of(by_label=rows)
 
 
 def test_the_committed_cards_are_made_from_their_manifests() -> None:
@@ -76,7 +84,7 @@ def test_snake_case_is_left_as_it_is() -> None:
 
 def test_of_many_classes_the_most_frequent_mistakes_are_shown() -> None:
     labels = [f"class {number}" for number in range(20)]
-    text = card_of(labels=labels, evaluation=evaluation_of(20))
+    text = card_of(labels=labels, evaluation=evaluation_of(20), calibration=calibration_of_many(20))
 
     _, _, table = text.partition(
         "The most frequent mistakes:\n\n| true label | given label | rows |\n| --- | --- | ---: |\n"

@@ -68,6 +68,10 @@ def test_thinned_values_err_on_the_safe_side_by_less_than_a_thousandth(rows: int
         assert held - rank <= math.ceil(rows / MAX_QUANTILES) - 1
 
 
+def test_of_no_values_none_are_kept() -> None:
+    assert quantiles(np.array([])).tolist() == []
+
+
 def test_at_most_so_many_values_are_kept_and_the_largest_is_among_them() -> None:
     values = np.random.default_rng(0).normal(size=12_345)
 
