@@ -207,8 +207,8 @@ REFUSED = {
         ending_with(node("ReduceMean", "scores", "m", axes=[0]), node("Sub", "scores m", "y"), shape=("n", 3)),
         "the answer for a row depends on the other rows, or on chance: check the axis of the softmax, ",
     ),
-    "eight rows always": (
-        ending_with(node("Constant", "", "t", value_ints=[8, 3]), node("Expand", "scores t", "y"), shape=("m", 3)),
+    "as many rows always": (
+        ending_with(node("Constant", "", "t", value_ints=[66, 3]), node("Expand", "scores t", "y"), shape=("m", 3)),
         "the answer for a row depends on the other rows, or on chance: ",
     ),
     "chance": (

@@ -1,6 +1,6 @@
 """`softmaxd models add`: turns an ONNX classifier into a model that the service can serve.
 
-Start with `add`. `graphs` reads ONNX, `running` runs it on a few rows, `heads` and `inspection` find out its meaning,
-`rewiring` changes it, `labels` names its classes. This package imports `models`, `numerics` and `errors`. Serving code
-never imports it, because it needs onnx.
+Start with `add`. `graphs` reads ONNX, `running` runs it on a few rows, `operators`, `heads` and `inspection` find out
+its meaning, `rewiring` changes it, `labels` names its classes and compares the names with those that the file gives.
+This package imports `models`, `numerics` and `errors`. Serving code never imports it, because it needs onnx.
 """

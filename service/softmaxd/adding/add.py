@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -35,21 +37,35 @@ Added with `softmaxd models add`. Its training, accuracy and calibration are unk
 """
 
 
-def add_model(
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model that can be published: its graph, and the manifest of its first version."""
+
+    content: bytes
+    manifest: Manifest
+
+
+def add_model(file: Path, models_dir: Path, **options: Any) -> tuple[Path, Manifest]:
+    """Publish an ONNX classifier as the next version of a model. The `options` are those of `prepare`."""
+    return publish(prepare(file, **options), models_dir)
+
+
+def prepare(
     file: Path,
-    models_dir: Path,
     *,
     name: str,
-    labels: Sequence[str] | None,
-    features: Sequence[str] | None,
+    labels: Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
     pack: bool = False,
-) -> tuple[Path, Manifest]:
-    """Publish an ONNX classifier as the next version of a model; without labels and features these get default names.
+    logits: str | None = None,
+) -> Prepared:
+    """Return an ONNX classifier as it can be published; without labels and features these get default names.
 
-    With `pack` its weights may be in other files of its folder, and the version has them in one file.
+    With `pack` its weights may be in other files of its folder, and the version has them in one file. `logits` is the
+    output that is the logits, where only the owner knows.
 
-    Returns the version's folder, and its manifest, whose notes say how the graph was understood and changed. Raises
-    `Refused` if the file is no classifier that can be served, `ModelError` if it is too large; nothing is written then.
+    The notes of the manifest say how the graph was understood and changed. Raises `Refused` if the file is no
+    classifier that can be served, `ModelError` if it is too large.
     """
     check_size(file)
     content = file.read_bytes()
@@ -59,17 +75,25 @@ def add_model(
             f"made from {file.name}, by {graphs.exporter(model) or 'an unknown exporter'}, SHA-256 {_sha256(content)}"
         )
         wrapping_notes = graphs.unwrap_outputs(model)
-        findings = inspect(model, features)
-        labels, labels_note = choose_labels(labels, model, findings)
+        findings = inspect(model, features, logits=logits)
+        labels, labels_notes = choose_labels(labels, model, findings)
         converted = convert(model, findings)
         columns = _columns(features, findings)
-        notes = (origin, *wrapping_notes, *findings.notes, labels_note)
-        manifest = _manifest(name, converted, labels, columns, findings, notes)
+        notes = (origin, *wrapping_notes, *findings.notes, *labels_notes)
+        return Prepared(converted, _manifest(name, converted, labels, columns, findings, notes))
     except Refused as error:
         raise Refused(f"{file}: {error}") from error
+
+
+def publish(prepared: Prepared, models_dir: Path) -> tuple[Path, Manifest]:
+    """Write a model as the next version; returns the version's folder, and its manifest.
+
+    Raises `ModelError` if it is too large; nothing is written then.
+    """
+    name = prepared.manifest.name
     with next_version(models_dir / name) as (folder, version):
-        manifest = manifest.model_copy(update={"version": version})
-        (folder / MODEL_FILE).write_bytes(converted)
+        manifest = prepared.manifest.model_copy(update={"version": version})
+        (folder / MODEL_FILE).write_bytes(prepared.content)
         check_size(folder / MODEL_FILE)
         describe(folder, manifest, _card(manifest))
     return models_dir / name / str(version), manifest

@@ -1,4 +1,4 @@
-"""Reads ONNX graphs: their operators, tensors and label lists. Only this module and `rewiring` import onnx."""
+"""Reads ONNX graphs: their operators, tensors and label lists. `operators`, `rewiring` and this module import onnx."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ DOMAINS = {domain.decode() for domain in OPERATOR_DOMAINS}
 OLDEST_OPSET = 9  # the first with `Where`, which rewiring may add
 
 Graph = ModelProto
+Node = NodeProto
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Heads:
     probabilities: str | None
     classes: int
     are_float32: bool
+    is_rounded: bool = False  # the probabilities leave [0, 1], or do not sum to 1, by rounding only
 
 
 def read(content: bytes, weights: Path | None = None) -> Graph:

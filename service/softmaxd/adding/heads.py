@@ -1,16 +1,28 @@
 """Finds out which outputs of a graph are its logits and its probabilities: by their numbers, not by their names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from softmaxd.adding.graphs import Heads, Input
-from softmaxd.adding.running import TOLERANCE, Outputs, Values, are_near, fixed_rows, shape_text
+from softmaxd.adding.operators import Origin
+from softmaxd.adding.running import Outputs, Values, are_near, fixed_rows, shape_text
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.numerics.softmax import Softmax
 
-SUM_TOLERANCE = 1e-3  # of the sum of a row of probabilities
+# By how much float arithmetic may take probabilities out of [0, 1], and their sum from 1: n float32 numbers whose sizes
+# sum to 1 are added with an error of at most n · 2⁻²⁴ (N. J. Higham, "Accuracy and Stability of Numerical Algorithms",
+# 2nd ed., section 4.2), here for forests of up to 2¹⁴ trees. Rounding each to float16 changes their sum by 2⁻¹¹.
+ROUNDING = 2.0**-10
+EXACT = 2.0**-21  # a sum this near to 1 is served as it is: half of the promised 1e-6, as other rows may be worse
+
+ADDED_SOFTMAX = "probabilities: added as the softmax of the logits"
+ADDED_LOGITS = "logits: added as ln(probabilities); -87.3 where a probability is below 1.2e-38"
+CURE = (  # of scores that are no probabilities
+    "export probabilities that sum to 1 (scikit-learn: of CalibratedClassifierCV(classifier), without raw_scores); "
+    "if its softmax is the probabilities, say so with --logits {name}"
+)
 
 
 def are_scores(values: Values, rows: int) -> bool:
@@ -35,64 +47,139 @@ def no_scores(engine: Engine, outputs: Outputs, source: Input) -> Refused:
     return fixed_rows(source) or Refused(f"no output is a table of numbers [n, classes]; the outputs are {found}")
 
 
-def find_heads(scores: Outputs, outputs: Outputs, softmax_inputs: Mapping[str, str]) -> tuple[Heads, tuple[str, str]]:
+def find_heads(
+    scores: Outputs,
+    outputs: Outputs,
+    softmax_inputs: Mapping[str, str],
+    origins: Mapping[str, Origin],
+    *,
+    told: str | None = None,
+) -> tuple[Heads, tuple[str, str]]:
     """Return the tensors that are the logits and the probabilities, and a note on each.
 
-    `scores` are the outputs of the graph that are tables [n, classes], `outputs` all of its outputs and the inputs of
-    its softmaxes, `softmax_inputs` the names of the latter by the output of their softmax. Raises `Refused` if the
-    choice is not clear.
+    `scores` are the outputs of the graph that are tables [n, classes], and `origins` theirs; `outputs` all of its
+    outputs and the inputs of its softmaxes, `softmax_inputs` the names of the latter by the output of their softmax;
+    `told` is the output that is the logits as the user says. Raises `Refused` if the choice is not clear.
     """
     likely = [name for name, values in scores.items() if _are_probabilities(values)]
+    if told is not None:
+        likely = _probabilities_of(told, likely, scores)
     if not likely:
-        name = _find_logits(scores)
-        notes = (
-            f"logits: the output {name}; its rows do not sum to 1",
-            "probabilities: added as the softmax of the logits",
-        )
-        return _heads(outputs, name, None), notes
+        name = told or _find_logits(scores, origins)
+        _check_finite(name, scores[name])
+        reason = "as --logits says" if told else "its rows do not sum to 1"
+        return _heads(outputs, name, None), (f"logits: the output {name}; {reason}", ADDED_SOFTMAX)
     if len(likely) > 1:
         raise Refused(f"several outputs could be the probabilities ({', '.join(likely)}): export only one of them")
     name = likely[0]
-    note = f"probabilities: the output {name}; its rows lie in [0, 1] and sum to 1"
+    is_rounded, note = _describe_rounding(name, scores[name], origins[name])
     for other in (softmax_inputs.get(name, ""), *scores):
         if other in outputs and other != name and _is_softmax(scores[name], outputs[other]):
             place = f"the output {other}" if other in scores else f"the tensor {other} inside the graph"
-            return _heads(outputs, other, name), (f"logits: {place}; its softmax gives the probabilities", note)
-    added = "logits: added as ln(probabilities); -87.3 where a probability is below 1.2e-38"
-    return _heads(outputs, None, name), (added, note)
+            heads = _heads(outputs, other, name, is_rounded=is_rounded)
+            return heads, (f"logits: {place}; its softmax gives the probabilities", note)
+    return _heads(outputs, None, name, is_rounded=is_rounded), (ADDED_LOGITS, note)
 
 
-def _heads(outputs: Outputs, logits: str | None, probabilities: str | None) -> Heads:
+def _heads(outputs: Outputs, logits: str | None, probabilities: str | None, *, is_rounded: bool = False) -> Heads:
     found = [outputs[name] for name in (logits, probabilities) if name is not None]
-    return Heads(logits, probabilities, found[0].shape[1], all(values.dtype == np.float32 for values in found))
+    are_float32 = all(values.dtype == np.float32 for values in found)
+    return Heads(logits, probabilities, found[0].shape[1], are_float32, is_rounded)
 
 
-def _find_logits(scores: Outputs) -> str:
+def _probabilities_of(logits: str, likely: Sequence[str], scores: Outputs) -> list[str]:
+    """Return the output that has the softmax of the logits, if there are probabilities.
+
+    Raises `Refused` if there are other probabilities only, or if the logits are no logits.
+    """
+    if logits not in scores:
+        names = ", ".join(scores)
+        raise Refused(f"--logits {logits}: no such output is a table of numbers [n, classes]; these are: {names}")
+    if logits in likely:
+        raise Refused(f"--logits {logits}: its rows lie in [0, 1] and sum to 1, so it has probabilities")
+    found = [name for name in likely if _is_softmax(scores[name], scores[logits])]
+    if likely and not found:
+        raise Refused(f"--logits {logits}: its softmax is not the probabilities that the output {likely[0]} has")
+    return found[:1]
+
+
+def _find_logits(scores: Outputs, origins: Mapping[str, Origin]) -> str:
     """Return the one output that can be the logits. Raises `Refused` if there are several, or if it cannot be."""
     if len(scores) > 1:
-        raise Refused(f"several outputs could be the logits ({', '.join(scores)}): export only one of them")
+        raise Refused(
+            f"several outputs could be the logits ({', '.join(scores)}): export only one of them, "
+            "or name it with --logits"
+        )
     ((name, values),) = scores.items()
+    finite = _check_finite(name, values)
+    if reason := _doubt(finite, origins[name]):
+        raise Refused(f"output {name} {reason.format(name=name)}")
+    return name
+
+
+def _check_finite(name: str, values: Values) -> Values:
+    """Return the rows that are finite. Raises `Refused` if there is none."""
     finite = values[np.isfinite(values).all(axis=1)]
     if not len(finite):
         raise Refused(f"output {name} is not finite for any of the rows that were tried")
-    if finite.min() >= 0 and finite.max() <= 1:
-        raise Refused(
-            f"output {name} lies in [0, 1], but its rows do not sum to 1: multi-label models (one sigmoid per label) "
-            "are not supported; if it is a softmax, check its axis"
+    return np.asarray(finite)
+
+
+def _doubt(finite: Values, source: Origin) -> str:
+    """Return the reason why numbers [n, classes] that are no probabilities may be no logits either; "" without one."""
+    if source.is_regression:
+        return f"is a regression ({source.scorer}), not the probabilities of classes"
+    if finite.min() >= -ROUNDING and finite.max() <= 1 + ROUNDING:
+        return (
+            "lies in [0, 1], but its rows do not sum to 1: multi-label models (one sigmoid per label) are not "
+            "supported; if it is a softmax, check its axis"
         )
     if finite.shape[1] == 2 and np.array_equal(finite[:, 0], -finite[:, 1]):  # noqa: PLR2004 - two classes
-        raise Refused(
-            f"output {name} is [-s, s], the decision function of two classes, and its softmax is not their "
-            "probabilities: export the probabilities (skl2onnx: without raw_scores)"
+        return f"is [-s, s], the decision function of two classes, and its softmax is not their probabilities: {CURE}"
+    if source.scorer:
+        return (
+            f"has scores of {source.scorer}, such as a decision function or distances, whose softmax is not the "
+            f"probabilities: {CURE}"
         )
-    return name
+    sums = finite.sum(axis=1, dtype=np.float64)
+    total = float(sums[0])
+    if abs(total) > ROUNDING and np.ptp(sums) <= ROUNDING * abs(total) and np.ptp(finite, axis=0).any():
+        return f"has rows that all sum to {total:.6g}, like percentages and unlike logits: {CURE}"
+    return ""
+
+
+def _describe_rounding(name: str, values: Values, source: Origin) -> tuple[bool, str]:
+    """Return whether probabilities are to be clipped and normalised, and a note on them."""
+    finite = values[np.isfinite(values).all(axis=1)]
+    note = f"probabilities: the output {name}; its rows lie in [0, 1] and sum to 1"
+    if not _are_exact(finite):
+        return True, f"{note} but for rounding (by {_rounding(finite):.1e}); clipped and normalised"
+    if source.rounded_by:
+        return True, f"{note}; clipped and normalised, because {source.rounded_by} rounds"
+    return False, note
+
+
+def served(probabilities: Values, heads: Heads) -> Values:
+    """Return the probabilities that are served for those of a graph [n, classes]: clipped and normalised if need be."""
+    if not heads.is_rounded:
+        return probabilities
+    clipped = np.maximum(probabilities.astype(np.float64), 0.0)
+    return np.asarray(clipped / clipped.sum(axis=1, keepdims=True))
 
 
 def _are_probabilities(values: Values) -> bool:
     finite = values[np.isfinite(values).all(axis=1)]
-    if not len(finite) or finite.min() < 0 or finite.max() > 1 + TOLERANCE:
-        return False
-    return bool(np.abs(finite.sum(axis=1) - 1).max() < SUM_TOLERANCE)
+    return bool(len(finite)) and _rounding(finite) < ROUNDING
+
+
+def _rounding(finite: Values) -> float:
+    """Return by how much probabilities [n, classes] leave [0, 1] at most, or their sum differs from 1."""
+    sums = finite.sum(axis=1, dtype=np.float64)
+    return float(max(-finite.min(), finite.max() - 1.0, np.abs(sums - 1.0).max()))
+
+
+def _are_exact(finite: Values) -> bool:
+    return bool(finite.min() >= 0.0 and finite.max() <= 1.0 and _rounding(finite) <= EXACT)
 
 
 def _is_softmax(probabilities: Values, logits: Values) -> bool:

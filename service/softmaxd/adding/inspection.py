@@ -6,7 +6,8 @@ from typing import cast
 
 from softmaxd.adding import graphs, rewiring
 from softmaxd.adding.graphs import Graph, Heads, Input
-from softmaxd.adding.heads import are_scores, find_heads, no_scores
+from softmaxd.adding.heads import are_scores, find_heads, no_scores, served
+from softmaxd.adding.operators import origin, tree_thresholds
 from softmaxd.adding.running import (
     CONVERTED,
     TO_FLOAT32,
@@ -43,11 +44,11 @@ class Findings:
         return self.outputs[self.heads.probabilities or cast(str, self.heads.logits)]
 
 
-def inspect(model: Graph, features: Sequence[str] | None) -> Findings:
+def inspect(model: Graph, features: Sequence[str] | None, *, logits: str | None = None) -> Findings:
     """Run a graph and return its input and its heads; afterwards `model` takes any number of rows.
 
-    `features` are the names that the user gave, if any. Raises `Refused` if the graph is no classifier that can be
-    served.
+    `features` are the names, and `logits` the output, that the user gave, if any. Raises `Refused` if the graph is no
+    classifier that can be served.
     """
     engine = open_graph(model)
     source = _find_input(engine, features)
@@ -58,12 +59,13 @@ def inspect(model: Graph, features: Sequence[str] | None) -> Findings:
     if halves := [name for name, (tensor, _) in engine.outputs.items() if tensor in HALVES]:
         rewiring.widen(model, halves)
         engine = open_graph(model)
-    rows = example_rows(source)
+    rows = example_rows(source, tree_thresholds(model, source))
     outputs = run(engine, rows, source)
     scores = {name: outputs[name] for name in outputs if name in names and are_scores(outputs[name], len(rows))}
     if not scores:
         raise no_scores(engine, outputs, source)
-    heads, notes = find_heads(scores, outputs, softmax_inputs)
+    origins = {name: origin(model, name) for name in scores}
+    heads, notes = find_heads(scores, outputs, softmax_inputs, origins, told=logits)
     rows_notes = check_rows(engine, rows, outputs, source, heads, quantised=graphs.quantises_dynamically(model))
     left_out = sorted(names - {heads.logits, heads.probabilities})
     dropped = (f"left out: {', '.join(left_out)}",) if left_out else ()
@@ -75,7 +77,12 @@ def convert(model: Graph, findings: Findings) -> bytes:
     rewiring.rewire(model, findings.source, findings.heads)
     converted = open_graph(model).run(findings.rows)
     for head, name in ((LOGITS, findings.heads.logits), (PROBABILITIES, findings.heads.probabilities)):
-        if name is not None and not are_near(converted[head], findings.outputs[name]):
+        if name is None:
+            continue
+        expected = findings.outputs[name]
+        if head == PROBABILITIES:
+            expected = served(expected, findings.heads)
+        if not are_near(converted[head], expected):
             raise Refused(f"the rewired graph gives other {head}: please report this, with the file")
     return cast(bytes, model.SerializeToString(deterministic=True))
 

@@ -1,4 +1,7 @@
-"""Chooses the labels of an added model: those that the user gives, the graph's own, or numbered ones."""
+"""Chooses the labels of an added model, and compares the labels that the file itself gives with those to be served.
+
+The labels are those that the user gives, the graph's own, or numbered ones.
+"""
 
 from collections.abc import Sequence
 
@@ -7,37 +10,100 @@ import numpy as np
 from softmaxd.adding import graphs
 from softmaxd.adding.graphs import Graph
 from softmaxd.adding.inspection import Findings
-from softmaxd.adding.running import TOLERANCE
+from softmaxd.adding.operators import origin
+from softmaxd.adding.running import TOLERANCE, Values
 from softmaxd.errors import Refused
 
+Labels = Sequence[str]
 
-def choose_labels(given: Sequence[str] | None, model: Graph, findings: Findings) -> tuple[Sequence[str], str]:
-    """Return the labels in the order of the classes, and a note on their origin.
 
-    Raises `Refused` if the given labels are too many, too few, or the graph's own in another order.
+def choose_labels(given: Labels | None, model: Graph, findings: Findings) -> tuple[Labels, tuple[str, ...]]:
+    """Return the labels in the order of the classes, and notes on their origin and on the labels that the file gives.
+
+    Raises `Refused` if the given labels are too many, too few, or the graph's own in another order, or if the file
+    itself gives another label for a row that was tried.
     """
     classes = findings.heads.classes
-    lists = [labels for labels in graphs.label_lists(model, classes) if _agree(labels, findings)]
-    own = lists[0] if len(lists) == 1 else None
+    lists = sorted(graphs.label_lists(model, classes))
+    own, notes = _compare(lists, model, findings)
     if given is not None:
         if len(given) != classes:
             raise Refused(f"--labels needs {classes} names, one per class, but has {len(given)}")
         if own is not None and sorted(own) == sorted(given) and list(own) != list(given):
             raise Refused(f"--labels has the model's own labels in another order: they are {', '.join(own)}")
-        return given, "labels: as given"
+        return given, ("labels: as given", *notes)
     if own is not None:
-        return own, "labels: the model's own"
-    return [f"class-{index}" for index in range(classes)], "labels: numbered, because the model has none"
+        return own, ("labels: the model's own", *notes)
+    return [f"class-{index}" for index in range(classes)], ("labels: numbered, because the model has none", *notes)
 
 
-def _agree(labels: Sequence[str], findings: Findings) -> bool:
-    """Return whether the outputs that are labels, if any, name the class with the highest score, ties aside."""
-    best = np.argmax(findings.scores, axis=1)
-    ranked = np.sort(findings.scores, axis=1)
-    clear = np.flatnonzero(ranked[:, -1] - ranked[:, -2] > TOLERANCE)
-    for values in findings.outputs.values():
-        if isinstance(values, np.ndarray) and values.dtype.kind != "f" and values.size == len(best):
-            named = values.ravel()
-            if any(graphs.label_text(named[row]) != labels[best[row]] for row in clear):
-                return False
-    return True
+def _compare(lists: Sequence[Labels], model: Graph, findings: Findings) -> tuple[Labels | None, tuple[str, ...]]:
+    """Return the one of the lists that has the labels, if any, and a note on each output whose labels may differ.
+
+    Raises `Refused` if a label in an output is not that of the class with the highest score, ties aside.
+    """
+    best, clear = _winners(findings.scores)
+    own: Labels | None = None
+    notes = []
+    witnesses = {name: _texts(values) for name, values in findings.outputs.items() if _are_labels(values, len(best))}
+    for name, texts in witnesses.items():
+        known = [labels for labels in lists if set(texts) <= set(labels)]
+        named = min(known, key=lambda labels: len(_differing(texts, labels, best, clear)), default=None)
+        named = named if named is not None else _observed(texts, best, clear, findings.heads.classes)
+        own = named if named in known else own
+        if differing := _differing(texts, named, best, clear):
+            counted = f"{len(differing)} of the {len(best)} rows that were tried"
+            if not _has_votes(model, findings):
+                raise _disagreement(name, texts[differing[0]], named[best[differing[0]]], differing[0], counted)
+            notes.append(
+                f"labels: the most probable; the output {name} has others in {counted}, by the votes of an SVM"
+            )
+    if not witnesses and len(lists) == 1:
+        own = lists[0]
+    return own, tuple(notes)
+
+
+def _winners(scores: Values) -> tuple[list[int], list[int]]:
+    """Return the class with the highest score for each row [n, classes], and the rows where no other is as high."""
+    ranked = np.sort(scores, axis=1)
+    size = np.abs(ranked[np.isfinite(ranked)]).max(initial=1.0)
+    clear = np.flatnonzero(ranked[:, -1] - ranked[:, -2] > TOLERANCE * size)
+    return np.argmax(scores, axis=1).tolist(), clear.tolist()
+
+
+def _are_labels(values: object, rows: int) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind != "f" and values.size == rows
+
+
+def _texts(values: Values) -> list[str]:
+    return [graphs.label_text(value) for value in values.ravel()]
+
+
+def _differing(texts: Labels, labels: Labels, best: Sequence[int], clear: Sequence[int]) -> list[int]:
+    """Return the rows whose text is not the label of their best class, among those where that is clear."""
+    return [row for row in clear if texts[row] != labels[best[row]]]
+
+
+def _observed(texts: Labels, best: Sequence[int], clear: Sequence[int], classes: int) -> Labels:
+    """Return a label for each class where no list has them: its number, or else the first text it has for itself."""
+    numbers = [str(index) for index in range(classes)]
+    if set(texts) <= set(numbers):
+        return numbers
+    labels: dict[int, str] = {}
+    for row in clear:
+        if texts[row] not in labels.values():
+            labels.setdefault(best[row], texts[row])
+    return [labels.get(index, f"class-{index}") for index in range(classes)]
+
+
+def _has_votes(model: Graph, findings: Findings) -> bool:
+    name = findings.heads.probabilities
+    return name is not None and origin(model, name).has_votes
+
+
+def _disagreement(name: str, found: str, served: str, row: int, counted: str) -> Refused:
+    return Refused(
+        f"the output {name} says {found} for row {row + 1} of those that were tried, but {served} would be served, "
+        f"which has the highest score; they differ in {counted}: the scores are not those of the labels in order; "
+        "if the scores are right and the label is not, export the model without the label"
+    )

@@ -85,7 +85,7 @@ def rewire(model: Graph, source: Input, heads: Heads) -> None:
     nodes = [
         _cast(INPUT, name, source.kind),
         *graph.node,
-        *_head_nodes(logits, probabilities, prefix=prefix),
+        *_head_nodes(logits, probabilities, prefix=prefix, is_rounded=heads.is_rounded),
         *(_guard_nodes(name, source.width) if is_guarded else ()),
     ]
     inputs = [
@@ -102,7 +102,8 @@ def _wanted_names(source: Input, heads: Heads, prefix: str) -> dict[str, str]:
     """Return the names that tensors get directly, because they have the right type already, by their old names."""
     wanted = {source.name: INPUT} if source.kind == KINDS[source.datatype] else {}
     if heads.are_float32:
-        named = ((heads.logits, f"{prefix}logits"), (heads.probabilities, f"{prefix}probabilities"))
+        probabilities = None if heads.is_rounded else heads.probabilities
+        named = ((heads.logits, f"{prefix}logits"), (probabilities, f"{prefix}probabilities"))
         wanted |= {name: head for name, head in named if name is not None}
     return wanted
 
@@ -170,11 +171,14 @@ def _needed_nodes(
     return needed[::-1], used
 
 
-def _head_nodes(logits: str | None, probabilities: str | None, *, prefix: str) -> Iterator[NodeProto]:
+def _head_nodes(logits: str | None, probabilities: str | None, *, prefix: str, is_rounded: bool) -> Iterator[NodeProto]:
     """Yield the nodes that make float32 logits and probabilities from the heads that the graph has."""
     if logits is not None:
         yield _cast(logits, f"{prefix}logits", "float")
     if probabilities is not None:
+        if is_rounded:
+            yield from _normalising_nodes(probabilities)
+            probabilities = f"{OUR_PREFIX}normalised"
         yield _cast(probabilities, f"{prefix}probabilities", "float")
     else:
         yield helper.make_node("Softmax", [f"{prefix}logits"], [f"{prefix}probabilities"], axis=1)
@@ -182,6 +186,17 @@ def _head_nodes(logits: str | None, probabilities: str | None, *, prefix: str) -
         yield _constant("smallest", [SMALLEST])
         yield helper.make_node("Max", [f"{prefix}probabilities", f"{OUR_PREFIX}smallest"], [f"{OUR_PREFIX}at_least"])
         yield helper.make_node("Log", [f"{OUR_PREFIX}at_least"], [f"{prefix}logits"])
+
+
+def _normalising_nodes(probabilities: str) -> Iterator[NodeProto]:
+    """Yield the nodes that clip probabilities at 0 and divide them by their sum.
+
+    In float64, so that only the last cast rounds: it changes the sum by at most 2⁻²⁴, for any number of classes.
+    """
+    yield _cast(probabilities, f"{OUR_PREFIX}exact", "double")
+    yield _constant("none", [0.0], np.float64)
+    yield helper.make_node("Max", [f"{OUR_PREFIX}exact", f"{OUR_PREFIX}none"], [f"{OUR_PREFIX}clipped"])
+    yield helper.make_node("LpNormalization", [f"{OUR_PREFIX}clipped"], [f"{OUR_PREFIX}normalised"], axis=1, p=1)
 
 
 def _guard_nodes(name: str, width: int) -> Iterator[NodeProto]:
@@ -206,8 +221,8 @@ def _cast(source: str, target: str, kind: str) -> NodeProto:
     return helper.make_node("Cast", [source], [target], to=TensorProto.DataType.Value(kind.upper()))
 
 
-def _constant(name: str, values: list[float] | list[list[float]]) -> NodeProto:
-    tensor = numpy_helper.from_array(np.array(values, dtype=np.float32))
+def _constant(name: str, values: list[float] | list[list[float]], dtype: type = np.float32) -> NodeProto:
+    tensor = numpy_helper.from_array(np.array(values, dtype=dtype))
     return helper.make_node("Constant", [], [OUR_PREFIX + name], value=tensor)
 
 

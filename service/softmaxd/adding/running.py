@@ -1,7 +1,7 @@
 """Runs a graph on a few rows in ONNX Runtime, and compares the results within a tolerance."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -16,7 +16,8 @@ from softmaxd.models.manifest import DTYPES
 from softmaxd.models.outputs import Features
 
 CONVERTED = {"float16", "bool"}  # input types that are served as float32
-SCALES = (0.1, 1.0, 1.0, 10.0, 10.0, 100.0)  # of the random rows, which follow a row of zeros and one of ones
+SCALES = (0.1, 1.0, 10.0, 100.0)  # of the random rows, which follow a row of zeros and one of ones
+ROWS_OF_SCALE = 16
 ROW_COUNTS = (1, 2, 3)  # batches of these sizes must give the same as all rows together
 TOLERANCE = 1e-5  # of a probability, or relative to the largest logit: float32 sums depend on their order
 TO_FLOAT32 = "PyTorch: network.float()"
@@ -27,6 +28,8 @@ DYNAMIC = (
 
 Values = npt.NDArray[Any]  # of any output of a graph: numbers or text
 Outputs = Mapping[str, Values]
+Thresholds = Mapping[int, Sequence[float]]  # by the index of a feature
+Beside = Callable[[Values, np.dtype[Any]], list[Values]]
 
 
 def open_graph(model: Graph) -> Engine:
@@ -51,14 +54,50 @@ def _explain(message: str, model: Graph) -> str:
     return message
 
 
-def example_rows(source: Input) -> Features:
-    """Return zeros, ones and a few random rows [n, width] that the input takes, always the same."""
+def example_rows(source: Input, thresholds: Thresholds) -> Features:
+    """Return the rows [n, width] that a graph is tried with: zeros, ones, random numbers, and thresholds of its trees.
+
+    The random numbers are uniform, of several scales; whole ones are 0 and 1, as categories may be. Each row of
+    thresholds has, for every feature that trees compare (`thresholds`: its index and numbers), one of them or a number
+    beside it. All rows are the same on every machine: PCG64 and exact arithmetic make them.
+    """
     generator = np.random.default_rng(0)
-    size = (len(SCALES), source.width)
-    is_whole = source.kind == "bool" or DTYPES[source.datatype].kind != "f"
-    drawn = generator.integers(0, 2, size) if is_whole else generator.normal(size=size) * np.array(SCALES)[:, None]
-    rows = np.vstack([np.zeros(source.width), np.ones(source.width), drawn])
-    return (rows.astype(np.float16) if source.kind == "float16" else rows).astype(DTYPES[source.datatype])
+    dtype = DTYPES[source.datatype]
+    is_whole = source.kind == "bool" or dtype.kind != "f"
+    size = (len(SCALES), ROWS_OF_SCALE, source.width)
+    scales = np.array(SCALES)[:, None, None]
+    drawn = generator.integers(0, 2, size) if is_whole else (2.0 * generator.random(size) - 1.0) * scales
+    drawn = drawn.reshape(-1, source.width).astype(np.float64)
+    tried = [np.zeros((1, source.width)), np.ones((1, source.width)), drawn]
+    if thresholds:
+        beside = _whole_numbers_beside if is_whole else _numbers_beside
+        own = np.dtype(source.kind) if source.kind in CONVERTED else dtype
+        tried.append(_at_thresholds(thresholds, drawn, generator, beside, own))
+    rows = np.concatenate(tried)
+    return (rows.astype(source.kind) if source.kind in CONVERTED else rows).astype(dtype)
+
+
+def _at_thresholds(
+    thresholds: Thresholds, rows: Values, generator: np.random.Generator, beside: Beside, dtype: np.dtype[Any]
+) -> Values:
+    """Return rows [n, width] in which each feature that has thresholds is at one of them, or just below or above."""
+    rows = rows.copy()
+    for feature, numbers in sorted(thresholds.items()):
+        chosen = np.array(numbers)[generator.integers(0, len(numbers), len(rows))]
+        rows[:, feature] = np.choose(generator.integers(0, 3, len(rows)), beside(chosen, dtype))
+    return rows
+
+
+def _numbers_beside(numbers: Values, dtype: np.dtype[Any]) -> list[Values]:
+    numbers = numbers.astype(dtype)
+    infinity = np.array(np.inf, dtype)
+    return [np.nextafter(numbers, -infinity), numbers, np.nextafter(numbers, infinity)]
+
+
+def _whole_numbers_beside(numbers: Values, dtype: np.dtype[Any]) -> list[Values]:
+    limits = np.iinfo(dtype if dtype.kind in "iu" else np.int8)
+    most = min(int(limits.max), 2**53)  # as float64 has them
+    return [np.clip(np.floor(numbers) + step, max(int(limits.min), -most), most) for step in (-1, 0, 1)]
 
 
 def run(engine: Engine, rows: Features, source: Input) -> Outputs:

@@ -48,6 +48,8 @@ def _add_add(actions: Commands) -> None:
     parser.add_argument(
         "--pack", action="store_true", help="Take weights that are in other files of the same folder (external data)."
     )
+    text = "The output of the file that is the logits, where the file does not show that it is."
+    parser.add_argument("--logits", metavar="OUTPUT", help=text)
     add_settings(parser, ["models_dir"])
 
 

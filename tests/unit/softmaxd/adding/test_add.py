@@ -74,7 +74,7 @@ def test_labels_and_features_are_those_that_are_given(models: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("producer", "words"), [(("skl2onnx", "1.20.0"), "by skl2onnx 1.20.0, "), (("", ""), "by an unknown exporter, ")]
+    ("producer", "words"), [(("pytorch", "2.9.0"), "by pytorch 2.9.0, "), (("", ""), "by an unknown exporter, ")]
 )
 def test_the_first_note_says_which_file_it_was_made_from(models: Path, producer: tuple[str, str], words: str) -> None:
     graph = logits_only()

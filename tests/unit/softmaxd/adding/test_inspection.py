@@ -106,7 +106,7 @@ def test_a_softmax_along_the_rows_is_noticed_though_probabilities_are_made_of_it
     nodes = [DENSE, node("Softmax", "s", "q", axis=0), node("LpNormalization", "q", "p", axis=1, p=1)]
 
     with pytest.raises(Refused, match="the answer for a row depends on the other rows"):
-        inspect(model(nodes, outputs=[P]), None)
+        inspect(model(nodes, outputs=[P], constants={"w": WEIGHTS / 10}), None)
 
 
 @pytest.mark.parametrize("kind", ["float16", "double"])
@@ -303,3 +303,47 @@ def test_an_input_that_is_no_table_of_features_is_refused(
 def test_a_graph_without_a_table_of_numbers_is_refused() -> None:
     with pytest.raises(Refused, match=r"^no output is a table of numbers \[n, classes\]; the outputs are label "):
         inspect(model([DENSE, BEST], outputs=[LABEL]), None)
+
+
+def rounded(*, kind: int = TensorProto.FLOAT, opset: int = 17) -> onnx.ModelProto:
+    """Return a classifier whose probabilities are negative by rounding where x is, as those of forests are."""
+    nodes = [
+        node("Softmax", "x", "q"),
+        node("Less", "x zero", "negative"),
+        node("Cast", "negative", "ones", to=kind),
+        node("Cast", "q", "p", to=kind),
+        node("Mul", "ones error", "errors"),
+        node("Sub", "p errors", "y"),
+    ]
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    constants = {"zero": np.array(0, np.float32), "error": np.array(3e-7, dtype)}
+    return model(nodes, outputs=[tensor("y", ["n", 2], kind)], constants=constants, opset=opset)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.DOUBLE])
+@pytest.mark.parametrize("opset", [9, 17])
+def test_probabilities_that_are_rounded_are_clipped_and_normalised_in_the_graph(kind: int, opset: int) -> None:
+    graph = rounded(kind=kind, opset=opset)
+    rows = np.array([[-100, 100], [100, -100], [1, -1], [0, np.nan]], np.float32)
+    before = Engine(graph.SerializeToString(), device="cpu").run(rows)["y"]
+    findings = inspect(graph, None)
+
+    outputs = Engine(convert(graph, findings), device="cpu").run(rows)
+
+    probabilities = outputs["probabilities"]
+    assert before[:3].min() < 0
+    assert findings.heads.is_rounded
+    assert probabilities[:3].min() == 0.0
+    assert np.abs(probabilities[:3].sum(axis=1, dtype=np.float64) - 1).max() <= 2.0**-24
+    assert np.abs(probabilities[:3] - before[:3]).max() <= 1e-6
+    assert np.isnan(probabilities[3]).any()
+    assert np.isfinite(outputs["logits"][:3]).all()
+
+
+def test_logits_that_the_owner_names_are_taken_and_noted() -> None:
+    graph = model([DENSE, node("Neg", "s", "t")], outputs=[S, tensor("t", ["n", 3])])
+
+    findings = inspect(graph, None, logits="t")
+
+    assert findings.heads.logits == "t"
+    assert "logits: the output t; as --logits says" in findings.notes

@@ -1,5 +1,6 @@
 """Labels are those that are given, the graph's own, or numbers."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,11 +15,12 @@ from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))
 S = tensor("s", ["n", 3])
+NUMBERED = "labels: numbered, because the model has none"
 
 
 def labels_of(graph: onnx.ModelProto, given: Sequence[str] | None = None) -> tuple[tuple[str, ...], str]:
-    """Return the chosen labels of a graph, and the note on their origin."""
-    labels, note = choose_labels(given, graph, inspect(graph, None))
+    """Return the chosen labels of a graph, and the only note on them."""
+    labels, (note,) = choose_labels(given, graph, inspect(graph, None))
     return tuple(labels), note
 
 
@@ -77,11 +79,68 @@ def test_labels_that_are_false_and_true_are_0_and_1() -> None:
     assert labels_of(model(nodes, outputs=outputs, constants=constants))[0] == ("0", "1")
 
 
-def test_names_inside_that_are_not_the_labels_it_gives_are_not_taken() -> None:
+def test_a_label_that_is_not_the_most_probable_one_is_refused() -> None:
     graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
     graph.graph.node[1].CopyFrom(node("ArgMin", "s", "best", axis=1, keepdims=0))
 
-    assert labels_of(graph)[0] == ("class-0", "class-1", "class-2")
+    with pytest.raises(Refused, match=r"^the output label says c for row 2 of those that were tried, but a would be "):
+        labels_of(graph, ["x", "y", "z"])
+
+
+@pytest.mark.parametrize(
+    ("operator", "shift", "accepted"),
+    [("ArgMax", 0, True), ("ArgMax", 7, True), ("ArgMax", 1, True), ("ArgMin", 0, False), ("ArgMin", 7, False)],
+)
+def test_a_label_without_a_list_of_names_must_go_with_one_class(operator: str, shift: int, accepted: bool) -> None:
+    nodes = [
+        node("MatMul", "x w", "s"),
+        node(operator, "s", "best", axis=1, keepdims=0),
+        node("Add", "best shift", "label"),
+    ]
+    graph = model(nodes, outputs=[LABEL, S], constants={"w": WEIGHTS, "shift": np.array(shift)})
+
+    if accepted:
+        assert labels_of(graph) == (("class-0", "class-1", "class-2"), NUMBERED)
+    else:
+        with pytest.raises(Refused, match="they differ in "):
+            labels_of(graph)
+
+
+def test_swapped_labels_of_two_classes_are_refused_though_each_goes_with_one_class() -> None:
+    nodes = [node("MatMul", "x w", "s"), node("ArgMin", "s", "label", axis=1, keepdims=0)]
+    outputs = [LABEL, tensor("s", ["n", 2])]
+
+    with pytest.raises(Refused, match=r"^the output label says 1 for row 2 .*, but 0 would be served"):
+        labels_of(model(nodes, outputs=outputs, constants={"w": WEIGHTS[:, :2]}))
+
+
+def test_the_votes_of_a_support_vector_machine_may_differ_from_its_probabilities() -> None:
+    """Platt's probabilities are fitted apart from the decision function: here with the opposite sign."""
+    machine = node(
+        "SVMClassifier",
+        "x",
+        "label p",
+        domain="ai.onnx.ml",
+        classlabels_ints=[3, 5],
+        coefficients=[1.0, -1.0],
+        kernel_params=[1.0, 0.0, 3.0],
+        kernel_type="LINEAR",
+        post_transform="NONE",
+        prob_a=[1.0],
+        prob_b=[0.0],
+        rho=[0.0],
+        support_vectors=[1.0, 0.0, -1.0, 0.0],
+        vectors_per_class=[1, 1],
+    )
+    graph = model([machine], outputs=[LABEL, tensor("p", ["n", 2])])
+
+    labels, (origin, votes) = choose_labels(None, graph, inspect(graph, None))
+
+    assert (labels, origin) == (("3", "5"), "labels: the model's own")
+    words = (
+        r"labels: the most probable; the output label has others in \d+ of the 66 rows that were tried, by the votes"
+    )
+    assert re.match(words, votes)
 
 
 def test_where_two_scores_are_equal_any_of_the_two_labels_is_right() -> None:
@@ -131,4 +190,4 @@ def test_without_any_labels_they_are_numbered() -> None:
     labels, note = labels_of(logits_only())
 
     assert labels == ("class-0", "class-1", "class-2")
-    assert note == "labels: numbered, because the model has none"
+    assert note == NUMBERED

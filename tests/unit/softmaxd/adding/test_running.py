@@ -1,5 +1,7 @@
 """A graph is tried with rows that its input takes, and compared within a tolerance."""
 
+import hashlib
+
 import numpy as np
 import onnx
 import pytest
@@ -7,6 +9,7 @@ from onnx import TensorProto
 
 from softmaxd.adding.graphs import Heads, Input
 from softmaxd.adding.running import (
+    Thresholds,
     are_near,
     check_rows,
     example_rows,
@@ -26,20 +29,55 @@ SCORES = Heads("scores", None, 3, are_float32=True)
 
 @pytest.mark.parametrize("datatype", DTYPES)
 def test_the_rows_are_zeros_ones_and_random_numbers_of_the_inputs_type(datatype: Datatype) -> None:
-    rows = example_rows(Input("x", KINDS[datatype], 5, None))
+    rows = example_rows(Input("x", KINDS[datatype], 5, None), {})
 
     assert rows.dtype == DTYPES[datatype]
-    assert rows.shape == (8, 5)
+    assert rows.shape == (66, 5)
     assert (rows[:2] == [[0], [1]]).all()
     assert np.isfinite(rows).all()
 
 
-def test_the_rows_for_booleans_are_0_and_1() -> None:
-    assert set(example_rows(Input("x", "bool", 9, None)).ravel().tolist()) == {0, 1}
+def test_the_random_numbers_are_of_several_scales() -> None:
+    largest = np.abs(example_rows(Input("x", "double", 50, None), {})[2:]).reshape(4, -1).max(axis=1)
+
+    assert (largest <= [0.1, 1, 10, 100]).all()
+    assert (largest > [0.09, 0.9, 9, 90]).all()
 
 
-def test_the_rows_are_always_the_same() -> None:
-    assert np.array_equal(example_rows(ANY_ROWS), example_rows(ANY_ROWS))
+@pytest.mark.parametrize("thresholds", [{}, {0: [-3.0, 0.4, 7.0]}])
+def test_the_rows_for_booleans_are_0_and_1(thresholds: Thresholds) -> None:
+    assert set(example_rows(Input("x", "bool", 9, None), thresholds).ravel().tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("kind", ["float", "double"])
+def test_rows_stand_at_the_thresholds_of_trees_and_on_either_side(kind: str) -> None:
+    source = Input("x", kind, 3, None)
+    rows = example_rows(source, {0: [0.5], 2: [-4.0, 8.0]})
+    dtype = DTYPES[source.datatype]
+
+    added = rows[66:]
+    numbers = {
+        value: {float(np.nextafter(dtype.type(value), dtype.type(side))) for side in (-9, value, 9)}
+        for value in (0.5, -4.0, 8.0)
+    }
+    assert rows.shape == (130, 3)
+    assert set(added[:, 0].tolist()) == numbers[0.5]
+    assert set(added[:, 2].tolist()) == numbers[-4.0] | numbers[8.0]
+    assert np.array_equal(added[:, 1], rows[2:66, 1])
+
+
+def test_whole_numbers_stand_beside_thresholds_and_within_their_type() -> None:
+    added = example_rows(Input("x", "uint8", 3, None), {0: [2.5], 1: [-7.0], 2: [7.0]})[66:]
+
+    assert [set(column) for column in added.T.tolist()] == [{1, 2, 3}, {0}, {6, 7, 8}]
+
+
+def test_the_rows_are_the_same_on_every_machine() -> None:
+    rows = example_rows(ANY_ROWS, {1: [0.1, 0.2, 0.3]})
+
+    assert hashlib.sha256(rows.tobytes()).hexdigest() == (
+        "960f3f2293cb395367eb89de41cbba2976657e8188b3b53826309216f47a8ebe"
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +145,7 @@ def test_a_graph_that_does_not_run_is_refused(source: Input, words: str) -> None
     engine = open_graph(model(nodes, outputs=[tensor("scores", None)], constants=constants))
 
     with pytest.raises(Refused, match=f"^{words}"):
-        run(engine, example_rows(source), source)
+        run(engine, example_rows(source, {}), source)
 
 
 def test_an_error_for_a_fixed_number_of_rows_names_it() -> None:
@@ -117,7 +155,7 @@ def test_an_error_for_a_fixed_number_of_rows_names_it() -> None:
 
 @pytest.mark.parametrize("quantised", [False, True])
 def test_rows_that_do_not_depend_on_each_other_need_no_note(quantised: bool) -> None:
-    engine, rows = open_graph(logits_only()), example_rows(ANY_ROWS)
+    engine, rows = open_graph(logits_only()), example_rows(ANY_ROWS, {})
 
     assert check_rows(engine, rows, run(engine, rows, ANY_ROWS), ANY_ROWS, SCORES, quantised=quantised) == ()
 
@@ -132,7 +170,7 @@ def less_their_mean(*, ordered: bool = False) -> onnx.ModelProto:
 
 @pytest.mark.parametrize(("ordered", "quantised"), [(False, False), (True, False), (True, True)])
 def test_rows_that_depend_on_each_other_are_refused(ordered: bool, quantised: bool) -> None:
-    engine, rows = open_graph(less_their_mean(ordered=ordered)), example_rows(ANY_ROWS)
+    engine, rows = open_graph(less_their_mean(ordered=ordered)), example_rows(ANY_ROWS, {})
     outputs = run(engine, rows, ANY_ROWS)
 
     with pytest.raises(Refused, match=r"^the answer for a row depends on the other rows"):
@@ -140,7 +178,7 @@ def test_rows_that_depend_on_each_other_are_refused(ordered: bool, quantised: bo
 
 
 def test_rows_may_depend_on_each_other_by_dynamic_quantisation_and_its_cost_is_noted() -> None:
-    engine, rows = open_graph(less_their_mean()), example_rows(ANY_ROWS)
+    engine, rows = open_graph(less_their_mean()), example_rows(ANY_ROWS, {})
 
     (note,) = check_rows(engine, rows, run(engine, rows, ANY_ROWS), ANY_ROWS, SCORES, quantised=True)
 
@@ -149,7 +187,7 @@ def test_rows_may_depend_on_each_other_by_dynamic_quantisation_and_its_cost_is_n
 
 
 def test_the_rows_for_float16_are_float16_numbers() -> None:
-    rows = example_rows(Input("x", "float16", 5, None))
+    rows = example_rows(Input("x", "float16", 5, None), {})
 
     assert rows.dtype == np.float32
     assert np.array_equal(rows, rows.astype(np.float16))

@@ -1,0 +1,116 @@
+"""Reads which operators of a graph compute a tensor: trees, and scores whose softmax is not the probabilities."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from onnx import numpy_helper
+
+from softmaxd.adding.graphs import Graph, Input, Node
+
+CLASSICAL_DOMAIN = "ai.onnx.ml"
+CLASSICAL_EXPORTER = "skl2onnx"  # gives the probabilities of every classifier that has them
+SOFTMAXES = {b"SOFTMAX", b"SOFTMAX_ZERO", b"LOGISTIC"}  # values of `post_transform`
+NUMBERED_SOFTMAXES = {1, 2, 3}  # of `TreeEnsemble`
+RENAMING = {"Cast", "Identity", "Reshape"}  # operators that keep the numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The operators that an output is computed by, as far as they say something about its numbers."""
+
+    scorer: str = ""  # the operator, or else the exporter, that gives scores other than logits; "" if there is none
+    is_regression: bool = False
+    rounded_by: str = ""  # the operator that keeps probabilities in [0, 1], with the sum 1, only roughly
+    has_votes: bool = False  # the label of a support vector machine, which its probabilities need not agree with
+
+
+def origin(model: Graph, name: str) -> Origin:
+    """Return the origin of an output."""
+    nodes = list(ancestors(model, name))
+    last = next((node for node in nodes if node.op_type not in RENAMING), None)
+    classical = [node for node in nodes if node.domain == CLASSICAL_DOMAIN]
+    scorer = next((node.op_type for node in classical if _gives_scores(node)), "")
+    return Origin(
+        scorer=scorer or (CLASSICAL_EXPORTER if model.producer_name == CLASSICAL_EXPORTER else ""),
+        is_regression=scorer.endswith("Regressor"),
+        rounded_by=next((node.op_type for node in nodes if _rounds(node, is_last=node is last)), ""),
+        has_votes=last is not None and last.op_type == "SVMClassifier",
+    )
+
+
+def ancestors(model: Graph, name: str) -> Iterator[Node]:
+    """Yield the nodes that compute a tensor, the last one first."""
+    needed = {name}
+    for node in reversed(model.graph.node):  # a node stands after those that it depends on
+        if needed & set(node.output):
+            needed.update(node.input)
+            yield node
+
+
+def tree_thresholds(model: Graph, source: Input) -> dict[int, list[float]]:
+    """Return the numbers that the trees of a graph compare each feature with, sorted, by the index of the feature.
+
+    The trees stand behind the input, or behind a `Scaler` of it, whose work is undone.
+    """
+    producers = {name: node for node in model.graph.node for name in node.output}
+    found: dict[int, set[float]] = defaultdict(set)
+    for node in model.graph.node:
+        if not node.op_type.startswith("TreeEnsemble"):
+            continue
+        steps = _steps(producers, node.input[0], source.name)
+        if steps is None:
+            continue
+        for feature, value in _comparisons(node):
+            found[feature].add(_undo(steps, feature, value))
+    return {feature: sorted(values) for feature, values in found.items() if feature < source.width}
+
+
+def _steps(producers: dict[str, Node], name: str, source: str) -> list[Node] | None:
+    """Return the `Scaler` nodes between a tensor and the input of the graph, the last first; None for other nodes."""
+    scalers = []
+    while name != source:
+        node = producers.get(name)
+        if node is None or node.op_type not in {"Cast", "Identity", "Scaler"}:
+            return None
+        scalers += [node] if node.op_type == "Scaler" else []
+        name = node.input[0]
+    return scalers
+
+
+def _undo(scalers: list[Node], feature: int, value: float) -> float:
+    """Return the number that scalers, (x − offset) · scale, turn into this one."""
+    for node in scalers:
+        offset, scale = (_floats(node, name) for name in ("offset", "scale"))
+        factor = scale[feature % len(scale)]
+        value = (value / factor if factor else 0.0) + offset[feature % len(offset)]
+    return value
+
+
+def _comparisons(node: Node) -> Iterator[tuple[int, float]]:
+    """Yield feature and threshold of each inner node of the trees; those of version 5 have only inner nodes there."""
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    features = attributes["nodes_featureids"].ints
+    name = next(name for name in ("nodes_splits", "nodes_values", "nodes_values_as_tensor") if name in attributes)
+    values = attributes[name].floats or numpy_helper.to_array(attributes[name].t).tolist()
+    modes = attributes["nodes_modes"].strings or [b""] * len(features)
+    for feature, value, mode in zip(features, values, modes, strict=True):
+        if mode != b"LEAF":
+            yield feature, float(value)
+
+
+def _floats(node: Node, name: str) -> list[float]:
+    return next(list(attribute.floats) for attribute in node.attribute if attribute.name == name)
+
+
+def _gives_scores(node: Node) -> bool:
+    """Return whether a node gives scores as they are, without a function that makes probabilities of them."""
+    if not node.op_type.endswith(("Classifier", "Regressor", "TreeEnsemble")):
+        return False
+    transforms = [attribute for attribute in node.attribute if attribute.name == "post_transform"]
+    return not any(found.s in SOFTMAXES or found.i in NUMBERED_SOFTMAXES for found in transforms)
+
+
+def _rounds(node: Node, *, is_last: bool) -> bool:
+    """Return whether probabilities that are sums over trees, or exp(log p), have the rounding errors of these."""
+    return (node.op_type.startswith("TreeEnsemble") and _gives_scores(node)) or (is_last and node.op_type == "Exp")
