@@ -1,7 +1,6 @@
 """One serving process: uvicorn with our connection class, drain and sweep, and its memory, files and socket."""
 
 import asyncio
-import ctypes
 import logging
 import os
 import socket
@@ -24,6 +23,7 @@ from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.replies import OkReplies
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.engine_thread import is_any_busy
+from softmaxd.models.memory import keep_freed_memory
 from softmaxd.settings import Settings
 
 CLOSE_SECONDS = 1  # uvicorn closes its connections in this time after the drain
@@ -31,9 +31,6 @@ LAST_SECONDS = 1.0  # after the drain; then the process is ended from outside it
 SECONDS_TO_RECONNECT = 0.01  # for a client whose response was the last one of its connection
 TICKS_BETWEEN_SWEEPS = 5  # half a second
 MAX_FILES = 65536  # open at the same time, if the system allows it
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
-KEPT_BYTES = 64 * 2**20
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +144,7 @@ AnyServer = TypeVar("AnyServer", bound=Server)
 
 def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | None = None) -> AnyServer:
     """Return a server of this kind with its own application; it is not started yet. Raises `StartupError`."""
-    _keep_freed_memory()
+    keep_freed_memory()
     app = create_app(settings, shared_folder)
     state = app.state
     lane = ExpressLane(state.operations, state.refuse, state.lifecycle, state.metrics, settings)
@@ -163,17 +160,6 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
     return kind(config, state.lifecycle, state.metrics, settings)
-
-
-def _keep_freed_memory() -> None:
-    """Tell glibc to keep the memory that a large request frees for the next one.
-
-    By default glibc gives it back, and the system clears every page again before the next large request can use it.
-    """
-    with suppress(AttributeError):  # macOS and musl have no mallopt
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
-        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def allow_many_files() -> None:

@@ -12,6 +12,7 @@ from softmaxd.adding import graphs
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
 from softmaxd.errors import Refused
+from softmaxd.models.files import sha256
 from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
 from softmaxd.models.onnxfile import check_size
 from softmaxd.models.publishing import describe, next_version
@@ -68,12 +69,9 @@ def prepare(
     classifier that can be served, `ModelError` if it is too large.
     """
     check_size(file)
-    content = file.read_bytes()
     try:
-        model = graphs.read(content, weights=file.parent if pack else None)
-        origin = (
-            f"made from {file.name}, by {graphs.exporter(model) or 'an unknown exporter'}, SHA-256 {_sha256(content)}"
-        )
+        model = graphs.read(file.read_bytes(), weights=file.parent if pack else None)
+        origin = f"made from {file.name}, by {graphs.exporter(model) or 'an unknown exporter'}, SHA-256 {sha256(file)}"
         wrapping_notes = graphs.unwrap_outputs(model)
         findings = inspect(model, features, logits=logits)
         labels, labels_notes = choose_labels(labels, model, findings)

@@ -53,6 +53,7 @@ def inspect(model: Graph, features: Sequence[str] | None, *, logits: str | None 
     engine = open_graph(model)
     source = _find_input(engine, features)
     names = set(engine.outputs)
+    del engine  # a large model should not be in memory twice
     rewiring.free_rows(model, source)
     softmax_inputs = rewiring.show_softmax_inputs(model)
     engine = open_graph(model)

@@ -6,6 +6,7 @@ from typing import Literal
 import onnxruntime
 
 from softmaxd.errors import ModelError, StartupError
+from softmaxd.models.memory import return_freed_memory
 
 Device = Literal["auto", "cpu", "cuda"]
 RunOptions = onnxruntime.RunOptions
@@ -48,7 +49,9 @@ def _new_session(
 ) -> onnxruntime.InferenceSession:
     source = model if isinstance(model, bytes) else str(model)
     try:
-        return onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
+        session = onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
+        return_freed_memory()
+        return session
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         reason = str(error).splitlines()[0]
         if isinstance(model, Path):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +21,7 @@ from typing import NoReturn
 from softmaxd.errors import ModelError
 from softmaxd.models.files import NotNow
 from softmaxd.models.loading import load
+from softmaxd.models.memory import keep_freed_memory
 from softmaxd.settings import Settings
 
 TRIAL_BYTES = 4 * 2**30  # of address space
@@ -111,8 +113,10 @@ def limit(cpu_seconds: float) -> None:
 
 def _main(folder: str, cpu_seconds: str) -> NoReturn:
     limit(float(cpu_seconds))
+    keep_freed_memory()
     try:
-        load(Path(folder), Settings(device="cpu"))
+        with ThreadPoolExecutor(1) as thread:  # as in the service, so that it does not need more memory than its trial
+            thread.submit(load, Path(folder), Settings(device="cpu")).result()
     except ModelError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(NOT_NOW if isinstance(passing(error), NotNow) else REJECTED)
