@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from softmaxd.models.outputs import Array
+from softmaxd.models.outputs import Array, Features
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.rows import Rows
 
@@ -28,19 +28,24 @@ class Atypicality:
 
     @classmethod
     def of(cls, rows: Rows) -> "Atypicality":
-        """Fit it to the training rows; each class must have some."""
+        """Fit it to the training rows; a class without any has no mean.
+
+        A feature with one value only tells any other value.
+        """
         centre = rows.features.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = rows.features.astype(np.float64) - centre
-        scale = centred.std(axis=0)
+        varies = rows.features.max(axis=0) > rows.features.min(axis=0)
+        scale = np.where(varies, centred.std(axis=0), 1.0)
         standardised = centred / scale
-        means = np.stack([standardised[rows.classes == index].mean(axis=0) for index in range(max(rows.classes) + 1)])
-        residuals = standardised - means[rows.classes]
+        found, places = np.unique(rows.classes, return_inverse=True)
+        means = np.stack([standardised[rows.classes == index].mean(axis=0) for index in found])
+        residuals = standardised - means[places]
         covariance = _ledoit_wolf(residuals)
         covariance += LEAST_VARIANCE * np.eye(len(scale))
         root = np.linalg.cholesky(np.linalg.inv(covariance))
         return cls(centre, root / scale[:, None], means @ root)
 
-    def __call__(self, features: Array) -> Floats:
+    def __call__(self, features: Features) -> Floats:
         """Return the distances [n] of features [n, d] in float64."""
         whitened = (features.astype(np.float64) - self.centre) @ self.whitening
         nearest: Floats = np.min([((whitened - mean) ** 2).sum(axis=1) for mean in self.means], axis=0)

@@ -24,11 +24,11 @@ def of_table(manifest: Manifest, *, file: str, target: str, epochs: int, kept: i
     return templates.TABLE.format(
         **manifest.metrics,
         **_sections(manifest),
-        file=_code(file),
-        target=_code(target),
+        file=code(file),
+        target=code(target),
         epochs=epochs,
         kept=kept,
-        beside=_filled(beside),
+        beside=filled(beside),
     )
 
 
@@ -64,12 +64,12 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*{}\[\]<>#|~&]|\b_|_\b)", r"\\\1", re.sub(r"\s+", " ", text))
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Return a name that can stand between backticks."""
     return re.sub(r"[\s`]+", " ", text)
 
 
-def _filled(text: str) -> str:
+def filled(text: str) -> str:
     """Return a paragraph with lines of even length."""
     return fill(" ".join(text.split()), LINE, break_long_words=False, break_on_hyphens=False)
 
@@ -86,22 +86,28 @@ def _sections(manifest: Manifest) -> dict[str, object]:
     """Return the values and sections that both cards have, by their names in the templates."""
     provenance, calibration, evaluation = _known(manifest)
     return {
+        **of_any(manifest, calibration, evaluation),
+        "classes": len(manifest.labels),
+        "rows": ", ".join(f"{count:,} {part}" for part, count in provenance.rows.items()),
+        "figures": templates.FIGURES.format(**manifest.metrics, bins=BINS),
+        "calibration": _calibration(calibration, evaluation),
+        "typicality": templates.TYPICALITY.format(text=filled(spread_of_typicality(calibration, evaluation))),
+        "origin": _origin(manifest, provenance),
+    }
+
+
+def of_any(manifest: Manifest, calibration: Calibration, evaluation: Evaluation) -> dict[str, object]:
+    """Return the values and sections that every card has, by their names in the templates."""
+    labels = [plain(label) for label in manifest.labels]
+    return {
         "name": manifest.name,
         "version": manifest.version,
-        "width": len(manifest.features),
-        "classes": len(manifest.labels),
+        "width": ", ".join(map(str, manifest.layout.shape)),
         "features": _features(manifest.features),
-        "rows": ", ".join(f"{count:,} {part}" for part, count in provenance.rows.items()),
-        "outputs": templates.OUTPUTS.format(
-            classes=len(manifest.labels), labels=", ".join(map(plain, manifest.labels))
-        ),
-        "figures": templates.FIGURES.format(**manifest.metrics, bins=BINS),
-        "confusion": _confusion(evaluation, [plain(label) for label in manifest.labels]),
-        "calibration": _calibration(calibration, evaluation),
-        "sets": coverage.section(calibration, evaluation, [plain(label) for label in manifest.labels]),
-        "typicality": _typicality(calibration, evaluation),
+        "outputs": templates.OUTPUTS.format(classes=len(labels), labels=", ".join(labels)),
+        "confusion": _confusion(evaluation, labels),
+        "sets": coverage.section(calibration, evaluation, labels),
         "limits": _limits(manifest, calibration),
-        "origin": _origin(manifest, provenance),
     }
 
 
@@ -136,29 +142,27 @@ def _mistakes(evaluation: Evaluation, labels: list[str]) -> str:
 def _calibration(calibration: Calibration, evaluation: Evaluation) -> str:
     sizes = sorted({part.rows for part in evaluation.reliability})
     return templates.CALIBRATION.format(
-        temperature=_filled(_temperature(calibration)),
-        diagram=_filled(templates.DIAGRAM.format(sizes=" or ".join(map(str, sizes)))),
+        temperature=filled(temperature_text(calibration.temperature, calibration.rows, templates.IN_THE_WEIGHTS)),
+        diagram=filled(templates.DIAGRAM.format(sizes=" or ".join(map(str, sizes)))),
     )
 
 
-def _temperature(calibration: Calibration) -> str:
-    temperature = calibration.temperature
+def temperature_text(temperature: float, rows: int, place: str) -> str:
     if temperature == 1:
-        return templates.TEMPERATURE_OF_ONE.format(rows=calibration.rows)
+        return templates.TEMPERATURE_OF_ONE.format(rows=rows)
     text = templates.TEMPERATURE.format(
-        temperature=temperature, words="less sure" if temperature > 1 else "surer", rows=calibration.rows
+        temperature=temperature, words="less sure" if temperature > 1 else "surer", rows=rows, place=place
     )
     if COLDEST * 1.001 < temperature < HOTTEST * 0.999:
         return text
     return text + templates.TEMPERATURE_AT_AN_END.format(coldest=COLDEST, hottest=HOTTEST)
 
 
-def _typicality(calibration: Calibration, evaluation: Evaluation) -> str:
+def spread_of_typicality(calibration: Calibration, evaluation: Evaluation) -> str:
     ranks = calibration.rows + 1
-    text = templates.SPREAD_OF_TYPICALITY.format(
+    return templates.SPREAD_OF_TYPICALITY.format(
         lowest=evaluation.typicality[0], rows=sum(evaluation.typicality), ranks=ranks, least=1 / ranks
     )
-    return templates.TYPICALITY.format(text=_filled(text))
 
 
 def _limits(manifest: Manifest, calibration: Calibration) -> str:

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.models.manifest import Feature
-from softmaxd.models.outputs import Array
+from softmaxd.models.outputs import Array, Features
+
+LEAST_CALIBRATION_ROWS = 19  # for prediction sets with a coverage of 95 %
 
 Classes = npt.NDArray[np.int64]
 
@@ -16,7 +18,7 @@ Classes = npt.NDArray[np.int64]
 class Rows:
     """Features [n, d], and the class of each row [n] as an index of the labels."""
 
-    features: Array
+    features: Features
     classes: Classes
 
     def __len__(self) -> int:
@@ -25,6 +27,16 @@ class Rows:
     def part(self, start: int, end: int) -> "Rows":
         """Return the rows from `start` up to, not including, `end`."""
         return Rows(self.features[start:end], self.classes[start:end])
+
+    def chosen(self, places: Classes) -> "Rows":
+        """Return the rows at these places."""
+        return Rows(self.features[places], self.classes[places])
+
+    def dealt(self, parts: int, seed: int) -> list["Rows"]:
+        """Return parts of about equal size, drawn by the seed, with about the same share of every class in each."""
+        drawn = np.random.default_rng(seed).permutation(len(self))
+        by_class = drawn[np.argsort(self.classes[drawn], kind="stable")]
+        return [self.chosen(np.sort(by_class[start::parts])) for start in range(parts)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +57,7 @@ class Parts:
         return {name: len(getattr(self, name)) for name in ("train", "validation", "calibration", "test")}
 
 
-def ranges(features: Array, names: Sequence[str]) -> tuple[Feature, ...]:
+def ranges(features: Features, names: Sequence[str]) -> tuple[Feature, ...]:
     """Return the columns of features [n, d] by name, with the lowest and the highest value of each."""
     low, high = features.min(axis=0), features.max(axis=0)
     return tuple(Feature(name=name, min=float(low[i]), max=float(high[i])) for i, name in enumerate(names))

@@ -8,10 +8,9 @@ from sklearn.model_selection import train_test_split
 from softmaxd.errors import Refused
 from softmaxd.models.outputs import Array
 from softmaxd_training.columns import quoted
-from softmaxd_training.rows import Classes, Parts, Rows
+from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Parts, Rows
 from softmaxd_training.tablefile import Table
 
-LEAST_CALIBRATION_ROWS = 19  # for prediction sets with a coverage of 95 %
 SPREADS = 1e-6, 1e18  # standard deviations that Keras' `Normalization` can divide by, in float32
 
 

@@ -4,13 +4,14 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from softmaxd.errors import Refused
-from softmaxd_training.columns import Cell, counted, labels, numbers, quoted
+from softmaxd_training.columns import Cell, Column, counted, labels, numbers, quoted, varied
 from softmaxd_training.rows import Rows
 
 LONGEST_NAME = 200  # characters of a feature's name, in the manifest
@@ -39,19 +40,34 @@ def read_table(path: Path, target: str) -> Table:
 
     Raises `Refused` if the table cannot be trained on, and names the column and the row.
     """
-    content = path.read_bytes()
-    try:
-        header, lines = _read_parquet(content) if content.startswith(b"PAR1") else _read_csv(content)
-        _check_header(header, target)
-        if not lines:
-            raise Refused("it has no rows")
-        columns = {name: [(line.place, line.cells[index]) for line in lines] for index, name in enumerate(header)}
+    with naming(path):
+        columns, sha256 = read_columns(path, target)
         given = columns.pop(target)
-        features = [numbers(name, column) for name, column in columns.items()]
+        features = [varied(name, numbers(name, column)) for name, column in columns.items()]
         found, classes = labels(target, given)
+    return Table(Rows(np.stack(features, axis=1), classes), tuple(columns), found, sha256)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Begin each refusal with the name of the file."""
+    try:
+        yield
     except Refused as error:
         raise Refused(f"{path.name}: {error}") from error
-    return Table(Rows(np.stack(features, axis=1), classes), tuple(columns), found, hashlib.sha256(content).hexdigest())
+
+
+def read_columns(path: Path, target: str) -> tuple[dict[str, Column], str]:
+    """Return the columns of a file by their names, and its SHA-256. Raises `Refused` if one of them is not `target`."""
+    content = path.read_bytes()
+    header, lines = _read_parquet(content) if content.startswith(b"PAR1") else _read_csv(content)
+    _check_header(header, target)
+    if not lines:
+        raise Refused("it has no rows")
+    columns: dict[str, Column] = {
+        name: [(line.place, line.cells[index]) for line in lines] for index, name in enumerate(header)
+    }
+    return columns, hashlib.sha256(content).hexdigest()
 
 
 def _read_csv(content: bytes) -> tuple[list[str], list[_Line]]:

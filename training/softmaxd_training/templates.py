@@ -171,8 +171,11 @@ CALIBRATION = """\
 
 TEMPERATURE = """
 The logits are divided by the temperature {temperature:.4f}, which makes every answer {words}. It is the temperature
-with the lowest loss on the {rows:,} calibration rows. It is part of the last layer's weights and bias, so it takes no
-time, and every program that runs the file gets calibrated probabilities."""
+with the lowest loss on the {rows:,} calibration rows. It is {place}, and every program that runs the file gets
+calibrated probabilities."""
+
+IN_THE_WEIGHTS = "part of the last layer's weights and bias, so it takes no time"
+IN_THE_GRAPH = "part of the graph"
 
 TEMPERATURE_AT_AN_END = (
     " It is at the end of the range that is searched, {coldest} to {hottest:.0f}: do not rely on it."

@@ -1,4 +1,4 @@
-"""Reads ONNX graphs: their operators, tensors and label lists. `operators`, `rewiring` and this module import onnx."""
+"""Reads ONNX graphs: operators, tensors, label lists. It, `calibrated`, `operators` and `rewiring` import onnx."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass

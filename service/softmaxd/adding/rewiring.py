@@ -21,9 +21,9 @@ from softmaxd.adding.graphs import (
     subgraphs,
     tensor_names,
 )
-from softmaxd.models.manifest import INPUT, KINDS, OUTPUTS
+from softmaxd.models.manifest import ATYPICALITY, INPUT, KINDS, OUTPUTS
 
-OUR_NAMES = {INPUT, *OUTPUTS}
+OUR_NAMES = {INPUT, *OUTPUTS, ATYPICALITY}
 OUR_PREFIX = "softmaxd_"  # of every other tensor that is added
 SMALLEST = float(np.finfo(np.float32).tiny)  # the smallest normal float32: ln 0 does not exist
 
@@ -63,7 +63,7 @@ def widen(model: Graph, names: Iterable[str]) -> None:
     """
     inside = {name: f"{OUR_PREFIX}{name}_as_it_was" for name in names}
     kept = [value.name for value in model.graph.output]
-    _rename(model.graph, inside)
+    rename_tensors(model.graph, inside)
     for value, name in zip(model.graph.output, kept, strict=True):
         if name in inside:
             value.CopyFrom(onnx.ValueInfoProto(name=name))
@@ -78,8 +78,8 @@ def rewire(model: Graph, source: Input, heads: Heads) -> None:
     graph = model.graph
     is_guarded = source.kind == "bool"
     prefix = OUR_PREFIX if is_guarded else ""
-    new_names = _new_names(graph, _wanted_names(source, heads, prefix))
-    _rename(graph, new_names)
+    new_names = free_names(graph, _wanted_names(source, heads, prefix))
+    rename_tensors(graph, new_names)
     name = new_names.get(source.name, source.name)
     logits, probabilities = (new_names.get(head or "", head) for head in (heads.logits, heads.probabilities))
     nodes = [
@@ -93,7 +93,7 @@ def rewire(model: Graph, source: Input, heads: Heads) -> None:
         *(value for value in graph.input if value.name != name),
     ]
     outputs = [_tensor(head, "float", heads.classes) for head in OUTPUTS]
-    graph.CopyFrom(_needed_graph(graph, [node for node in nodes if not _is_renaming(node)], inputs, outputs))
+    graph.CopyFrom(needed_graph(graph, [node for node in nodes if not _is_renaming(node)], inputs, outputs))
     if not opset(model):
         model.opset_import.append(helper.make_opsetid("", OLDEST_OPSET))
 
@@ -108,7 +108,7 @@ def _wanted_names(source: Input, heads: Heads, prefix: str) -> dict[str, str]:
     return wanted
 
 
-def _new_names(graph: GraphProto, wanted: Mapping[str, str]) -> dict[str, str]:
+def free_names(graph: GraphProto, wanted: Mapping[str, str]) -> dict[str, str]:
     """Return new names by old ones: those that are wanted, and one for every other tensor that has a name of ours."""
     used = {name for each in nested_graphs(graph) for name in tensor_names(each)}
     new_names = dict(wanted)
@@ -122,7 +122,7 @@ def _new_names(graph: GraphProto, wanted: Mapping[str, str]) -> dict[str, str]:
     return new_names
 
 
-def _rename(graph: GraphProto, new_names: Mapping[str, str]) -> None:
+def rename_tensors(graph: GraphProto, new_names: Mapping[str, str]) -> None:
     for each in nested_graphs(graph):
         for value in (*each.input, *each.output, *each.initializer):
             value.name = new_names.get(value.name, value.name)
@@ -138,7 +138,7 @@ def _is_renaming(node: NodeProto) -> bool:
     return bool(node.input == node.output)
 
 
-def _needed_graph(
+def needed_graph(
     graph: GraphProto,
     nodes: Sequence[NodeProto],
     inputs: Sequence[onnx.ValueInfoProto],

@@ -1,10 +1,11 @@
-"""`softmaxd models`: list, check and add models; `versions` has the other actions."""
+"""`softmaxd models`: list, check and add models; `calibrate` and `versions` have the other actions."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from softmaxd.cli import calibrate
 from softmaxd.cli import versions as version_actions
 from softmaxd.cli.parser import Commands, add_settings, feature_names, names, need
 from softmaxd.errors import ModelError, Refused
@@ -18,12 +19,14 @@ def add(commands: Commands) -> None:
     """Add the command and its actions."""
     parser = commands.add_parser(
         "models",
-        help="list, check, add, pin, copy or remove models",
-        description="List and check the models of a folder, add models of your own, and pin, copy or remove versions.",
+        help="list, check, add, calibrate, pin, copy or remove models",
+        description="List and check the models of a folder, add models of your own and calibrate them, and pin, copy "
+        "or remove versions.",
         epilog="example: softmaxd models add iris.onnx --name iris",
     )
     actions = parser.add_commands("action")
     _add_add(actions)
+    calibrate.add(actions)
     _add_list(actions)
     _add_check(actions)
     version_actions.add(actions)

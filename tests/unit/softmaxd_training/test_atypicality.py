@@ -63,6 +63,26 @@ def test_the_covariance_is_that_of_ledoit_and_wolf(count: int, width: int) -> No
     assert Atypicality.of(rows)(rows.features) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_class_without_rows_has_no_mean() -> None:
+    rows = clouds(300)
+    two = rows.chosen(np.flatnonzero(rows.classes != 1))
+    other = Rows(two.features, np.minimum(two.classes, 1))
+
+    assert Atypicality.of(two).means == pytest.approx(Atypicality.of(other).means)
+    assert len(Atypicality.of(two).means) == 2
+
+
+def test_a_feature_that_never_varies_tells_other_values() -> None:
+    rows = clouds(300)
+    features = np.hstack([rows.features, np.full((300, 1), 0.1, dtype=np.float32)])
+    atypicality = Atypicality.of(Rows(features, rows.classes))
+    changed = features.copy()
+    changed[:, -1] = 1.1
+
+    assert atypicality(features) == pytest.approx(Atypicality.of(rows)(rows.features), rel=0.2)
+    assert (atypicality(changed) > atypicality(features) + 10).all()
+
+
 def test_a_class_mean_is_the_least_atypical_point() -> None:
     rows = clouds(300)
     mean = rows.features[rows.classes == 1].mean(axis=0, dtype=np.float64)

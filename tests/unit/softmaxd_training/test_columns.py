@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd_training.columns import Cell, Column, counted, labels, numbers, quoted
+from softmaxd_training.columns import Cell, Column, counted, known_labels, labels, numbers, quoted, varied
 
 
 def column(*cells: Cell) -> Column:
@@ -48,7 +48,27 @@ def test_a_value_that_is_no_finite_number_is_refused(cell: Cell, message: str) -
 
 def test_a_column_with_one_value_only_is_refused() -> None:
     with pytest.raises(Refused, match=r"^column 'x' has the same value in every row"):
-        numbers("x", column("1.5", "1.50"))
+        varied("x", numbers("x", column("1.5", "1.50")))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cell"),
+    [("uint8", "256"), ("uint8", "-1"), ("int8", "1.5"), ("int64", "nan"), ("int64", "9223372036854775808")],
+)
+def test_a_number_that_an_integer_type_does_not_have_is_refused(dtype: str, cell: Cell) -> None:
+    with pytest.raises(Refused) as refused:
+        numbers("x", column("1", cell), np.dtype(dtype))
+
+    assert str(refused.value) == f"column 'x', line 3: {quoted(cell)} is not a whole number of the type {dtype}"
+
+
+def test_the_ends_of_an_integer_type_are_read() -> None:
+    assert numbers("x", column("-128", "127.0"), np.dtype("int8")).tolist() == [-128, 127]
+
+
+def test_of_many_labels_the_first_are_named() -> None:
+    with pytest.raises(Refused, match=r"has 'l0', 'l1', .*'l9', …$"):
+        known_labels("y", column("another"), [f"l{number}" for number in range(11)])
 
 
 @pytest.mark.parametrize(

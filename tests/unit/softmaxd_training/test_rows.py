@@ -32,3 +32,22 @@ def test_a_class_becomes_a_row_with_a_one_in_its_place() -> None:
 
     assert found.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0]]
     assert found.dtype == np.float32
+
+
+def test_rows_are_dealt_into_equal_parts_with_the_classes_in_proportion() -> None:
+    classes = np.array([0] * 50 + [1] * 9 + [2] * 2)
+    rows = Rows(np.arange(61, dtype=np.float32)[:, None], classes)
+
+    parts = rows.dealt(3, seed=0)
+
+    assert sorted(value for part in parts for value in part.features[:, 0]) == list(range(61))
+    assert sorted(map(len, parts)) == [20, 20, 21]
+    assert all(abs((part.classes == 0).sum() - 50 / 3) < 1 and (part.classes == 1).sum() == 3 for part in parts)
+    assert all(np.array_equal(classes[part.features[:, 0].astype(int)], part.classes) for part in parts)
+
+
+def test_the_seed_deals_the_rows() -> None:
+    rows = Rows(np.arange(60, dtype=np.float32)[:, None], np.zeros(60, dtype=np.int64))
+    first, again, other = (rows.dealt(2, seed)[0].features.tolist() for seed in (0, 0, 1))
+
+    assert first == again != other

@@ -1,0 +1,107 @@
+"""Puts a temperature and the distance to the nearest class into the graph of a model that is served."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import NodeProto, TensorProto, TypeProto, helper, numpy_helper
+
+from softmaxd.adding.graphs import opset, read
+from softmaxd.adding.rewiring import OUR_PREFIX, free_names, needed_graph, rename_tensors
+from softmaxd.models.manifest import ATYPICALITY, INPUT, LOGITS, OUTPUTS, PROBABILITIES
+from softmaxd.numerics.softmax import Floats
+
+AXES_AS_INPUT = 18  # the opset since which these reductions have their axes as an input
+LARGEST = 3e38  # of the distances: close to the largest finite float32
+
+Distances = tuple[npt.NDArray[Any], Floats, Floats]
+
+
+def with_calibration(content: bytes, temperature: float, distances: Distances) -> bytes:
+    """Return a model file whose logits are divided by a temperature, with the output `atypicality` besides.
+
+    The probabilities are the softmax of the new logits; a temperature of 1 leaves both as they are. `distances` are a
+    centre [d], a whitening [d, d] and means [classes, d]. The atypicality of a row x, flattened if it is a tensor, is
+    the squared length of (x − centre) · whitening − mean, for the nearest mean. It replaces one that the graph has.
+    """
+    model = read(content)
+    graph = model.graph
+    outputs = [deepcopy(output) for output in graph.output if output.name in OUTPUTS]
+    atypicality = helper.make_tensor_value_info(ATYPICALITY, TensorProto.FLOAT, ["n"])
+    kept = OUTPUTS if temperature == 1 else ()
+    names = free_names(graph, {name: name for name in (INPUT, *kept)})
+    rename_tensors(graph, names)
+    nodes = [
+        *graph.node,
+        *_temperature_nodes(names[LOGITS], temperature),
+        *_centring_nodes(distances[0], graph.input[0].type.tensor_type),
+        *_distance_nodes(*distances[1:], axes_as_input=opset(model) >= AXES_AS_INPUT),
+    ]
+    graph.CopyFrom(needed_graph(graph, nodes, graph.input, [*outputs, atypicality]))
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _temperature_nodes(logits: str, temperature: float) -> Iterator[NodeProto]:
+    if temperature != 1:
+        yield _constant("temperature", np.array([temperature], dtype=np.float32))
+        yield helper.make_node("Div", [logits, f"{OUR_PREFIX}temperature"], [LOGITS])
+        yield helper.make_node("Softmax", [LOGITS], [PROBABILITIES], axis=1)
+
+
+def _centring_nodes(centre: npt.NDArray[Any], source: TypeProto.Tensor) -> Iterator[NodeProto]:
+    """Yield the nodes that subtract the centre: as float64 if the features are not float32, which may lose digits."""
+    rows = INPUT
+    if len(source.shape.dim) != len(("n", "d")):
+        rows = "flat"
+        yield _constant("row", np.array([-1, len(centre)]))
+        yield _node("Reshape", f"{INPUT} row", rows)
+    if source.elem_type == TensorProto.FLOAT:
+        yield _constant("centre", centre.astype(np.float32))
+        yield _node("Sub", f"{rows} centre", "centred")
+    else:
+        yield _constant("centre", centre.astype(np.float64))
+        yield _node("Cast", rows, "double", to=TensorProto.DOUBLE)
+        yield _node("Sub", "double centre", "double_centred")
+        yield _node("Cast", "double_centred", "centred", to=TensorProto.FLOAT)
+
+
+def _distance_nodes(whitening: Floats, means: Floats, *, axes_as_input: bool) -> Iterator[NodeProto]:
+    """Yield the nodes that make the atypicality of centred rows.
+
+    |w − m|² is |w|² + (|m|² − 2w·m), which needs no tensor [n, classes, d]. Where it overflows, or is the difference of
+    two that do, it is `LARGEST`; where rounding makes it negative, it is 0.
+    """
+    for name, values in (
+        ("whitening", whitening),
+        ("minus_twice_means", -2 * means.T),
+        ("squared_means", (means**2).sum(axis=1)),
+        ("largest", np.array([LARGEST])),
+        ("zero", np.zeros(1)),
+    ):
+        yield _constant(name, values.astype(np.float32))
+    yield _constant("axis", np.array([1]))
+    axes = " axis" if axes_as_input else ""
+    attributes = {"keepdims": 0} | ({} if axes_as_input else {"axes": [1]})
+    yield _node("MatMul", "centred whitening", "whitened")
+    yield _node("MatMul", "whitened minus_twice_means", "products")
+    yield _node("Add", "products squared_means", "offsets")
+    yield _node("ReduceMin", f"offsets{axes}", "least_offset", **attributes)
+    yield _node("ReduceSumSquare", f"whitened{axes}", "squared", **attributes)
+    yield _node("Add", "squared least_offset", "distance")
+    yield _node("Max", "distance zero", "positive")
+    yield _node("Less", "positive largest", "is_near")
+    yield _node("Where", "is_near positive largest", ATYPICALITY)
+
+
+def _node(operator: str, inputs: str, output: str, **attributes: Any) -> NodeProto:
+    return helper.make_node(operator, [_full(name) for name in inputs.split()], [_full(output)], **attributes)
+
+
+def _full(name: str) -> str:
+    return name if name in {INPUT, ATYPICALITY} else OUR_PREFIX + name
+
+
+def _constant(name: str, values: npt.NDArray[Any]) -> NodeProto:
+    return helper.make_node("Constant", [], [_full(name)], value=numpy_helper.from_array(values))

@@ -1,0 +1,68 @@
+"""`softmaxd models calibrate`: needs the extra `add`, which serving does not."""
+
+from pathlib import Path
+
+from softmaxd.cli.parser import Commands, add_settings, need, whole_number
+from softmaxd.errors import Refused
+from softmaxd.settings import Settings
+
+SEEDS_BELOW = 2**32  # as for training
+
+
+def add(actions: Commands) -> None:
+    """Add the action."""
+    parser = actions.add_parser(
+        "calibrate",
+        help="calibrate a model on rows that it has not seen, and publish the next version",
+        description="Calibrate the version of a model that answers on rows that it was not trained on, and publish "
+        "the next version, which has prediction sets and typicality. The file is CSV with a header, or Parquet.",
+        epilog="example: softmaxd models calibrate flowers rows.csv --target species",
+    )
+    parser.set_defaults(run=calibrate_model)
+    parser.add_argument("name", metavar="NAME", help="The name of the model.")
+    parser.add_argument("file", metavar="FILE", type=Path, help="The table: a column for each feature, and the target.")
+    parser.add_argument("--target", metavar="COLUMN", required=True, help="The column with the labels.")
+    text = "A table of the rows that the model was trained on, for the typicality. Default: a third of FILE."
+    parser.add_argument("--training", metavar="FILE", type=Path, help=text)
+    kind, text = (
+        whole_number(least=0, below=SEEDS_BELOW),
+        "Draws the rows that calibrate and those that test. Default: 0.",
+    )
+    parser.add_argument("--seed", metavar="N", type=kind, default=0, help=text)
+    add_settings(parser, ["models_dir"])
+
+
+def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, training: Path | None, seed: int) -> int:
+    """Publish the next version of a model, calibrated. Raises `Refused`, or `StartupError` without the extra."""
+    need(["onnx"], "softmaxd models calibrate", "add")
+    from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
+    from softmaxd.models.manifest import MODEL_FILE  # noqa: PLC0415
+    from softmaxd_training.recalibration import Job, publish, recalibrate, summary  # noqa: PLC0415
+
+    folder, pinned = _answering(settings.models_dir, name)
+    job = Job(file, target, training, seed)
+    try:
+        manifest = read_manifest(folder)
+        calibrated = recalibrate((folder / MODEL_FILE).read_bytes(), manifest, job)
+        published = publish(calibrated, job, settings.models_dir)
+    except OSError as error:
+        raise Refused(f"{error.strerror}: {error.filename}") from error
+    print(*calibrated.manifest.notes[len(manifest.notes) :], *summary(calibrated), f"published {published}", sep="\n")
+    if pinned:
+        print(f"version {folder.name} is pinned and goes on answering: softmaxd models pin {name} {published.name}")
+    return 0
+
+
+def _answering(models_dir: Path, name: str) -> tuple[Path, bool]:
+    """Return the folder of the version that answers for a model's name, and whether it is pinned.
+
+    Raises `Refused` if there is none, or `StartupError`.
+    """
+    from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
+
+    found = look_first(models_dir)
+    versions = {number: folder for (model, number), (folder, _) in found.folders.items() if model == name}
+    if not versions:
+        raise Refused("; ".join([f"{models_dir} has no model {name}", *found.problems()]))
+    pin = found.pins.get(name)
+    return versions.get(pin or 0, versions[max(versions)]), pin in versions

@@ -1,0 +1,102 @@
+"""A model of scikit-learn has prediction sets and typicality after two commands, without any package of training."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from tests.support.command import softmaxd
+from tests.support.paths import REPOSITORY
+from tests.support.processes import run
+from tests.support.server import Server
+
+FILE = Path(__file__).parent / "scikit_learn.onnx"
+FEATURES = ["sepal length", "sepal width", "petal length", "petal width"]
+OF_TRAINING = ("keras", "matplotlib", "pyarrow", "scipy", "sklearn", "tensorflow", "tf2onnx", "tqdm")
+IRIS = load_iris()
+UNSEEN = IRIS.data[1::2].astype("float32"), IRIS.target[1::2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with models/iris/2, which was added and calibrated, and with rows.csv."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    lines = [",".join([*map(str, row), IRIS.target_names[kind]]) for row, kind in zip(*UNSEEN, strict=True)]
+    (folder / "rows.csv").write_text("\n".join([",".join([*FEATURES, "species"]), *lines]) + "\n")
+    models = str(folder / "models")
+    added = softmaxd("models", "add", str(FILE), "--name", "iris", "--features", ",".join(FEATURES), models_dir=models)
+    assert added[0] == 0, added[2]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({OF_TRAINING}));"  # an import of one of them fails
+        f" from softmaxd.cli.main import main; sys.exit(main({['models', 'calibrate', 'iris', 'rows.csv']}"
+        f" + ['--target', 'species']))"
+    )
+    ended = run([sys.executable, "-c", code], cwd=folder, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    (folder / "printed.txt").write_text(ended.stdout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> Iterator[httpx.Client]:
+    server = Server("--models-dir", str(folder / "models"), environment={})
+    with httpx.Client(base_url=server.url) as client:
+        yield client
+    assert server.stop() == 0
+
+
+def test_it_prints_the_figures_before_and_after(folder: Path) -> None:
+    lines = (folder / "printed.txt").read_text().splitlines()
+
+    assert lines[0] == "calibrated from version 1 by softmaxd models calibrate iris rows.csv --target species --seed 0"
+    assert lines[1].startswith("rows of rows.csv: SHA-256 ")
+    assert lines[2] == "rows: 25 for typicality, 25 for calibration, 25 for testing"
+    assert lines[3].startswith("temperature: ")
+    assert lines[4].split() == ["on", "the", "test", "rows", "before", "after", "95", "%", "confidence"]
+    assert [line[:27].strip() for line in lines[5:9]] == [
+        "accuracy",
+        "loss, nats",
+        "Brier score",
+        "expected calibration error",
+    ]
+    assert lines[-1] == "published models/iris/2"
+
+
+def test_predict_has_prediction_sets_and_typicality(client: httpx.Client) -> None:
+    body = {
+        "instances": [[5.1, 3.5, 1.4, 0.2], [6.2, 2.8, 4.8, 1.8], [50, 50, 50, 50]],
+        "include": ["prediction_sets", "typicality"],
+        "coverage": 0.9,
+    }
+
+    answer = client.post("/models/iris/predict", json=body).json()
+
+    assert answer["version"] == "2"
+    assert answer["prediction_sets"][0] == ["setosa"]
+    assert answer["typicality"][2] == pytest.approx(1 / 26)
+    assert min(answer["typicality"][:2]) > 0.1
+
+
+def test_most_rows_that_it_has_not_seen_have_their_label_in_their_set(client: httpx.Client) -> None:
+    features, classes = UNSEEN
+    body = {"instances": features.tolist(), "include": ["prediction_sets", "typicality"], "coverage": 0.8}
+
+    answer = client.post("/models/iris/predict", json=body).json()
+
+    held = [IRIS.target_names[kind] in found for kind, found in zip(classes, answer["prediction_sets"], strict=True)]
+    assert np.mean(held) > 0.6
+    assert np.mean(np.array(answer["typicality"]) <= 0.1) < 0.3
+
+
+def test_the_description_has_the_figures(client: httpx.Client) -> None:
+    described = client.get("/models/iris").json()
+
+    assert described["metrics"]["test_rows"] == 25
+    assert described["metrics"]["test_accuracy_low"] < described["metrics"]["test_accuracy"]
+    assert [feature["name"] for feature in described["features"]] == FEATURES
+    assert described["features"][0]["min"] > 4

@@ -1,0 +1,86 @@
+"""`softmaxd models calibrate` publishes the next version, or says in one line why it does not."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softmaxd.cli.main import main
+from softmaxd.models.loading import read_manifest
+from softmaxd.models.pins import write_pin
+from tests.support.onnx_models import LABELS, linear, publish
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """The folder with `linear`, and rows.csv beside it."""
+    publish(tmp_path / "models", 1, linear().SerializeToString())
+    rows = np.random.default_rng(0).normal(size=(90, 2))
+    lines = [f"{x},{y},{LABELS[index % 3]}\n" for index, (x, y) in enumerate(rows)]
+    (tmp_path / "rows.csv").write_text("x1,x2,kind\n" + "".join(lines))
+    return tmp_path / "models"
+
+
+def calibrate(models: Path, *options: str, name: str = "linear", file: str = "rows.csv", target: str = "kind") -> int:
+    command = ["models", "calibrate", name, str(models.parent / file), "--target", target, *options]
+    return main([*command, "--models-dir", str(models)])
+
+
+def test_it_prints_its_findings_and_the_published_version(models: Path, capsys: Capture) -> None:
+    assert calibrate(models) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("calibrated from version 1 by softmaxd models calibrate linear rows.csv --target kind")
+    assert lines[2] == "rows: 30 for typicality, 30 for calibration, 30 for testing"
+    assert lines[-1] == f"published {models / 'linear' / '2'}"
+    assert read_manifest(models / "linear" / "2").calibration is not None
+
+
+def test_the_version_that_answers_is_calibrated(models: Path, capsys: Capture) -> None:
+    publish(models, 2, linear((1.0, 0.0, 0.0)).SerializeToString())
+    assert calibrate(models) == 0
+    write_pin(models / "linear", 1)
+    assert calibrate(models) == 0
+
+    first, *_, last = capsys.readouterr().out.partition("published ")[2].splitlines()[1:]
+    assert first.startswith("calibrated from version 1 ")
+    assert last == "version 1 is pinned and goes on answering: softmaxd models pin linear 4"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"name": "roses"}, "softmaxd: {models} has no model roses\n"),
+        ({"file": "none.csv"}, "softmaxd: No such file or directory: {folder}/none.csv\n"),
+        ({"target": "colour"}, "softmaxd: rows.csv: it has no column 'colour'; its columns are 'x1', 'x2', 'kind'\n"),
+    ],
+)
+def test_a_refusal_is_one_line_and_publishes_nothing(
+    changed: dict[str, str], message: str, models: Path, capsys: Capture
+) -> None:
+    assert calibrate(models, **changed) == 1
+
+    assert capsys.readouterr().err == message.format(models=models, folder=models.parent)
+    assert [path.name for path in (models / "linear").iterdir()] == ["1"]
+
+
+def test_without_the_extra_it_names_what_to_install(
+    models: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+
+    assert calibrate(models) == 1
+    assert "softmaxd models calibrate needs packages that serving does not" in capsys.readouterr().err
+
+
+def test_parquet_without_pyarrow_is_one_line(models: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    (models.parent / "rows.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    assert calibrate(models, file="rows.parquet") == 1
+    assert capsys.readouterr().err == (
+        "softmaxd: rows.parquet: to read Parquet, install the package pyarrow, or give the table as CSV\n"
+    )

@@ -1,0 +1,41 @@
+"""The card of a model that was calibrated later agrees with its manifest."""
+
+from softmaxd.models.manifest import Manifest
+from softmaxd_training.calibrated_card import card_of
+from tests.support.paths import MODELS
+
+RANGES = {"test_accuracy_low": 0.88, "test_accuracy_high": 1.0, "test_loss_low": 0.01, "test_loss_high": 0.25}
+
+
+def text_of(temperature: float = 1.5, *, without: tuple[str, ...] = (), **changed: object) -> str:
+    content = Manifest.model_validate_json((MODELS / "iris" / "1" / "manifest.json").read_bytes()).model_dump()
+    metrics = {name: value for name, value in {**content["metrics"], **RANGES}.items() if name not in without}
+    manifest = Manifest.model_validate({**content, "metrics": metrics, **changed})
+    rows = {"typicality": 1075, "calibration": 30, "testing": 30}
+    return card_of(manifest, file="rows.csv", target="kind `x`", temperature=temperature, rows=rows)
+
+
+def test_the_card_has_the_figures_with_their_ranges() -> None:
+    text = text_of()
+
+    assert text.startswith("# iris, version 1\n\nCalibrated with the table `rows.csv`, whose column `kind x ` has the")
+    assert "| Rows | 1,075 for typicality, 30 for calibration, 30 for testing |" in text
+    assert "| accuracy | 100.00% | 100.00% | 88.00% to 100.00% |" in text
+    assert "| 0.01 to 0.25 |" in text
+    assert "the temperature 1.5000, which makes every answer less sure." in text
+    assert "It is part of the graph, and every program" in " ".join(text.split())
+    assert "![" not in text
+
+
+def test_a_loss_without_a_range_says_why() -> None:
+    assert "| unknown: 10 rows make up half of it |" in text_of(without=("test_loss_low", "test_loss_high"))
+
+
+def test_the_notes_are_the_origin() -> None:
+    text = text_of(notes=["made from a [file]", "second"])
+
+    assert text.endswith("- made from a \\[file\\]\n- second\n")
+
+
+def test_a_temperature_of_one_is_explained() -> None:
+    assert "The temperature is 1" in text_of(1.0)

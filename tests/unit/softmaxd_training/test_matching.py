@@ -1,0 +1,93 @@
+"""A table's rows become those of a model, or the line and the column are named that do not fit it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softmaxd.errors import Refused
+from softmaxd.models.manifest import Datatype, Feature, Manifest
+from softmaxd_training.matching import Matched, read_rows
+
+
+def read(folder: Path, content: str, *, datatype: Datatype = "FP32") -> Matched:
+    (folder / "rows.csv").write_text(content)
+    manifest = Manifest(
+        name="plants",
+        version=1,
+        sha256="0" * 64,
+        labels=("oak", "beech", "fir"),
+        features=(Feature(name="x"), Feature(name="y")),
+        datatype=datatype,
+    )
+    return read_rows(folder / "rows.csv", "kind", manifest)
+
+
+def test_columns_are_found_by_name_and_others_are_ignored(tmp_path: Path) -> None:
+    found = read(tmp_path, "y,remark,kind,x\n1,a,fir,2\n3,b,oak,4\n")
+
+    assert found.rows.features.tolist() == [[2, 1], [4, 3]]
+    assert found.rows.features.dtype == np.float32
+    assert found.rows.classes.tolist() == [2, 0]
+    assert not found.by_order
+
+
+def test_as_many_columns_of_other_names_are_taken_in_order(tmp_path: Path) -> None:
+    found = read(tmp_path, "kind,width,height\nfir,2,1\n")
+
+    assert found.rows.features.tolist() == [[2, 1]]
+    assert found.by_order
+
+
+def test_the_values_have_the_type_of_the_features(tmp_path: Path) -> None:
+    exact = read(tmp_path, "x,y,kind\n0.1,1e300,oak\n", datatype="FP64").rows.features
+    whole = read(tmp_path, "x,y,kind\n255,0,oak\n", datatype="UINT8").rows.features
+
+    assert (exact.tolist(), exact.dtype.name) == ([[0.1, 1e300]], "float64")
+    assert (whole.tolist(), whole.dtype.name) == ([[255, 0]], "uint8")
+
+
+def test_the_numbers_of_a_tensor_are_taken_in_order(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("b,a,kind,c,d\n1,2,oak,3,4\n")
+    (tmp_path / "short.csv").write_text("b,a,kind\n1,2,oak\n")
+    manifest = Manifest(
+        name="pixels",
+        version=1,
+        sha256="0" * 64,
+        labels=("oak", "fir"),
+        features=(Feature(name="image", shape=(2, 2)),),
+    )
+
+    found = read_rows(tmp_path / "rows.csv", "kind", manifest)
+
+    assert found.rows.features.tolist() == [[1, 2, 3, 4]]
+    assert found.by_order
+    with pytest.raises(Refused) as refused:
+        read_rows(tmp_path / "short.csv", "kind", manifest)
+    assert str(refused.value) == (
+        "short.csv: it has 2 columns besides the target, but a row of pixels has 4 numbers: the file should have a"
+        " column for each, in order"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("x,kind\n1,oak\n", "it has no column 'y': plants has 2 features, and the file should have a column for each"),
+        ("a,b,c,kind\n1,2,3,oak\n", "it has no column 'x': plants has 2 features"),
+        ("x,b,kind\n1,2,oak\n", "it has no column 'y': plants has 2 features"),
+        ("x,y\n1,2\n", "it has no column 'kind'; its columns are 'x', 'y'"),
+        ("x,y,kind\n1,2,oka\n", "column 'kind', line 2: 'oka' is not a label of the model; did you mean 'oak'?"),
+        (
+            "x,y,kind\n1,2,oak\n1,2,7\n",
+            "column 'kind', line 3: '7' is not a label of the model: it has 'oak', 'beech', 'fir'",
+        ),
+        ("x,y,kind\n1,,oak\n", "column 'y', line 2: the value is missing"),
+        ("x,y,kind\n1,1e39,oak\n", "column 'y', line 2: '1e39' is not finite as float32"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        read(tmp_path, content)
+
+    assert str(refused.value).startswith(f"rows.csv: {message}")

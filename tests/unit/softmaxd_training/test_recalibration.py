@@ -1,0 +1,252 @@
+"""A model that exists gets temperature, scores, typicality and figures of rows that it has not seen."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
+from softmaxd.models.loading import read_manifest
+from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
+from softmaxd.models.trials import try_out
+from softmaxd.numerics.softmax import Floats
+from softmaxd.settings import Settings
+from softmaxd_training.recalibration import Calibrated, Job, publish, read_parts, recalibrate, summary
+from softmaxd_training.rows import Classes
+from tests.support.onnx_models import LABELS, classifier, linear, publish_embedding
+from tests.support.onnx_models import publish as publish_model
+
+TRUE_TEMPERATURE = 3.0
+
+
+def logits_of(features: Floats) -> Floats:
+    found: Floats = features @ np.array([[1.0, 0.5, -0.5], [-1.0, 0.25, 2.0]])
+    return found
+
+
+def drawn(count: int, seed: int = 0) -> tuple[Floats, Classes]:
+    """Draw rows whose labels have the probabilities of the model `linear` at the temperature 3."""
+    chance = np.random.default_rng(seed)
+    features = chance.normal(size=(count, 2), scale=3).astype(np.float32).astype(np.float64)
+    weights = np.exp(logits_of(features) / TRUE_TEMPERATURE)
+    shares = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
+    classes: Classes = (chance.uniform(size=(count, 1)) > shares).sum(axis=1)
+    return features, classes
+
+
+def table(folder: Path, count: int = 900, *, seed: int = 0, header: str = "x1,x2,kind", name: str = "rows.csv") -> Path:
+    lines = [f"{x},{y},{LABELS[kind]}" for (x, y), kind in zip(*drawn(count, seed), strict=True)]
+    (folder / name).write_text("\n".join([header, *lines]) + "\n")
+    return folder / name
+
+
+@pytest.fixture
+def version(tmp_path: Path) -> Path:
+    """The folder of version 1 of `linear`, whose features have no ranges."""
+    features = [Feature(name="x1"), Feature(name="x2", min=-1, max=1)]
+    return publish_model(tmp_path / "models", 1, linear().SerializeToString(), features=features)
+
+
+def calibrated_of(version: Path, job: Job) -> Calibrated:
+    return recalibrate((version / MODEL_FILE).read_bytes(), read_manifest(version), job)
+
+
+def test_the_temperature_of_the_rows_is_found(version: Path, tmp_path: Path) -> None:
+    found = calibrated_of(version, Job(table(tmp_path, 9000), "kind"))
+
+    # the information of 3,000 rows about 1/T gives a standard error of 4 %
+    assert found.temperature == pytest.approx(TRUE_TEMPERATURE, rel=0.16)
+    assert found.manifest.metrics["test_loss"] < found.manifest.metrics["test_loss_before"]
+    assert found.manifest.metrics["test_ece"] < found.manifest.metrics["test_ece_before"]
+
+
+def test_the_published_version_is_loaded_and_promises_what_it_holds(version: Path, tmp_path: Path) -> None:
+    job = Job(table(tmp_path), "kind")
+    folder = publish(calibrated_of(version, job), job, tmp_path / "models")
+
+    try_out(folder, Settings())
+    manifest = read_manifest(folder)
+    calibration = manifest.calibration
+    assert calibration is not None
+    features, classes = drawn(2000, seed=1)
+    outputs = Engine(folder / MODEL_FILE, device="cpu").run(features.astype(np.float32))
+    held = (-np.log(outputs["probabilities"]) <= calibration.scores[269])[np.arange(2000), classes]
+    typicality = calibration.typicality(outputs["atypicality"])
+    # by 300 calibration and 2,000 fresh rows: both within four standard deviations of 90 and 10 %
+    assert held.mean() == pytest.approx(0.9, abs=0.075)
+    assert (typicality <= 0.1).mean() == pytest.approx(0.1, abs=0.075)
+    assert (manifest.name, manifest.version, calibration.rows) == ("linear", 2, 300)
+    assert manifest.features[0].min is not None
+    assert manifest.features[1] == Feature(name="x2", min=-1, max=1)
+    assert f"SHA-256 `{manifest.sha256}`" in (folder / "card.md").read_text()
+
+
+def test_the_same_command_makes_the_same_model(version: Path, tmp_path: Path) -> None:
+    job = Job(table(tmp_path), "kind", seed=4)
+
+    first, again, other = (calibrated_of(version, each) for each in (job, job, Job(job.file, "kind")))
+
+    assert first.content == again.content != other.content
+    assert first.manifest.model_dump() == again.manifest.model_dump()
+
+
+def test_a_model_is_calibrated_again_from_where_it_is(version: Path, tmp_path: Path) -> None:
+    job = Job(table(tmp_path), "kind")
+    first = calibrated_of(version, job)
+    again = recalibrate(first.content, first.manifest, Job(table(tmp_path, seed=1, name="new.csv"), "kind"))
+
+    assert first.manifest.calibration is not None
+    assert again.manifest.calibration is not None
+    assert again.temperature == pytest.approx(1, rel=0.3)
+    both = first.temperature * again.temperature
+    assert again.manifest.calibration.temperature == pytest.approx(both)
+    plain = Engine(linear().SerializeToString(), device="cpu").run(np.ones((1, 2), dtype=np.float32))["logits"]
+    found = Engine(again.content, device="cpu").run(np.ones((1, 2), dtype=np.float32))["logits"]
+    assert found == pytest.approx(plain / both, rel=1e-5)
+    assert [note[:23] for note in again.manifest.notes if "calibrated" in note] == ["calibrated from version"] * 2
+
+
+def test_other_rows_give_the_typicality(version: Path, tmp_path: Path) -> None:
+    training = table(tmp_path, 500, seed=2, name="training.csv")
+    job = Job(table(tmp_path), "kind", training)
+    found = calibrated_of(version, job)
+
+    assert found.rows == {"typicality": 500, "calibration": 450, "testing": 450}
+    assert job.command("linear") == (
+        "softmaxd models calibrate linear rows.csv --target kind --training training.csv --seed 0"
+    )
+
+
+def test_columns_in_order_and_labels_without_rows_are_noted(version: Path, tmp_path: Path) -> None:
+    file = table(tmp_path, header="width,height,kind")
+    file.write_text("\n".join(line for line in file.read_text().splitlines() if not line.endswith(",b")) + "\n")
+
+    notes = calibrated_of(version, Job(file, "kind")).manifest.notes
+
+    assert "its columns were taken in the order of the features" in notes
+    assert "no row for the typicality has the label b: rows with it will not look typical" in notes
+
+
+def test_too_few_rows_are_refused(version: Path, tmp_path: Path) -> None:
+    assert calibrated_of(version, Job(table(tmp_path, 57), "kind")).rows["testing"] == 19
+    with pytest.raises(Refused) as refused:
+        calibrated_of(version, Job(table(tmp_path, 56), "kind"))
+
+    assert str(refused.value) == (
+        "rows.csv: 56 rows are too few: 18 of them would be for testing, and 19 are needed for that as for a coverage"
+        " of 95 %"
+    )
+
+
+def test_too_many_features_are_refused_before_the_rows_are_read(tmp_path: Path) -> None:
+    features = tuple(Feature(name=f"x{index}") for index in range(4097))
+    manifest = Manifest(name="wide", version=1, sha256="0" * 64, labels=("a", "b"), features=features)
+
+    with pytest.raises(Refused, match=r"^a row of wide has 4097 numbers, and typicality takes at most 4096$"):
+        read_parts(Job(tmp_path / "missing.csv", "kind"), manifest)
+
+
+def test_rows_that_the_model_cannot_run_are_refused(tmp_path: Path) -> None:
+    folder = publish_embedding(tmp_path / "models", 5)
+    lines = [f"{index % 6},{LABELS[index % 3]}\n" for index in range(90)]
+    (tmp_path / "rows.csv").write_text("category,kind\n" + "".join(lines))
+
+    with pytest.raises(Refused, match=r"^the model cannot run the rows: .*indices element out of data bounds"):
+        calibrated_of(folder, Job(tmp_path / "rows.csv", "kind"))
+
+
+def test_rows_without_finite_logits_are_refused(tmp_path: Path) -> None:
+    folder = publish_embedding(tmp_path / "models", 5)
+    lines = [f"{index % 5},{LABELS[index % 3]}\n" for index in range(90)]
+    (tmp_path / "rows.csv").write_text("category,kind\n" + "".join(lines))
+
+    with pytest.raises(Refused, match=r"^the logits of \d+ rows are not finite: the service would refuse such rows$"):
+        calibrated_of(folder, Job(tmp_path / "rows.csv", "kind"))
+
+
+def of_all_rows() -> onnx.ModelProto:
+    """Return `linear` with the largest feature of a batch added to its first logit."""
+    weights = np.array([[1.0, 0.5, -0.5], [-1.0, 0.25, 2.0]], dtype=np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["product"]),
+        helper.make_node("ReduceMax", ["features"], ["largest"], keepdims=0),
+        helper.make_node("Mul", ["largest", "first"], ["added"]),
+        helper.make_node("Add", ["product", "added"], ["logits"]),
+    ]
+    return classifier(nodes, {"weights": weights, "first": np.array([1, 0, 0], dtype=np.float32)})
+
+
+def test_a_model_whose_rows_depend_on_each_other_runs_them_alone(tmp_path: Path) -> None:
+    model = of_all_rows()
+    folder = publish_model(tmp_path / "models", 1, model.SerializeToString())
+    file = table(tmp_path, 90)
+    parts = read_parts(Job(file, "kind"), read_manifest(folder))
+    engine = Engine(model.SerializeToString(), device="cpu")
+    given = [int(engine.run(parts.test.features[i : i + 1])["logits"].argmax()) for i in range(30)]
+
+    found = calibrated_of(folder, Job(file, "kind")).manifest.metrics["test_accuracy"]
+
+    assert found == (np.array(given) == parts.test.classes).mean()
+    assert found != (engine.run(parts.test.features)["logits"].argmax(axis=1) == parts.test.classes).mean()
+
+
+def test_rows_that_are_tensors_are_columns_in_order(tmp_path: Path) -> None:
+    weights = np.array([[1.0, 0.5, -0.5], [-1.0, 0.25, 2.0]], dtype=np.float32)
+    nodes = [helper.make_node("Flatten", ["features"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["logits"])]
+    model = classifier(nodes, {"w": weights})
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, ["n", 1, 2]))
+    image = [Feature(name="image", shape=(1, 2))]
+    folder = publish_model(tmp_path / "models", 1, model.SerializeToString(), features=image)
+
+    job = Job(table(tmp_path), "kind")
+    published = publish(calibrated_of(folder, job), job, tmp_path / "models")
+
+    try_out(published, Settings())
+    (feature,) = read_manifest(published).features
+    assert feature.shape == (1, 2)
+    assert feature.min is not None
+    assert "float32 `[n, 1, 2]`; in the table image -" in (published / "card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda kinds, _: kinds, "which makes every answer less sure"),
+        (lambda kinds, best: np.where(np.arange(len(kinds)) % 40 == 0, kinds, best), "which makes every answer surer"),
+        (lambda _, best: best, "temperature: 1.0000, which changes nothing"),
+    ],
+)
+def test_the_summary_says_in_words_how_the_temperature_works(
+    change: Callable[[Classes, Classes], Classes], words: str, tmp_path: Path
+) -> None:
+    size = 0.05 if "surer" in words else 1.0
+    weights = size * np.array([[1.0, 0.5, -0.5], [-1.0, 0.25, 2.0]], dtype=np.float32)
+    nodes = [helper.make_node("MatMul", ["features", "weights"], ["logits"])]
+    folder = publish_model(tmp_path / "models", 1, classifier(nodes, {"weights": weights}).SerializeToString())
+    features, kinds = drawn(900)
+    lines = [
+        f"{x},{y},{LABELS[kind]}\n"
+        for (x, y), kind in zip(features, change(kinds, logits_of(features).argmax(axis=1)), strict=True)
+    ]
+    (tmp_path / "rows.csv").write_text("x1,x2,kind\n" + "".join(lines))
+
+    lines = summary(calibrated_of(folder, Job(tmp_path / "rows.csv", "kind")))
+
+    assert words in lines[1]
+
+
+def test_the_summary_has_a_range_of_the_loss_only_if_many_rows_make_it(version: Path, tmp_path: Path) -> None:
+    many = calibrated_of(version, Job(table(tmp_path), "kind"))
+    few = calibrated_of(version, Job(table(tmp_path, 60), "kind"))
+
+    (known,) = [line for line in summary(many) if line.startswith("loss")]
+    (unknown,) = [line for line in summary(few) if line.startswith("loss")]
+    low, high = many.manifest.metrics["test_loss_low"], many.manifest.metrics["test_loss_high"]
+    assert known.endswith(f"{many.manifest.metrics['test_loss']:.4f}  {low:.4f} to {high:.4f}")
+    assert unknown.endswith(f"{few.manifest.metrics['test_loss']:.4f}")
+    assert f"| {low:.4g} to {high:.4g} |" in many.card(Job(tmp_path / "rows.csv", "kind"), 2)
+    assert "| unknown: 10 rows make up half of it |" in few.card(Job(tmp_path / "rows.csv", "kind"), 2)

@@ -1,0 +1,106 @@
+"""Writes the card of a model that was calibrated later, whoever trained it."""
+
+from collections.abc import Mapping
+
+from softmaxd.models.calibration import Evaluation
+from softmaxd.models.manifest import Manifest
+from softmaxd_training import templates
+from softmaxd_training.calibration import BINS
+from softmaxd_training.card import code, filled, of_any, plain, spread_of_typicality, temperature_text
+from softmaxd_training.chance import FEW
+
+CARD = """\
+# {name}, version {version}
+
+{introduction}
+
+| | |
+| --- | --- |
+| Input | `features`, {dtype} `[n, {width}]`; in the table {features} |
+{outputs}
+| Rows | {rows} |
+
+## Figures
+
+Measured on the {test_rows:.0f} test rows, which were not used for calibration. The page `docs/trust.md` of softmaxd
+explains the figures. Other rows of the same kind would give other figures, mostly in the range.
+
+| | before calibration | this model | range |
+| --- | ---: | ---: | ---: |
+| accuracy | {test_accuracy:.2%} | {test_accuracy:.2%} | {test_accuracy_low:.2%} to {test_accuracy_high:.2%} |
+| loss, nats | {test_loss_before:.4g} | {test_loss:.4g} | {loss_range} |
+| Brier score, 0 to 2 | {test_brier_before:.4g} | {test_brier:.4g} | |
+| expected calibration error, {bins} parts of equal size | {test_ece_before:.4g} | {test_ece:.4g} | |
+
+{confusion}
+
+## Calibration
+
+{temperature}
+
+The test rows in parts of about equal size, from the least to the most sure. If all is well, the model is right as often
+as it is sure:
+
+| rows | sure, before | right, before | sure | right |
+| ---: | ---: | ---: | ---: | ---: |
+{reliability}
+
+{sets}
+
+## Typicality
+
+{typicality}
+
+## Limits
+
+- A probability tells which label fits best, not whether any label fits. Far away from all rows of the table it may
+  still be close to 1, so look at the typicality, too.
+{limits}
+
+## Origin
+
+- `model.onnx`: SHA-256 `{sha256}`
+{notes}
+"""
+
+INTRODUCTION = """
+Calibrated with the table `{file}`, whose column `{target}` has the true labels. All figures hold only if the model was
+not trained on the rows of this table."""
+
+UNKNOWN_RANGE = "unknown: {few} rows make up half of it"
+
+
+def card_of(manifest: Manifest, *, file: str, target: str, temperature: float, rows: Mapping[str, int]) -> str:
+    """Return the card of a model that was calibrated later; `rows` is the number of rows by part of the table.
+
+    `temperature` is by which its logits were divided now.
+    """
+    calibration, evaluation = manifest.calibration, manifest.evaluation
+    assert calibration is not None
+    assert evaluation is not None
+    metrics = manifest.metrics
+    loss_range = UNKNOWN_RANGE.format(few=FEW)
+    if "test_loss_low" in metrics:
+        loss_range = f"{metrics['test_loss_low']:.4g} to {metrics['test_loss_high']:.4g}"
+    return CARD.format(
+        **metrics,
+        **of_any(manifest, calibration, evaluation),
+        introduction=filled(INTRODUCTION.format(file=code(file), target=code(target))),
+        dtype=manifest.dtype.name,
+        rows=", ".join(f"{count:,} for {part}" for part, count in rows.items()),
+        bins=BINS,
+        loss_range=loss_range,
+        temperature=filled(temperature_text(temperature, calibration.rows, templates.IN_THE_GRAPH)),
+        reliability=_reliability(evaluation),
+        typicality=filled(spread_of_typicality(calibration, evaluation)),
+        sha256=manifest.sha256,
+        notes="\n".join(f"- {plain(note)}" for note in manifest.notes),
+    )
+
+
+def _reliability(evaluation: Evaluation) -> str:
+    return "\n".join(
+        f"| {after.rows} | {before.confidence:.1%} | {before.accuracy:.1%}"
+        f" | {after.confidence:.1%} | {after.accuracy:.1%} |"
+        for before, after in zip(evaluation.reliability_before, evaluation.reliability, strict=True)
+    )

@@ -1,0 +1,214 @@
+"""Calibrates a model that exists, whoever trained it, on rows that it has not seen: read from top to bottom."""
+
+import hashlib
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from softmaxd.adding.calibrated import with_calibration
+from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
+from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
+from softmaxd.models.outputs import Array, Features
+from softmaxd.models.publishing import describe, next_version
+from softmaxd.models.rowwise import choose_batching
+from softmaxd.models.together import reason
+from softmaxd.models.warming import rows_to_try
+from softmaxd.numerics.softmax import Softmax
+from softmaxd_training import calibrated_card
+from softmaxd_training.atypicality import Atypicality
+from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
+from softmaxd_training.chance import mean_by_chance, share_by_chance
+from softmaxd_training.columns import counted
+from softmaxd_training.matching import read_rows
+from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Rows, ranges
+
+MOST_FEATURES = 4096  # whose covariance takes 64 MiB of the model's file
+BATCH = 1024  # rows
+SHOWN_COVERAGE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One calibration: a table, its column of labels, another table for the typicality if there is one, and a seed."""
+
+    file: Path
+    target: str
+    training: Path | None = None
+    seed: int = 0
+
+    def command(self, name: str) -> str:
+        """Return the command line that does this calibration again."""
+        words = ["softmaxd", "models", "calibrate", name, self.file.name, "--target", self.target]
+        words += [] if self.training is None else ["--training", self.training.name]
+        return f"{shlex.join(words)} --seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Rows by their use; no row is in two parts. `typical` gives means and covariance, `notes` tell of the files."""
+
+    typical: Rows
+    calibration: Rows
+    test: Rows
+    notes: tuple[str, ...]
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the number of rows of each part, by its use."""
+        return {"typicality": len(self.typical), "calibration": len(self.calibration), "testing": len(self.test)}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A model's file, its manifest but for the version, and the temperature by which its logits were divided now."""
+
+    content: bytes
+    manifest: Manifest
+    temperature: float
+    rows: Mapping[str, int]
+
+    def card(self, job: Job, version: int) -> str:
+        """Return the card of a version."""
+        manifest = self.manifest.model_copy(update={"version": version})
+        return calibrated_card.card_of(
+            manifest, file=job.file.name, target=job.target, temperature=self.temperature, rows=self.rows
+        )
+
+
+def recalibrate(content: bytes, manifest: Manifest, job: Job) -> Calibrated:
+    """Return a model with temperature, atypicality, scores and figures of the rows of a table.
+
+    `content` is the file of the model that `manifest` describes. Raises `Refused` if the rows are not the model's, too
+    few, or such that the model cannot run them.
+    """
+    parts = read_parts(job, manifest)
+    before = _outputs(content, manifest, parts.calibration.features)
+    temperature = fit_temperature(before["logits"].astype(np.float64), parts.calibration.classes)
+    distance = Atypicality.of(parts.typical)
+    changed = with_calibration(content, temperature, (distance.centre, distance.whitening, distance.means))
+    described = manifest.model_copy(update={"features": _with_ranges(manifest, parts.typical.features)})
+    calibration = calibrate(
+        _outputs(changed, described, parts.calibration.features), parts.calibration.classes, temperature
+    )
+    outputs = _outputs(changed, described, parts.test.features)
+    earlier = 1.0 if manifest.calibration is None else manifest.calibration.temperature
+    figures = {
+        "sha256": hashlib.sha256(changed).hexdigest(),
+        "metrics": {**measure(outputs, parts.test.classes, temperature), **_ranges(outputs, parts.test.classes)},
+        "evaluation": evaluate(outputs, parts.test.classes, calibration),
+        "calibration": calibration.model_copy(update={"temperature": earlier * temperature}),
+        "notes": (
+            *manifest.notes,
+            f"calibrated from version {manifest.version} by {job.command(manifest.name)}",
+            *parts.notes,
+        ),
+    }
+    return Calibrated(changed, described.model_copy(update=figures), temperature, parts.counts())
+
+
+def read_parts(job: Job, manifest: Manifest) -> Parts:
+    """Return the rows of the tables in parts. Raises `Refused` if they are not the model's or too few.
+
+    A table by itself gives a third each for the typicality, the calibration and the test: a row is more typical of
+    means that were made from it than a new row is. Each part has about the same share of every label.
+    """
+    if (width := manifest.layout.width) > MOST_FEATURES:
+        raise Refused(f"a row of {manifest.name} has {width} numbers, and typicality takes at most {MOST_FEATURES}")
+    given = read_rows(job.file, job.target, manifest)
+    if job.training is None:
+        typical, calibration, test = given.rows.dealt(3, job.seed)
+    else:
+        typical = read_rows(job.training, job.target, manifest).rows
+        calibration, test = given.rows.dealt(2, job.seed)
+    if len(test) < LEAST_CALIBRATION_ROWS:
+        raise Refused(
+            f"{job.file.name}: {counted(len(given.rows), 'row')} are too few: {len(test)} of them would be for"
+            f" testing, and {LEAST_CALIBRATION_ROWS} are needed for that as for a coverage of 95 %"
+        )
+    notes = [f"rows of {job.file.name}: SHA-256 {given.sha256}"]
+    if given.by_order:
+        notes.append("its columns were taken in the order of the features")
+    without = sorted(set(range(len(manifest.labels))) - set(typical.classes.tolist()))
+    if without:
+        names = ", ".join(manifest.labels[index] for index in without)
+        notes.append(f"no row for the typicality has the label {names}: rows with it will not look typical")
+    return Parts(typical, calibration, test, tuple(notes))
+
+
+def _with_ranges(manifest: Manifest, features: Features) -> tuple[Feature, ...]:
+    """Return the model's features, with the ranges of these rows [n, d] where it has none."""
+    columns = features.reshape(-1, 1) if manifest.depth else features
+    found = ranges(columns, [feature.name for feature in manifest.features])
+    return tuple(
+        old.model_copy(update={"min": new.min, "max": new.max}) if old.min is None or old.max is None else old
+        for old, new in zip(manifest.features, found, strict=True)
+    )
+
+
+def _outputs(content: bytes, manifest: Manifest, features: Features) -> Mapping[str, Array]:
+    """Return the outputs of a model for rows [n, d], as the service runs them. Raises `Refused` if it cannot."""
+    features = features.reshape(-1, *manifest.layout.shape)
+    run, batching = choose_batching(Engine(content, device="cpu").run, rows_to_try(manifest))
+    rows = 1 if batching == "alone" else BATCH
+    try:
+        parts = [run(features[start : start + rows]) for start in range(0, len(features), rows)]
+    except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
+        raise Refused(f"the model cannot run the rows: {reason(error)}") from error
+    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    wrong = int((~np.isfinite(outputs["logits"]).all(axis=1)).sum())
+    if wrong:
+        raise Refused(f"the logits of {counted(wrong, 'row')} are not finite: the service would refuse such rows")
+    return outputs
+
+
+def _ranges(outputs: Mapping[str, Array], classes: Classes) -> dict[str, float]:
+    """Return the 95 % confidence intervals of accuracy and loss, the latter only if it can be estimated."""
+    logits = outputs["logits"].astype(np.float64)
+    low, high = share_by_chance(int((logits.argmax(axis=1) == classes).sum()), len(classes))
+    found = {"test_accuracy_low": low, "test_accuracy_high": high}
+    loss = mean_by_chance(Softmax(logits).loss(classes))
+    return found if loss is None else {**found, "test_loss_low": loss[0], "test_loss_high": loss[1]}
+
+
+def publish(calibrated: Calibrated, job: Job, models: Path) -> Path:
+    """Publish a calibrated model as the next version of its name; return the version's folder."""
+    name = calibrated.manifest.name
+    with next_version(models / name) as (folder, version):
+        (folder / MODEL_FILE).write_bytes(calibrated.content)
+        describe(folder, calibrated.manifest.model_copy(update={"version": version}), calibrated.card(job, version))
+    return models / name / str(version)
+
+
+def summary(calibrated: Calibrated) -> list[str]:
+    """Return the lines that compare the model before and after."""
+    metrics, evaluation = calibrated.manifest.metrics, calibrated.manifest.evaluation
+    assert evaluation is not None
+    accuracy = metrics["test_accuracy"]
+    lines = [("on the test rows", "before", "after", "95 % confidence")]
+    lines.append(("accuracy", f"{accuracy:.1%}", f"{accuracy:.1%}", _range(metrics, "test_accuracy", ".1%")))
+    for name, text in (("loss", "loss, nats"), ("brier", "Brier score"), ("ece", "expected calibration error")):
+        figures = (f"{metrics[f'test_{name}_before']:.4f}", f"{metrics[f'test_{name}']:.4f}")
+        lines.append((text, *figures, _range(metrics, f"test_{name}", ".4f")))
+    (covered,) = [row for row in evaluation.prediction_sets if row.coverage == SHOWN_COVERAGE]
+    return [
+        "rows: " + ", ".join(f"{count:,} for {part}" for part, count in calibrated.rows.items()),
+        f"temperature: {calibrated.temperature:.4f}, {_words(calibrated.temperature)}",
+        *(f"{name:27}{before:>9}{after:>9}  {interval}".rstrip() for name, before, after, interval in lines),
+        f"prediction sets for {covered.coverage:.0%}: {covered.measured:.1%} have the true label; they have"
+        f" {covered.labels:.2f} labels on average",
+        f"typicality: {evaluation.typicality[0]} of {calibrated.rows['testing']} test rows are in the lowest tenth",
+    ]
+
+
+def _range(metrics: Mapping[str, float], name: str, digits: str) -> str:
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    return "" if low is None or high is None else f"{low:{digits}} to {high:{digits}}"
+
+
+def _words(temperature: float) -> str:
+    if temperature == 1:
+        return "which changes nothing"
+    return "which makes every answer less sure" if temperature > 1 else "which makes every answer surer"
