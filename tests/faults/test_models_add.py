@@ -175,6 +175,13 @@ REFUSED = {
         ending_with(node("ArgMax", "scores", "y", axis=1, keepdims=0), kind=TensorProto.INT64, shape=("n",)),
         "no output is a table of numbers [n, classes]; the outputs are y tensor(int64) [n]",
     ),
+    "a column for each class": (
+        model(
+            [node("MatMul", "x w", "scores"), node("Split", "scores", "a b c", axis=1)],
+            outputs=[tensor(name, ["n", 1]) for name in "abc"],
+        ),
+        "outputs a, b, c are one number per row: make one output of them, [n, classes] (skl2onnx: ",
+    ),
     "one column": (
         ending_with(node("ReduceMax", "scores", "y", axes=[1]), shape=("n", 1)),
         "output y is one number per row: a classifier of two classes with one sigmoid must give both probabilities, ",

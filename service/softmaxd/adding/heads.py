@@ -37,12 +37,17 @@ def no_scores(engine: Engine, outputs: Outputs, source: Input) -> Refused:
     for name, (kind, _) in engine.outputs.items():
         if kind.startswith(("seq", "map")):
             return Refused(f"output {name} is {kind}: it must be a table of numbers [n, classes]")
-    for name, values in outputs.items():
-        if values.dtype.kind == "f" and values.shape in {(len(values),), (len(values), 1)}:
-            return Refused(
-                f"output {name} is one number per row: a classifier of two classes with one sigmoid must give both "
-                "probabilities, [1 - p, p]"
-            )
+    single = [name for name, values in outputs.items() if values.dtype.kind == "f" and values.size == len(values)]
+    if len(single) > 1:
+        return Refused(
+            f"outputs {', '.join(single)} are one number per row: make one output of them, [n, classes] "
+            "(skl2onnx: options={'zipmap': False})"
+        )
+    if single:
+        return Refused(
+            f"output {single[0]} is one number per row: a classifier of two classes with one sigmoid must give both "
+            "probabilities, [1 - p, p]"
+        )
     found = ", ".join(f"{name} {kind} {shape_text(shape)}" for name, (kind, shape) in engine.outputs.items())
     return fixed_rows(source) or Refused(f"no output is a table of numbers [n, classes]; the outputs are {found}")
 
