@@ -5,7 +5,7 @@ import os
 import sys
 
 from softmaxd import __version__
-from softmaxd.cli import health, models, serve, train
+from softmaxd.cli import health, models, predict, serve, train
 from softmaxd.cli.parser import Parser
 from softmaxd.errors import ModelError, Refused, StartupError
 from softmaxd.logs import printable
@@ -58,6 +58,6 @@ def parser() -> Parser:
     )
     whole.add_argument("--version", action="version", version=f"softmaxd {__version__}")
     commands = whole.add_commands("command")
-    for command in (serve, models, train, health):
+    for command in (serve, models, predict, train, health):
         command.add(commands)
     return whole

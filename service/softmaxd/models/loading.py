@@ -77,7 +77,7 @@ def load(
         max_queued_seconds=settings.max_queued_seconds,
         queue_timeout=settings.queue_timeout,
     )
-    return Model(manifest, engine.provider, run, batcher)
+    return Model(manifest, engine.provider, run, batcher, is_rowwise=batching != "alone")
 
 
 def _in_shape(run: Run, manifest: Manifest) -> Run:

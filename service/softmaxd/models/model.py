@@ -10,15 +10,19 @@ class Model:
     """One version of a model, ready to answer.
 
     `manifest` says which features [n, features] it takes and which outputs it gives. `batcher` joins the rows of
-    concurrent requests. `provider` is ONNX Runtime's name of the processor. Equal only to itself.
+    concurrent requests. `provider` is ONNX Runtime's name of the processor. `is_rowwise` is True if the answer to a row
+    does not depend on the rows beside it, to the last bit. Equal only to itself.
     """
 
-    __slots__ = ("_run", "batcher", "manifest", "provider")
+    __slots__ = ("_run", "batcher", "is_rowwise", "manifest", "provider")
 
-    def __init__(self, manifest: Manifest, provider: str, run: Run, batcher: Batcher) -> None:
+    def __init__(
+        self, manifest: Manifest, provider: str, run: Run, batcher: Batcher, *, is_rowwise: bool = True
+    ) -> None:
         self.manifest = manifest
         self.provider = provider
         self.batcher = batcher
+        self.is_rowwise = is_rowwise
         self._run = run
 
     def run(self, features: Features) -> Outputs:

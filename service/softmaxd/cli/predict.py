@@ -1,0 +1,111 @@
+"""`softmaxd predict`: answers to the rows of a file, without a server."""
+
+import sys
+import time
+from argparse import ArgumentTypeError
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softmaxd.cli.parser import Commands, add_settings, names
+from softmaxd.errors import Refused
+from softmaxd.settings import Settings
+
+if TYPE_CHECKING:
+    from softmaxd.scoring.score import Choice
+
+PAUSE = 0.2  # seconds between two lines of progress
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "predict",
+        help="answer each row of a file, without a server",
+        description="Write an answer to each row of a CSV or Parquet file, as POST /predict gives it. The header names "
+        "the features, in any order. Rows are read as the answers are written, so the file may have any size.",
+        epilog="example: softmaxd predict iris rows.csv --out answers.csv",
+    )
+    parser.set_defaults(run=predict)
+    parser.add_argument("name", metavar="NAME", help="The model, like blobs, or one version of it, like blobs/1.")
+    parser.add_argument("file", metavar="FILE", type=Path, help="The rows: CSV with a header, or Parquet.")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="The CSV file to write. Default: standard output.")
+    parser.add_argument(
+        "--include",
+        metavar="A,B",
+        type=names,
+        default=[],
+        help="More columns, as in POST /predict: logits, log_probabilities, prediction_sets, typicality.",
+    )
+    parser.add_argument(
+        "--coverage", metavar="SHARE", type=_share, help="Of prediction_sets. Default: as in POST /predict."
+    )
+    parser.add_argument("--coverage-by", metavar="KIND", help="Of prediction_sets: marginal (the default) or class.")
+    parser.add_argument("--keep", action="store_true", help="Pass the other columns of the file through.")
+    add_settings(parser, ["models_dir", "device", "threads"])
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0
+    if not 0 < share < 1:
+        raise ArgumentTypeError(f"expected a number between 0 and 1, not {text!r}")
+    return share
+
+
+def predict(settings: Settings, *, name: str, file: Path, out: Path | None, **choice: Any) -> int:
+    """Write an answer to each row; `choice` has the fields of `Choice`.
+
+    Raises `Refused`, `ModelError` or `StartupError`.
+    """
+    from softmaxd.scoring.score import Choice  # noqa: PLC0415 - it loads ONNX Runtime
+
+    if out is not None and out.suffix == ".parquet":
+        raise Refused("--out is a CSV file: choose a name that ends with .csv")
+    try:
+        _score(settings, name, file, out, Choice(**choice))
+    except Refused as error:
+        raise Refused(f"{file}: {error}{'; nothing was written' if out else ''}") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Refused(f"{error.strerror or error}: {error.filename or file}") from error
+    return 0
+
+
+def _score(settings: Settings, name: str, file: Path, out: Path | None, choice: "Choice") -> None:
+    from softmaxd.scoring.score import find_model, new_file, score  # noqa: PLC0415
+
+    model = find_model(settings, name)
+    progress = Progress(file.stat().st_size)
+    with nullcontext(sys.stdout.buffer) if out is None else new_file(out) as output:
+        rows = score(file, model, choice, output, progress.tell)
+        output.flush()
+    progress.end(rows)
+
+
+class Progress:
+    """Tells on standard error how far the work is: on a terminal all the time, elsewhere once it is done."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._is_terminal = sys.stderr.isatty()
+        self._start = time.perf_counter()
+        self._last = -PAUSE
+
+    def tell(self, rows: int, place: int) -> None:
+        """Tell how many rows are done, and how many bytes of the file."""
+        now = time.perf_counter() - self._start
+        if self._is_terminal and now >= self._last + PAUSE:
+            self._last = now
+            print(f"\r{place / self._size:4.0%}  {self._speed(rows, now)}", end="", file=sys.stderr, flush=True)
+
+    def end(self, rows: int) -> None:
+        """Tell how many rows were done."""
+        speed = self._speed(rows, time.perf_counter() - self._start)
+        print(f"\r100%  {speed}" if self._is_terminal else speed, file=sys.stderr)
+
+    def _speed(self, rows: int, seconds: float) -> str:
+        return f"{rows:,} rows, {rows / seconds:,.0f} rows/s"

@@ -1,0 +1,147 @@
+"""Scores the rows of a file, some at a time: read, decode, run, write."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from softmaxd.errors import CannotRun, ModelError, OutputNotFinite, Refused
+from softmaxd.models.folders import look_first
+from softmaxd.models.loading import load
+from softmaxd.models.manifest import Manifest
+from softmaxd.models.model import Model
+from softmaxd.models.outputs import Features
+from softmaxd.scoring.answers import header_of, lines_of
+from softmaxd.scoring.columns import columns_of, quoted
+from softmaxd.scoring.decoding import decode_rows
+from softmaxd.scoring.parquet import blocks_of_parquet
+from softmaxd.scoring.table import BLOCK, Rows, read_rows
+from softmaxd.settings import Settings
+
+MOST_ROWS = 8192  # at a time
+MOST_NUMBERS = 1_000_000  # of outputs at a time
+
+Tell = Callable[[int, int], None]  # takes the rows and the bytes of the file that are done
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The fields of `/predict` that answers should have, and whether other columns are passed through."""
+
+    include: Sequence[str] = ()
+    coverage: float | None = None
+    coverage_by: str | None = None
+    keep: bool = False
+
+    @property
+    def options(self) -> bytes:
+        """The fields as JSON, each after a comma."""
+        fields = {"include": self.include or None, "coverage": self.coverage, "coverage_by": self.coverage_by}
+        return b"".join(b',"%s":%s' % (name.encode(), orjson.dumps(value)) for name, value in fields.items() if value)
+
+
+def find_model(settings: Settings, name: str) -> Model:
+    """Return the version that a service would answer with for `blobs`, or exactly this one for `blobs/1`.
+
+    Raises `ModelError` with the reason of each version that cannot be served, or `StartupError`.
+    """
+    found = look_first(settings.models_dir)
+    model, _, version = name.partition("/")
+    numbers = sorted((number for key, number in found.folders if key == model), reverse=True)
+    numbers.sort(key=lambda number: number != found.pins.get(model))
+    reasons = [f"there is no model {name} in {settings.models_dir}"]
+    for number in numbers:
+        if version in {"", str(number)}:
+            try:
+                return load(found.folders[model, number][0], settings)
+            except ModelError as error:
+                reasons.append(f"version {number}: {error}")
+    raise ModelError("; ".join(reasons[1:] or reasons))
+
+
+def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell) -> int:
+    """Write an answer to each row of a CSV or Parquet file, after a header, and return how many rows it has.
+
+    Raises `Refused` with the line of the first row that cannot be answered.
+    """
+    manifest = model.manifest
+    if manifest.depth:
+        raise Refused(f"{manifest.name} takes a tensor for each row, which no table has; a service takes it as lists")
+    labels = [quoted(label.encode()) for label in manifest.labels]
+    size = max(1, min(MOST_ROWS, MOST_NUMBERS // (len(labels) * (1 + len(choice.include)))))
+    count = 0
+    with file.open("rb") as source:
+        names, found = read_rows(_blocks(source))
+        columns = columns_of(names, [feature.name for feature in manifest.features], keep=choice.keep)
+        output.write(_header(columns.kept_names, manifest, choice.include))
+        for rows in found:
+            for start in range(0, len(rows.rows), size):
+                features, kept = columns.choose(rows[start : start + size])
+                output.write(_answer(features, kept, model, choice.options, labels))
+            count += len(rows.rows)
+            tell(count, source.tell())
+    return count
+
+
+def _blocks(source: BinaryIO) -> Iterator[bytes]:
+    """Return the table in pieces of CSV."""
+    start = source.read(4)
+    source.seek(0)
+    return blocks_of_parquet(source) if start == b"PAR1" else iter(lambda: source.read(BLOCK), b"")
+
+
+def _header(kept: list[str], manifest: Manifest, include: Sequence[str]) -> bytes:
+    """Return the first line. Raises `Refused` if a column would be there twice."""
+    names = header_of(manifest, include)
+    twice = next((name for name in kept if name in names), None)
+    if twice is not None:
+        raise Refused(f"its column {twice} has the name of a column of the answer: rename it, or leave out --keep")
+    return b",".join([quoted(name.encode()) for name in (*kept, *names)]) + b"\n"
+
+
+def _answer(found: Rows, kept: list[bytes] | None, model: Model, options: bytes, labels: Sequence[bytes]) -> bytes:
+    job = decode_rows(found, model.manifest, options)
+    assert job.features is not None
+    step = len(found.rows) if model.is_rowwise else 1  # each row as a request of its own
+    lines = []
+    for start in range(0, len(found.rows), step):
+        part = slice(start, start + step)
+        try:
+            outputs = model.run(job.features[part])
+            lines.append(lines_of(outputs, job, kept and kept[part], labels))
+        except OutputNotFinite as error:
+            line = found.lines[start + error.row]
+            raise Refused(f"line {line}: the model's output for these numbers is not finite") from error
+        except CannotRun as error:
+            line = found.lines[start + _first_that_fails(model, job.features[part])]
+            raise Refused(f"line {line}: {error.detail}") from error
+    return b"".join(lines)
+
+
+def _first_that_fails(model: Model, features: Features) -> int:
+    """Return the index of the first row that the model cannot run, by halving."""
+    start, stop = 0, len(features)
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        try:
+            model.run(features[start:middle])
+            start = middle
+        except CannotRun:
+            stop = middle
+    return start
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write, which has the name `path` once it is complete. Raises `OSError`."""
+    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,128 @@
+"""The bytes of a CSV file → some rows at a time, each with its line. Memory does not grow with the file."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import cast
+
+from softmaxd.errors import Refused
+
+BLOCK = 256 * 1024  # bytes that are read at a time
+MAX_LINE = 64 * 2**20  # bytes
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a file, and the number of the line on which each begins.
+
+    They are lines without quotes, or the cells of each row.
+    """
+
+    lines: Sequence[int]
+    rows: Sequence[bytes] | Sequence[list[bytes]]
+
+    def __getitem__(self, part: slice) -> "Rows":
+        return Rows(self.lines[part], self.rows[part])
+
+    def cells(self) -> list[list[bytes]]:
+        """Return the cells of each row."""
+        return [row.split(b",") if isinstance(row, bytes) else row for row in self.rows]
+
+    def texts(self) -> Sequence[bytes]:
+        """Return the cells of each row with commas between them."""
+        if isinstance(self.rows[0], bytes):
+            return cast(Sequence[bytes], self.rows)
+        return [b",".join(row) for row in cast(Sequence[list[bytes]], self.rows)]
+
+
+def read_rows(blocks: Iterable[bytes]) -> tuple[list[str], Iterator[Rows]]:
+    """Return the names of the columns, and an iterator over the rows. Raises `Refused`, the iterator too."""
+    records = _without_empty(_records(blocks))
+    first = next(records, None)
+    if first is None:
+        raise Refused("it has no header: the first line should name the columns")
+    return [cell.decode().strip() for cell in first[:1].cells()[0]], chain([first[1:]], records)
+
+
+def _without_empty(records: Iterable[Rows]) -> Iterator[Rows]:
+    """Leave out the empty lines."""
+    for found in records:
+        if all(found.rows):
+            kept = found
+        else:
+            lines = [line for line, row in zip(found.lines, found.rows, strict=True) if row]
+            kept = Rows(lines, cast(Sequence[bytes], list(filter(None, found.rows))))
+        if kept.rows:
+            yield kept
+
+
+def _records(blocks: Iterable[bytes]) -> Iterator[Rows]:
+    """Yield all rows. Lines are split at commas later; from the first quote on, the csv module splits them."""
+    remaining = iter(blocks)
+    rest, line = next(remaining, b"").removeprefix(BOM), 1
+    for block in chain([b""], remaining):
+        text = rest + block
+        if b'"' in text:
+            yield from _quoted(chain([text], remaining), line)
+            return
+        whole, found, rest = text.rpartition(b"\n")
+        if found:
+            lines = whole.replace(b"\r\n", b"\n").removesuffix(b"\r").split(b"\n")
+            _check_text(whole, line)
+            yield Rows(range(line, line + len(lines)), lines)
+            line += len(lines)
+        _check_length(rest, line)
+    if rest:
+        _check_text(rest, line)
+        yield Rows([line], [rest.removesuffix(b"\r")])
+
+
+def _quoted(blocks: Iterable[bytes], line: int) -> Iterator[Rows]:
+    """Yield the rows of text in which cells may have quotes, and so commas and ends of lines."""
+    reader = csv.reader(_lines(blocks, line), strict=True)
+    lines: list[int] = []
+    rows: list[list[bytes]] = []
+    before = size = 0
+    try:
+        for cells in reader:
+            lines.append(line + before)
+            rows.append([cell.encode() for cell in cells])
+            before, size = reader.line_num, size + sum(map(len, cells))
+            if size > BLOCK:
+                yield Rows(lines, rows)
+                lines, rows, size = [], [], 0
+    except csv.Error as error:
+        raise Refused(f"line {line + before} is no CSV: {error}") from error
+    yield Rows(lines, rows)
+
+
+def _lines(blocks: Iterable[bytes], line: int) -> Iterator[str]:
+    """Yield each line of the text with its end."""
+    rest = b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        for text in lines:
+            _check_text(text, line)
+            yield f"{text.decode()}\n"
+            line += 1
+        _check_length(rest, line)
+    if rest:
+        _check_text(rest, line)
+        yield rest.decode()
+
+
+def _check_text(text: bytes, line: int) -> None:
+    """Raise `Refused` if a text that begins on this line is not UTF-8."""
+    if not text.isascii():
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            number = line + text.count(b"\n", 0, error.start)
+            raise Refused(f"line {number} is not UTF-8: save the table as UTF-8") from error
+
+
+def _check_length(rest: bytes, line: int) -> None:
+    if len(rest) > MAX_LINE:
+        raise Refused(f"line {line} has more than {MAX_LINE} bytes")

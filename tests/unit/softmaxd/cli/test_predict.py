@@ -1,0 +1,112 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from softmaxd.cli import predict as module
+from softmaxd.cli.main import main
+from softmaxd.cli.predict import Progress
+from tests.support.paths import MODELS
+
+HEADER = "predicted_label,probabilities.blob-0,probabilities.blob-1,probabilities.blob-2,probabilities.blob-3"
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.csv"
+    file.write_text("x1,x2\n1,1\n10.5,4.6\n")
+    return file
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "softmaxd", "predict", *map(str, arguments), "--models-dir", str(MODELS)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_answers_go_to_standard_output_and_the_count_beside_them(rows: Path) -> None:
+    ended = run("blobs", rows)
+
+    header, first, second = ended.stdout.splitlines()
+    assert (ended.returncode, header) == (0, HEADER)
+    assert [line.partition(",")[0] for line in (first, second)] == ["blob-1", "blob-3"]
+    assert ended.stderr.startswith("2 rows, ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_answers_go_to_a_file(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.csv"
+
+    options = ["--include", "prediction_sets,typicality", "--coverage", "0.9999", "--keep", "--models-dir", str(MODELS)]
+    code = main(["predict", "blobs/1", str(rows), "--out", str(out), *options])
+
+    header, *lines = out.read_text().splitlines()
+    assert (code, header) == (0, f"{HEADER},prediction_sets,typicality")
+    assert ',"[""blob-1"",""blob-2"",""blob-0"",""blob-3""]",' in lines[0]  # most probable first
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "reason"),
+    [
+        ("x1,x2\n1,one\n", [], "{file}: line 2, column x2: Input should be a valid number"),
+        (
+            "x1,x2\n1,one\n",
+            ["--out", "{folder}/out.csv"],
+            "{file}: line 2, column x2: Input should be a valid number; nothing was written",
+        ),
+        ("x1,x2\n", ["--out", "{folder}/out.parquet"], "--out is a CSV file: choose a name that ends with .csv"),
+        ("x1,x2\n", ["--out", "{folder}/none/out.csv"], "No such file or directory: {folder}/none/.out.csv-"),
+        (None, [], "No such file or directory: {file}"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, arguments: list[str], reason: str
+) -> None:
+    file = tmp_path / "rows.csv"
+    if text is not None:
+        file.write_text(text)
+    places = {"file": file, "folder": tmp_path}
+
+    code = main(
+        ["predict", "blobs", str(file), *(each.format(**places) for each in arguments), "--models-dir", str(MODELS)]
+    )
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert code == 1
+    assert line.startswith(f"softmaxd: {reason.format(**places)}")
+    assert [path for path in tmp_path.iterdir() if path != file] == []
+
+
+@pytest.mark.parametrize("share", ["0", "1", "half", "nan"])
+def test_a_coverage_is_between_0_and_1(capsys: pytest.CaptureFixture[str], share: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", "blobs", "rows.csv", "--coverage", share])
+
+    assert f"expected a number between 0 and 1, not '{share}'" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("x1,x2\n" + "1,1\n" * 100_000)
+    command = f'"{sys.executable}" -m softmaxd predict blobs "{file}" --models-dir "{MODELS}" | head -n 1'
+
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - for the pipe
+
+    assert (ended.stdout, ended.stderr) == (f"{HEADER}\n", "")
+
+
+def test_progress_is_told_on_a_terminal_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(module, "PAUSE", 1e6)
+    progress = Progress(200)
+
+    progress.tell(1000, 50)
+    progress.tell(2000, 100)
+    progress.end(4000)
+
+    _, first, last = capsys.readouterr().err.split("\r")
+    assert first.startswith(" 25%  1,000 rows, ")
+    assert last.startswith("100%  4,000 rows, ")

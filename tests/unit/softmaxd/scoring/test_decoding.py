@@ -1,0 +1,132 @@
+"""Rows of a table are decoded as those of a request."""
+
+import numpy as np
+import pytest
+
+from softmaxd.errors import Refused
+from softmaxd.models.loading import read_manifest
+from softmaxd.models.manifest import Feature, Manifest
+from softmaxd.protocols.native.codec import decode_predict
+from softmaxd.scoring.decoding import as_json, decode_rows
+from softmaxd.scoring.table import Rows
+from tests.support.paths import MODELS
+
+BLOBS = read_manifest(MODELS / "blobs" / "1")
+INTEGERS = BLOBS.model_copy(update={"datatype": "INT8"})
+ONE = BLOBS.model_copy(update={"features": (Feature(name="x"),)})
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (b"-1.5e3", b"-1.5e3"),
+        (b" 1 ", b"1"),
+        (b"+1", b"1.0"),
+        (b".5", b"0.5"),
+        (b"1.", b"1.0"),
+        (b"007", b"7.0"),
+        (b"", b"null"),
+        (b" ", b"null"),
+        (b"nan", b'"nan"'),
+        (b"1_0", b'"1_0"'),
+        (b"+1e999", b'"+1e999"'),
+        (b"0" * 1001, b'"' + b"0" * 1001 + b'"'),
+        ('"é'.encode(), '"\\"é"'.encode()),
+    ],
+)
+def test_a_cell_is_a_number_nothing_or_a_text(cell: bytes, expected: bytes) -> None:
+    assert as_json(cell) == expected
+
+
+@pytest.mark.parametrize("cell", [b"0.1", b"16777217", b"7.0385307e-26", b"-0", b"1e-50", b"+.1", b"3.4028235e38"])
+def test_a_number_has_the_bits_that_a_request_gives_it(cell: bytes) -> None:
+    expected = decode_predict(b'{"instances":[[%s,0]]}' % as_json(cell), BLOBS, max_rows=1).features
+    assert expected is not None
+
+    lines = decode_rows(Rows(range(2, 4), [b"%s,0" % cell, b"1,2"]), BLOBS, b"").features
+    cells = decode_rows(Rows([2], [[cell, b"0"]]), BLOBS, b"").features
+
+    assert lines is not None
+    assert cells is not None
+    assert lines[:1].tobytes() == cells.tobytes() == expected.tobytes()
+    assert lines[1].tolist() == [1, 2]
+
+
+def test_the_options_of_a_request_are_decoded_with_the_rows() -> None:
+    job = decode_rows(Rows([2], [b"1,2"]), BLOBS, b',"include":["typicality"],"coverage":0.5')
+
+    assert (job.include, job.coverage) == (["typicality"], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "rows", "reason"),
+    [
+        (BLOBS, [b"1,2", b"x,2"], "line 5, column x1: Input should be a valid number"),
+        (BLOBS, [b"1,2", b"1,"], "line 5, column x2: Input should be a valid number"),
+        (BLOBS, [b"1,2", b"1,nan"], "line 5, column x2: Input should be a valid number"),
+        (BLOBS, [b"1,2", b"1,1e999"], "line 5, column x2: Input should be a finite number"),
+        (BLOBS, [b"1,2", b"1,1e39"], "line 5, column x2: Input should be a finite number, also as float32"),
+        (BLOBS, [b"1,2,3", b"4"], "line 4: Input should be 2 numbers (x1, x2), not 3"),
+        (BLOBS, [b"1],[2,3", b"1,2"], "line 4, column x1: Input should be a valid number"),
+        (BLOBS, [[b"1,5", b"2"], [b"1", b"2"]], "line 4, column x1: Input should be a valid number"),
+        (
+            INTEGERS,
+            [b"1,2", b"1,300"],
+            "line 5, column x2: Input should be a whole number from -128 to 127, as the model takes INT8",
+        ),
+        (ONE, [b"1", b"1,2"], "line 5: Input should be 1 numbers (x), not 2"),
+    ],
+)
+def test_a_row_that_a_request_may_not_have_is_refused_with_its_line_and_column(
+    manifest: Manifest, rows: list[bytes], reason: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        decode_rows(Rows([4, 5], rows), manifest, b"")
+
+    assert str(refused.value) == reason
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (
+            b',"include":["all"]',
+            "--include: Input should be 'logits', 'log_probabilities', 'prediction_sets' or 'typicality'",
+        ),
+        (b',"coverage_by":"row"', "--coverage-by: Input should be 'marginal' or 'class'"),
+        (b',"wrong":1', "--wrong: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_option_is_named(options: bytes, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        decode_rows(Rows([2], [b"1,2"]), BLOBS, options)
+
+    assert str(refused.value) == reason
+
+
+def test_a_mistake_in_a_large_piece_is_found() -> None:
+    rows = [*[b"1.0000000000000000,2"] * 60_000, b"1,", b"1,2"]  # more than a MiB and 50,000 values
+
+    with pytest.raises(Refused, match=r"^line 60002, column x2: Input should be a valid number$"):
+        decode_rows(Rows(range(2, 60_004), rows), BLOBS, b"")
+
+
+def test_a_row_of_too_many_texts_is_named() -> None:
+    wide = BLOBS.model_copy(update={"features": tuple(Feature(name=f"x{index}") for index in range(60_000))})
+
+    with pytest.raises(Refused, match=r"^line 2: Input should have at most 50000 values "):
+        decode_rows(Rows([2], [b",".join([b"half of a number"] * 60_000)]), wide, b"")
+
+
+def test_a_piece_that_no_request_may_be_is_refused_as_a_whole() -> None:
+    rows = [b"100000000000000000000,2"] * 60_000  # more digits than the fast reader takes
+
+    with pytest.raises(Refused, match=r"^line 2: Input should have at most 50000 values "):
+        decode_rows(Rows(range(2, 60_002), rows), BLOBS, b"")
+
+
+def test_rows_without_end_are_not_cut() -> None:
+    job = decode_rows(Rows(range(2, 10_002), [b"%d,0.5" % row for row in range(10_000)]), BLOBS, b"")
+
+    assert job.features is not None
+    assert np.array_equal(job.features[:, 0], np.arange(10_000))

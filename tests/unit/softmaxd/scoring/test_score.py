@@ -1,0 +1,196 @@
+"""Files of rows, from the first byte to the last."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from onnx import helper
+from pyarrow import parquet
+
+from softmaxd.errors import ModelError, Refused
+from softmaxd.models.manifest import Feature
+from softmaxd.models.pins import write_pin
+from softmaxd.protocols.native.codec import decode_predict
+from softmaxd.scoring import score as scoring
+from softmaxd.scoring.answers import lines_of
+from softmaxd.scoring.score import Choice, find_model, new_file, score
+from softmaxd.settings import Settings
+from tests.support.onnx_models import classifier, linear, pictures, publish, publish_embedding
+
+GOOD = linear().SerializeToString()
+PLAIN = Choice()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    publish(tmp_path / "models", 1, GOOD)
+    return Settings(models_dir=tmp_path / "models")
+
+
+def scored(settings: Settings, file: Path, choice: Choice = PLAIN, name: str = "linear") -> list[str]:
+    """Return the lines of the answer."""
+    output = io.BytesIO()
+    score(file, find_model(settings, name), choice, output, lambda _rows, _place: None)
+    return output.getvalue().decode().splitlines()
+
+
+def table(folder: Path, text: str) -> Path:
+    file = folder / "rows.csv"
+    file.write_text(text)
+    return file
+
+
+def test_a_row_has_the_same_answer_wherever_it_stands(settings: Settings, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).uniform(-3, 3, (20_000, 2)).tolist()
+    file = table(tmp_path, "x1,x2\n" + "".join(f"{x1!r},{x2!r}\n" for x1, x2 in rows))
+    model = find_model(settings, "linear")
+    told: list[tuple[int, int]] = []
+    output = io.BytesIO()
+
+    count = score(file, model, Choice(["logits"]), output, lambda done, place: told.append((done, place)))
+
+    header, *lines = output.getvalue().splitlines()
+    assert header == b"predicted_label," + b",".join(
+        b"%s.%s" % (field, label) for field in (b"probabilities", b"logits") for label in (b"a", b"b", b"c")
+    )
+    assert count == len(lines) == len(rows)
+    assert told == sorted(told)
+    assert told[-1] == (count, file.stat().st_size)
+    for index in (0, 1, 8191, 8192, 19_999):
+        body = f'{{"instances":[{rows[index]}],"include":["logits"]}}'.encode()
+        job = decode_predict(body, model.manifest, max_rows=1)
+        assert job.features is not None
+        assert lines_of(model.run(job.features), job, None, [b"a", b"b", b"c"]) == lines[index] + b"\n"
+
+
+def test_columns_stand_in_any_order_and_others_pass_through(settings: Settings, tmp_path: Path) -> None:
+    file = table(tmp_path, 'id,x2,note,x1\n7,0.5,"a, b",-1\n8,1,c,2\n')
+
+    plain = scored(settings, table(tmp_path / "models", "x1,x2\n-1,0.5\n2,1\n"))
+    dropped = scored(settings, file)
+    kept = scored(settings, file, Choice(keep=True))
+
+    assert dropped == plain
+    assert kept == [f"id,note,{plain[0]}", f'7,"a, b",{plain[1]}', f"8,c,{plain[2]}"]
+
+
+def test_a_parquet_file_has_the_answers_of_the_same_csv(settings: Settings, tmp_path: Path) -> None:
+    columns = {"x2": [0.5, 1.0], "x1": [-1.0, 2.0], "id": ["a", "b"]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
+
+    found = scored(settings, tmp_path / "rows.parquet", Choice(keep=True))
+
+    assert found == scored(settings, table(tmp_path, "x2,x1,id\n0.5,-1,a\n1,2,b\n"), Choice(keep=True))
+
+
+def test_many_outputs_run_in_few_rows_at_a_time(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = table(tmp_path, "x1,x2\n" + "1,2\n" * 10)
+    expected = scored(settings, file)
+
+    monkeypatch.setattr(scoring, "MOST_NUMBERS", 9)
+
+    assert scored(settings, file) == expected
+
+
+def test_rows_of_a_model_that_mixes_them_run_one_by_one(settings: Settings, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ReduceMax", ["features"], ["largest"], keepdims=0),
+        helper.make_node("Add", ["features", "largest"], ["moved"]),
+        helper.make_node("MatMul", ["moved", "weights"], ["logits"]),
+    ]
+    weights = np.array([[1.0, 0.5, -0.5], [-1.0, 0.25, 2.0]], dtype=np.float32)
+    publish(settings.models_dir, 1, classifier(nodes, {"weights": weights}).SerializeToString(), name="mixing")
+
+    first, second, both = (
+        scored(settings, table(tmp_path, f"x1,x2,id\n{rows}"), Choice(keep=True), name="mixing")[1:]
+        for rows in ("1,2,a\n", "5,1,b\n", "1,2,a\n5,1,b\n")
+    )
+
+    assert both == first + second
+
+
+@pytest.mark.parametrize(
+    ("text", "choice", "reason"),
+    [
+        ("x1,x2\n1,2\n\n1,one\n", Choice(), "line 4, column x2: Input should be a valid number"),
+        ("x1,x2\n1,2\n1e38,-3e38\n", Choice(), "line 3: the model's output for these numbers is not finite"),
+        ("x1,x3\n", Choice(), "it has no column x2; its columns are x1, x3"),
+        (
+            "x1,x2,predicted_label\n",
+            Choice(keep=True),
+            "its column predicted_label has the name of a column of the answer: rename it, or leave out --keep",
+        ),
+        ("x1,x2\n1,2\n", Choice(["typicality"]), "--include: typicality needs "),
+    ],
+)
+def test_a_file_that_cannot_be_answered_is_refused(
+    settings: Settings, tmp_path: Path, text: str, choice: Choice, reason: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        scored(settings, table(tmp_path, text), choice)
+
+    assert str(refused.value).startswith(reason)
+
+
+@pytest.mark.parametrize("line", [2, 5, 6, 11])
+def test_a_row_that_the_model_cannot_run_is_named(settings: Settings, tmp_path: Path, line: int) -> None:
+    rows = ["9" if number >= line else "1" for number in range(2, 12)]
+    name = publish_embedding(settings.models_dir, 3).parent.name
+    feature = find_model(settings, name).manifest.features[0].name
+
+    with pytest.raises(Refused, match=rf"^line {line}: The model cannot run these rows: "):
+        scored(settings, table(tmp_path, "\n".join([feature, *rows])), name=name)
+
+
+def test_a_model_of_tensors_takes_no_table(settings: Settings, tmp_path: Path) -> None:
+    features = [Feature(name="picture", shape=(2, 2))]
+    publish(settings.models_dir, 1, pictures([2, 2]).SerializeToString(), name="pictures", features=features)
+
+    with pytest.raises(Refused, match=r"^pictures takes a tensor for each row, which no table has"):
+        scored(settings, table(tmp_path, "picture\n1\n"), name="pictures")
+
+
+def test_the_version_that_a_service_would_serve_answers(settings: Settings) -> None:
+    publish(settings.models_dir, 2, GOOD)
+    publish(settings.models_dir, 3, b"broken")
+
+    highest = find_model(settings, "linear")
+    write_pin(settings.models_dir / "linear", 1)
+
+    assert (highest.manifest.version, find_model(settings, "linear").manifest.version) == (2, 1)
+    assert find_model(settings, "linear/2").manifest.version == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("other", "there is no model other in "),
+        ("linear/2", "there is no model linear/2 in "),
+        ("broken", "version 1: model.onnx is not an ONNX file, or not all of it"),
+    ],
+)
+def test_without_a_model_the_reason_is_told(settings: Settings, name: str, reason: str) -> None:
+    publish(settings.models_dir, 1, b"broken", name="broken")
+
+    with pytest.raises(ModelError, match=f"^{reason}"):
+        find_model(settings, name)
+
+
+def interrupted() -> Iterator[bytes]:
+    yield b"half"
+    raise OSError("no")
+
+
+def test_a_file_has_its_name_once_it_is_complete(tmp_path: Path) -> None:
+    with new_file(tmp_path / "out.csv") as file:
+        file.write(b"all")
+        assert not (tmp_path / "out.csv").exists()
+    with pytest.raises(OSError, match="no"), new_file(tmp_path / "out.csv") as file:
+        file.writelines(interrupted())
+
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"all"]
