@@ -160,6 +160,8 @@ def test_the_manifest_tells_the_truth(published: Path, data: Parts) -> None:
     assert metrics["bayes_loss"] == gaussians.bayes_loss(data.test)
     assert metrics["test_rows"] == 250
     assert origin.rows == {"train": 600, "validation": 150, "calibration": 1000, "test": 250}
+    assert calibration.by_label is not None
+    assert [label.rows for label in calibration.by_label] == np.bincount(data.calibration.classes).tolist()
     assert [run.seed for run in origin.seeds] == [0, 1]
     assert origin.command == "softmaxd train blobs --seeds 2 --epochs 8"
 

@@ -90,6 +90,9 @@ def test_the_calibration_is_that_of_the_calibration_rows(published: Path, iris: 
     assert calibration.rows == len(calibration.scores) == 30
     assert np.exp(-np.array(calibration.scores)) == pytest.approx(np.sort(given)[::-1], rel=1e-5)
     assert np.array_equal(calibration.atypicality_array, np.sort(outputs["atypicality"]).astype(float))
+    assert calibration.by_label is not None
+    assert [label.rows for label in calibration.by_label] == np.bincount(rows.classes).tolist()
+    assert sorted(score for label in calibration.by_label for score in label.scores) == list(calibration.scores)
 
 
 def test_nothing_names_a_path_of_the_machine(published: Path) -> None:
@@ -108,6 +111,7 @@ def test_the_card_has_its_figures(published: Path) -> None:
         before, after = manifest.metrics[f"test_{name}_before"], manifest.metrics[f"test_{name}"]
         assert f"| {before:.4g} | {after:.4g} |" in card
     assert f"the temperature {manifest.calibration.temperature:.4f}" in " ".join(card.split())
+    assert "not guaranteed |\n" in card  # 10 rows of each label are too few for 95 %
     for label, counts in zip(manifest.labels, manifest.evaluation.confusion, strict=True):
         assert f"| {label} | {' | '.join(map(str, counts))} |" in card
 

@@ -51,6 +51,13 @@ def test_outputs_that_are_unknown_or_named_twice_are_refused() -> None:
             wanted(*outputs)
 
 
+def test_outputs_in_shared_memory_and_classes_of_other_outputs_are_refused() -> None:
+    with pytest.raises(InvalidBody, match="outputs should not be in shared memory: there is none"):
+        wanted({"name": "logits", "parameters": {"shared_memory_region": "region"}})
+    with pytest.raises(InvalidBody, match="classification is of logits and probabilities, not of typicality"):
+        wanted({"name": "typicality", "parameters": {"classification": 1}})
+
+
 def test_outputs_that_the_calibration_data_do_not_give_are_refused() -> None:
     check_calibration([BY_CLASS], calibrated(by_label=True))
     check_calibration([Wanted("prediction_sets", False)], calibrated(by_label=False))
