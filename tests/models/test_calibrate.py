@@ -8,8 +8,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
+from skl2onnx import to_onnx
+from sklearn.datasets import load_digits, load_iris
+from sklearn.svm import LinearSVC
 
+from softmaxd.models.loading import read_manifest
 from tests.support.command import softmaxd
 from tests.support.paths import REPOSITORY
 from tests.support.processes import run
@@ -100,3 +103,25 @@ def test_the_description_has_the_figures(client: httpx.Client) -> None:
     assert described["metrics"]["test_accuracy_low"] < described["metrics"]["test_accuracy"]
     assert [feature["name"] for feature in described["features"]] == FEATURES
     assert described["features"][0]["min"] > 4
+
+
+def test_a_decision_function_becomes_probabilities_by_rows_with_labels(tmp_path: Path) -> None:
+    digits = load_digits()
+    features, classes = digits.data.astype("float32"), digits.target
+    classifier = LinearSVC(C=0.01).fit(features[::2], classes[::2])
+    (tmp_path / "svc.onnx").write_bytes(to_onnx(classifier, features[:1]).SerializeToString())
+    lines = [",".join(map(str, [*row, kind])) for row, kind in zip(features[1::2], classes[1::2], strict=True)]
+    header = ",".join([*(f"p{index}" for index in range(64)), "digit"])
+    (tmp_path / "rows.csv").write_text("\n".join([header, *lines]) + "\n")
+    command = ["models", "add", str(tmp_path / "svc.onnx"), "--name", "svc", "--logits", "probabilities"]
+    table = ["--calibration", str(tmp_path / "rows.csv"), "--target", "digit"]
+
+    refused = softmaxd(*command[:-2], models_dir=str(tmp_path / "models"))
+    code, _, error = softmaxd(*command, *table, models_dir=str(tmp_path / "models"))
+
+    assert refused[0] == 1
+    assert "--logits probabilities --calibration FILE --target COLUMN" in refused[2]
+    assert (code, error) == (0, "")
+    metrics = read_manifest(tmp_path / "models" / "svc" / "1").metrics
+    assert metrics["test_loss"] < 0.6 * metrics["test_loss_before"]
+    assert metrics["test_ece"] < 0.05 < metrics["test_ece_before"]

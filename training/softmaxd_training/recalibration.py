@@ -12,6 +12,7 @@ from softmaxd.adding.calibrated import with_calibration
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
+from softmaxd.models.onnxfile import check_size
 from softmaxd.models.outputs import Array, Features
 from softmaxd.models.publishing import describe, next_version
 from softmaxd.models.rowwise import choose_batching
@@ -40,9 +41,10 @@ class Job:
     training: Path | None = None
     seed: int = 0
 
-    def command(self, name: str) -> str:
-        """Return the command line that does this calibration again."""
-        words = ["softmaxd", "models", "calibrate", name, self.file.name, "--target", self.target]
+    @property
+    def words(self) -> str:
+        """The words of a command line that ask for it."""
+        words = [self.file.name, "--target", self.target]
         words += [] if self.training is None else ["--training", self.training.name]
         return f"{shlex.join(words)} --seed {self.seed}"
 
@@ -78,11 +80,11 @@ class Calibrated:
         )
 
 
-def recalibrate(content: bytes, manifest: Manifest, job: Job) -> Calibrated:
+def recalibrate(content: bytes, manifest: Manifest, job: Job, origin: str) -> Calibrated:
     """Return a model with temperature, atypicality, scores and figures of the rows of a table.
 
-    `content` is the file of the model that `manifest` describes. Raises `Refused` if the rows are not the model's, too
-    few, or such that the model cannot run them.
+    `content` is the file of the model that `manifest` describes; `origin` tells in its notes how this was done. Raises
+    `Refused` if the rows are not the model's, too few, or such that the model cannot run them.
     """
     parts = read_parts(job, manifest)
     before = _outputs(content, manifest, parts.calibration.features)
@@ -100,11 +102,7 @@ def recalibrate(content: bytes, manifest: Manifest, job: Job) -> Calibrated:
         "metrics": {**measure(outputs, parts.test.classes, temperature), **_ranges(outputs, parts.test.classes)},
         "evaluation": evaluate(outputs, parts.test.classes, calibration),
         "calibration": calibration.model_copy(update={"temperature": earlier * temperature}),
-        "notes": (
-            *manifest.notes,
-            f"calibrated from version {manifest.version} by {job.command(manifest.name)}",
-            *parts.notes,
-        ),
+        "notes": (*manifest.notes, origin, *parts.notes),
     }
     return Calibrated(changed, described.model_copy(update=figures), temperature, parts.counts())
 
@@ -174,10 +172,14 @@ def _ranges(outputs: Mapping[str, Array], classes: Classes) -> dict[str, float]:
 
 
 def publish(calibrated: Calibrated, job: Job, models: Path) -> Path:
-    """Publish a calibrated model as the next version of its name; return the version's folder."""
+    """Publish a calibrated model as the next version of its name; return the version's folder.
+
+    Raises `ModelError` if it is too large.
+    """
     name = calibrated.manifest.name
     with next_version(models / name) as (folder, version):
         (folder / MODEL_FILE).write_bytes(calibrated.content)
+        check_size(folder / MODEL_FILE)
         describe(folder, calibrated.manifest.model_copy(update={"version": version}), calibrated.card(job, version))
     return models / name / str(version)
 

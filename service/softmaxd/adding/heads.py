@@ -21,6 +21,7 @@ ADDED_SOFTMAX = "probabilities: added as the softmax of the logits"
 ADDED_LOGITS = "logits: added as ln(probabilities); -87.3 where a probability is below 1.2e-38"
 CURE = (  # of scores that are no probabilities
     "export probabilities that sum to 1 (scikit-learn: of CalibratedClassifierCV(classifier), without raw_scores); "
+    "or let rows with labels make probabilities of it: --logits {name} --calibration FILE --target COLUMN; "
     "if its softmax is the probabilities, say so with --logits {name}"
 )
 

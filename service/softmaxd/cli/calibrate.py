@@ -1,10 +1,15 @@
 """`softmaxd models calibrate`: needs the extra `add`, which serving does not."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from softmaxd.cli.parser import Commands, add_settings, need, whole_number
+from softmaxd.cli.parser import Commands, Parser, add_settings, need, whole_number
 from softmaxd.errors import Refused
 from softmaxd.settings import Settings
+
+if TYPE_CHECKING:
+    from softmaxd.models.manifest import Manifest
+    from softmaxd_training.recalibration import Job
 
 SEEDS_BELOW = 2**32  # as for training
 
@@ -22,8 +27,7 @@ def add(actions: Commands) -> None:
     parser.add_argument("name", metavar="NAME", help="The name of the model.")
     parser.add_argument("file", metavar="FILE", type=Path, help="The table: a column for each feature, and the target.")
     parser.add_argument("--target", metavar="COLUMN", required=True, help="The column with the labels.")
-    text = "A table of the rows that the model was trained on, for the typicality. Default: a third of FILE."
-    parser.add_argument("--training", metavar="FILE", type=Path, help=text)
+    add_training(parser)
     kind, text = (
         whole_number(least=0, below=SEEDS_BELOW),
         "Draws the rows that calibrate and those that test. Default: 0.",
@@ -32,25 +36,43 @@ def add(actions: Commands) -> None:
     add_settings(parser, ["models_dir"])
 
 
+def add_training(parser: Parser) -> None:
+    """Add the option `--training`."""
+    text = "A table of the rows that the model was trained on, for the typicality. Default: a third of the other table."
+    parser.add_argument("--training", metavar="FILE", type=Path, help=text)
+
+
 def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, training: Path | None, seed: int) -> int:
     """Publish the next version of a model, calibrated. Raises `Refused`, or `StartupError` without the extra."""
     need(["onnx"], "softmaxd models calibrate", "add")
     from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
     from softmaxd.models.manifest import MODEL_FILE  # noqa: PLC0415
-    from softmaxd_training.recalibration import Job, publish, recalibrate, summary  # noqa: PLC0415
+    from softmaxd_training.recalibration import Job  # noqa: PLC0415
 
     folder, pinned = _answering(settings.models_dir, name)
     job = Job(file, target, training, seed)
     try:
         manifest = read_manifest(folder)
-        calibrated = recalibrate((folder / MODEL_FILE).read_bytes(), manifest, job)
-        published = publish(calibrated, job, settings.models_dir)
+        content = (folder / MODEL_FILE).read_bytes()
+        origin = f"calibrated from version {manifest.version} by softmaxd models calibrate {name} {job.words}"
+        published, lines = publish_calibrated(content, manifest, job, origin, settings.models_dir)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
-    print(*calibrated.manifest.notes[len(manifest.notes) :], *summary(calibrated), f"published {published}", sep="\n")
+    print(*lines[len(manifest.notes) :], sep="\n")
     if pinned:
         print(f"version {folder.name} is pinned and goes on answering: softmaxd models pin {name} {published.name}")
     return 0
+
+
+def publish_calibrated(
+    content: bytes, manifest: "Manifest", job: "Job", origin: str, models_dir: Path
+) -> tuple[Path, list[str]]:
+    """Publish the next version of a model, calibrated; return its folder, and its notes and figures as lines."""
+    from softmaxd_training.recalibration import publish, recalibrate, summary  # noqa: PLC0415
+
+    calibrated = recalibrate(content, manifest, job, origin)
+    published = publish(calibrated, job, models_dir)
+    return published, [*calibrated.manifest.notes, *summary(calibrated), f"published {published}"]
 
 
 def _answering(models_dir: Path, name: str) -> tuple[Path, bool]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from softmaxd.cli import calibrate
 from softmaxd.cli import versions as version_actions
@@ -11,6 +11,9 @@ from softmaxd.cli.parser import Commands, add_settings, feature_names, names, ne
 from softmaxd.errors import ModelError, Refused
 from softmaxd.logs import printable
 from softmaxd.settings import Settings
+
+if TYPE_CHECKING:
+    from softmaxd.adding.add import Prepared
 
 NAMES_SHOWN = 2  # of the features and labels of a model in a table
 
@@ -53,6 +56,10 @@ def _add_add(actions: Commands) -> None:
     )
     text = "The output of the file that is the logits, where the file does not show that it is."
     parser.add_argument("--logits", metavar="OUTPUT", help=text)
+    text = "A table of rows that the model was not trained on, to calibrate it with, as models calibrate does."
+    parser.add_argument("--calibration", metavar="FILE", type=Path, help=text)
+    parser.add_argument("--target", metavar="COLUMN", help="The column of the table with the labels.")
+    calibrate.add_training(parser)
     add_settings(parser, ["models_dir"])
 
 
@@ -78,20 +85,46 @@ def _add_check(actions: Commands) -> None:
     add_settings(parser, ["models_dir"])
 
 
-def add_model(settings: Settings, *, file: Path, name: str, **options: Any) -> int:
+def add_model(
+    settings: Settings,
+    *,
+    file: Path,
+    calibration: Path | None,
+    target: str | None,
+    training: Path | None,
+    **options: Any,
+) -> int:
     """Publish a file as the next version of a model. Raises `Refused`, or `StartupError` without the extra.
 
-    The `options` are those of `softmaxd.adding.add.add_model`.
+    The `options` are those of `softmaxd.adding.add.prepare`.
     """
     need(["onnx"], "softmaxd models add", "add")
     from softmaxd.adding import add as adding  # noqa: PLC0415 - only this action needs it
 
+    if (calibration is None) != (target is None) or (calibration is None and training is not None):
+        raise Refused("to calibrate, give both --calibration FILE and --target COLUMN")
     try:
-        folder, manifest = adding.add_model(file, settings.models_dir, name=name, **options)
+        prepared = adding.prepare(file, **options)
+        if calibration is None or target is None:
+            folder, manifest = adding.publish(prepared, settings.models_dir)
+            lines = [*manifest.notes, f"published {folder}"]
+        else:
+            lines = _calibrated(prepared, settings.models_dir, file.name, calibration, target, training)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
-    print(*manifest.notes, f"published {folder}", sep="\n")
+    print(*lines, sep="\n")
     return 0
+
+
+def _calibrated(
+    prepared: "Prepared", models_dir: Path, file: str, calibration: Path, target: str, training: Path | None
+) -> list[str]:
+    """Publish a model that was calibrated before; return its notes and figures as lines."""
+    from softmaxd_training.recalibration import Job  # noqa: PLC0415 - only this action needs it
+
+    job = Job(calibration, target, training)
+    origin = f"calibrated by softmaxd models add {file} --calibration {job.words}"
+    return calibrate.publish_calibrated(prepared.content, prepared.manifest, job, origin, models_dir)[1]
 
 
 def list_models(settings: Settings) -> int:

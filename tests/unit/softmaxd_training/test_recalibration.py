@@ -52,7 +52,7 @@ def version(tmp_path: Path) -> Path:
 
 
 def calibrated_of(version: Path, job: Job) -> Calibrated:
-    return recalibrate((version / MODEL_FILE).read_bytes(), read_manifest(version), job)
+    return recalibrate((version / MODEL_FILE).read_bytes(), read_manifest(version), job, "calibrated")
 
 
 def test_the_temperature_of_the_rows_is_found(version: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_same_command_makes_the_same_model(version: Path, tmp_path: Path) ->
 def test_a_model_is_calibrated_again_from_where_it_is(version: Path, tmp_path: Path) -> None:
     job = Job(table(tmp_path), "kind")
     first = calibrated_of(version, job)
-    again = recalibrate(first.content, first.manifest, Job(table(tmp_path, seed=1, name="new.csv"), "kind"))
+    again = recalibrate(first.content, first.manifest, Job(table(tmp_path, seed=1, name="new.csv"), "kind"), "again")
 
     assert first.manifest.calibration is not None
     assert again.manifest.calibration is not None
@@ -107,7 +107,12 @@ def test_a_model_is_calibrated_again_from_where_it_is(version: Path, tmp_path: P
     plain = Engine(linear().SerializeToString(), device="cpu").run(np.ones((1, 2), dtype=np.float32))["logits"]
     found = Engine(again.content, device="cpu").run(np.ones((1, 2), dtype=np.float32))["logits"]
     assert found == pytest.approx(plain / both, rel=1e-5)
-    assert [note[:23] for note in again.manifest.notes if "calibrated" in note] == ["calibrated from version"] * 2
+    assert [note[:17] for note in again.manifest.notes] == [
+        "calibrated",
+        "rows of rows.csv:",
+        "again",
+        "rows of new.csv: ",
+    ]
 
 
 def test_other_rows_give_the_typicality(version: Path, tmp_path: Path) -> None:
@@ -116,9 +121,7 @@ def test_other_rows_give_the_typicality(version: Path, tmp_path: Path) -> None:
     found = calibrated_of(version, job)
 
     assert found.rows == {"typicality": 500, "calibration": 450, "testing": 450}
-    assert job.command("linear") == (
-        "softmaxd models calibrate linear rows.csv --target kind --training training.csv --seed 0"
-    )
+    assert job.words == "rows.csv --target kind --training training.csv --seed 0"
 
 
 def test_columns_in_order_and_labels_without_rows_are_noted(version: Path, tmp_path: Path) -> None:

@@ -84,3 +84,46 @@ def test_parquet_without_pyarrow_is_one_line(models: Path, monkeypatch: pytest.M
     assert capsys.readouterr().err == (
         "softmaxd: rows.parquet: to read Parquet, install the package pyarrow, or give the table as CSV\n"
     )
+
+
+@pytest.fixture
+def file(models: Path) -> Path:
+    """The ONNX file of `linear` as others export it: without probabilities."""
+    model = linear()
+    del model.graph.node[-1:], model.graph.output[-1:]
+    (models.parent / "linear.onnx").write_bytes(model.SerializeToString())
+    return models.parent / "linear.onnx"
+
+
+def test_a_model_is_added_and_calibrated_in_one_step(models: Path, file: Path, capsys: Capture) -> None:
+    rows = str(models.parent / "rows.csv")
+    command = ["models", "add", str(file), "--name", "new", "--features", "x1,x2", "--labels", "a,b,c"]
+
+    assert main([*command, "--calibration", rows, "--target", "kind", "--models-dir", str(models)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("made from linear.onnx")
+    assert "calibrated by softmaxd models add linear.onnx --calibration rows.csv --target kind --seed 0" in lines
+    assert lines[-1] == f"published {models / 'new' / '1'}"
+    manifest = read_manifest(models / "new" / "1")
+    assert manifest.calibration is not None
+    assert manifest.notes == tuple(lines[: len(manifest.notes)])
+
+
+@pytest.mark.parametrize("options", [["--calibration", "rows.csv"], ["--target", "kind"], ["--training", "rows.csv"]])
+def test_half_of_the_options_is_refused(options: list[str], models: Path, file: Path, capsys: Capture) -> None:
+    assert main(["models", "add", str(file), "--name", "new", *options, "--models-dir", str(models)]) == 1
+
+    expected = "softmaxd: to calibrate, give both --calibration FILE and --target COLUMN\n"
+    assert capsys.readouterr().err == expected
+    assert not (models / "new").exists()
+
+
+def test_a_table_that_does_not_fit_leaves_no_version(models: Path, file: Path, capsys: Capture) -> None:
+    rows = str(models.parent / "rows.csv")
+    command = ["models", "add", str(file), "--name", "new", "--calibration", rows, "--target", "kind"]
+
+    assert main([*command, "--models-dir", str(models)]) == 1  # its labels are class-0, class-1, class-2
+
+    assert "'a' is not a label of the model" in capsys.readouterr().err
+    assert not (models / "new").exists()
