@@ -54,6 +54,7 @@ nearly_right = st.fixed_dictionaries(
         "include": includes,
         "top_k": st.integers(-1, 5),
         "coverage": numbers,
+        "coverage_by": st.sampled_from(["marginal", "class"]) | scalars,
         "other": scalars,
     },
 )
@@ -135,14 +136,20 @@ tensors = st.fixed_dictionaries(
 )
 wanted = st.fixed_dictionaries(
     {"name": st.sampled_from([*OUTPUTS, *TRUST_OUTPUTS]) | st.text()},
-    optional={"parameters": st.dictionaries(st.sampled_from(["binary_data", "classification", "coverage"]), scalars)},
+    optional={
+        "parameters": st.dictionaries(
+            st.sampled_from(["binary_data", "classification", "coverage", "coverage_by"]), scalars | st.just("class")
+        )
+    },
 )
 inferences = st.fixed_dictionaries(
     {"inputs": st.lists(tensors | scalars, max_size=2)},
     optional={
         "id": st.text() | scalars,
         "outputs": st.lists(wanted, max_size=3),
-        "parameters": st.dictionaries(st.sampled_from(["binary_data_output", "coverage"]), scalars),
+        "parameters": st.dictionaries(
+            st.sampled_from(["binary_data_output", "coverage", "coverage_by"]), scalars | st.just("class")
+        ),
     },
 )
 

@@ -119,6 +119,7 @@ def add(content: bytes) -> None:
 BODIES = (
     b'{"instances": [[1, -1]], "include": ["logits", "log_probabilities", "prediction_sets", "typicality"]}',
     b'{"instances": [[1, -1]], "include": ["prediction_sets"], "coverage": 0.999999, "top_k": 1}',
+    b'{"instances": [[1, -1]], "include": ["prediction_sets"], "coverage": 0.5, "coverage_by": "class"}',
     b'{"instances": [[1, -1], [0, 0]], "signature_name": "logits"}',
     b'{"examples": [{"x1": 1, "x2": 2}]}',
     b'{"inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}',
