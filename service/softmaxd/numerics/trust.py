@@ -75,7 +75,7 @@ def thresholds_by_class(
 
     Mondrian, or class-conditional, conformal prediction: a label is compared with the calibration rows of its own class
     only, of which `classes` has the number and the quantiles of −ln p (V. Vovk, A. Gammerman and G. Shafer,
-    "Algorithmic learning in a random world", 2005, section 4.5; section 4.2 of Angelopoulos and Bates). A class with
+    "Algorithmic learning in a random world", 2005, chapter 4; section 4.2 of Angelopoulos and Bates). A class with
     fewer than ⌈1/(1 − coverage)⌉ − 1 rows takes the threshold of all rows, `marginal`, and has no guarantee.
     """
     ratio = _ratio(coverage)
