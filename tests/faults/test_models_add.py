@@ -184,7 +184,7 @@ REFUSED = {
     ),
     "one column": (
         ending_with(node("ReduceMax", "scores", "y", axes=[1]), shape=("n", 1)),
-        "output y is one number per row: a classifier of two classes with one sigmoid must give both probabilities, ",
+        "output y is one number per row: a classifier of two classes must give both probabilities, ",
     ),
     "sigmoids": (
         ending_with(node("Sigmoid", "scores", "y"), shape=("n", 3)),

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from softmaxd.adding import graphs
+from softmaxd.adding.comparison import compare
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
 from softmaxd.errors import Refused
@@ -81,6 +82,17 @@ def prepare(
         return Prepared(converted, _manifest(name, converted, labels, columns, findings, notes))
     except Refused as error:
         raise Refused(f"{file}: {error}") from error
+
+
+def compare_with(prepared: Prepared, file: Path, target: str) -> tuple[Prepared, tuple[str, ...]]:
+    """Return the model with a note on its accuracy for the rows of a CSV file, and the lines to print.
+
+    The column `target` has the labels to expect. Raises `Refused` if the table does not fit the model, or `OSError`.
+    """
+    manifest = prepared.manifest
+    found = compare(prepared.content, manifest, file, target)
+    noted = manifest.model_copy(update={"notes": (*manifest.notes, found.summary)})
+    return Prepared(prepared.content, noted), (found.summary, *(f"  {line}" for line in found.disagreements))
 
 
 def publish(prepared: Prepared, models_dir: Path) -> tuple[Path, Manifest]:

@@ -46,8 +46,8 @@ def no_scores(engine: Engine, outputs: Outputs, source: Input) -> Refused:
         )
     if single:
         return Refused(
-            f"output {single[0]} is one number per row: a classifier of two classes with one sigmoid must give both "
-            "probabilities, [1 - p, p]"
+            f"output {single[0]} is one number per row: a classifier of two classes must give both probabilities, "
+            "[1 - p, p]; of a decision function, export CalibratedClassifierCV(classifier)"
         )
     found = ", ".join(f"{name} {kind} {shape_text(shape)}" for name, (kind, shape) in engine.outputs.items())
     return fixed_rows(source) or Refused(f"no output is a table of numbers [n, classes]; the outputs are {found}")

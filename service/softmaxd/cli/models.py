@@ -58,7 +58,9 @@ def _add_add(actions: Commands) -> None:
     parser.add_argument("--logits", metavar="OUTPUT", help=text)
     text = "A table of rows that the model was not trained on, to calibrate it with, as models calibrate does."
     parser.add_argument("--calibration", metavar="FILE", type=Path, help=text)
-    parser.add_argument("--target", metavar="COLUMN", help="The column of the table with the labels.")
+    text = "A table of rows with the labels to expect: print the accuracy and the disagreements before publishing."
+    parser.add_argument("--like", metavar="FILE.csv", type=Path, help=text)
+    parser.add_argument("--target", metavar="COLUMN", help="The column of these tables with the labels.")
     calibrate.add_training(parser)
     add_settings(parser, ["models_dir"])
 
@@ -89,6 +91,7 @@ def add_model(
     settings: Settings,
     *,
     file: Path,
+    like: Path | None,
     calibration: Path | None,
     target: str | None,
     training: Path | None,
@@ -96,15 +99,20 @@ def add_model(
 ) -> int:
     """Publish a file as the next version of a model. Raises `Refused`, or `StartupError` without the extra.
 
-    The `options` are those of `softmaxd.adding.add.prepare`.
+    Before, compare its labels with those in the column `target` of the table `like`, if there is one. The other
+    `options` are those of `softmaxd.adding.add.prepare`.
     """
     need(["onnx"], "softmaxd models add", "add")
     from softmaxd.adding import add as adding  # noqa: PLC0415 - only this action needs it
 
-    if (calibration is None) != (target is None) or (calibration is None and training is not None):
-        raise Refused("to calibrate, give both --calibration FILE and --target COLUMN")
+    if (target is None) == bool(like or calibration) or (training and not calibration):
+        raise Refused("--target COLUMN goes with --calibration FILE or --like FILE.csv, and --training with the former")
+    compared: Sequence[str] = ()
     try:
         prepared = adding.prepare(file, **options)
+        if like is not None and target is not None:
+            prepared, compared = adding.compare_with(prepared, like, target)
+            print(*map(printable, compared), sep="\n", flush=True)
         if calibration is None or target is None:
             folder, manifest = adding.publish(prepared, settings.models_dir)
             lines = [*manifest.notes, f"published {folder}"]
@@ -112,7 +120,7 @@ def add_model(
             lines = _calibrated(prepared, settings.models_dir, file.name, calibration, target, training)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
-    print(*lines, sep="\n")
+    print(*(line for line in lines if line not in compared), sep="\n")
     return 0
 
 

@@ -114,8 +114,8 @@ def test_a_model_is_added_and_calibrated_in_one_step(models: Path, file: Path, c
 def test_half_of_the_options_is_refused(options: list[str], models: Path, file: Path, capsys: Capture) -> None:
     assert main(["models", "add", str(file), "--name", "new", *options, "--models-dir", str(models)]) == 1
 
-    expected = "softmaxd: to calibrate, give both --calibration FILE and --target COLUMN\n"
-    assert capsys.readouterr().err == expected
+    expected = "softmaxd: --target COLUMN goes with --calibration FILE or --like FILE.csv, "
+    assert capsys.readouterr().err.startswith(expected)
     assert not (models / "new").exists()
 
 

@@ -3,10 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 from softmaxd.cli.main import main
 from softmaxd.models.pins import write_pin
+from tests.support.onnx_graphs import logits_only
 from tests.support.onnx_models import linear, publish
 from tests.support.paths import MODELS
 
@@ -99,3 +101,60 @@ def test_a_pinned_version_that_is_missing_is_named(
 
     assert main(["models", action, "--models-dir", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "softmaxd: linear version 2 is pinned, but not there\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """An ONNX file; (1, 0) is of its class 0."""
+    onnx.save(logits_only(), tmp_path / "classifier.onnx")
+    return tmp_path / "classifier.onnx"
+
+
+def test_add_prints_accuracy_and_disagreements_before_it_publishes(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, models = file.parent / "rows.csv", file.parent / "models"
+    table.write_text("x0,x1,kind\n1,0,class-0\n1,0,class-2\n")
+    options = ["--models-dir", str(models), "--like", str(table), "--target", "kind", "--logits", "scores"]
+
+    assert main(["models", "add", str(file), "--name", "m", *options]) == 0
+
+    summary = "like rows.csv: 1 of 2 rows have the expected label, accuracy 50.0%; columns by name"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [summary, "  line 3: class-2 expected, class-0 served (0.57)"]
+    assert lines[2].startswith("made from classifier.onnx, ")
+    assert "logits: the output scores; as --logits says" in lines
+    assert lines.count(summary) == 1
+    assert lines[-1] == f"published {models / 'm' / '1'}"
+    assert summary in (models / "m" / "1" / "card.md").read_text()
+
+
+@pytest.mark.parametrize("label", ["other", "class-0\n1,2,3,4"])
+def test_nothing_is_published_when_the_table_does_not_fit(
+    label: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, models = file.parent / "rows.csv", file.parent / "models"
+    table.write_text(f"x0,x1,kind\n1,0,{label}\n")
+    options = ["--models-dir", str(models), "--like", str(table), "--target", "kind"]
+
+    assert main(["models", "add", str(file), "--name", "m", *options]) == 1
+
+    assert capsys.readouterr().err.startswith(f"softmaxd: {table}: line ")
+    assert not models.exists()
+
+
+@pytest.mark.parametrize("option", ["--like", "--target"])
+def test_the_table_and_its_column_belong_together(option: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "add", str(file), "--name", "m", "--models-dir", str(file.parent), option, "x"]) == 1
+
+    assert capsys.readouterr().err.startswith(
+        "softmaxd: --target COLUMN goes with --calibration FILE or --like FILE.csv"
+    )
+
+
+def test_a_missing_table_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--models-dir", str(file.parent), "--like", "none.csv", "--target", "kind"]
+
+    assert main(["models", "add", str(file), "--name", "m", *options]) == 1
+
+    assert capsys.readouterr().err == "softmaxd: No such file or directory: none.csv\n"

@@ -1,0 +1,128 @@
+"""The labels of a model are compared with those that a CSV file expects."""
+
+from pathlib import Path
+
+import pytest
+
+from softmaxd.adding.comparison import ROWS_AT_ONCE, Comparison, compare
+from softmaxd.errors import Refused
+from softmaxd.models.manifest import Datatype, Feature, Manifest
+from tests.support.onnx_graphs import exact
+from tests.support.onnx_models import embedding, linear
+
+HEADER = "x1,x2,kind\n"
+
+
+def model_manifest(
+    *, labels: tuple[str, ...] = ("a", "b", "c"), features: tuple[str, ...] = ("x1", "x2"), datatype: Datatype = "FP32"
+) -> Manifest:
+    columns = tuple(Feature(name=name) for name in features)
+    return Manifest(name="m", version=1, sha256="0" * 64, labels=labels, features=columns, datatype=datatype)
+
+
+def compared(text: str | bytes, folder: Path, manifest: Manifest | None = None) -> Comparison:
+    """Return the comparison with `linear`: (1, 0) is of the class a, (0, 1) of c, and (0, −1) of a."""
+    file = folder / "rows.csv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return compare(linear().SerializeToString(), manifest or model_manifest(), file, "kind")
+
+
+def test_it_counts_the_rows_with_the_expected_label_and_names_the_others(tmp_path: Path) -> None:
+    found = compared(HEADER + "1,0,a\n0,1,c\n\n0,-1,b\n0, -1 ,a\n", tmp_path)
+
+    assert found.summary == "like rows.csv: 3 of 4 rows have the expected label, accuracy 75.0%; columns by name"
+    assert found.disagreements == ("line 5: b expected, a served (0.75)",)
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("kind,note,x2,x1\na,?,0,1\nc,?,1,0\n", "by name"),
+        ("first,kind,second\n1,a,0\n0,c,1\n", "in order"),
+        ("\ufeffkind,first,second\na,1,0\nc,0,1\n", "in order"),
+    ],
+)
+def test_columns_are_features_by_name_or_else_in_order(text: str, order: str, tmp_path: Path) -> None:
+    found = compared(text, tmp_path)
+
+    assert found.summary == f"like rows.csv: 2 of 2 rows have the expected label, accuracy 100.0%; columns {order}"
+    assert found.disagreements == ()
+
+
+def test_only_the_first_disagreements_are_named(tmp_path: Path) -> None:
+    found = compared(HEADER + "1,0,b\n" * 12, tmp_path)
+
+    assert found.disagreements[0] == found.disagreements[9].replace("line 11", "line 2")
+    assert len(found.disagreements) == 11
+    assert found.disagreements[10] == "and 2 more"
+
+
+def test_many_rows_are_run_in_pieces(tmp_path: Path) -> None:
+    found = compared(HEADER + "1,0,a\n" * ROWS_AT_ONCE + "1,0,b\n", tmp_path)
+
+    assert found.summary.startswith(f"like rows.csv: {ROWS_AT_ONCE} of {ROWS_AT_ONCE + 1} rows ")
+    assert found.disagreements[0].startswith(f"line {ROWS_AT_ONCE + 2}: b expected, a served ")
+
+
+@pytest.mark.parametrize(
+    ("labels", "spelling"), [(("0", "1", "2"), "0.0"), (("0", "1", "2"), "False"), (("0.0", "0", "1"), "0.0")]
+)
+def test_labels_may_be_spelt_as_tables_do(labels: tuple[str, ...], spelling: str, tmp_path: Path) -> None:
+    found = compared(HEADER + f"1,0,{spelling}\n", tmp_path, model_manifest(labels=labels))
+
+    assert found.disagreements == ()
+
+
+def test_a_row_without_a_finite_answer_is_a_disagreement(tmp_path: Path) -> None:
+    manifest = model_manifest(features=("category",), datatype="INT64")
+    (tmp_path / "rows.csv").write_text("category,kind\n0,a\n1.0,c\n")
+
+    found = compare(embedding(3).SerializeToString(), manifest, tmp_path / "rows.csv", "kind")
+
+    assert found.disagreements == ("line 2: a expected, no finite answer",)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "number"),
+    [
+        ("FP32", "abc"),
+        ("FP32", ""),
+        ("FP32", "nan"),
+        ("FP32", "1e39"),
+        ("FP32", "1_0"),
+        ("FP64", "inf"),
+        ("UINT8", "256"),
+        ("INT8", "1.5"),
+    ],
+)
+def test_a_number_that_the_model_does_not_take_is_refused(datatype: Datatype, number: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(f"{HEADER}0,1,c\n0,{number},a\n")
+    dtype = {"FP": "float", "IN": "int", "UI": "uint"}[datatype[:2]] + datatype.lstrip("FPUINT")
+
+    with pytest.raises(Refused) as refused:
+        compare(exact(datatype).SerializeToString(), model_manifest(datatype=datatype), file, "kind")
+
+    assert str(refused.value) == f"{file}: line 3: x2 is {number!r}: it should be a {dtype}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it has no column 'kind'; its columns are "),
+        (HEADER, "it has no rows"),
+        ("x1,x2,label\n1,0,a\n", "it has no column 'kind'; its columns are x1, x2, label"),
+        ("x1,kind,kind\n1,0,a\n", "it has the column 'kind' twice"),
+        ("x1,y,kind\n1,0,a\n", "it has no column 'x2'; its columns are x1, y, kind"),
+        ("p,q,r,kind\n1,0,0,a\n", "it has 3 columns besides 'kind', but the model takes 2 features: name them with "),
+        (HEADER + "1,0\n", "line 2 has 2 values, but the header 3"),
+        (HEADER + "1,0,d\n", "line 2: 'd' is none of the model's labels (a, b, c): name these with --labels"),
+        (HEADER + '1,0,"a"b\n', "',' expected after '\"'"),
+        (HEADER.encode() + b"1,0,\xff\n", "it is not UTF-8 text"),
+    ],
+)
+def test_a_table_that_does_not_fit_the_model_is_refused(text: str | bytes, message: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        compared(text, tmp_path)
+
+    assert str(refused.value).startswith(f"{tmp_path / 'rows.csv'}: {message}")
