@@ -100,7 +100,7 @@ class Progress:
         now = time.perf_counter() - self._start
         if self._is_terminal and now >= self._last + PAUSE:
             self._last = now
-            print(f"\r{place / self._size:4.0%}  {self._speed(rows, now)}", end="", file=sys.stderr, flush=True)
+            print(f"\r{place / max(self._size, 1):4.0%}  {self._speed(rows, now)}", end="", file=sys.stderr, flush=True)
 
     def end(self, rows: int) -> None:
         """Tell how many rows were done."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ from softmaxd.scoring.parquet import blocks_of_parquet
 from softmaxd.scoring.table import BLOCK, Rows, read_rows
 from softmaxd.settings import Settings
 
+PARQUET = b"PAR1"  # at the start of such a file
 MOST_ROWS = 8192  # at a time
 MOST_NUMBERS = 1_000_000  # of outputs at a time
 
@@ -83,15 +85,14 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
                 features, kept = columns.choose(rows[start : start + size])
                 output.write(_answer(features, kept, model, choice.options, labels))
             count += len(rows.rows)
-            tell(count, source.tell())
+            tell(count, source.tell() if source.seekable() else 0)
     return count
 
 
-def _blocks(source: BinaryIO) -> Iterator[bytes]:
+def _blocks(source: BufferedReader) -> Iterator[bytes]:
     """Return the table in pieces of CSV."""
-    start = source.read(4)
-    source.seek(0)
-    return blocks_of_parquet(source) if start == b"PAR1" else iter(lambda: source.read(BLOCK), b"")
+    is_parquet = source.peek(len(PARQUET)).startswith(PARQUET)
+    return blocks_of_parquet(source) if is_parquet else iter(lambda: source.read(BLOCK), b"")
 
 
 def _header(kept: list[str], manifest: Manifest, include: Sequence[str]) -> bytes:

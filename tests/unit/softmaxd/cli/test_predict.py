@@ -34,6 +34,14 @@ def test_answers_go_to_standard_output_and_the_count_beside_them(rows: Path) -> 
     assert len(ended.stderr.splitlines()) == 1
 
 
+def test_rows_may_come_through_a_pipe(rows: Path) -> None:
+    command = f'cat "{rows}" | "{sys.executable}" -m softmaxd predict blobs /dev/stdin --models-dir "{MODELS}"'
+
+    piped = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602 - for the pipe
+
+    assert piped.stdout == run("blobs", rows).stdout
+
+
 def test_answers_go_to_a_file(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.csv"
 
