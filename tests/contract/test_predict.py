@@ -146,6 +146,16 @@ def test_a_misspelt_feature_is_named_with_the_nearest_name(client: httpx.Client)
     ]
 
 
+def test_an_empty_row_by_name_misses_every_feature(client: httpx.Client) -> None:
+    response = client.post("/predict", json={"instances": [{}]})
+
+    assert response.status_code == 422
+    assert [(problem["type"], problem["loc"][2]) for problem in response.json()["detail"]] == [
+        ("missing", "x1"),
+        ("missing", "x2"),
+    ]
+
+
 def test_reports_at_most_ten_problems_in_8_kib(client: httpx.Client) -> None:
     body = {"instances": [[1, 2]], **{f"{number}{'é' * 10_000}": 1 for number in range(50)}}
 

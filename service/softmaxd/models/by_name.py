@@ -16,11 +16,8 @@ T = TypeVar("T")
 
 def by_name(row: Mapping[str, T], names: Sequence[str], place: Sequence[str | int]) -> list[T]:
     """Return the values of a row in the order of `names`. Raises `InvalidBody` for missing and for unknown names."""
-    try:
-        values = [row[name] for name in names]
-    except KeyError:
-        values = []
-    if len(values) != len(row):
+    values = [row[name] for name in names if name in row]
+    if not len(values) == len(names) == len(row):
         raise InvalidBody(*_problems(row, names, place))
     return values
 

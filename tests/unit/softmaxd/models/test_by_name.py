@@ -34,6 +34,13 @@ def test_a_misspelt_feature_is_missing_and_its_key_unknown(key: str, nearest: st
     assert unknown["msg"] == f"Extra inputs are not permitted; the nearest feature is {nearest}"
 
 
+def test_all_features_of_an_empty_row_are_missing() -> None:
+    assert [(problem["type"], problem["loc"]) for problem in problems({}, ["x1", "x2"])] == [
+        ("missing", ["instances", 7, "x1"]),
+        ("missing", ["instances", 7, "x2"]),
+    ]
+
+
 def test_only_missing_features_are_proposed() -> None:
     (unknown,) = problems({"x1": 1.0, "x2": 2.0, "X2": 3.0}, ["x1", "x2"])
 
