@@ -161,6 +161,15 @@ REFUSED = {
     "no input": (no_input(), "the graph has no input"),
     "text": (text_input(), "input x is tensor(string), but only numbers are supported: encode other features first"),
     "images": (images(), "input image has the shape [n, 2, 1, 1]: it must be rows of numbers, [n, features]"),
+    "no features": (
+        model(
+            [node("MatMul", "x w", "scores")],
+            inputs=[tensor("x", ["n", 0])],
+            outputs=SCORES,
+            constants={"w": np.zeros((0, 3), np.float32)},
+        ),
+        "input x has the shape [n, 0]: it must be rows of numbers, [n, features]",
+    ),
     "unknown width": (
         changed(lambda file: file.graph.input[0].CopyFrom(tensor("x", ["n", "d"]))),
         "it does not say how many features a row has: give their names or their number with --features",

@@ -1,5 +1,6 @@
 """Reads ONNX graphs: operators, tensors, label lists. It, `calibrated`, `operators` and `rewiring` import onnx."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, Message
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
 
 from softmaxd.errors import Refused
@@ -119,13 +120,13 @@ def _pack(tensors: Iterable[TensorProto], folder: Path, max_bytes: int) -> None:
 
 def _place(tensor: TensorProto) -> tuple[str, int, int | None]:
     """Return the file of a tensor's weights, where they start in it, and their length, None for up to its end."""
-    try:
-        place = ExternalDataInfo(tensor)
-    except ValueError as error:
-        raise Refused("the place of its weights in the other file is not a number") from error
-    if place.location in {"", ".."} or place.location != Path(place.location).name or "\0" in place.location:
-        raise Refused(f"the weights are in {place.location!r}, but --pack takes only files of the same folder")
-    return place.location, place.offset or 0, place.length
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    name = place.get("location", "")
+    if name in {"", ".."} or name != Path(name).name or "\0" in name:
+        raise Refused(f"the weights are in {name!r}, but --pack takes only files of the same folder")
+    if not all(re.fullmatch("[0-9]{1,18}", place.get(key, "0")) for key in ("offset", "length")):
+        raise Refused("the place of its weights in the other file is not a number")
+    return name, int(place.get("offset", 0)), int(place["length"]) if "length" in place else None
 
 
 def exporter(model: Graph) -> str:

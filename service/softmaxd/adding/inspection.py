@@ -100,7 +100,7 @@ def _find_input(engine: Engine, features: Sequence[str] | None) -> Input:
         raise Refused(f"input {name} is bfloat16, which NumPy does not have: export it as float32 ({TO_FLOAT32})")
     if kind not in {*KINDS.values(), *CONVERTED}:
         raise Refused(f"input {name} is {tensor}, but only numbers are supported: encode other features first")
-    if len(shape) != 2:  # noqa: PLR2004 - rows and columns
+    if len(shape) != 2 or shape[1] == 0:  # noqa: PLR2004 - rows and columns
         raise Refused(f"input {name} has the shape {shape_text(shape)}: it must be rows of numbers, [n, features]")
     rows, width = shape
     return Input(name, kind, _width(width, features), rows if isinstance(rows, int) else None)

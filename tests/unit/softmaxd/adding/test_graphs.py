@@ -97,7 +97,8 @@ def test_a_node_may_have_its_weights_in_another_file_too(tmp_path: Path) -> None
         ({"location": ".."}, "the weights are in '..', but "),
         ({"location": ""}, "the weights are in '', but "),
         ({"location": "a\0b"}, r"the weights are in 'a\x00b', but "),
-        ({"location": "weights.bin", "offset": "x"}, "the place of its weights in the other file is not a number"),
+        ({"location": "weights.bin", "length": "9" * 5000}, "the place of its weights in the other file is not a"),
+        ({"location": "weights.bin", "offset": "-1"}, "the place of its weights in the other file is not a number"),
     ],
 )
 def test_weights_at_other_places_are_not_packed(place: dict[str, str], message: str, tmp_path: Path) -> None:
