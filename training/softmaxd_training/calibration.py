@@ -25,6 +25,9 @@ HALVINGS = 60  # of that range of logarithms: down to the last bit
 BINS = 15  # of the reliability diagram and the expected calibration error
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 TENTHS = 10
+LOG_OF_ZERO = math.log(np.finfo(np.float32).tiny)  # as `models add` has it
+LOG_OF_ZERO_WITHIN = 1e-4  # by float32
+ADDED = tuple(0.8 * 0.5**halvings for halvings in range(15))  # to each probability; the least that is tried is 5e-5
 
 Outputs = Mapping[str, Array]
 
@@ -60,6 +63,25 @@ def can_fit_temperature(logits: Floats, classes: Classes) -> bool:
     """
     right = logits.argmax(axis=1) == classes
     return not right.all() and bool((_true(logits, classes) - logits.mean(axis=1)).mean() > 0)
+
+
+def fit_with_zeros(logits: Floats, classes: Classes) -> tuple[float, float]:
+    """Return the temperature, and what is added to each probability before it: logits [n, k], classes [n].
+
+    It is 0 unless the logits are the ln of probabilities of which some are 0, as trees and neighbours give them. One
+    row whose true label has such a probability would decide the temperature, because ln 0 is as large as float32 lets
+    it be. Additive smoothing, with the amount of the lowest loss, makes it as large as the rows say.
+    """
+    if abs(logits.min() - LOG_OF_ZERO) > LOG_OF_ZERO_WITHIN or not can_fit_temperature(logits, classes):
+        return fit_temperature(logits, classes), 0.0
+    probabilities = Softmax(logits).probabilities
+    tried = []
+    for added in ADDED:
+        smoothed = np.log(probabilities + added)
+        temperature = fit_temperature(smoothed, classes)
+        tried.append((mean_loss(smoothed, classes, temperature), temperature, added))
+    _, temperature, added = min(tried)
+    return temperature, added
 
 
 def _true(values: Floats, classes: Classes) -> Floats:

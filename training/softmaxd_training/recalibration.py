@@ -10,6 +10,7 @@ import numpy as np
 
 from softmaxd.adding.calibrated import with_calibration
 from softmaxd.errors import Refused
+from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
 from softmaxd.models.onnxfile import check_size
@@ -18,10 +19,10 @@ from softmaxd.models.publishing import describe, next_version
 from softmaxd.models.rowwise import choose_batching
 from softmaxd.models.together import reason
 from softmaxd.models.warming import rows_to_try
-from softmaxd.numerics.softmax import Softmax
+from softmaxd.numerics.softmax import Floats, Softmax
 from softmaxd_training import calibrated_card
 from softmaxd_training.atypicality import Atypicality
-from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
+from softmaxd_training.calibration import calibrate, evaluate, figures, fit_with_zeros, measure, reliability
 from softmaxd_training.chance import mean_by_chance, share_by_chance
 from softmaxd_training.columns import counted
 from softmaxd_training.matching import read_rows
@@ -65,18 +66,20 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A model's file, its manifest but for the version, and the temperature by which its logits were divided now."""
+    """A model's file, its manifest but for the version, and how its probabilities were changed now."""
 
     content: bytes
     manifest: Manifest
-    temperature: float
+    temperature: float  # by which the logits were divided
+    added: float  # to each probability before that
     rows: Mapping[str, int]
 
     def card(self, job: Job, version: int) -> str:
         """Return the card of a version."""
         manifest = self.manifest.model_copy(update={"version": version})
+        names = {"file": job.file.name, "target": job.target}
         return calibrated_card.card_of(
-            manifest, file=job.file.name, target=job.target, temperature=self.temperature, rows=self.rows
+            manifest, **names, temperature=self.temperature, added=self.added, rows=self.rows
         )
 
 
@@ -87,24 +90,42 @@ def recalibrate(content: bytes, manifest: Manifest, job: Job, origin: str) -> Ca
     `Refused` if the rows are not the model's, too few, or such that the model cannot run them.
     """
     parts = read_parts(job, manifest)
-    before = _outputs(content, manifest, parts.calibration.features)
-    temperature = fit_temperature(before["logits"].astype(np.float64), parts.calibration.classes)
-    distance = Atypicality.of(parts.typical)
-    changed = with_calibration(content, temperature, (distance.centre, distance.whitening, distance.means))
-    described = manifest.model_copy(update={"features": _with_ranges(manifest, parts.typical.features)})
-    calibration = calibrate(
-        _outputs(changed, described, parts.calibration.features), parts.calibration.classes, temperature
+    before, tested_before = (
+        _outputs(content, manifest, rows.features)["logits"].astype(np.float64)
+        for rows in (parts.calibration, parts.test)
     )
-    outputs = _outputs(changed, described, parts.test.features)
+    temperature, added = fit_with_zeros(before, parts.calibration.classes)
+    distance = Atypicality.of(parts.typical)
+    distances = (distance.centre, distance.whitening, distance.means)
+    changed = with_calibration(content, temperature, distances, added=added)
+    described = manifest.model_copy(
+        update={
+            "features": _with_ranges(manifest, parts.typical.features),
+            "sha256": hashlib.sha256(changed).hexdigest(),
+            "notes": (*manifest.notes, origin, *parts.notes),
+        }
+    )
+    known, tested = (_outputs(changed, described, rows.features) for rows in (parts.calibration, parts.test))
+    calibration = calibrate(known, parts.calibration.classes, temperature)
+    evaluation, metrics = _measured(tested, tested_before, parts.test.classes, calibration)
     earlier = 1.0 if manifest.calibration is None else manifest.calibration.temperature
-    figures = {
-        "sha256": hashlib.sha256(changed).hexdigest(),
-        "metrics": {**measure(outputs, parts.test.classes, temperature), **_ranges(outputs, parts.test.classes)},
-        "evaluation": evaluate(outputs, parts.test.classes, calibration),
-        "calibration": calibration.model_copy(update={"temperature": earlier * temperature}),
-        "notes": (*manifest.notes, origin, *parts.notes),
+    calibration = calibration.model_copy(update={"temperature": earlier * temperature})
+    found = {"metrics": metrics, "evaluation": evaluation, "calibration": calibration}
+    return Calibrated(changed, described.model_copy(update=found), temperature, added, parts.counts())
+
+
+def _measured(
+    outputs: Mapping[str, Array], before: Floats, classes: Classes, calibration: Calibration
+) -> tuple[Evaluation, dict[str, float]]:
+    """Return tables and figures of the test rows; `before` are their logits before calibration."""
+    evaluation = evaluate(outputs, classes, calibration)
+    metrics = {
+        **measure(outputs, classes, 1.0),
+        **{f"test_{name}_before": value for name, value in figures(before, classes).items()},
+        **_ranges(outputs, classes),
     }
-    return Calibrated(changed, described.model_copy(update=figures), temperature, parts.counts())
+    earlier = reliability(Softmax(before).probabilities, classes)
+    return evaluation.model_copy(update={"reliability_before": earlier}), metrics
 
 
 def read_parts(job: Job, manifest: Manifest) -> Parts:
@@ -197,7 +218,7 @@ def summary(calibrated: Calibrated) -> list[str]:
     (covered,) = [row for row in evaluation.prediction_sets if row.coverage == SHOWN_COVERAGE]
     return [
         "rows: " + ", ".join(f"{count:,} for {part}" for part, count in calibrated.rows.items()),
-        f"temperature: {calibrated.temperature:.4f}, {_words(calibrated.temperature)}",
+        f"temperature: {calibrated.temperature:.4f}, {_words(calibrated)}",
         *(f"{name:27}{before:>9}{after:>9}  {interval}".rstrip() for name, before, after, interval in lines),
         f"prediction sets for {covered.coverage:.0%}: {covered.measured:.1%} have the true label; they have"
         f" {covered.labels:.2f} labels on average",
@@ -210,7 +231,9 @@ def _range(metrics: Mapping[str, float], name: str, digits: str) -> str:
     return "" if low is None or high is None else f"{low:{digits}} to {high:{digits}}"
 
 
-def _words(temperature: float) -> str:
-    if temperature == 1:
+def _words(calibrated: Calibrated) -> str:
+    if calibrated.added:
+        return f"after {calibrated.added:.2g} is added to each probability, because some are 0"
+    if calibrated.temperature == 1:
         return "which changes nothing"
-    return "which makes every answer less sure" if temperature > 1 else "which makes every answer surer"
+    return f"which makes every answer {'less sure' if calibrated.temperature > 1 else 'surer'}"

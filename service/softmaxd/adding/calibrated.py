@@ -1,6 +1,6 @@
 """Puts a temperature and the distance to the nearest class into the graph of a model that is served."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -19,10 +19,11 @@ LARGEST = 3e38  # of the distances: close to the largest finite float32
 Distances = tuple[npt.NDArray[Any], Floats, Floats]
 
 
-def with_calibration(content: bytes, temperature: float, distances: Distances) -> bytes:
+def with_calibration(content: bytes, temperature: float, distances: Distances, *, added: float = 0.0) -> bytes:
     """Return a model file whose logits are divided by a temperature, with the output `atypicality` besides.
 
-    The probabilities are the softmax of the new logits; a temperature of 1 leaves both as they are. `distances` are a
+    If something is `added` to each probability, the logits that are divided are ln(probabilities + added). The new
+    probabilities are the softmax of the new logits. A temperature of 1 leaves both as they are. `distances` are a
     centre [d], a whitening [d, d] and means [classes, d]. The atypicality of a row x, flattened if it is a tensor, is
     the squared length of (x − centre) · whitening − mean, for the nearest mean. It replaces one that the graph has.
     """
@@ -30,12 +31,12 @@ def with_calibration(content: bytes, temperature: float, distances: Distances) -
     graph = model.graph
     outputs = [deepcopy(output) for output in graph.output if output.name in OUTPUTS]
     atypicality = helper.make_tensor_value_info(ATYPICALITY, TensorProto.FLOAT, ["n"])
-    kept = OUTPUTS if temperature == 1 else ()
+    kept = OUTPUTS if temperature == 1 and not added else ()
     names = free_names(graph, {name: name for name in (INPUT, *kept)})
     rename_tensors(graph, names)
     nodes = [
         *graph.node,
-        *_temperature_nodes(names[LOGITS], temperature),
+        *(() if kept else _temperature_nodes(names, temperature, added)),
         *_centring_nodes(distances[0], graph.input[0].type.tensor_type),
         *_distance_nodes(*distances[1:], axes_as_input=opset(model) >= AXES_AS_INPUT),
     ]
@@ -43,11 +44,16 @@ def with_calibration(content: bytes, temperature: float, distances: Distances) -
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _temperature_nodes(logits: str, temperature: float) -> Iterator[NodeProto]:
-    if temperature != 1:
-        yield _constant("temperature", np.array([temperature], dtype=np.float32))
-        yield helper.make_node("Div", [logits, f"{OUR_PREFIX}temperature"], [LOGITS])
-        yield helper.make_node("Softmax", [LOGITS], [PROBABILITIES], axis=1)
+def _temperature_nodes(names: Mapping[str, str], temperature: float, added: float) -> Iterator[NodeProto]:
+    logits = names[LOGITS]
+    if added:
+        logits = f"{OUR_PREFIX}smoothed_logits"
+        yield _constant("added", np.array([added], dtype=np.float32))
+        yield helper.make_node("Add", [names[PROBABILITIES], f"{OUR_PREFIX}added"], [f"{OUR_PREFIX}smoothed"])
+        yield helper.make_node("Log", [f"{OUR_PREFIX}smoothed"], [logits])
+    yield _constant("temperature", np.array([temperature], dtype=np.float32))
+    yield helper.make_node("Div", [logits, f"{OUR_PREFIX}temperature"], [LOGITS])
+    yield helper.make_node("Softmax", [LOGITS], [PROBABILITIES], axis=1)
 
 
 def _centring_nodes(centre: npt.NDArray[Any], source: TypeProto.Tensor) -> Iterator[NodeProto]:

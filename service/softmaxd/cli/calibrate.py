@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from softmaxd.cli.parser import Commands, Parser, add_settings, need, whole_number
 from softmaxd.errors import Refused
+from softmaxd.logs import printable
 from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, t
         published, lines = publish_calibrated(content, manifest, job, origin, settings.models_dir)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
-    print(*lines[len(manifest.notes) :], sep="\n")
+    print(*map(printable, lines[len(manifest.notes) :]), sep="\n")
     if pinned:
         print(f"version {folder.name} is pinned and goes on answering: softmaxd models pin {name} {published.name}")
     return 0

@@ -7,12 +7,12 @@ from tests.support.paths import MODELS
 RANGES = {"test_accuracy_low": 0.88, "test_accuracy_high": 1.0, "test_loss_low": 0.01, "test_loss_high": 0.25}
 
 
-def text_of(temperature: float = 1.5, *, without: tuple[str, ...] = (), **changed: object) -> str:
+def text_of(temperature: float = 1.5, *, added: float = 0.0, without: tuple[str, ...] = (), **changed: object) -> str:
     content = Manifest.model_validate_json((MODELS / "iris" / "1" / "manifest.json").read_bytes()).model_dump()
     metrics = {name: value for name, value in {**content["metrics"], **RANGES}.items() if name not in without}
     manifest = Manifest.model_validate({**content, "metrics": metrics, **changed})
     rows = {"typicality": 1075, "calibration": 30, "testing": 30}
-    return card_of(manifest, file="rows.csv", target="kind `x`", temperature=temperature, rows=rows)
+    return card_of(manifest, file="rows.csv", target="kind `x`", temperature=temperature, added=added, rows=rows)
 
 
 def test_the_card_has_the_figures_with_their_ranges() -> None:
@@ -39,3 +39,8 @@ def test_the_notes_are_the_origin() -> None:
 
 def test_a_temperature_of_one_is_explained() -> None:
     assert "The temperature is 1" in text_of(1.0)
+
+
+def test_smoothing_is_explained() -> None:
+    assert "So 0.0031 is added to each probability" in " ".join(text_of(added=0.003125).split())
+    assert "is added" not in text_of()

@@ -18,6 +18,7 @@ from softmaxd_training.calibration import (
     evaluate,
     figures,
     fit_temperature,
+    fit_with_zeros,
     mean_loss,
     measure,
     reliability,
@@ -101,6 +102,37 @@ def test_where_the_loss_has_no_minimum_the_temperature_is_one(logits: list[list[
 @pytest.mark.parametrize(("logits", "end"), [([[1e-4, 0.0], [0.9e-4, 0.0]], 0.05), ([[1e4, 0.0], [0.9e4, 0.0]], 20)])
 def test_the_temperature_stays_in_its_range(logits: list[list[float]], end: float) -> None:
     assert fit_temperature(np.array(logits), np.array([0, 1])) == pytest.approx(end, rel=1e-5)
+
+
+def votes(count: int, *, seed: int = 0) -> tuple[Floats, Classes]:
+    """Return ln p of ten trees that vote for one of three labels each, as the graph has it, and labels."""
+    logits, labels = overconfident(count, seed=seed)
+    chance = np.random.default_rng(seed + 1000)
+    shares = np.stack([chance.multinomial(10, row) for row in probabilities_of(logits / 3)]) / 10
+    return np.log(np.maximum(shares, np.finfo(np.float32).tiny)), labels
+
+
+def test_probabilities_of_zero_do_not_decide_the_temperature() -> None:
+    (logits, labels), (asked, true) = votes(400), votes(4000, seed=1)
+    temperature, added = fit_with_zeros(logits, labels)
+    smoothed = np.log(probabilities_of(asked) + added)
+
+    assert added > 0
+    assert mean_loss(smoothed, true, temperature) < mean_loss(asked, true, fit_temperature(logits, labels))
+    assert mean_loss(smoothed, true, temperature) < mean_loss(asked, true)
+    assert figures(smoothed, true, temperature)["ece"] < 0.05
+
+
+def test_without_probabilities_of_zero_nothing_is_added() -> None:
+    logits, labels = overconfident(400)
+
+    assert fit_with_zeros(logits, labels) == (fit_temperature(logits, labels), 0)
+
+
+def test_nothing_is_added_if_every_row_is_right() -> None:
+    logits, _ = votes(100)
+
+    assert fit_with_zeros(logits, logits.argmax(axis=1)) == (1, 0)
 
 
 def test_loss_and_brier_score_are_those_of_scikit_learn() -> None:

@@ -22,7 +22,7 @@ ROWS = np.random.default_rng(0).normal(size=(40, 2), scale=3).astype(np.float32)
 
 def outputs_of(model: onnx.ModelProto, temperature: float, rows: Features = ROWS, **given: Any) -> dict[str, Array]:
     distances = (given.get("centre", CENTRE), WHITENING, MEANS)
-    content = with_calibration(model.SerializeToString(), temperature, distances)
+    content = with_calibration(model.SerializeToString(), temperature, distances, added=given.get("added", 0.0))
     return Engine(content, device="cpu").run(rows)
 
 
@@ -38,6 +38,15 @@ def test_logits_are_divided_and_probabilities_are_their_softmax() -> None:
     assert after["logits"] == pytest.approx(before["logits"] / np.float32(2.5), rel=1e-6)
     assert after["probabilities"] == pytest.approx(Softmax(after["logits"].astype(float)).probabilities, abs=1e-6)
     assert list(after) == ["logits", "probabilities", "atypicality"]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_something_is_added_to_each_probability_first(temperature: float) -> None:
+    before = Engine(linear().SerializeToString(), device="cpu").run(ROWS)["probabilities"].astype(float)
+    after = outputs_of(linear(), temperature, added=0.125)
+
+    assert after["logits"] == pytest.approx(np.log(before + 0.125) / temperature, abs=2e-6)
+    assert after["probabilities"] == pytest.approx(Softmax(after["logits"].astype(float)).probabilities, abs=1e-6)
 
 
 def test_a_temperature_of_one_changes_no_bit() -> None:
