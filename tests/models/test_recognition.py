@@ -1,5 +1,6 @@
 """Classifiers of scikit-learn are served as their `predict_proba` says, or refused: nothing is misread."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ from softmaxd.adding.add import add_model
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import Manifest
+from tests.support.paths import REPOSITORY
 
 Rows = npt.NDArray[np.float32]
 
@@ -42,34 +44,48 @@ ONE_HOT = (IRIS[0], np.eye(3)[IRIS[1]])
 TOLERANCE = 2.0**-14  # a probability is about as wrong as the logit behind it: by 2⁻²⁴ of its size, here below 2¹⁰
 
 PROBABILITIES: Mapping[str, tuple[Any, Any]] = {
-    **{f"forest {seed}": (RandomForestClassifier(10, random_state=seed), CANCER) for seed in range(4)},
-    "forest of 25": (RandomForestClassifier(25, random_state=0), IRIS),
-    "scaled forest": (make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)), CANCER),
-    "extra trees": (ExtraTreesClassifier(7, random_state=0), IRIS),
-    "tree": (DecisionTreeClassifier(random_state=0), IRIS),
-    "boosted trees": (GradientBoostingClassifier(n_estimators=5, random_state=0), IRIS),
-    "AdaBoost": (AdaBoostClassifier(n_estimators=5, random_state=0), IRIS),
-    "one logistic each": (OneVsRestClassifier(LogisticRegression()), IRIS),
-    "naive Bayes": (GaussianNB(), DIGITS),
-    "neighbours": (KNeighborsClassifier(), IRIS),
-    "logistic by SGD": (SGDClassifier(loss="log_loss", random_state=0), IRIS),
-    "calibrated LinearSVC": (CalibratedClassifierCV(LinearSVC()), IRIS),
-    "calibrated SVC": (CalibratedClassifierCV(SVC(), ensemble=False), FOUR),
-    "SVC with probability": (SVC(probability=True, random_state=0), CANCER),
+    "RandomForestClassifier": (RandomForestClassifier(25, random_state=0), IRIS),
+    "RandomForestClassifier behind a StandardScaler": (
+        make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)),
+        CANCER,
+    ),
+    "ExtraTreesClassifier": (ExtraTreesClassifier(7, random_state=0), IRIS),
+    "DecisionTreeClassifier": (DecisionTreeClassifier(random_state=0), IRIS),
+    "GradientBoostingClassifier": (GradientBoostingClassifier(n_estimators=5, random_state=0), IRIS),
+    "AdaBoostClassifier": (AdaBoostClassifier(n_estimators=5, random_state=0), IRIS),
+    "OneVsRestClassifier(LogisticRegression())": (OneVsRestClassifier(LogisticRegression()), IRIS),
+    "GaussianNB": (GaussianNB(), DIGITS),
+    "KNeighborsClassifier": (KNeighborsClassifier(), IRIS),
+    'SGDClassifier(loss="log_loss")': (SGDClassifier(loss="log_loss", random_state=0), IRIS),
+    "CalibratedClassifierCV(LinearSVC())": (CalibratedClassifierCV(LinearSVC()), IRIS),
+    "CalibratedClassifierCV(SVC())": (CalibratedClassifierCV(SVC(), ensemble=False), FOUR),
+    "SVC(probability=True)": (SVC(probability=True, random_state=0), CANCER),
 }
-SCORES: Mapping[str, tuple[Any, Any, str]] = {
-    "LinearSVC": (LinearSVC(), IRIS, "has scores of LinearClassifier, such as a decision function or distances"),
-    "SVC": (SVC(), IRIS, "has scores of SVMClassifier, "),
-    "SVC of two classes": (SVC(), CANCER, r"is \[-s, s\], the decision function of two classes"),
-    "SVC one against one": (SVC(decision_function_shape="ovo"), FOUR, "has scores of SVMClassifier, "),
-    "one against one": (OneVsOneClassifier(LinearSVC()), FOUR, "has scores of LinearClassifier, "),
-    "ridge": (RidgeClassifier(), IRIS, "has scores of LinearClassifier, "),
-    "perceptron": (Perceptron(), IRIS, "has scores of skl2onnx, "),
-    "hinge": (SGDClassifier(random_state=0), IRIS, "has scores of skl2onnx, "),
-    "k-means": (KMeans(3, random_state=0, n_init=1), IRIS, "has scores of skl2onnx, "),
-    "linear regression": (LinearRegression(), ONE_HOT, r"is a regression \(LinearRegressor\), "),
-    "regression forest": (RandomForestRegressor(5, random_state=0), (IRIS[0], 3 * ONE_HOT[1] - 1), "is a regression "),
+FORESTS = {f"forest {seed}": (RandomForestClassifier(10, random_state=seed), CANCER) for seed in range(4)}
+SCORES: Mapping[str, tuple[Any, Any]] = {
+    "LinearSVC": (LinearSVC(), IRIS),
+    "SVC": (SVC(), IRIS),
+    "SVC of two classes": (SVC(), CANCER),
+    'SVC(decision_function_shape="ovo")': (SVC(decision_function_shape="ovo"), FOUR),
+    "OneVsOneClassifier(LinearSVC())": (OneVsOneClassifier(LinearSVC()), FOUR),
+    "RidgeClassifier": (RidgeClassifier(), IRIS),
+    "RidgeClassifier of two classes": (RidgeClassifier(), CANCER),
+    "Perceptron": (Perceptron(), IRIS),
+    "SGDClassifier": (SGDClassifier(random_state=0), IRIS),
+    "KMeans": (KMeans(3, random_state=0, n_init=1), IRIS),
+    "LinearRegression": (LinearRegression(), ONE_HOT),
+    "RandomForestRegressor": (RandomForestRegressor(5, random_state=0), (IRIS[0], 3 * ONE_HOT[1] - 1)),
+    "MLPRegressor": (MLPRegressor(max_iter=20, random_state=0), ONE_HOT),
 }
+TABLE = (
+    (REPOSITORY / "docs" / "models.md").read_text().partition("\n## Models of scikit-learn\n")[2].partition("\n## ")[0]
+)
+ROWS = re.findall(r"^\| (.+) \| `(.+)` \| .+ \|$", TABLE, re.MULTILINE)
+FOUND = {model.replace("`", ""): found for model, found in ROWS}
+
+
+def test_every_row_of_the_table_is_tested() -> None:
+    assert FOUND.keys() == PROBABILITIES.keys() | SCORES.keys()
 
 
 def add(model: Any, table: Any, folder: Path, **options: Any) -> tuple[Engine, Manifest]:
@@ -87,9 +103,9 @@ def add(model: Any, table: Any, folder: Path, **options: Any) -> tuple[Engine, M
     return Engine(published / "model.onnx", device="cpu"), manifest
 
 
-@pytest.mark.parametrize("name", PROBABILITIES)
+@pytest.mark.parametrize("name", [*PROBABILITIES, *FORESTS])
 def test_probabilities_are_served_as_the_library_gives_them(name: str, tmp_path: Path) -> None:
-    model, table = PROBABILITIES[name]
+    model, table = {**PROBABILITIES, **FORESTS}[name]
     rows = table[0].astype(np.float32)
 
     engine, manifest = add(model, table, tmp_path)
@@ -103,24 +119,25 @@ def test_probabilities_are_served_as_the_library_gives_them(name: str, tmp_path:
     assert probabilities.max() <= 1
     assert np.abs(probabilities.sum(axis=1) - 1).max() <= 1e-6
     assert list(manifest.labels) == [str(label) for label in model.classes_]
+    assert FOUND.get(name, FOUND["RandomForestClassifier"]) in "\n".join(manifest.notes)
 
 
 @pytest.mark.parametrize("name", SCORES)
 def test_scores_that_are_no_probabilities_are_refused_with_the_cure(name: str, tmp_path: Path) -> None:
-    model, table, message = SCORES[name]
+    model, table = SCORES[name]
 
-    with pytest.raises(Refused, match=f"output [a-z_]+ {message}"):
+    with pytest.raises(Refused, match=re.escape(FOUND[name])):
         add(model, table, tmp_path)
 
     assert not (tmp_path / "models").exists()
 
 
-@pytest.mark.parametrize("name", ["SVC one against one", "k-means"])
+@pytest.mark.parametrize("name", ['SVC(decision_function_shape="ovo")', "KMeans"])
 def test_not_even_their_owner_can_call_scores_logits_that_the_label_contradicts(name: str, tmp_path: Path) -> None:
-    model, table, _ = SCORES[name]
+    model, table = SCORES[name]
 
     with pytest.raises(Refused, match="the output label says "):
-        add(model, table, tmp_path, logits="scores" if name == "k-means" else "probabilities")
+        add(model, table, tmp_path, logits="scores" if name == "KMeans" else "probabilities")
 
 
 def test_raw_scores_of_a_multinomial_regression_are_logits_if_their_owner_says_so(tmp_path: Path) -> None:
@@ -135,9 +152,3 @@ def test_raw_scores_of_a_multinomial_regression_are_logits_if_their_owner_says_s
     assert np.abs(served - model.predict_proba(rows)).max() <= TOLERANCE
     assert "logits: the output probabilities; as --logits says" in manifest.notes
     assert "- logits: the output probabilities; as --logits says\n" in (folder / "card.md").read_text()
-
-
-def test_a_regression_by_a_network_is_refused(tmp_path: Path) -> None:
-    """skl2onnx gives it as one number a row, as if there were one target."""
-    with pytest.raises(Refused, match="output variable is one number per row"):
-        add(MLPRegressor(max_iter=20, random_state=0), ONE_HOT, tmp_path)

@@ -14,6 +14,8 @@ from softmaxd.adding.operators import origin
 from softmaxd.adding.running import TOLERANCE, Values
 from softmaxd.errors import Refused
 
+NUMBERS_SHOWN = 6  # of a row, in a message
+
 Labels = Sequence[str]
 
 
@@ -54,7 +56,8 @@ def _compare(lists: Sequence[Labels], model: Graph, findings: Findings) -> tuple
         if differing := _differing(texts, named, best, clear):
             counted = f"{len(differing)} of the {len(best)} rows that were tried"
             if not _has_votes(model, findings):
-                raise _disagreement(name, texts[differing[0]], named[best[differing[0]]], differing[0], counted)
+                row = differing[0]
+                raise _disagreement(name, texts[row], named[best[row]], findings.rows[row], counted)
             notes.append(
                 f"labels: the most probable; the output {name} has others in {counted}, by the votes of an SVM"
             )
@@ -101,9 +104,10 @@ def _has_votes(model: Graph, findings: Findings) -> bool:
     return name is not None and origin(model, name).has_votes
 
 
-def _disagreement(name: str, found: str, served: str, row: int, counted: str) -> Refused:
+def _disagreement(name: str, found: str, served: str, row: Values, counted: str) -> Refused:
+    shown = ", ".join([f"{number:.6g}" for number in row[:NUMBERS_SHOWN]] + ["…"] * (len(row) > NUMBERS_SHOWN))
     return Refused(
-        f"the output {name} says {found} for row {row + 1} of those that were tried, but {served} would be served, "
-        f"which has the highest score; they differ in {counted}: the scores are not those of the labels in order; "
-        "if the scores are right and the label is not, export the model without the label"
+        f"the output {name} says {found} for the row [{shown}], but {served} would be served, which has the highest "
+        f"score; they differ in {counted}: the scores are not those of the labels in order; if the scores are right "
+        "and the label is not, export the model without the label"
     )

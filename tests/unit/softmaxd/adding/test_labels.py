@@ -83,7 +83,7 @@ def test_a_label_that_is_not_the_most_probable_one_is_refused() -> None:
     graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
     graph.graph.node[1].CopyFrom(node("ArgMin", "s", "best", axis=1, keepdims=0))
 
-    with pytest.raises(Refused, match=r"^the output label says c for row 2 of those that were tried, but a would be "):
+    with pytest.raises(Refused, match=r"^the output label says c for the row \[1, 1\], but a would be served, "):
         labels_of(graph, ["x", "y", "z"])
 
 
@@ -106,11 +106,21 @@ def test_a_label_without_a_list_of_names_must_go_with_one_class(operator: str, s
             labels_of(graph)
 
 
+def test_of_a_long_row_a_few_numbers_are_shown() -> None:
+    nodes = [node("MatMul", "x w", "s"), node("ArgMin", "s", "label", axis=1, keepdims=0)]
+    graph = model(
+        nodes, inputs=[tensor("x", ["n", 7])], outputs=[LABEL, S], constants={"w": np.eye(7, 3, dtype=np.float32)}
+    )
+
+    with pytest.raises(Refused, match=r" for the row \[0\.\d+, -?0\.\d+, (-?0\.\d+, ){4}…\], but "):
+        labels_of(graph)
+
+
 def test_swapped_labels_of_two_classes_are_refused_though_each_goes_with_one_class() -> None:
     nodes = [node("MatMul", "x w", "s"), node("ArgMin", "s", "label", axis=1, keepdims=0)]
     outputs = [LABEL, tensor("s", ["n", 2])]
 
-    with pytest.raises(Refused, match=r"^the output label says 1 for row 2 .*, but 0 would be served"):
+    with pytest.raises(Refused, match=r"^the output label says 1 for the row \[1, 1\], but 0 would be served"):
         labels_of(model(nodes, outputs=outputs, constants={"w": WEIGHTS[:, :2]}))
 
 
