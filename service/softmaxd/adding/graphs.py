@@ -130,8 +130,14 @@ def _place(tensor: TensorProto) -> tuple[str, int, int | None]:
 
 
 def exporter(model: Graph) -> str:
-    """Return the program that wrote the file, or "" if the file does not name it: `skl2onnx 1.20.0`."""
-    return f"{model.producer_name} {model.producer_version}".strip()
+    """Return the program that wrote the file, or "" if the file does not name it: `skl2onnx 1.20.0`.
+
+    CatBoost writes a page about its build as its version, with the number in it.
+    """
+    version = model.producer_version
+    if "\n" in version:
+        version = "".join(re.findall(r"\d+(?:\.\d+)+", version)[:1])
+    return f"{model.producer_name} {version}".strip()
 
 
 def opset(model: Graph, domains: Collection[str] = STANDARD_DOMAINS) -> int:

@@ -165,6 +165,21 @@ def test_the_exporter_is_named_if_the_file_names_it() -> None:
     assert exporter(graph) == "skl2onnx 1.20.0"
 
 
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("Git info:\n    Commit: b1bd2a6\n    Branch: tags/v1.2.10\n    Summary: release 1.2.10.\n", "CatBoost 1.2.10"),
+        ("Git info:\n", "CatBoost"),
+        ("1.2.10 beta", "CatBoost 1.2.10 beta"),
+    ],
+)
+def test_a_page_for_a_version_becomes_its_number(version: str, name: str) -> None:
+    graph = logits_only()
+    graph.producer_name, graph.producer_version = "CatBoost", version
+
+    assert exporter(graph) == name
+
+
 @pytest.mark.parametrize(("datatype", "kind"), KINDS.items())
 def test_an_input_that_is_served_keeps_its_type(datatype: Datatype, kind: str) -> None:
     assert Input("x", kind, 2, None).datatype == datatype
