@@ -68,10 +68,10 @@ Calibrated with the table `{file}`, whose column `{target}` has the true labels.
 not trained on the rows of this table."""
 
 SMOOTHED = """
-The model gives some labels a probability of exactly 0, which no rows can confirm. So {added:.2g} is added to each
-probability, and the ln of these sums are divided by the temperature {temperature:.4f}. Of all pairs that were
-tried, these two have the lowest loss on the {rows:,} calibration rows. They are part of the graph, and every program
-that runs the file gets calibrated probabilities."""
+The model gives some labels a probability of exactly 0, and {rows:,} calibration rows cannot confirm less than 1 in
+{rows:,}. So {added:.2g} is added to each probability, and the ln of these sums are divided by the temperature
+{temperature:.4f}, which has the lowest loss on these rows. Both are part of the graph, and every program that runs the
+file gets calibrated probabilities."""
 
 UNKNOWN_RANGE = "unknown: {few} rows make up half of it"
 

@@ -27,7 +27,6 @@ COVERAGES = (0.8, 0.9, 0.95, 0.99)
 TENTHS = 10
 LOG_OF_ZERO = math.log(np.finfo(np.float32).tiny)  # as `models add` has it
 LOG_OF_ZERO_WITHIN = 1e-4  # by float32
-ADDED = tuple(0.8 * 0.5**halvings for halvings in range(15))  # to each probability; the least that is tried is 5e-5
 
 Outputs = Mapping[str, Array]
 
@@ -70,18 +69,12 @@ def fit_with_zeros(logits: Floats, classes: Classes) -> tuple[float, float]:
 
     It is 0 unless the logits are the ln of probabilities of which some are 0, as trees and neighbours give them. One
     row whose true label has such a probability would decide the temperature, because ln 0 is as large as float32 lets
-    it be. Additive smoothing, with the amount of the lowest loss, makes it as large as the rows say.
+    it be. So 1/n is added: n rows cannot confirm less.
     """
     if abs(logits.min() - LOG_OF_ZERO) > LOG_OF_ZERO_WITHIN or not can_fit_temperature(logits, classes):
         return fit_temperature(logits, classes), 0.0
-    probabilities = Softmax(logits).probabilities
-    tried = []
-    for added in ADDED:
-        smoothed = np.log(probabilities + added)
-        temperature = fit_temperature(smoothed, classes)
-        tried.append((mean_loss(smoothed, classes, temperature), temperature, added))
-    _, temperature, added = min(tried)
-    return temperature, added
+    added = 1 / len(classes)
+    return fit_temperature(np.log(Softmax(logits).probabilities + added), classes), added
 
 
 def _true(values: Floats, classes: Classes) -> Floats:

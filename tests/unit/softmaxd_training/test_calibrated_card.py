@@ -42,5 +42,7 @@ def test_a_temperature_of_one_is_explained() -> None:
 
 
 def test_smoothing_is_explained() -> None:
-    assert "So 0.0031 is added to each probability" in " ".join(text_of(added=0.003125).split())
+    text = " ".join(text_of(added=1 / 30).split())
+
+    assert "30 calibration rows cannot confirm less than 1 in 30. So 0.033 is added to each probability" in text
     assert "is added" not in text_of()
