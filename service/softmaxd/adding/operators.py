@@ -1,8 +1,10 @@
 """Reads which operators of a graph compute a tensor: trees, and scores whose softmax is not the probabilities."""
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from onnx import numpy_helper
 
@@ -56,17 +58,15 @@ def tree_thresholds(model: Graph, source: Input) -> dict[int, list[float]]:
     producers = {name: node for node in model.graph.node for name in node.output}
     found: dict[int, set[float]] = defaultdict(set)
     for node in model.graph.node:
-        if not node.op_type.startswith("TreeEnsemble"):
-            continue
-        steps = _steps(producers, node.input[0], source.name)
-        if steps is None:
-            continue
-        for feature, value in _comparisons(node):
-            found[feature].add(_undo(steps, feature, value))
-    return {feature: sorted(values) for feature, values in found.items() if feature < source.width}
+        scalers = _scalers(producers, node.input[0], source.name) if node.op_type.startswith("TreeEnsemble") else None
+        if scalers is not None:
+            for feature, value in _comparisons(node):
+                found[feature].add(_undo(scalers, feature, value))
+    finite = {feature: sorted(filter(math.isfinite, values)) for feature, values in found.items()}
+    return {feature: values for feature, values in finite.items() if values and 0 <= feature < source.width}
 
 
-def _steps(producers: dict[str, Node], name: str, source: str) -> list[Node] | None:
+def _scalers(producers: Mapping[str, Node], name: str, source: str) -> list[Node] | None:
     """Return the `Scaler` nodes between a tensor and the input of the graph, the last first; None for other nodes."""
     scalers = []
     while name != source:
@@ -78,29 +78,32 @@ def _steps(producers: dict[str, Node], name: str, source: str) -> list[Node] | N
     return scalers
 
 
-def _undo(scalers: list[Node], feature: int, value: float) -> float:
+def _undo(scalers: Sequence[Node], feature: int, value: float) -> float:
     """Return the number that scalers, (x − offset) · scale, turn into this one."""
     for node in scalers:
-        offset, scale = (_floats(node, name) for name in ("offset", "scale"))
+        offset, scale = _values(node, "offset") or [0.0], _values(node, "scale") or [1.0]
         factor = scale[feature % len(scale)]
         value = (value / factor if factor else 0.0) + offset[feature % len(offset)]
     return value
 
 
 def _comparisons(node: Node) -> Iterator[tuple[int, float]]:
-    """Yield feature and threshold of each inner node of the trees; those of version 5 have only inner nodes there."""
-    attributes = {attribute.name: attribute for attribute in node.attribute}
-    features = attributes["nodes_featureids"].ints
-    name = next(name for name in ("nodes_splits", "nodes_values", "nodes_values_as_tensor") if name in attributes)
-    values = attributes[name].floats or numpy_helper.to_array(attributes[name].t).tolist()
-    modes = attributes["nodes_modes"].strings or [b""] * len(features)
-    for feature, value, mode in zip(features, values, modes, strict=True):
+    """Yield feature and threshold of each inner node of the trees; `TreeEnsemble` lists only inner nodes there."""
+    features = _values(node, "nodes_featureids")
+    values = _values(node, "nodes_splits", "nodes_values", "nodes_values_as_tensor")
+    for feature, value, mode in zip(features, values, _values(node, "nodes_modes"), strict=False):
         if mode != b"LEAF":
             yield feature, float(value)
 
 
-def _floats(node: Node, name: str) -> list[float]:
-    return next(list(attribute.floats) for attribute in node.attribute if attribute.name == name)
+def _values(node: Node, *names: str) -> list[Any]:
+    """Return the values of the first attribute with one of these names, an empty list without one."""
+    for attribute in node.attribute:
+        if attribute.name in names:
+            if attribute.HasField("t"):
+                return numpy_helper.to_array(attribute.t).ravel().tolist()
+            return list(attribute.floats or attribute.ints or attribute.strings)
+    return []
 
 
 def _gives_scores(node: Node) -> bool:

@@ -54,6 +54,7 @@ def _explain(message: str, model: Graph) -> str:
     return message
 
 
+@np.errstate(over="ignore")  # of thresholds that float16 or float32 does not have
 def example_rows(source: Input, thresholds: Thresholds) -> Features:
     """Return the rows [n, width] that a graph is tried with: zeros, ones, random numbers, and thresholds of its trees.
 

@@ -1,5 +1,6 @@
 """The operators of a graph say which of its scores are no logits, and with which numbers its trees compare."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,22 @@ def test_thresholds_are_those_of_the_features_themselves(
 
 def test_features_that_the_input_does_not_have_are_no_thresholds() -> None:
     assert tree_thresholds(model([forest()], outputs=[P]), Input("x", "float", 1, None)) == {0: [0.5, 4.0]}
+
+
+@pytest.mark.parametrize(
+    "trees",
+    [
+        classical("TreeEnsembleClassifier"),
+        classical("TreeEnsembleClassifier", nodes_featureids=[0], nodes_modes=["BRANCH_LEQ"]),
+        classical("TreeEnsembleClassifier", nodes_featureids=[0], nodes_values=[math.inf], nodes_modes=["BRANCH_LEQ"]),
+        classical("TreeEnsembleClassifier", nodes_featureids=[-1], nodes_values=[1.0], nodes_modes=["BRANCH_LEQ"]),
+    ],
+)
+def test_trees_without_numbers_that_can_be_tried_have_no_thresholds(trees: onnx.NodeProto) -> None:
+    assert tree_thresholds(model([trees], outputs=[P]), SOURCE) == {}
+
+
+def test_a_scaler_without_numbers_changes_none() -> None:
+    nodes = [classical("Scaler", outputs="y"), forest(inputs="y")]
+
+    assert tree_thresholds(model(nodes, outputs=[P]), SOURCE) == {0: [0.5, 4.0], 1: [-2.0]}

@@ -72,6 +72,12 @@ def test_whole_numbers_stand_beside_thresholds_and_within_their_type() -> None:
     assert [set(column) for column in added.T.tolist()] == [{1, 2, 3}, {0}, {6, 7, 8}]
 
 
+def test_a_threshold_that_the_type_does_not_have_becomes_infinite() -> None:
+    added = example_rows(Input("x", "float16", 1, None), {0: [1e6]})[66:]
+
+    assert set(added.ravel().tolist()) == {65504.0, np.inf}
+
+
 def test_the_rows_are_the_same_on_every_machine() -> None:
     rows = example_rows(ANY_ROWS, {1: [0.1, 0.2, 0.3]})
 
