@@ -32,9 +32,10 @@ class Atypicality:
 
         A feature with one value only tells any other value.
         """
-        centre = rows.features.mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = rows.features.astype(np.float64) - centre
-        varies = rows.features.max(axis=0) > rows.features.min(axis=0)
+        features = rows.features.reshape(len(rows), -1)
+        centre = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = features.astype(np.float64) - centre
+        varies = features.max(axis=0) > features.min(axis=0)
         scale = np.where(varies, centred.std(axis=0), 1.0)
         standardised = centred / scale
         found, places = np.unique(rows.classes, return_inverse=True)
@@ -46,8 +47,8 @@ class Atypicality:
         return cls(centre, root / scale[:, None], means @ root)
 
     def __call__(self, features: Features) -> Floats:
-        """Return the distances [n] of features [n, d] in float64."""
-        whitened = (features.astype(np.float64) - self.centre) @ self.whitening
+        """Return the distances [n] of features [n, d], or of tensors with d numbers, in float64."""
+        whitened = (features.reshape(len(features), -1).astype(np.float64) - self.centre) @ self.whitening
         nearest: Floats = np.min([((whitened - mean) ** 2).sum(axis=1) for mean in self.means], axis=0)
         return nearest
 

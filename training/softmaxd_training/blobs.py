@@ -1,25 +1,23 @@
 """The article's classifier of four blobs, from its data to a published version: read from top to bottom."""
 
 import hashlib
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from softmaxd.errors import Refused
-from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance, SeedResult
+from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance
 from softmaxd.models.publishing import describe, next_version
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import card, gaussians, networks, pictures
 from softmaxd_training.export import Exported, export
 from softmaxd_training.gaussians import SIGMA
-from softmaxd_training.networks import History
 from softmaxd_training.provenance import provenance_of
 from softmaxd_training.rows import Parts, Rows, ranges
+from softmaxd_training.seeds import Run, fit_seeds, measure
 
 NAME = "blobs"
 LABELS = ("blob-0", "blob-1", "blob-2", "blob-3")
@@ -74,33 +72,12 @@ def build_network() -> keras.Model:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A network that was trained from its own seed, and its loss on the validation rows in nats."""
-
-    seed: int
-    network: keras.Model
-    history: History
-    validation_loss: float
-
-
-def fit(parts: Parts, *, seed: int, epochs: int, on_epoch: Callable[[], object]) -> Run:
+def fit(parts: Parts, *, epochs: int, seed: int, on_epoch: Callable[[], object]) -> Run:
     """Train one network; `on_epoch` is called after each epoch. The same seed gives the same weights."""
     networks.fix_seed(seed)
     network = build_network()
     history = networks.fit(network, parts, batch=BATCH, epochs=epochs, on_epoch=on_epoch)
     return Run(seed, network, history, networks.loss_of(network, parts.validation))
-
-
-def fit_seeds(parts: Parts, seeds: Sequence[int], *, epochs: int) -> list[Run]:
-    """Train one network for each seed, with a line for each and, on a terminal, progress bars."""
-    runs = []
-    for seed in tqdm(seeds, desc="seeds", unit="seed", disable=None):
-        with tqdm(total=epochs, desc=f"seed {seed}", unit="epoch", leave=False, disable=None) as bar:
-            run = fit(parts, seed=seed, epochs=epochs, on_epoch=bar.update)
-        tqdm.write(f"seed {seed}: validation loss {run.validation_loss:.6f}", file=sys.stderr)
-        runs.append(run)
-    return runs
 
 
 def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
@@ -110,7 +87,7 @@ def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
     file is not good enough.
     """
     parts = make_data()
-    runs = fit_seeds(parts, range(seeds), epochs=epochs)
+    runs = fit_seeds(partial(fit, parts, epochs=epochs), range(seeds), epochs=epochs)
     best = min(runs, key=lambda run: run.validation_loss)
 
     # The choice is made. The test rows are used only now, once for each seed and before calibration.
@@ -130,16 +107,6 @@ def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
         draw(folder, parts.train, runs, best)
         pictures.draw_trust(folder, exported.evaluation)
     return models / NAME / str(version), manifest
-
-
-def measure(run: Run, test: Rows) -> SeedResult:
-    """Return the losses in nats and the accuracy of one seed, before calibration."""
-    return SeedResult(
-        seed=run.seed,
-        validation_loss=run.validation_loss,
-        test_loss=networks.loss_of(run.network, test),
-        test_accuracy=networks.accuracy_of(run.network, test),
-    )
 
 
 def manifest_of(version: int, parts: Parts, run: Run, exported: Exported, provenance: Provenance) -> Manifest:

@@ -48,14 +48,33 @@ def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> st
         runs=len(losses),
         article_loss=ARTICLE_LOSS,
         verdict=f"{verdict}\n\n{templates.MORE_EPOCHS}" if epochs == EPOCHS else verdict,
-        spread="\n".join(
-            f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} |"
-            for run in provenance.seeds
-        ),
+        spread=_spread(provenance),
         lowest=min(losses),
         highest=max(losses),
         middle=median(losses),
         far=far,
+    )
+
+
+def of_digits(manifest: Manifest, *, epochs: int) -> str:
+    """Return the card of the digits' model."""
+    provenance = _known(manifest)[0]
+    return templates.DIGITS.format(
+        **manifest.metrics,
+        **_sections(manifest),
+        epochs=epochs,
+        validation_rows=provenance.rows["validation"],
+        seed=provenance.seed,
+        runs=len(provenance.seeds),
+        spread=_spread(provenance),
+    )
+
+
+def _spread(provenance: Provenance) -> str:
+    """Return the results of every seed as rows of a table."""
+    return "\n".join(
+        f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} |"
+        for run in provenance.seeds
     )
 
 

@@ -20,6 +20,7 @@ from softmaxd_training.networks import divide_logits, logits_of
 from softmaxd_training.rows import Parts
 
 OPSET = 18
+ROWS_AND_COLUMNS = 2
 FEW_FEATURES = 64  # the whitening is one product up to here
 PROBABILITY_TOLERANCE = 1e-6  # between Keras and ONNX Runtime, on the test rows
 RELATIVE_TOLERANCE = 1e-4  # of a logit, relative to the largest; of an atypicality, relative to itself plus 1
@@ -56,7 +57,7 @@ def export(network: keras.Model, parts: Parts, path: Path) -> Exported:
 
 
 def write_onnx(network: keras.Model, atypicality: Atypicality, path: Path) -> None:
-    """Write a Keras classifier as one ONNX graph: features [n, d] → logits, probabilities [n, k], atypicality [n].
+    """Write a Keras classifier as one ONNX graph: features [n, …] → logits, probabilities [n, k], atypicality [n].
 
     One of the network's layers must be called `logits`, and the network's output must be their softmax. The same
     weights give the same bytes.
@@ -64,7 +65,7 @@ def write_onnx(network: keras.Model, atypicality: Atypicality, path: Path) -> No
     (inputs,) = network.inputs
     outputs = {"logits": network.get_layer("logits").output, "probabilities": network.outputs[0]}
     both = keras.Model(inputs, outputs, name=network.name)  # without a name, Keras counts its networks in it
-    signature = [tf.TensorSpec([None, inputs.shape[1]], tf.float32, name="features")]
+    signature = [tf.TensorSpec([None, *inputs.shape[1:]], tf.float32, name="features")]
 
     def graph(features: tf.Tensor) -> dict[str, tf.Tensor]:
         return {**both(features), "atypicality": distances_graph(atypicality, features)}
@@ -77,7 +78,12 @@ def write_onnx(network: keras.Model, atypicality: Atypicality, path: Path) -> No
 
 
 def distances_graph(atypicality: Atypicality, features: tf.Tensor) -> tf.Tensor:
-    """Return the distances [n] of features [n, d] as a part of a float32 graph, at most `LARGEST`."""
+    """Return the distances [n] of features [n, d] as a part of a float32 graph, at most `LARGEST`.
+
+    Of tensors with d numbers, too.
+    """
+    if len(features.shape) > ROWS_AND_COLUMNS:
+        features = tf.reshape(features, [-1, len(atypicality.centre)])
     offsets = _offsets(atypicality, features - atypicality.centre)
     distances = tf.reduce_sum(offsets * offsets, axis=2)
     return tf.minimum(tf.reduce_min(distances, axis=1), LARGEST)

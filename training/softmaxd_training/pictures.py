@@ -94,6 +94,31 @@ def draw_regions(
     _save(figure, path)
 
 
+def draw_answers(path: Path, images: Array, classes: Classes, probabilities: Array, labels: Sequence[str]) -> None:
+    """Draw images [n, height, width] with the given label and its probability: some right answers, then the wrong ones.
+
+    There is a right one for each label, and a wrong one has the true label before it.
+    """
+    given = probabilities.argmax(axis=1)
+    right = [np.flatnonzero((classes == index) & (given == index))[:1] for index in range(len(labels))]
+    wrong = np.flatnonzero(given != classes)[: len(labels)]
+    figure = Figure(figsize=(8, 2.6), layout="constrained")
+    grid = figure.subplots(2, len(labels))
+    for axes in grid.flat:
+        axes.axis("off")
+    for row, chosen in enumerate((np.concatenate(right), wrong)):
+        for axes, index in zip(grid[row], chosen, strict=False):
+            axes.imshow(images[index], cmap="Greys", vmin=0, vmax=images.max(), interpolation="nearest")
+            mistake = f"{labels[classes[index]]} as " if row else ""
+            axes.set_title(
+                f"{mistake}{labels[given[index]]}\n{probabilities[index, given[index]]:.0%}",
+                fontsize=9,
+                color=COLOURS[1] if row else INK,
+            )
+    figure.suptitle("Above: right answers. Below: the wrong ones of the test rows", fontsize=10)
+    _save(figure, path)
+
+
 def draw_trust(folder: Path, evaluation: Evaluation) -> None:
     """Draw `reliability.png` and `typicality.png`, which every trained model has."""
     draw_reliability(folder / "reliability.png", evaluation.reliability_before, evaluation.reliability)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from softmaxd.models.manifest import Manifest
 
 BLOBS_SEEDS, BLOBS_EPOCHS = 8, 240
+DIGITS_SEEDS, DIGITS_EPOCHS = 4, 60
 TABLE_EPOCHS = 1000
 EXAMPLES = ("iris", "wine", "breast_cancer")
 SEEDS_BELOW = 2**32  # NumPy's generator takes no others
@@ -33,6 +34,7 @@ def add(commands: Commands) -> None:
     )
     recipes = parser.add_commands("recipe")
     _add_blobs(recipes)
+    _add_digits(recipes)
     _add_table(recipes)
     _add_example(recipes)
 
@@ -47,6 +49,20 @@ def _add_blobs(recipes: Commands) -> None:
     parser.set_defaults(run=train_blobs)
     _add_number(parser, "--seeds", "networks to train, with the seeds 0, 1 …", BLOBS_SEEDS)
     _add_number(parser, "--epochs", "passes over the training rows", BLOBS_EPOCHS)
+    add_settings(parser, ["models_dir"])
+
+
+def _add_digits(recipes: Commands) -> None:
+    parser = recipes.add_parser(
+        "digits",
+        help="train a classifier of pictures of handwritten digits",
+        description="Train a classifier of pictures of handwritten digits, 8 × 8 pixels, and publish the best of "
+        "several.",
+        epilog="example: softmaxd train digits --seeds 8",
+    )
+    parser.set_defaults(run=train_digits)
+    _add_number(parser, "--seeds", "networks to train, with the seeds 0, 1 …", DIGITS_SEEDS)
+    _add_number(parser, "--epochs", "passes over the training rows", DIGITS_EPOCHS)
     add_settings(parser, ["models_dir"])
 
 
@@ -90,6 +106,17 @@ def train_blobs(settings: Settings, *, seeds: int, epochs: int) -> int:
         with _without_native_logs():
             from softmaxd_training import blobs  # noqa: PLC0415 - TensorFlow takes ten seconds
         folder, manifest = blobs.train(settings.models_dir, seeds=seeds, epochs=epochs)
+    print(_spread(manifest), _bayes(manifest), _figures(manifest), f"published {folder}", sep="\n")
+    return 0
+
+
+def train_digits(settings: Settings, *, seeds: int, epochs: int) -> int:
+    """Train and publish the digits classifier. Raises `Refused`, or `StartupError` without the extra."""
+    need(NEEDED, "softmaxd train", "train")
+    with _nothing_half_written():
+        with _without_native_logs():
+            from softmaxd_training import digits  # noqa: PLC0415 - TensorFlow takes ten seconds
+        folder, manifest = digits.train(settings.models_dir, seeds=seeds, epochs=epochs)
     print(_spread(manifest), _figures(manifest), f"published {folder}", sep="\n")
     return 0
 
@@ -173,9 +200,12 @@ def _spread(manifest: "Manifest") -> str:
         lines.append(row)
     losses = [run.test_loss for run in manifest.provenance.seeds]
     lines.append(f"test loss from {min(losses):.6f} to {max(losses):.6f}, median {median(losses):.6f}")
-    rows, bayes_loss = manifest.metrics["test_rows"], manifest.metrics["bayes_loss"]
-    lines.append(f"Bayes-optimal loss of the same {rows:.0f} test rows: {bayes_loss:.1e}")
     return "\n".join(lines)
+
+
+def _bayes(manifest: "Manifest") -> str:
+    rows, bayes_loss = manifest.metrics["test_rows"], manifest.metrics["bayes_loss"]
+    return f"Bayes-optimal loss of the same {rows:.0f} test rows: {bayes_loss:.1e}"
 
 
 def _figures(manifest: "Manifest") -> str:

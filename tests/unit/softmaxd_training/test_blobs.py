@@ -21,6 +21,7 @@ from softmaxd.numerics.softmax import Floats
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Classes, Parts
+from softmaxd_training.seeds import Run
 from tests.support.paths import MODELS, REPOSITORY
 
 SEEDS, EPOCHS = 2, 8  # enough for the least accuracy that is published
@@ -40,7 +41,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fit(data: Parts, seed: int, epochs: int) -> blobs.Run:
+def fit(data: Parts, seed: int, epochs: int) -> Run:
     return blobs.fit(data, seed=seed, epochs=epochs, on_epoch=lambda: None)
 
 
