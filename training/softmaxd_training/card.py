@@ -1,4 +1,7 @@
-"""Writes the model cards: the contents of a manifest, as Markdown for people. Their texts are in `templates`."""
+"""Writes the model cards: the contents of a manifest, as Markdown for people.
+
+Their texts are in `templates` and `demonstrations`.
+"""
 
 import re
 from statistics import median
@@ -6,11 +9,11 @@ from textwrap import fill
 
 from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.manifest import Feature, Manifest, Provenance
-from softmaxd_training import coverage, templates
+from softmaxd_training import coverage, demonstrations, templates
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST
 from softmaxd_training.coverage import MOST_LABELS
 
-EPOCHS = 240  # of the blobs, by default; `templates.MORE_EPOCHS` gives the reason
+EPOCHS = 240  # of the blobs, by default; `demonstrations.MORE_EPOCHS` gives the reason
 ARTICLE_LOSS = 0.002027  # on the test rows, from a single run
 LINE = 118
 MOST_FEATURES = 40  # with their ranges; the manifest has all
@@ -37,8 +40,8 @@ def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> st
     provenance, calibration, _ = _known(manifest)
     losses = [run.test_loss for run in provenance.seeds]
     reached = manifest.metrics["test_loss"] <= ARTICLE_LOSS and manifest.metrics["test_accuracy"] == 1
-    verdict = templates.REACHED if reached else templates.MISSED
-    return templates.BLOBS.format(
+    verdict = demonstrations.REACHED if reached else demonstrations.MISSED
+    return demonstrations.BLOBS.format(
         **manifest.metrics,
         **_sections(manifest),
         epochs=epochs,
@@ -47,7 +50,7 @@ def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> st
         seed=provenance.seed,
         runs=len(losses),
         article_loss=ARTICLE_LOSS,
-        verdict=f"{verdict}\n\n{templates.MORE_EPOCHS}" if epochs == EPOCHS else verdict,
+        verdict=f"{verdict}\n\n{demonstrations.MORE_EPOCHS}" if epochs == EPOCHS else verdict,
         spread=_spread(provenance),
         lowest=min(losses),
         highest=max(losses),
@@ -59,7 +62,7 @@ def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> st
 def of_digits(manifest: Manifest, *, epochs: int) -> str:
     """Return the card of the digits' model."""
     provenance = _known(manifest)[0]
-    return templates.DIGITS.format(
+    return demonstrations.DIGITS.format(
         **manifest.metrics,
         **_sections(manifest),
         epochs=epochs,

@@ -146,6 +146,6 @@ def test_classes_without_spread_have_a_distance(features: list[list[float]], tmp
 def test_the_committed_models_answer_a_row_independently_of_the_others(folder: Path) -> None:
     engine = Engine(folder / MODEL_FILE, device="cpu")
     (_, shape) = engine.inputs["features"]
-    rows = np.random.default_rng(0).normal(size=(ROWS_TO_TRY, int(str(shape[1])))).astype(np.float32)
+    rows = np.random.default_rng(0).normal(size=(ROWS_TO_TRY, *map(int, map(str, shape[1:])))).astype(np.float32)
 
     assert choose_batching(engine.run, 10 * rows)[1] == "joined"

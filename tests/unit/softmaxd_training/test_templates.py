@@ -4,16 +4,21 @@ import inspect
 
 import pytest
 
-from softmaxd_training import calibrated_card, card, coverage, templates
+from softmaxd_training import calibrated_card, card, coverage, demonstrations, templates
 
-TEXTS = {name: text for name, text in vars(templates).items() if name.isupper()}
+TEXTS = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": text
+    for module in (templates, demonstrations)
+    for name, text in vars(module).items()
+    if name.isupper()
+}
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_text_is_filled_in_by_the_cards(name: str) -> None:
     sources = [inspect.getsource(module) for module in (card, calibrated_card, coverage)]
 
-    assert any(f"templates.{name}" in source for source in sources)
+    assert any(name in source for source in sources)
 
 
 @pytest.mark.parametrize("name", TEXTS)

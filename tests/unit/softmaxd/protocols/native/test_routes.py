@@ -18,7 +18,7 @@ def test_a_model_and_its_version_are_the_same_entry_as_in_the_list() -> None:
 
     entries = {each["name"]: each for each in ask(app, "GET", "/models").json()["models"]}
 
-    assert set(entries) == {"blobs", "iris"}
+    assert set(entries) == {"blobs", "digits", "iris"}
     assert [each["default"] for each in entries.values()].count(True) == 1
     assert ask(app, "GET", "/models/iris").json() == entries["iris"]
     assert ask(app, "GET", "/models/iris/versions/1").json() == entries["iris"]
