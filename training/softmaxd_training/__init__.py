@@ -1,6 +1,7 @@
 """Offline training: data → network → checked ONNX file, manifest, card and pictures in a version folder.
 
-Read `blobs.py` from top to bottom: it tells the whole story. This package imports `models` and `numerics` of softmaxd.
+Read `blobs.py` from top to bottom: it tells the whole story. `recalibration.py` calibrates a model that exists, and
+imports nothing of the extra `train`. This package imports `models`, `numerics` and `adding` of softmaxd.
 """
 
 import os
