@@ -36,6 +36,16 @@ class Columns:
         return Rows(found.lines, rows), kept
 
 
+def columns_of_tensor(names: Sequence[str], numbers: int) -> Columns:
+    """Return the columns of a file whose rows are the numbers of a tensor, the last dimension fastest.
+
+    Raises `Refused` if it has others.
+    """
+    if len(names) != numbers:
+        raise Refused(f"it has {len(names)} columns, but a row of the model has {numbers} numbers")
+    return Columns(names, range(numbers), [])
+
+
 def columns_of(names: Sequence[str], features: Sequence[str], *, keep: bool) -> Columns:
     """Return the columns of a file whose header has these names. Raises `Refused` if a feature is missing."""
     twice = next((name for name in names if names.count(name) > 1), None)

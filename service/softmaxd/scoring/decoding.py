@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import orjson
 
 from softmaxd.errors import InvalidBody, Refused
@@ -18,19 +19,18 @@ MOST_DIGITS = 1000  # of a number
 
 
 def decode_rows(found: Rows, manifest: Manifest, options: bytes) -> PredictJob:
-    """Return the job of these rows, whose cells are in the order of the features.
+    """Return the job of these rows, whose cells are in the order of the features, or of the numbers of a tensor.
 
     `options` has the other fields of the request as JSON, each after a comma. Raises `Refused` with the line.
     """
     rows = found.texts()
-    numbers = b",".join(rows)
-    is_plain = not numbers.translate(None, PLAIN) and numbers.count(b",") == len(rows) * len(manifest.features) - 1
-    if is_plain:
+    if not b",".join(rows).translate(None, PLAIN):
         try:
-            return _decode(rows, manifest, options)
+            return _decode(_nested(found, found.cells(), manifest) if manifest.depth else rows, manifest, options)
         except InvalidBody:  # such as 007, which JSON does not have, or a mistake that is told below
             pass
-    texts = [b",".join(map(as_json, cells)) for cells in found.cells()]
+    cells = [list(map(as_json, row)) for row in found.cells()]
+    texts = _nested(found, cells, manifest) if manifest.depth else [b",".join(row) for row in cells]
     try:
         return _decode(texts, manifest, options)
     except InvalidBody as error:
@@ -42,6 +42,18 @@ def decode_rows(found: Rows, manifest: Manifest, options: bytes) -> PredictJob:
 def _decode(rows: Sequence[bytes], manifest: Manifest, options: bytes) -> PredictJob:
     body = b'{"instances":[[%s]]%s}' % (b"],[".join(rows), options)
     return decode_predict(body, manifest, max_rows=len(rows))
+
+
+def _nested(found: Rows, cells: Sequence[Sequence[bytes]], manifest: Manifest) -> list[bytes]:
+    """Return the cells of each row with the brackets of a tensor between them. Raises `Refused`."""
+    layout = manifest.layout
+    for line, row in zip(found.lines, cells, strict=True):
+        if len(row) != layout.width:
+            raise Refused(f"line {line} has {len(row)} values, but a row of the model has {layout.width} numbers")
+    form = b"%s"
+    for size in reversed(layout.shape):
+        form = b"[%s]" % b",".join([form] * size)
+    return [form[1:-1] % tuple(row) for row in cells]
 
 
 def as_json(cell: bytes) -> bytes:
@@ -71,5 +83,11 @@ def _sentence(error: InvalidBody, line: int, manifest: Manifest) -> str:
     field, *place = problem["loc"] or ("instances",)
     if field != "instances":
         return f"--{str(field).replace('_', '-')}: {problem['msg']}"
-    column = "".join(f", column {manifest.features[int(index)].name}" for index in place[1:])
-    return f"line {line}{column}: {problem['msg']}"
+    inside = tuple(map(int, place[1:]))
+    if not inside:
+        return f"line {line}: {problem['msg']}"
+    is_tensor = manifest.depth > 0
+    column = (
+        1 + int(np.ravel_multi_index(inside, manifest.layout.shape)) if is_tensor else manifest.features[inside[0]].name
+    )
+    return f"line {line}, column {column}: {problem['msg']}"

@@ -17,7 +17,7 @@ from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Features
 from softmaxd.scoring.answers import header_of, lines_of
-from softmaxd.scoring.columns import columns_of, quoted
+from softmaxd.scoring.columns import columns_of, columns_of_tensor, quoted
 from softmaxd.scoring.decoding import decode_rows
 from softmaxd.scoring.parquet import blocks_of_parquet
 from softmaxd.scoring.table import BLOCK, Rows, read_rows
@@ -71,14 +71,15 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
     Raises `Refused` with the line of the first row that cannot be answered.
     """
     manifest = model.manifest
-    if manifest.depth:
-        raise Refused(f"{manifest.name} takes a tensor for each row, which no table has; a service takes it as lists")
     labels = [quoted(label.encode()) for label in manifest.labels]
     size = max(1, min(MOST_ROWS, MOST_NUMBERS // (len(labels) * (1 + len(choice.include)))))
     count = 0
     with file.open("rb") as source:
         names, found = read_rows(_blocks(source))
-        columns = columns_of(names, [feature.name for feature in manifest.features], keep=choice.keep)
+        if manifest.depth:
+            columns = columns_of_tensor(names, manifest.layout.width)
+        else:
+            columns = columns_of(names, [feature.name for feature in manifest.features], keep=choice.keep)
         output.write(_header(columns.kept_names, manifest, choice.include))
         for rows in found:
             for start in range(0, len(rows.rows), size):

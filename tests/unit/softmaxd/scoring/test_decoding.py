@@ -13,6 +13,7 @@ from tests.support.paths import MODELS
 
 BLOBS = read_manifest(MODELS / "blobs" / "1")
 INTEGERS = BLOBS.model_copy(update={"datatype": "INT8"})
+PICTURES = BLOBS.model_copy(update={"features": (Feature(name="picture", shape=(2, 2, 1)),)})
 ONE = BLOBS.model_copy(update={"features": (Feature(name="x"),)})
 
 
@@ -52,6 +53,17 @@ def test_a_number_has_the_bits_that_a_request_gives_it(cell: bytes) -> None:
     assert lines[1].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("row", [b"1,2.5,3,0.1", b"+1,2.5,03,.1"])
+def test_numbers_of_a_tensor_have_the_bits_that_a_request_gives_them(row: bytes) -> None:
+    expected = decode_predict(b'{"instances":[[[[1],[2.5]],[[3],[0.1]]]]}', PICTURES, max_rows=1).features
+    assert expected is not None
+
+    found = decode_rows(Rows([2], [row]), PICTURES, b"").features
+
+    assert found is not None
+    assert (found.shape, found.tobytes()) == (expected.shape, expected.tobytes())
+
+
 def test_the_options_of_a_request_are_decoded_with_the_rows() -> None:
     job = decode_rows(Rows([2], [b"1,2"]), BLOBS, b',"include":["typicality"],"coverage":0.5')
 
@@ -68,12 +80,17 @@ def test_the_options_of_a_request_are_decoded_with_the_rows() -> None:
         (BLOBS, [b"1,2", b"1,1e39"], "line 5, column x2: Input should be a finite number, also as float32"),
         (BLOBS, [b"1,2,3", b"4"], "line 4: Input should be 2 numbers (x1, x2), not 3"),
         (BLOBS, [b"1],[2,3", b"1,2"], "line 4, column x1: Input should be a valid number"),
+        (BLOBS, [b"1,2],[3,4", b"1,2"], "line 4, column x2: Input should be a valid number"),
         (BLOBS, [[b"1,5", b"2"], [b"1", b"2"]], "line 4, column x1: Input should be a valid number"),
         (
             INTEGERS,
             [b"1,2", b"1,300"],
             "line 5, column x2: Input should be a whole number from -128 to 127, as the model takes INT8",
         ),
+        (PICTURES, [b"1,2,3,4", b"1,2,x,4"], "line 5, column 3: Input should be a valid number"),
+        (PICTURES, [b"1,2,3,4", b"1,2,3,1e39"], "line 5, column 4: Input should be a finite number, also as float32"),
+        (PICTURES, [b"1,2,3,4", b"1,2,3"], "line 5 has 3 values, but a row of the model has 4 numbers"),
+        (PICTURES, [b"1,2,3,4,5", b"1,2,3"], "line 4 has 5 values, but a row of the model has 4 numbers"),
         (ONE, [b"1", b"1,2"], "line 5: Input should be 1 numbers (x), not 2"),
     ],
 )

@@ -147,12 +147,18 @@ def test_a_row_that_the_model_cannot_run_is_named(settings: Settings, tmp_path: 
         scored(settings, table(tmp_path, "\n".join([feature, *rows])), name=name)
 
 
-def test_a_model_of_tensors_takes_no_table(settings: Settings, tmp_path: Path) -> None:
-    features = [Feature(name="picture", shape=(2, 2))]
-    publish(settings.models_dir, 1, pictures([2, 2]).SerializeToString(), name="pictures", features=features)
+def test_a_row_of_a_tensor_has_its_numbers_in_order(settings: Settings, tmp_path: Path) -> None:
+    features = [Feature(name="picture", shape=(2, 3))]
+    publish(settings.models_dir, 1, pictures([2, 3]).SerializeToString(), name="pictures", features=features)
+    model = find_model(settings, "pictures")
+    job = decode_predict(b'{"instances": [[[1, 2, 3], [4, 5, 6.5]]]}', model.manifest, max_rows=1)
+    assert job.features is not None
 
-    with pytest.raises(Refused, match=r"^pictures takes a tensor for each row, which no table has"):
-        scored(settings, table(tmp_path, "picture\n1\n"), name="pictures")
+    _, line = scored(settings, table(tmp_path, "a,b,c,d,e,f\n1,2,3,4,5,6.5\n"), name="pictures")
+
+    assert line.encode() + b"\n" == lines_of(model.run(job.features), job, None, [b"a", b"b", b"c"])
+    with pytest.raises(Refused, match=r"^it has 2 columns, but a row of the model has 6 numbers$"):
+        scored(settings, table(tmp_path, "a,b\n"), name="pictures")
 
 
 def test_the_version_that_a_service_would_serve_answers(settings: Settings) -> None:
