@@ -14,6 +14,7 @@ from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
     from softmaxd.adding.add import Prepared
+    from softmaxd.models.manifest import Feature
 
 NAMES_SHOWN = 2  # of the features and labels of a model in a table
 
@@ -156,8 +157,13 @@ def _describe(folder: Path) -> tuple[str, str, str, str]:
     except ModelError as error:
         return "–", "–", "–", f"rejected: {error}"
     accuracy = f"{manifest.metrics['test_accuracy']:.1%}" if "test_accuracy" in manifest.metrics else "–"
-    features = _shorten([feature.name for feature in manifest.features])
+    features = _shorten([_named(feature) for feature in manifest.features])
     return features, _shorten(manifest.labels), accuracy, f"{(folder / MODEL_FILE).stat().st_size:,}"
+
+
+def _named(feature: "Feature") -> str:
+    """Return the name of a feature, and the shape of a tensor."""
+    return f"{feature.name} {list(feature.shape)}" if feature.shape else feature.name
 
 
 def _shorten(names: Sequence[str]) -> str:
