@@ -253,3 +253,24 @@ def test_the_summary_has_a_range_of_the_loss_only_if_many_rows_make_it(version: 
     assert unknown.endswith(f"{few.manifest.metrics['test_loss']:.4f}")
     assert f"| {low:.4g} to {high:.4g} |" in many.card(Job(tmp_path / "rows.csv", "kind"), 2)
     assert "| unknown: 10 rows make up half of it |" in few.card(Job(tmp_path / "rows.csv", "kind"), 2)
+
+
+def test_of_probabilities_of_zero_none_is_left(tmp_path: Path) -> None:
+    weights = np.array([[1.0, 0.5, -0.5], [-1.0, 0.25, 2.0]], dtype=np.float32) * 100
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["product"]),
+        helper.make_node("Softmax", ["product"], ["hard"], axis=1),
+        helper.make_node("Max", ["hard", "tiny"], ["positive"]),
+        helper.make_node("Log", ["positive"], ["logits"]),
+    ]
+    model = classifier(nodes, {"weights": weights, "tiny": np.array([np.finfo(np.float32).tiny])})
+    folder = publish_model(tmp_path / "models", 1, model.SerializeToString())
+
+    found = calibrated_of(folder, Job(table(tmp_path), "kind"))
+
+    assert found.added == 1 / 300
+    assert summary(found)[1].endswith(", after 0.0033 is added to each probability, because some are 0")
+    features = drawn(100, seed=1)[0].astype(np.float32)
+    probabilities = Engine(found.content, device="cpu").run(features)["probabilities"]
+    assert probabilities.min() > 1e-4
+    assert found.manifest.metrics["test_loss"] < 0.2 * found.manifest.metrics["test_loss_before"]
