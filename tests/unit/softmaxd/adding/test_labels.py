@@ -106,6 +106,19 @@ def test_a_label_without_a_list_of_names_must_go_with_one_class(operator: str, s
             labels_of(graph)
 
 
+def test_one_label_for_two_classes_is_refused() -> None:
+    nodes = [
+        node("MatMul", "x w", "s"),
+        node("ArgMax", "s", "best", axis=1, keepdims=0),
+        node("Div", "best two", "half"),
+        node("Add", "half seven", "label"),
+    ]
+    graph = model(nodes, outputs=[LABEL, S], constants={"w": WEIGHTS, "two": np.array(2), "seven": np.array(7)})
+
+    with pytest.raises(Refused, match=r"^the output label says 7 for the row .*, but class-\d would be served"):
+        labels_of(graph)
+
+
 def test_of_a_long_row_a_few_numbers_are_shown() -> None:
     nodes = [node("MatMul", "x w", "s"), node("ArgMin", "s", "label", axis=1, keepdims=0)]
     graph = model(
