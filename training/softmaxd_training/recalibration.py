@@ -137,17 +137,19 @@ def read_parts(job: Job, manifest: Manifest) -> Parts:
     if (width := manifest.layout.width) > MOST_FEATURES:
         raise Refused(f"a row of {manifest.name} has {width} numbers, and typicality takes at most {MOST_FEATURES}")
     given = read_rows(job.file, job.target, manifest)
+    notes = [f"rows of {job.file.name}: SHA-256 {given.sha256}"]
     if job.training is None:
         typical, calibration, test = given.rows.dealt(3, job.seed)
     else:
-        typical = read_rows(job.training, job.target, manifest).rows
+        others = read_rows(job.training, job.target, manifest)
+        typical = others.rows
+        notes.append(f"rows of {job.training.name}, for the typicality: SHA-256 {others.sha256}")
         calibration, test = given.rows.dealt(2, job.seed)
     if len(test) < LEAST_CALIBRATION_ROWS:
         raise Refused(
             f"{job.file.name}: {counted(len(given.rows), 'row')} are too few: {len(test)} of them would be for"
             f" testing, and {LEAST_CALIBRATION_ROWS} are needed for that as for a coverage of 95 %"
         )
-    notes = [f"rows of {job.file.name}: SHA-256 {given.sha256}"]
     if given.by_order:
         notes.append("its columns were taken in the order of the features")
     without = sorted(set(range(len(manifest.labels))) - set(typical.classes.tolist()))

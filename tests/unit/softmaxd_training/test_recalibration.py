@@ -1,5 +1,6 @@
 """A model that exists gets temperature, scores, typicality and figures of rows that it has not seen."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,6 +122,8 @@ def test_other_rows_give_the_typicality(version: Path, tmp_path: Path) -> None:
     found = calibrated_of(version, job)
 
     assert found.rows == {"typicality": 500, "calibration": 450, "testing": 450}
+    digest = hashlib.sha256(training.read_bytes()).hexdigest()
+    assert f"rows of training.csv, for the typicality: SHA-256 {digest}" in found.manifest.notes
     assert job.words == "rows.csv --target kind --training training.csv --seed 0"
 
 
