@@ -78,7 +78,7 @@ def text_input() -> onnx.ModelProto:
 
 def images() -> onnx.ModelProto:
     flatten = node("Flatten", "image", "x")
-    inputs = [tensor("image", ["n", 2, 1, 1])]
+    inputs = [tensor("image", ["n", 2, "h", 1])]
     return model([flatten, node("MatMul", "x w", "scores")], inputs=inputs, outputs=SCORES)
 
 
@@ -160,7 +160,7 @@ REFUSED = {
     ),
     "no input": (no_input(), "the graph has no input"),
     "text": (text_input(), "input x is tensor(string), but only numbers are supported: encode other features first"),
-    "images": (images(), "input image has the shape [n, 2, 1, 1]: it must be rows of numbers, [n, features]"),
+    "images": (images(), "input image has the shape [n, 2, h, 1]: export it with a fixed shape of a row"),
     "no features": (
         model(
             [node("MatMul", "x w", "scores")],

@@ -31,7 +31,7 @@ Added with `softmaxd models add`. Its training, accuracy and calibration are unk
 
 | | |
 | --- | --- |
-| Input | `features`, {dtype} `[n, {width}]`: {features} |
+| Input | `features`, {dtype} `[n, {row}]`: {features} |
 | Output | `logits` and `probabilities`, float32 `[n, {classes}]`: {labels} |
 | `model.onnx` | SHA-256 `{sha256}` |
 
@@ -111,10 +111,11 @@ def publish(prepared: Prepared, models_dir: Path) -> tuple[Path, Manifest]:
 
 def _columns(features: Sequence[str] | None, findings: Findings) -> tuple[Feature, ...]:
     """Return the features by their given names, or numbered. Raises `Refused` for a name that is not allowed."""
-    names = features or [f"x{index}" for index in range(findings.source.width)]
+    source = findings.source
+    names = features or ([source.name] if source.is_tensor else [f"x{index}" for index in range(source.width)])
     _check_unique(names, "--features")
     try:
-        return tuple(Feature(name=name) for name in names)
+        return tuple(Feature(name=name, shape=source.shape if source.is_tensor else ()) for name in names)
     except ValidationError as error:
         raise Refused(RULES["features"]) from error
 
@@ -157,7 +158,7 @@ def _card(manifest: Manifest) -> str:
         version=manifest.version,
         sha256=manifest.sha256,
         dtype=manifest.dtype.name,
-        width=len(manifest.features),
+        row=", ".join(map(str, manifest.layout.shape)),
         classes=len(manifest.labels),
         features=", ".join(feature.name for feature in manifest.features),
         labels=", ".join(manifest.labels),

@@ -62,7 +62,7 @@ def compare(content: bytes, manifest: Manifest, file: Path, target: str) -> Comp
 
 
 def _disagreements(engine: Engine, manifest: Manifest, rows: Sequence[_Row]) -> list[str]:
-    features = np.array([row.numbers for row in rows], manifest.dtype)
+    features = np.array([row.numbers for row in rows], manifest.dtype).reshape(-1, *manifest.layout.shape)
     probabilities = engine.run(features)[PROBABILITIES]
     served = probabilities.argmax(axis=1)
     finite = [bool(np.isfinite(each).all()) for each in probabilities]
@@ -109,13 +109,19 @@ class _Table(Iterator[_Row]):
     def _features(self) -> tuple[list[int], str]:
         """Return the columns of the features, and a word for how they were found."""
         names = [feature.name for feature in self._manifest.features]
-        if set(names) & set(self._header):
+        if set(names) & set(self._header) and not self._manifest.depth:
             return [self._place(name) for name in names], "by name"
         others = [index for index in range(len(self._header)) if index != self._target]
-        if len(others) != len(names):
+        width = self._manifest.layout.width
+        if len(others) != width:
+            cure = (
+                "give a column for each, in order"
+                if self._manifest.depth
+                else "name them with --features, as in the file"
+            )
             raise Refused(
                 f"it has {len(others)} columns besides {self._header[self._target]!r}, but the model takes "
-                f"{len(names)} features: name them with --features, as in the file"
+                f"{width} {'numbers' if self._manifest.depth else 'features'}: {cure}"
             )
         return others, "in order"
 

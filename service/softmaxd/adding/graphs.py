@@ -1,5 +1,6 @@
 """Reads ONNX graphs: operators, tensors, label lists. It, `calibrated`, `operators` and `rewiring` import onnx."""
 
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,12 +28,21 @@ Node = NodeProto
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The one input of a graph, [rows, width]."""
+    """The one input of a graph, [rows, features], or [rows, …] of tensors."""
 
     name: str
     kind: str  # ONNX Runtime's name for its type: float, int64 …
-    width: int
+    shape: tuple[int, ...]  # of a row
     rows: int | None  # None if the graph takes any number of rows
+
+    @property
+    def width(self) -> int:
+        """The numbers of a row."""
+        return math.prod(self.shape)
+
+    @property
+    def is_tensor(self) -> bool:
+        return len(self.shape) > 1
 
     @property
     def datatype(self) -> Datatype:

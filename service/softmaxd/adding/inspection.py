@@ -22,7 +22,7 @@ from softmaxd.adding.running import (
 )
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import DTYPES, KINDS, LOGITS, PROBABILITIES
+from softmaxd.models.manifest import DTYPES, KINDS, LOGITS, MAX_DIMENSIONS, PROBABILITIES
 from softmaxd.models.outputs import Features
 
 HALVES = {"tensor(float16)", "tensor(bfloat16)"}
@@ -76,7 +76,7 @@ def inspect(model: Graph, features: Sequence[str] | None, *, logits: str | None 
 def convert(model: Graph, findings: Findings) -> bytes:
     """Rewire `model` and return it as an ONNX file. Raises `Refused` if it answers differently than before."""
     rewiring.rewire(model, findings.source, findings.heads)
-    converted = open_graph(model).run(findings.rows)
+    converted = open_graph(model).run(findings.rows.reshape(-1, *findings.source.shape))
     for head, name in ((LOGITS, findings.heads.logits), (PROBABILITIES, findings.heads.probabilities)):
         if name is None:
             continue
@@ -100,10 +100,21 @@ def _find_input(engine: Engine, features: Sequence[str] | None) -> Input:
         raise Refused(f"input {name} is bfloat16, which NumPy does not have: export it as float32 ({TO_FLOAT32})")
     if kind not in {*KINDS.values(), *CONVERTED}:
         raise Refused(f"input {name} is {tensor}, but only numbers are supported: encode other features first")
-    if len(shape) != 2 or shape[1] == 0:  # noqa: PLR2004 - rows and columns
+    rows, *row = shape or [0]
+    if not 1 <= len(row) <= MAX_DIMENSIONS or 0 in row:
         raise Refused(f"input {name} has the shape {shape_text(shape)}: it must be rows of numbers, [n, features]")
-    rows, width = shape
-    return Input(name, kind, _width(width, features), rows if isinstance(rows, int) else None)
+    numbers = (_width(row[0], features),) if len(row) == 1 else _tensor(name, row, features)
+    return Input(name, kind, numbers, rows if isinstance(rows, int) else None)
+
+
+def _tensor(name: str, row: Sequence[object], features: Sequence[str] | None) -> tuple[int, ...]:
+    """Return the shape of a row that is a tensor."""
+    sizes = tuple(size for size in row if isinstance(size, int))
+    if len(sizes) < len(row):
+        raise Refused(f"input {name} has the shape {shape_text(['n', *row])}: export it with a fixed shape of a row")
+    if features and len(features) != 1:
+        raise Refused(f"--features needs one name, that of the tensor, but has {len(features)}")
+    return sizes
 
 
 def _width(declared: object, features: Sequence[str] | None) -> int:
@@ -121,7 +132,7 @@ def _width(declared: object, features: Sequence[str] | None) -> int:
 
 def _input_note(source: Input) -> str:
     kind = source.kind if source.kind in CONVERTED else DTYPES[source.datatype].name
-    note = f"features: the input {source.name}, {kind} [n, {source.width}]"
+    note = f"features: the input {source.name}, {kind} {shape_text(['n', *source.shape])}"
     if kind == "bool":
         note += "; served as float32, and rows with numbers other than 0 and 1 are refused"
     elif kind == "float16":

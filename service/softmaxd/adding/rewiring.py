@@ -33,7 +33,7 @@ def free_rows(model: Graph, source: Input) -> None:
     for graph in nested_graphs(model.graph):
         del graph.value_info[:]
     shape = next(value for value in model.graph.input if value.name == source.name).type.tensor_type.shape
-    shape.CopyFrom(_tensor("", source.kind, source.width).type.tensor_type.shape)
+    shape.CopyFrom(_tensor("", source.kind, source.shape).type.tensor_type.shape)
     for value in model.graph.output:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
@@ -86,13 +86,13 @@ def rewire(model: Graph, source: Input, heads: Heads) -> None:
         _cast(INPUT, name, source.kind),
         *graph.node,
         *_head_nodes(logits, probabilities, prefix=prefix, is_rounded=heads.is_rounded),
-        *(_guard_nodes(name, source.width) if is_guarded else ()),
+        *(_guard_nodes(name, source) if is_guarded else ()),
     ]
     inputs = [
-        _tensor(INPUT, KINDS[source.datatype], source.width),
+        _tensor(INPUT, KINDS[source.datatype], source.shape),
         *(value for value in graph.input if value.name != name),
     ]
-    outputs = [_tensor(head, "float", heads.classes) for head in OUTPUTS]
+    outputs = [_tensor(head, "float", [heads.classes]) for head in OUTPUTS]
     graph.CopyFrom(needed_graph(graph, [node for node in nodes if not _is_renaming(node)], inputs, outputs))
     if not opset(model):
         model.opset_import.append(helper.make_opsetid("", OLDEST_OPSET))
@@ -199,7 +199,7 @@ def _normalising_nodes(probabilities: str) -> Iterator[NodeProto]:
     yield helper.make_node("LpNormalization", [f"{OUR_PREFIX}clipped"], [f"{OUR_PREFIX}normalised"], axis=1, p=1)
 
 
-def _guard_nodes(name: str, width: int) -> Iterator[NodeProto]:
+def _guard_nodes(name: str, source: Input) -> Iterator[NodeProto]:
     """Yield the nodes that give NaN for a row with a number other than 0 and 1, if the graph takes booleans.
 
     A cast to bool would turn any such number into 1, and the model would answer for a row that nobody sent.
@@ -207,8 +207,12 @@ def _guard_nodes(name: str, width: int) -> Iterator[NodeProto]:
     yield _cast(name, f"{OUR_PREFIX}held", "float")
     yield helper.make_node("Sub", [INPUT, f"{OUR_PREFIX}held"], [f"{OUR_PREFIX}lost"])
     yield helper.make_node("Abs", [f"{OUR_PREFIX}lost"], [f"{OUR_PREFIX}lost_size"])
-    yield _constant("ones", [[1.0]] * width)
-    yield helper.make_node("MatMul", [f"{OUR_PREFIX}lost_size", f"{OUR_PREFIX}ones"], [f"{OUR_PREFIX}lost_of_row"])
+    yield _constant("ones", [[1.0]] * source.width)
+    size = f"{OUR_PREFIX}lost_size"
+    if source.is_tensor:
+        yield helper.make_node("Flatten", [size], [f"{OUR_PREFIX}flat"])
+        size = f"{OUR_PREFIX}flat"
+    yield helper.make_node("MatMul", [size, f"{OUR_PREFIX}ones"], [f"{OUR_PREFIX}lost_of_row"])
     yield _constant("zero", [0.0])
     yield helper.make_node("Greater", [f"{OUR_PREFIX}lost_of_row", f"{OUR_PREFIX}zero"], [f"{OUR_PREFIX}refuse"])
     yield _constant("nan", [float("nan")])
@@ -226,5 +230,5 @@ def _constant(name: str, values: list[float] | list[list[float]], dtype: type = 
     return helper.make_node("Constant", [], [OUR_PREFIX + name], value=tensor)
 
 
-def _tensor(name: str, kind: str, width: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.DataType.Value(kind.upper()), ["n", width])
+def _tensor(name: str, kind: str, row: Sequence[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.DataType.Value(kind.upper()), ["n", *row])

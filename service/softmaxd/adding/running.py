@@ -104,6 +104,7 @@ def _whole_numbers_beside(numbers: Values, dtype: np.dtype[Any]) -> list[Values]
 def run(engine: Engine, rows: Features, source: Input) -> Outputs:
     """Return every output for rows [n, width]. Raises `Refused` if ONNX Runtime cannot run them."""
     try:
+        rows = rows.reshape(-1, *source.shape)
         return engine.run(rows.astype(source.kind) if source.kind in CONVERTED else rows)
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         message = f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from softmaxd.adding.add import add_model
 from softmaxd.errors import ModelError, Refused
@@ -17,6 +17,7 @@ from softmaxd.models.manifest import DTYPES, Datatype, Manifest
 from softmaxd.models.trials import try_out
 from softmaxd.settings import Settings
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
+from tests.support.onnx_models import pictures
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))
 S = tensor("s", ["n", 3])
@@ -155,3 +156,28 @@ def test_names_that_are_not_allowed_are_refused_and_nothing_is_written(
 
     assert str(refused.value).startswith(f"{models.parent / 'iris.onnx'}: {message}")
     assert not models.exists()
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.UINT8, TensorProto.FLOAT16, TensorProto.BOOL])
+@pytest.mark.parametrize("features", [None, ["picture"]])
+def test_a_graph_of_tensors_is_added_with_its_shape(kind: int, features: list[str] | None, models: Path) -> None:
+    graph = pictures((2, 3, 1), kind)
+    onnx.save(graph, models.parent / "original.onnx")
+
+    manifest = add(graph, models, features=features)
+
+    folder = models / "iris" / "1"
+    try_out(folder, Settings())
+    assert [(each.name, each.shape) for each in manifest.features] == [((features or ["features"])[0], (2, 3, 1))]
+    assert f"`features`, {manifest.dtype.name} `[n, 2, 3, 1]`: {manifest.features[0].name}" in (
+        folder / "card.md"
+    ).read_text(encoding="utf-8")
+    rows = np.random.default_rng(0).integers(0, 2, size=(5, 2, 3, 1))
+    original = Engine(models.parent / "original.onnx", device="cpu")
+    expected = original.run(rows.astype(helper.tensor_dtype_to_np_dtype(kind)))
+    served = Engine(folder / "model.onnx", device="cpu").run(rows.astype(manifest.dtype))
+    for name in ("logits", "probabilities"):
+        assert np.allclose(served[name], expected[name], rtol=0, atol=1e-6)
+    if kind == TensorProto.BOOL:
+        odd = np.where(np.arange(6).reshape(1, 2, 3, 1) == 4, 0.5, 1).astype(np.float32)
+        assert np.isnan(Engine(folder / "model.onnx", device="cpu").run(odd)["probabilities"]).all()

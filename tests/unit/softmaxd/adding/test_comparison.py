@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from softmaxd.adding.comparison import ROWS_AT_ONCE, Comparison, compare
 from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import Datatype, Feature, Manifest
 from tests.support.onnx_graphs import exact
-from tests.support.onnx_models import embedding, linear
+from tests.support.onnx_models import embedding, linear, pictures
 
 HEADER = "x1,x2,kind\n"
 
@@ -126,3 +128,24 @@ def test_a_table_that_does_not_fit_the_model_is_refused(text: str | bytes, messa
         compared(text, tmp_path)
 
     assert str(refused.value).startswith(f"{tmp_path / 'rows.csv'}: {message}")
+
+
+def test_the_numbers_of_a_tensor_are_columns_in_order(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("kind,a,b\na,1,0\nc,0,1\n", encoding="utf-8")
+    manifest = Manifest(
+        name="m", version=1, sha256="0" * 64, labels=("a", "b", "c"), features=(Feature(name="a", shape=(2, 1)),)
+    )
+    content = pictures((2, 1)).SerializeToString()
+
+    found = compare(content, manifest, file, "kind")
+
+    expected = Engine(content, device="cpu").run(np.eye(2, dtype=np.float32).reshape(2, 2, 1))["probabilities"]
+    right = sum("abc"[row.argmax()] == label for row, label in zip(expected, "ac", strict=True))
+    assert found.summary.startswith(f"like rows.csv: {right} of 2 rows have the expected label")
+    assert found.summary.endswith("columns in order")
+
+    file.write_text("kind,a\na,1\n", encoding="utf-8")
+    message = "it has 1 columns besides 'kind', but the model takes 2 numbers: give a column for each, in order"
+    with pytest.raises(Refused, match=message):
+        compare(content, manifest, file, "kind")

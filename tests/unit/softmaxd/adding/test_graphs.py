@@ -182,12 +182,12 @@ def test_a_page_for_a_version_becomes_its_number(version: str, name: str) -> Non
 
 @pytest.mark.parametrize(("datatype", "kind"), KINDS.items())
 def test_an_input_that_is_served_keeps_its_type(datatype: Datatype, kind: str) -> None:
-    assert Input("x", kind, 2, None).datatype == datatype
+    assert Input("x", kind, (2,), None).datatype == datatype
 
 
 @pytest.mark.parametrize("kind", ["float16", "bool"])
 def test_an_input_of_another_type_is_served_as_float32(kind: str) -> None:
-    assert Input("x", kind, 2, None).datatype == "FP32"
+    assert Input("x", kind, (2,), None).datatype == "FP32"
 
 
 @pytest.mark.parametrize(

@@ -286,7 +286,11 @@ def test_converting_gives_the_same_bytes_each_time() -> None:
     [
         ([tensor("a", ["n", 1]), tensor("b", ["n", 1])], None, r"it has 2 inputs \(a, b\): it needs exactly one"),
         ([tensor("x", ["n", 2], TensorProto.STRING)], None, r"input x is tensor\(string\), but only numbers"),
-        ([tensor("x", ["n", 2, 1])], None, r"input x has the shape \[n, 2, 1\]: it must be rows"),
+        ([tensor("x", ["n"])], None, r"input x has the shape \[n\]: it must be rows"),
+        ([tensor("x", ["n", 2, 0])], None, r"input x has the shape \[n, 2, 0\]: it must be rows"),
+        ([tensor("x", ["n", *[1] * 7])], None, r"input x has the shape \[n, 1, 1, 1, 1, 1, 1, 1\]: it must be rows"),
+        ([tensor("x", ["n", 2, "h"])], None, r"input x has the shape \[n, 2, h\]: export it with a fixed shape"),
+        ([tensor("x", ["n", 2, 1])], ["a", "b"], "--features needs one name, that of the tensor, but has 2$"),
         ([tensor("x", ["n", None])], None, "it does not say how many features a row has"),
         ([tensor("x", ["n", 2])], ["a"], "--features needs 2 names, one per feature, but has 1$"),
     ],

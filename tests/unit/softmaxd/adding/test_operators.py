@@ -12,7 +12,7 @@ from softmaxd.adding.graphs import Input
 from softmaxd.adding.operators import Origin, ancestors, origin, tree_thresholds
 from tests.support.onnx_graphs import model, node, tensor
 
-SOURCE = Input("x", "float", 2, None)
+SOURCE = Input("x", "float", (2,), None)
 P = tensor("p", ["n", 2])
 SKL2ONNX = "skl2onnx"
 
@@ -124,7 +124,7 @@ def test_thresholds_are_those_of_the_features_themselves(
 
 
 def test_features_that_the_input_does_not_have_are_no_thresholds() -> None:
-    assert tree_thresholds(model([forest()], outputs=[P]), Input("x", "float", 1, None)) == {0: [0.5, 4.0]}
+    assert tree_thresholds(model([forest()], outputs=[P]), Input("x", "float", (1,), None)) == {0: [0.5, 4.0]}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, 
 from tests.support.paths import MODELS
 
 ROWS = np.array([[1, 2], [-3, 0.5], [0, 0]], dtype=np.float32)
-SOURCE = Input("x", "float", 2, None)
+SOURCE = Input("x", "float", (2,), None)
 SCORES = Heads("scores", None, 3, are_float32=True)
 
 
@@ -91,7 +91,7 @@ def test_tensors_inside_may_have_our_names(name: str, kind: str) -> None:
     ]
     graph = model(nodes, inputs=[tensor("x", ["n", 2], number)], outputs=[tensor("scores", ["n", 3])])
 
-    outputs = answers(graph, Input("x", kind, 2, None), SCORES)
+    outputs = answers(graph, Input("x", kind, (2,), None), SCORES)
 
     rows = slice(2, 3) if kind == "bool" else slice(3)  # the others are no booleans
     assert np.allclose(outputs["logits"][rows], (ROWS @ WEIGHTS)[rows], atol=1e-6)
@@ -177,7 +177,7 @@ def whole(kind: int) -> onnx.ModelProto:
 @pytest.mark.parametrize(("row", "is_held"), [([1, 0], True), ([2, 0], False), ([0, 0.5], False), ([0, -1], False)])
 def test_a_number_that_is_no_boolean_gives_nan(row: list[float], is_held: bool) -> None:
     graph = whole(TensorProto.BOOL)
-    rewire(graph, Input("x", "bool", 2, None), SCORES)
+    rewire(graph, Input("x", "bool", (2,), None), SCORES)
 
     outputs = Engine(graph.SerializeToString(), device="cpu").run(np.array([[1, 1], row, [0, 0]], np.float32))
 
@@ -189,9 +189,9 @@ def test_a_number_that_is_no_boolean_gives_nan(row: list[float], is_held: bool) 
 def test_an_input_of_a_type_that_is_served_keeps_it(datatype: Datatype) -> None:
     graph = exact(datatype)
     name = KINDS[datatype]
-    assert Input("x", name, 2, None).datatype == datatype
+    assert Input("x", name, (2,), None).datatype == datatype
 
-    rewire(graph, Input("x", name, 2, None), Heads("s", "p", 3, are_float32=True))
+    rewire(graph, Input("x", name, (2,), None), Heads("s", "p", 3, are_float32=True))
 
     onnx.checker.check_model(graph, full_check=True)
     engine = Engine(graph.SerializeToString(), device="cpu")
@@ -201,9 +201,11 @@ def test_an_input_of_a_type_that_is_served_keeps_it(datatype: Datatype) -> None:
 
 def test_a_rewired_graph_can_be_rewired_again() -> None:
     graph = whole(TensorProto.BOOL)
-    once = answers(graph, Input("x", "bool", 2, None), SCORES)
+    once = answers(graph, Input("x", "bool", (2,), None), SCORES)
 
-    twice = answers(graph, Input("features", "float", 2, None), Heads("logits", "probabilities", 3, are_float32=True))
+    twice = answers(
+        graph, Input("features", "float", (2,), None), Heads("logits", "probabilities", 3, are_float32=True)
+    )
 
     assert np.array_equal(once["logits"], twice["logits"], equal_nan=True)
 
@@ -212,7 +214,7 @@ def test_the_kept_parts_of_the_committed_model_stay_as_they_are() -> None:
     before = onnx.load(MODELS / "blobs" / "1" / "model.onnx")
     after = onnx.load(MODELS / "blobs" / "1" / "model.onnx")
 
-    rewire(after, Input("features", "float", 2, None), Heads("logits", "probabilities", 4, are_float32=True))
+    rewire(after, Input("features", "float", (2,), None), Heads("logits", "probabilities", 4, are_float32=True))
 
     assert [output.name for output in after.graph.output] == ["logits", "probabilities"]
     for kept, had in ((after.graph.node, before.graph.node), (after.graph.initializer, before.graph.initializer)):

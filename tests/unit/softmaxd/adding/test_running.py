@@ -22,14 +22,14 @@ from softmaxd.errors import Refused
 from softmaxd.models.manifest import DTYPES, KINDS, Datatype
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
-ANY_ROWS = Input("x", "float", 2, None)
-TWO_ROWS = Input("x", "float", 2, 2)
+ANY_ROWS = Input("x", "float", (2,), None)
+TWO_ROWS = Input("x", "float", (2,), 2)
 SCORES = Heads("scores", None, 3, are_float32=True)
 
 
 @pytest.mark.parametrize("datatype", DTYPES)
 def test_the_rows_are_zeros_ones_and_random_numbers_of_the_inputs_type(datatype: Datatype) -> None:
-    rows = example_rows(Input("x", KINDS[datatype], 5, None), {})
+    rows = example_rows(Input("x", KINDS[datatype], (5,), None), {})
 
     assert rows.dtype == DTYPES[datatype]
     assert rows.shape == (66, 5)
@@ -38,7 +38,7 @@ def test_the_rows_are_zeros_ones_and_random_numbers_of_the_inputs_type(datatype:
 
 
 def test_the_random_numbers_are_of_several_scales() -> None:
-    largest = np.abs(example_rows(Input("x", "double", 50, None), {})[2:]).reshape(4, -1).max(axis=1)
+    largest = np.abs(example_rows(Input("x", "double", (50,), None), {})[2:]).reshape(4, -1).max(axis=1)
 
     assert (largest <= [0.1, 1, 10, 100]).all()
     assert (largest > [0.09, 0.9, 9, 90]).all()
@@ -46,12 +46,12 @@ def test_the_random_numbers_are_of_several_scales() -> None:
 
 @pytest.mark.parametrize("thresholds", [{}, {0: [-3.0, 0.4, 7.0]}])
 def test_the_rows_for_booleans_are_0_and_1(thresholds: Thresholds) -> None:
-    assert set(example_rows(Input("x", "bool", 9, None), thresholds).ravel().tolist()) == {0, 1}
+    assert set(example_rows(Input("x", "bool", (9,), None), thresholds).ravel().tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize("kind", ["float", "double"])
 def test_rows_stand_at_the_thresholds_of_trees_and_on_either_side(kind: str) -> None:
-    source = Input("x", kind, 3, None)
+    source = Input("x", kind, (3,), None)
     rows = example_rows(source, {0: [0.5], 2: [-4.0, 8.0]})
     dtype = DTYPES[source.datatype]
 
@@ -67,13 +67,13 @@ def test_rows_stand_at_the_thresholds_of_trees_and_on_either_side(kind: str) -> 
 
 
 def test_whole_numbers_stand_beside_thresholds_and_within_their_type() -> None:
-    added = example_rows(Input("x", "uint8", 3, None), {0: [2.5], 1: [-7.0], 2: [7.0]})[66:]
+    added = example_rows(Input("x", "uint8", (3,), None), {0: [2.5], 1: [-7.0], 2: [7.0]})[66:]
 
     assert [set(column) for column in added.T.tolist()] == [{1, 2, 3}, {0}, {6, 7, 8}]
 
 
 def test_a_threshold_that_the_type_does_not_have_becomes_infinite() -> None:
-    added = example_rows(Input("x", "float16", 1, None), {0: [1e6]})[66:]
+    added = example_rows(Input("x", "float16", (1,), None), {0: [1e6]})[66:]
 
     assert set(added.ravel().tolist()) == {65504.0, np.inf}
 
@@ -193,7 +193,7 @@ def test_rows_may_depend_on_each_other_by_dynamic_quantisation_and_its_cost_is_n
 
 
 def test_the_rows_for_float16_are_float16_numbers() -> None:
-    rows = example_rows(Input("x", "float16", 5, None), {})
+    rows = example_rows(Input("x", "float16", (5,), None), {})
 
     assert rows.dtype == np.float32
     assert np.array_equal(rows, rows.astype(np.float16))
