@@ -94,6 +94,7 @@ def examples(rows: np.ndarray, classes: np.ndarray) -> Iterator[tuple[str, onnx.
     fitted = MLPClassifier((8,), max_iter=2000, random_state=0).fit(rows, classes)
     expected = fitted.predict_proba(rows)
     yield "float16", float16.convert_float_to_float16(network(fitted)), expected
+    yield "mixed", float16.convert_float_to_float16(to_onnx(fitted, rows[:1], options={"zipmap": False})), expected
     dynamic = through_files(lambda a, b: quantize_dynamic(a, b, weight_type=QuantType.QUInt8), network(fitted))
     yield "dynamic", dynamic, expected
     yield "static", through_files(lambda a, b: quantize_static(a, b, Rows(rows)), network(fitted)), expected

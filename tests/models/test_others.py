@@ -41,6 +41,10 @@ def columns(file: Path) -> None:
     file.write_bytes((HERE / "others" / "columns.onnx").read_bytes())
 
 
+def mixed(file: Path) -> None:
+    file.write_bytes((HERE / "others" / "mixed.onnx").read_bytes())
+
+
 def external(file: Path) -> None:
     graph = onnx.load(HERE / "pytorch.onnx")
     onnx.save(graph, file, save_as_external_data=True, location=f"{file.name}.data", size_threshold=0)
@@ -69,6 +73,7 @@ def newer(file: Path) -> None:
 REFUSED: dict[str, Callable[[Path], None]] = {
     'scikit-learn, `options={"zipmap": "columns"}`': columns,
     "PyTorch, `torch.onnx.export(…)` with weights in another file": external,
+    "`onnxconverter_common.float16` of an `MLPClassifier` by skl2onnx": mixed,
     "a network in bfloat16": bfloat16,
     "a converter with a newer `ai.onnx.ml`": newer,
 }
