@@ -40,7 +40,7 @@ def records(depth: int) -> Any:
 
 def allow_tensors(schema: dict[str, Any]) -> None:
     """Add to the JSON schema of rows that they may be tensors: the number of dimensions is the model's."""
-    schema["anyOf"].append({"type": "array", "items": {"type": "array"}, "title": "tensors"})
+    schema["anyOf"].append({"type": "array", "items": {"type": "array", "items": {}}, "title": "tensors"})
 
 
 def with_fields(body: type[T], fields: Mapping[str, Any]) -> type[T]:

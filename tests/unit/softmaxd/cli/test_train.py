@@ -39,6 +39,17 @@ def test_blobs_prints_every_seed_and_the_published_version(tmp_path: Path, capsy
     assert lines[-1] == f"published {tmp_path / 'blobs' / '1'}"
 
 
+def test_digits_prints_every_seed_and_the_published_version(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["train", "digits", "--seeds", "1", "--epochs", "20", "--models-dir", str(tmp_path)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("seed  validation loss  test loss  test accuracy")
+    assert lines[1].startswith("   0  ")
+    assert lines[1].endswith("  chosen")
+    assert lines[-2].startswith("digits version 1: accuracy ")
+    assert lines[-1] == f"published {tmp_path / 'digits' / '1'}"
+
+
 def test_table_prints_the_figures_and_the_published_version(iris: Path, capfd: Capture) -> None:
     assert (
         main(["train", "table", str(iris), "--target", "species", "--epochs", "60", "--models-dir", str(iris.parent)])
@@ -137,7 +148,10 @@ def test_ctrl_c_stops_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> N
 TABLE = ["table", "a.csv", "--target", "b"]
 
 
-@pytest.mark.parametrize(("command", "option"), [(["blobs"], "--seeds"), (["blobs"], "--epochs"), (TABLE, "--epochs")])
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [(["blobs"], "--seeds"), (["blobs"], "--epochs"), (["digits"], "--seeds"), (TABLE, "--epochs")],
+)
 @pytest.mark.parametrize("value", ["0", "-1", "x"])
 def test_counts_below_one_are_refused(
     command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]

@@ -31,4 +31,4 @@ def test_the_document_states_the_bounds_that_are_checked_after_the_schema() -> N
     assert [form["minItems"] for form in logits] == [1, 1]
     assert (rows["minItems"], rows["items"]["minItems"]) == (1, 1)
     assert (records["minItems"], records["items"]["minProperties"]) == (1, 1)
-    assert tensors["items"] == {"type": "array"}
+    assert tensors["items"] == {"type": "array", "items": {}}
