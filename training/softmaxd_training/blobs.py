@@ -1,6 +1,5 @@
 """The article's classifier of four blobs, from its data to a published version: read from top to bottom."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from softmaxd.errors import Refused
 from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance
 from softmaxd.models.publishing import describe, next_version
 from softmaxd.numerics.softmax import Floats
@@ -17,7 +15,7 @@ from softmaxd_training.export import Exported, export
 from softmaxd_training.gaussians import SIGMA
 from softmaxd_training.provenance import provenance_of
 from softmaxd_training.rows import Parts, Rows, ranges
-from softmaxd_training.seeds import Run, fit_seeds, measure
+from softmaxd_training.seeds import Run, choose, fit_seeds
 
 NAME = "blobs"
 LABELS = ("blob-0", "blob-1", "blob-2", "blob-3")
@@ -44,14 +42,6 @@ def make_data(sigma: float = SIGMA) -> Parts:
         calibration=gaussians.draw(CALIBRATION_ROWS, seed=CALIBRATION_SEED, sigma=sigma),
         test=rows.part(0, TEST_ROWS),
     )
-
-
-def digest(parts: Parts) -> str:
-    """Return the hex SHA-256 of all rows: features as float32, then classes as int64, part by part."""
-    content = hashlib.sha256()
-    for rows in (parts.test, parts.train, parts.validation, parts.calibration):
-        content.update(rows.features.astype("<f4").tobytes() + rows.classes.astype("<i8").tobytes())
-    return content.hexdigest()
 
 
 def build_network() -> keras.Model:
@@ -88,17 +78,10 @@ def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
     """
     parts = make_data()
     runs = fit_seeds(partial(fit, parts, epochs=epochs), range(seeds), epochs=epochs)
-    best = min(runs, key=lambda run: run.validation_loss)
-
-    # The choice is made. The test rows are used only now, once for each seed and before calibration.
-    results = tuple(measure(run, parts.test) for run in runs)
-    accuracy = results[best.seed].test_accuracy  # the seeds count from 0
-    if accuracy < MIN_ACCURACY:
-        raise Refused(f"the accuracy on the test rows, {accuracy:.1%}, is below {MIN_ACCURACY:.0%}")
-
+    best, results = choose(runs, parts.test, least_accuracy=MIN_ACCURACY)
     command = f"softmaxd train blobs --seeds {seeds} --epochs {epochs}"
     provenance = provenance_of(
-        parts, results, command=command, seed=best.seed, data_seed=DATA_SEED, data_sha256=digest(parts)
+        parts, results, command=command, seed=best.seed, data_seed=DATA_SEED, data_sha256=parts.sha256()
     )
     with next_version(models / NAME) as (folder, version):
         exported = export(best.network, parts, folder / MODEL_FILE)

@@ -1,5 +1,6 @@
 """The rows that a model is made from, and the parts that they are split into."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,13 @@ class Parts:
     def counts(self) -> dict[str, int]:
         """Return the number of rows of each part, by its name."""
         return {name: len(getattr(self, name)) for name in ("train", "validation", "calibration", "test")}
+
+    def sha256(self) -> str:
+        """Return the hex SHA-256 of all rows: features as float32, then classes as int64, part by part."""
+        content = hashlib.sha256()
+        for rows in (self.test, self.train, self.validation, self.calibration):
+            content.update(rows.features.astype("<f4").tobytes() + rows.classes.astype("<i8").tobytes())
+        return content.hexdigest()
 
 
 def ranges(features: Features, names: Sequence[str]) -> tuple[Feature, ...]:

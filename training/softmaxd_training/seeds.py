@@ -8,6 +8,7 @@ from typing import Protocol
 import keras
 from tqdm import tqdm
 
+from softmaxd.errors import Refused
 from softmaxd.models.manifest import SeedResult
 from softmaxd_training import networks
 from softmaxd_training.networks import History
@@ -39,6 +40,21 @@ def fit_seeds(fit: Fit, seeds: Sequence[int], *, epochs: int) -> list[Run]:
         tqdm.write(f"seed {seed}: validation loss {run.validation_loss:.6f}", file=sys.stderr)
         runs.append(run)
     return runs
+
+
+def choose(runs: Sequence[Run], test: Rows, *, least_accuracy: float) -> tuple[Run, tuple[SeedResult, ...]]:
+    """Return the run with the lowest validation loss, and the results of all on the test rows.
+
+    Raises `Refused` if the accuracy of the chosen one is too low.
+    """
+    best = min(range(len(runs)), key=lambda index: runs[index].validation_loss)
+
+    # The choice is made. The test rows are used only now, once for each seed and before calibration.
+    results = tuple(measure(run, test) for run in runs)
+    accuracy = results[best].test_accuracy
+    if accuracy < least_accuracy:
+        raise Refused(f"the accuracy on the test rows, {accuracy:.1%}, is below {least_accuracy:.0%}")
+    return runs[best], results
 
 
 def measure(run: Run, test: Rows) -> SeedResult:

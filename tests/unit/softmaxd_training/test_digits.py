@@ -99,7 +99,7 @@ def test_the_committed_model_is_as_accurate_as_its_card_says(data: Parts) -> Non
     accuracy = (outputs["probabilities"].argmax(axis=1) == data.test.classes).mean()
 
     assert manifest.provenance is not None
-    assert manifest.provenance.data_sha256 == digits.digest(data)
+    assert manifest.provenance.data_sha256 == data.sha256()
     assert manifest.metrics["test_accuracy"] == pytest.approx(accuracy)
     assert accuracy >= LEAST_ACCURACY
     assert f"accuracy | {accuracy:.2%} | {accuracy:.2%} |" in (COMMITTED / "card.md").read_text()

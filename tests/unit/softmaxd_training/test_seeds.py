@@ -2,8 +2,9 @@ from collections.abc import Callable
 
 import pytest
 
+from softmaxd.errors import Refused
 from softmaxd_training import blobs
-from softmaxd_training.seeds import Run, fit_seeds, measure
+from softmaxd_training.seeds import Run, choose, fit_seeds, measure
 
 
 def test_each_seed_is_trained_once_and_reported(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,3 +23,15 @@ def test_each_seed_is_trained_once_and_reported(capsys: pytest.CaptureFixture[st
         assert (result.seed, result.validation_loss) == (run.seed, run.validation_loss)
         assert result.test_loss == pytest.approx(run.validation_loss, rel=1e-6)
         assert 0 <= result.test_accuracy <= 1
+
+
+def test_the_lowest_validation_loss_is_chosen_whatever_the_seed() -> None:
+    parts = blobs.make_data()
+    runs = [blobs.fit(parts, epochs=epochs, seed=seed, on_epoch=lambda: None) for seed, epochs in ((7, 1), (4, 3))]
+
+    best, results = choose(runs, parts.test, least_accuracy=0)
+
+    assert best is min(runs, key=lambda run: run.validation_loss)
+    assert [result.seed for result in results] == [7, 4]
+    with pytest.raises(Refused, match=r"the accuracy on the test rows, .*, is below 101%"):
+        choose(runs, parts.test, least_accuracy=1.01)
