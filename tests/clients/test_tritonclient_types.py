@@ -11,7 +11,7 @@ from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import Datatype
+from softmaxd.models.features import Datatype
 from tests.support.onnx_graphs import add_exact
 from tests.support.server import Server
 from tests.support.triton import assert_same, tensor

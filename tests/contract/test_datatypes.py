@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import Datatype
+from softmaxd.models.features import Datatype
 from softmaxd.models.outputs import Array, Features
 from tests.support.arrays import assert_same, float32
 from tests.support.onnx_graphs import add_exact

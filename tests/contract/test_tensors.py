@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import Feature
+from softmaxd.models.features import Feature
 from softmaxd.models.outputs import Features
 from tests.support.onnx_models import pictures, publish
 from tests.support.server import Server

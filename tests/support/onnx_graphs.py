@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.adding.add import add_model
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import DTYPES, Datatype
+from softmaxd.models.features import DTYPES, Datatype
 
 WEIGHTS = np.array([[1.0, -1.0, 0.5], [0.25, 2.0, -1.5]], dtype=np.float32)  # two features, three classes
 

@@ -10,7 +10,8 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from softmaxd.models.calibration import Calibration
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Datatype, Feature, Manifest
+from softmaxd.models.features import Datatype, Feature
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 
 SIDE = 512  # of the matrix that the slow network multiplies
 LABELS = ("a", "b", "c")

@@ -8,7 +8,8 @@ from statistics import median
 from textwrap import fill
 
 from softmaxd.models.calibration import Calibration, Evaluation
-from softmaxd.models.manifest import Feature, Manifest, Provenance
+from softmaxd.models.features import Feature
+from softmaxd.models.manifest import Manifest, Provenance
 from softmaxd_training import coverage, demonstrations, templates
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST
 from softmaxd_training.coverage import MOST_LABELS

@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest, Provenance
+from softmaxd.models.features import Feature
+from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance
 from softmaxd.models.publishing import describe, next_version
 from softmaxd_training import card, networks, pictures
 from softmaxd_training.export import Exported, export

@@ -12,7 +12,8 @@ from softmaxd.adding.calibrated import with_calibration
 from softmaxd.errors import Refused
 from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
+from softmaxd.models.features import Feature
+from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.onnxfile import check_size
 from softmaxd.models.outputs import Array, Features
 from softmaxd.models.publishing import describe, next_version

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from softmaxd.models.manifest import Feature
+from softmaxd.models.features import Feature
 from softmaxd.models.outputs import Array, Features
 
 LEAST_CALIBRATION_ROWS = 19  # for prediction sets with a coverage of 95 %

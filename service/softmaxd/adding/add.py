@@ -13,8 +13,9 @@ from softmaxd.adding.comparison import compare
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
 from softmaxd.errors import Refused
+from softmaxd.models.features import Feature
 from softmaxd.models.files import sha256
-from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
+from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.onnxfile import check_size
 from softmaxd.models.publishing import describe, next_version
 

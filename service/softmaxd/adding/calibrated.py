@@ -10,7 +10,8 @@ from onnx import NodeProto, TensorProto, TypeProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import opset, read
 from softmaxd.adding.rewiring import OUR_PREFIX, free_names, needed_graph, rename_tensors
-from softmaxd.models.manifest import ATYPICALITY, INPUT, LOGITS, OUTPUTS, PROBABILITIES
+from softmaxd.models.features import INPUT
+from softmaxd.models.manifest import ATYPICALITY, LOGITS, OUTPUTS, PROBABILITIES
 from softmaxd.numerics.softmax import Floats
 
 AXES_AS_INPUT = 18  # the opset since which these reductions have their axes as an input

@@ -14,8 +14,8 @@ from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
 
 from softmaxd.errors import Refused
+from softmaxd.models.features import KINDS, Datatype
 from softmaxd.models.files import read_regular
-from softmaxd.models.manifest import KINDS, Datatype
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES, OPERATOR_DOMAINS
 
 STANDARD_DOMAINS = {"", "ai.onnx"}

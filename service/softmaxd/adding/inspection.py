@@ -22,7 +22,8 @@ from softmaxd.adding.running import (
 )
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import DTYPES, KINDS, LOGITS, MAX_DIMENSIONS, PROBABILITIES
+from softmaxd.models.features import DTYPES, KINDS, MAX_DIMENSIONS
+from softmaxd.models.manifest import LOGITS, PROBABILITIES
 from softmaxd.models.outputs import Features
 
 HALVES = {"tensor(float16)", "tensor(bfloat16)"}

@@ -21,7 +21,8 @@ from softmaxd.adding.graphs import (
     subgraphs,
     tensor_names,
 )
-from softmaxd.models.manifest import ATYPICALITY, INPUT, KINDS, OUTPUTS
+from softmaxd.models.features import INPUT, KINDS
+from softmaxd.models.manifest import ATYPICALITY, OUTPUTS
 
 OUR_NAMES = {INPUT, *OUTPUTS, ATYPICALITY}
 OUR_PREFIX = "softmaxd_"  # of every other tensor that is added

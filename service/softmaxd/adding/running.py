@@ -12,7 +12,7 @@ from softmaxd.adding import graphs
 from softmaxd.adding.graphs import STANDARD_DOMAINS, Graph, Heads, Input
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import DTYPES
+from softmaxd.models.features import DTYPES
 from softmaxd.models.outputs import Features
 
 CONVERTED = {"float16", "bool"}  # input types that are served as float32

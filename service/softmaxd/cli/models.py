@@ -14,7 +14,7 @@ from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
     from softmaxd.adding.add import Prepared
-    from softmaxd.models.manifest import Feature
+    from softmaxd.models.features import Feature
 
 NAMES_SHOWN = 2  # of the features and labels of a model in a table
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.errors import InvalidBody, Problem
-from softmaxd.models.manifest import DTYPES, Datatype
+from softmaxd.models.features import DTYPES, Datatype
 from softmaxd.models.outputs import Features
 
 MAX_SAFE_INTEGER = 2**53 - 1  # JSON's reader makes float64 of all numbers, and rounds larger integers

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from softmaxd.errors import ModelError
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher
 from softmaxd.models.engine import Engine, Nodes
+from softmaxd.models.features import INPUT, KINDS
 from softmaxd.models.files import NotNow, read_regular, sha256
-from softmaxd.models.manifest import ATYPICALITY, INPUT, KINDS, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest
+from softmaxd.models.manifest import ATYPICALITY, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.rowwise import choose_batching

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from struct import Struct
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import orjson
 from pydantic import AfterValidator, Field, FiniteFloat, PositiveInt, model_validator
 
 from softmaxd.models.calibration import Calibration, Evaluation, Frozen
+from softmaxd.models.features import DTYPES, MAX_NUMBERS, Datatype, Feature, InputTensor, is_table, tensors_of
 
-# The graph of every model has this input and these outputs.
-INPUT = "features"
+# The graph of every model has these outputs.
 LOGITS, PROBABILITIES = "logits", "probabilities"
 OUTPUTS = (LOGITS, PROBABILITIES)
 ATYPICALITY = "atypicality"  # with calibration data, one output more
@@ -25,41 +25,9 @@ MOST_BYTES = 64  # of a number in an answer, with all that stands around it
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 
-MAX_DIMENSIONS = 6  # of a row
-MAX_NUMBERS = 2**24  # of a row
-
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\x00-\x1f\x7f]+$")]
-Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
-DTYPES: Mapping[Datatype, np.dtype[Any]] = {
-    name: np.dtype(name.lower().replace("fp", "float")) for name in get_args(Datatype)
-}
-
-# The types that an input may have, as ONNX and ONNX Runtime name them.
-KINDS: Mapping[Datatype, str] = {
-    "FP32": "float",
-    "FP64": "double",
-    "INT8": "int8",
-    "INT16": "int16",
-    "INT32": "int32",
-    "INT64": "int64",
-    "UINT8": "uint8",
-    "UINT16": "uint16",
-    "UINT32": "uint32",
-    "UINT64": "uint64",
-}
-
-
-class Feature(Frozen):
-    """A number of each row, or a tensor of numbers, with the range that they had in the training rows."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    min: FiniteFloat | None = None
-    max: FiniteFloat | None = None
-    shape: Annotated[
-        tuple[PositiveInt, ...], Field(max_length=MAX_DIMENSIONS, description="Of the tensor; empty for one number")
-    ] = ()
 
 
 class SeedResult(Frozen):
@@ -91,8 +59,8 @@ def _named_once(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
 
 
 def _one_tensor(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
-    if len(features) > 1 and any(feature.shape for feature in features):
-        raise ValueError("should be one tensor, or only numbers")
+    if any(feature.shape for feature in features) and (len(features) > 1 or is_table(features)):
+        raise ValueError("should be one tensor of numbers, or only single values")
     if math.prod(features[0].shape) > MAX_NUMBERS:
         raise ValueError(f"should have at most {MAX_NUMBERS} numbers")
     return features
@@ -100,7 +68,7 @@ def _one_tensor(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)  # equal only to itself, so that its hash is free
 class Layout:
-    """Type and size of the features."""
+    """Type and size of the features, unless they are a table."""
 
     datatype: Datatype
     dtype: np.dtype[Any]
@@ -122,9 +90,9 @@ class Manifest(Frozen):
     features: Annotated[
         tuple[Feature, ...], Field(min_length=1), AfterValidator(_named_once), AfterValidator(_one_tensor)
     ]
-    datatype: Annotated[Datatype, Field(description="Of the features, as the Open Inference Protocol names it")] = (
-        "FP32"
-    )
+    datatype: Annotated[
+        Datatype, Field(description="Of the features without their own, as the Open Inference Protocol names it")
+    ] = "FP32"
     metrics: Mapping[str, FiniteFloat] = {}
     provenance: Provenance | None = None
     calibration: Calibration | None = None
@@ -138,16 +106,30 @@ class Manifest(Frozen):
             raise ValueError(f"should have calibration rows by label for its {len(self.labels)} labels")
         return self
 
+    @model_validator(mode="after")
+    def _has_tensors(self) -> Self:
+        outputs = {*OUTPUTS, ATYPICALITY}.intersection(tensor.name for tensor in self.tensors)
+        if outputs:
+            raise ValueError(f"should not have an input with the name of an output, {outputs.pop()}")
+        return self
+
+    @cached_property
+    def tensors(self) -> tuple[InputTensor, ...]:
+        """The inputs of the graph if the features are a table; else empty: then `layout` describes the only one."""
+        return tensors_of(self.features, self.datatype) if is_table(self.features) else ()
+
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the features, as NumPy has it."""
+        """The type of the features, as NumPy has it; of a table, a record with a field [columns] for each input."""
+        if self.tensors:
+            return np.dtype([(tensor.name, tensor.dtype, (tensor.width,)) for tensor in self.tensors])
         return DTYPES[self.datatype]
 
     @cached_property
     def layout(self) -> Layout:
         shape, dtype = self.features[0].shape or (len(self.features),), self.dtype
         width = math.prod(shape)
-        code = dtype.char if dtype.kind == "f" else ""
+        code = dtype.char if dtype.kind == "f" else ""  # also empty for a table
         return Layout(self.datatype, dtype, shape, self.depth, width, width * dtype.itemsize, code)
 
     @cached_property

@@ -9,7 +9,8 @@ from typing_extensions import TypedDict
 
 from softmaxd.models.by_name import by_name
 from softmaxd.models.datatypes import invalid, misfit, to_type
-from softmaxd.models.manifest import MAX_DIMENSIONS, Manifest
+from softmaxd.models.features import MAX_DIMENSIONS
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
 
 NOT_EMPTY = Field(fail_fast=True, json_schema_extra={"minItems": 1})  # checked later, with our own message

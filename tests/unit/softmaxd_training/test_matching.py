@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd.models.manifest import Datatype, Feature, Manifest
+from softmaxd.models.features import Datatype, Feature
+from softmaxd.models.manifest import Manifest
 from softmaxd_training.matching import Matched, read_rows
 
 

@@ -11,8 +11,9 @@ from onnx import helper
 
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
+from softmaxd.models.features import Feature
 from softmaxd.models.loading import read_manifest
-from softmaxd.models.manifest import MODEL_FILE, Feature, Manifest
+from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.trials import try_out
 from softmaxd.numerics.softmax import Floats
 from softmaxd.settings import Settings

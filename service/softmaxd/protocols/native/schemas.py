@@ -7,8 +7,9 @@ from typing_extensions import TypedDict
 
 from softmaxd.errors import Problem
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy, Evaluation
+from softmaxd.models.features import Datatype, Feature
 from softmaxd.models.inputs import FAIL_FAST, Instances, VectorOrMatrix
-from softmaxd.models.manifest import Datatype, Feature, Provenance
+from softmaxd.models.manifest import Provenance
 from softmaxd.models.tensors import DEPTHS, NOT_EMPTY, allow_tensors, rows_or_records, with_fields
 from softmaxd.models.versions import State
 from softmaxd.numerics.trust import DEFAULT_COVERAGE

@@ -8,8 +8,9 @@ from typing import TypeVar, cast
 from softmaxd.http.operation import Job
 from softmaxd.models.answers import pieces
 from softmaxd.models.datatypes import invalid
+from softmaxd.models.features import INPUT
 from softmaxd.models.inputs import LARGE_BODY, read_json, read_large, read_rows, to_features
-from softmaxd.models.manifest import INPUT, Manifest
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features, Outputs, to_json
 from softmaxd.models.problems import MAX_KEY
 from softmaxd.protocols.protocol import refuse_nan

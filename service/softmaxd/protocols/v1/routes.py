@@ -8,7 +8,8 @@ from fastapi import APIRouter, HTTPException, Request
 from softmaxd.errors import ModelNotFound, NotReady
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
-from softmaxd.models.manifest import INPUT, Datatype, Manifest
+from softmaxd.models.features import INPUT, Datatype
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
 from softmaxd.protocols.v1.operations import PATHS, errors_of_path

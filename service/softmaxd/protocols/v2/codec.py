@@ -12,10 +12,11 @@ import orjson
 from softmaxd.http.compression import MAX_DEFLATED, MIN_DEFLATED, accepted_encoding, deflate, inflate
 from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.models.answers import pieces
+from softmaxd.models.features import INPUT
 from softmaxd.models.hopeless import MIB, check_rows
 from softmaxd.models.inputs import LARGE_BODY, read_json
 from softmaxd.models.large_json import read_numbers
-from softmaxd.models.manifest import ATYPICALITY, INPUT, OUTPUTS, Layout, Manifest
+from softmaxd.models.manifest import ATYPICALITY, OUTPUTS, Layout, Manifest
 from softmaxd.models.outputs import Array, Features, Outputs, to_json
 from softmaxd.numerics.softmax import Floats
 from softmaxd.numerics.trust import Sets, prediction_sets

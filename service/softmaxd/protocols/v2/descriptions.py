@@ -5,7 +5,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from softmaxd.models.manifest import Datatype
+from softmaxd.models.features import Datatype
 from softmaxd.protocols.v2.schemas import Count
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from softmaxd.metrics.counts import VersionCounts
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.manifest import INPUT, MODEL_FILE, OUTPUTS, Manifest
+from softmaxd.models.features import INPUT
+from softmaxd.models.manifest import MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.protocols.v2.descriptions import (
     V2ConfiguredTensor,

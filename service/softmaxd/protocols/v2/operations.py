@@ -13,8 +13,9 @@ from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Job, Operation, Reply
 from softmaxd.models.answers import AnswerLimits
+from softmaxd.models.features import INPUT
 from softmaxd.models.inputs import read_json
-from softmaxd.models.manifest import INPUT, PROBABILITIES
+from softmaxd.models.manifest import PROBABILITIES
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository

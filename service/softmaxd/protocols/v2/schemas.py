@@ -6,8 +6,9 @@ from pydantic import Field, FiniteFloat, StrictInt, Tag, TypeAdapter, with_confi
 from typing_extensions import TypedDict
 
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy
+from softmaxd.models.features import DTYPES, INPUT, MAX_DIMENSIONS
 from softmaxd.models.inputs import FAIL_FAST, Vector, VectorOrMatrix
-from softmaxd.models.manifest import ATYPICALITY, DTYPES, INPUT, MAX_DIMENSIONS, OUTPUTS
+from softmaxd.models.manifest import ATYPICALITY, OUTPUTS
 from softmaxd.models.tensors import DEPTHS, allow_tensors, nested, with_fields
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.protocol import IGNORE_UNKNOWN_FIELDS

@@ -7,8 +7,9 @@ import numpy as np
 
 from softmaxd.errors import InvalidBody
 from softmaxd.models.datatypes import invalid, misfit, to_type
+from softmaxd.models.features import INPUT, Datatype
 from softmaxd.models.hopeless import check_rows
-from softmaxd.models.manifest import INPUT, Datatype, Layout
+from softmaxd.models.manifest import Layout
 from softmaxd.models.outputs import Features, is_finite
 from softmaxd.numerics.softmax import Floats
 from softmaxd.protocols.v2.schemas import V2InputParameters

@@ -12,8 +12,9 @@ from softmaxd.adding.add import add_model
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models import onnxfile
 from softmaxd.models.engine import Engine
+from softmaxd.models.features import DTYPES, Datatype
 from softmaxd.models.loading import read_manifest
-from softmaxd.models.manifest import DTYPES, Datatype, Manifest
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.trials import try_out
 from softmaxd.settings import Settings
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor

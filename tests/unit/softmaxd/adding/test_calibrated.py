@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from softmaxd.adding.calibrated import LARGEST, with_calibration
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import KINDS, Datatype
+from softmaxd.models.features import KINDS, Datatype
 from softmaxd.models.outputs import Array, Features
 from softmaxd.numerics.softmax import Softmax
 from tests.support.onnx_models import classifier, linear, with_atypicality

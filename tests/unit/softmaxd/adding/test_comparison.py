@@ -8,7 +8,8 @@ import pytest
 from softmaxd.adding.comparison import ROWS_AT_ONCE, Comparison, compare
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import Datatype, Feature, Manifest
+from softmaxd.models.features import Datatype, Feature
+from softmaxd.models.manifest import Manifest
 from tests.support.onnx_graphs import exact
 from tests.support.onnx_models import embedding, linear, pictures
 

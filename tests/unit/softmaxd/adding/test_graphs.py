@@ -23,7 +23,7 @@ from softmaxd.adding.graphs import (
 )
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import KINDS, Datatype
+from softmaxd.models.features import KINDS, Datatype
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 

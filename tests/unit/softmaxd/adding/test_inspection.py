@@ -10,7 +10,7 @@ from onnx import TensorProto, numpy_helper
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import DTYPES, Datatype
+from softmaxd.models.features import DTYPES, Datatype
 from softmaxd.models.outputs import Array
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
 

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from softmaxd.adding.graphs import Heads, Input, opset, read
 from softmaxd.adding.rewiring import rewire, show_softmax_inputs, widen
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import DTYPES, KINDS, Datatype
+from softmaxd.models.features import DTYPES, KINDS, Datatype
 from softmaxd.models.outputs import Array
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
 from tests.support.paths import MODELS

@@ -19,7 +19,7 @@ from softmaxd.adding.running import (
     shape_text,
 )
 from softmaxd.errors import Refused
-from softmaxd.models.manifest import DTYPES, KINDS, Datatype
+from softmaxd.models.features import DTYPES, KINDS, Datatype
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
 ANY_ROWS = Input("x", "float", (2,), None)

@@ -7,8 +7,8 @@ import pytest
 from softmaxd.app import create_app
 from softmaxd.errors import InvalidBody, ModelNotFound, ModelNotLoaded, OutputNotFinite, QueueFull, ServiceError
 from softmaxd.http.openapi import error_responses, example_rows, examples_of, path_parameters
+from softmaxd.models.features import Datatype, Feature
 from softmaxd.models.loading import load
-from softmaxd.models.manifest import Datatype, Feature
 from softmaxd.settings import Settings
 from tests.support.manifests import manifest
 from tests.support.paths import MODELS

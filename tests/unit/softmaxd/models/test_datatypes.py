@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from softmaxd.models.datatypes import MAX_SAFE_INTEGER, invalid, misfit, to_type
-from softmaxd.models.manifest import DTYPES, Datatype
+from softmaxd.models.features import DTYPES, Datatype
 
 
 @pytest.mark.parametrize("datatype", DTYPES)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody, TooLarge
 from softmaxd.models import large_json
+from softmaxd.models.features import DTYPES, Datatype
 from softmaxd.models.hopeless import check_rows
 from softmaxd.models.inputs import LARGE_BODY, read_features, read_logits
 from softmaxd.models.large_json import PIECE
-from softmaxd.models.manifest import DTYPES, Datatype
 from softmaxd.numerics.softmax import FEW_CLASSES
 from softmaxd.protocols.native.schemas import PREDICT_REQUEST, SOFTMAX_REQUEST
 from tests.support.manifests import manifest

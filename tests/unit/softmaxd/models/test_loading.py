@@ -12,8 +12,8 @@ from softmaxd.errors import ModelError
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models import loading
 from softmaxd.models.engine import Engine
+from softmaxd.models.features import DTYPES, Datatype, Feature
 from softmaxd.models.files import NotNow
-from softmaxd.models.manifest import DTYPES, Datatype, Feature
 from softmaxd.models.outputs import Outputs
 from softmaxd.settings import Settings
 from tests.support.onnx_graphs import WEIGHTS, exact, model, node, tensor

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody, TooLarge
 from softmaxd.models import large_json
+from softmaxd.models.features import MAX_NUMBERS, Datatype
 from softmaxd.models.inputs import read_features
 from softmaxd.models.large_json import PIECE
-from softmaxd.models.manifest import MAX_NUMBERS, Datatype
 from softmaxd.models.tensors import with_fields
 from softmaxd.protocols.native.schemas import PREDICT_REQUESTS, PredictRequest
 from tests.support.manifests import manifest

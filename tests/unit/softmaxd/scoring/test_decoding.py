@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from softmaxd.errors import Refused
+from softmaxd.models.features import Feature
 from softmaxd.models.loading import read_manifest
-from softmaxd.models.manifest import Feature, Manifest
+from softmaxd.models.manifest import Manifest
 from softmaxd.protocols.native.codec import decode_predict
 from softmaxd.scoring.decoding import as_json, decode_rows
 from softmaxd.scoring.table import Rows

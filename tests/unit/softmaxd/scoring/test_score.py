@@ -11,7 +11,7 @@ from onnx import helper
 from pyarrow import parquet
 
 from softmaxd.errors import ModelError, Refused
-from softmaxd.models.manifest import Feature
+from softmaxd.models.features import Feature
 from softmaxd.models.pins import write_pin
 from softmaxd.protocols.native.codec import decode_predict
 from softmaxd.scoring import score as scoring

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from softmaxd.errors import InvalidBody, OutputNotFinite, TooLarge
 from softmaxd.models.answers import PIECE
 from softmaxd.models.calibration import Calibration, LabelCalibration
-from softmaxd.models.manifest import Feature, Manifest
+from softmaxd.models.features import Feature
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Batch, Outputs
 from softmaxd.protocols.native.codec import decode_predict, decode_softmax, encode_predict, encode_softmax
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from softmaxd.errors import InvalidBody, TooLarge
-from softmaxd.models.manifest import Feature, Manifest
+from softmaxd.models.features import Feature
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Batch, Outputs
 from softmaxd.protocols.v1.codec import decode_classify, decode_predict, encode_classify, encode_predict
 

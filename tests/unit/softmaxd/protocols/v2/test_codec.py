@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from softmaxd.errors import InvalidBody, ServiceError, TooLarge
+from softmaxd.models.features import DTYPES, Datatype
 from softmaxd.models.inputs import LARGE_BODY, read_json
-from softmaxd.models.manifest import DTYPES, Datatype, Manifest
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Array, Batch, Outputs
 from softmaxd.protocols.v2 import codec
 from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer

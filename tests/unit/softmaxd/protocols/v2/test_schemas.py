@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from softmaxd.models.manifest import MAX_DIMENSIONS
+from softmaxd.models.features import MAX_DIMENSIONS
 from softmaxd.protocols.v2.schemas import INFER_REQUEST, LOAD_REQUEST
 
 TENSOR = {"name": "features", "shape": [1, 2], "datatype": "FP32"}
