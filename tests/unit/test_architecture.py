@@ -32,7 +32,7 @@ HOMES = {
     "pydantic_core": {"models.hopeless"},
     "simdjson": {"models.large_json"},
     "google": {"adding.graphs"},
-    "pyarrow": {"scoring.parquet"},
+    "pyarrow": {"tables.parquet"},
 }
 EVERYWHERE = {"numpy", "orjson", "pydantic", "starlette", "typing_extensions"}
 MODULES = {

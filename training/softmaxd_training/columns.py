@@ -3,60 +3,46 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from softmaxd.errors import Refused
 from softmaxd.models.manifest import Label
-from softmaxd.models.outputs import Features
-from softmaxd.numerics.softmax import Floats
+from softmaxd.models.outputs import Array
+from softmaxd.tables.columns import counted
 from softmaxd_training.rows import Classes
 
 LEAST_CLASS_ROWS = 10  # each label must occur in each part, and a tenth of the rows is for validation
 SHOWN = 40  # characters of a value in a message
-NAMES_SHOWN = 10
 
-FLOAT32 = np.dtype(np.float32)
 LABEL = TypeAdapter[str](Label)
 
-Cell = object  # a text from CSV; from Parquet a number, a text, None …
-Column = Sequence[tuple[str, Cell]]  # the place in the file, for messages, and the value of each row
+Column = Sequence[tuple[str, str]]  # the place in the file, for messages, and the text of each row
 
 
-def numbers(name: str, column: Column, dtype: np.dtype[Any] = FLOAT32) -> Features:
-    """Return a column of numbers [n] of a type. Raises `Refused` if one is missing or not a finite number of it."""
+def numbers(name: str, column: Column) -> Array:
+    """Return a column of float32 numbers [n]. Raises `Refused` if one is missing or not a finite number."""
     exact = np.array([_number(name, place, cell) for place, cell in column], dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):  # beyond the type a number becomes another, refused below
-        values: Features = exact.astype(dtype)
-    fits = np.isfinite(values) if dtype.kind == "f" else _are_whole(exact, dtype)
+    with np.errstate(over="ignore"):  # beyond the type a number becomes infinite, refused below
+        values: Array = exact.astype(np.float32)
+    fits = np.isfinite(values)
     if not fits.all():
         place, cell = column[int(np.argmin(fits))]
-        wanted = f"finite as {dtype.name}" if dtype.kind == "f" else f"a whole number of the type {dtype.name}"
-        raise Refused(f"{_where(name, place)}: {quoted(cell)} is not {wanted}")
+        raise Refused(f"{_where(name, place)}: {quoted(cell)} is not finite as float32")
     return values
 
 
-def _are_whole(exact: Floats, dtype: np.dtype[Any]) -> npt.NDArray[np.bool_]:
-    """Return which numbers an integer type has."""
-    limits = np.iinfo(dtype)
-    whole: npt.NDArray[np.bool_] = exact == np.rint(exact)
-    return whole & (exact >= float(limits.min)) & (exact < float(limits.max) + 1)
-
-
-def varied(name: str, values: Features) -> Features:
+def varied(name: str, values: Array) -> Array:
     """Return a column of numbers [n]. Raises `Refused` if all are equal."""
     if (values == values[0]).all():
         raise Refused(f"column {quoted(name)} has the same value in every row: remove it, as it tells nothing")
     return values
 
 
-def _number(name: str, place: str, cell: Cell) -> float:
-    if cell is None or cell == "":
+def _number(name: str, place: str, cell: str) -> float:
+    if not cell:
         raise Refused(f"{_where(name, place)}: the value is missing")
     number = _as_number(cell)
     if number is None:
@@ -64,15 +50,11 @@ def _number(name: str, place: str, cell: Cell) -> float:
     return number
 
 
-def _as_number(cell: Cell) -> float | None:
-    if isinstance(cell, bool) or "_" in str(cell):  # Python would read True as 1 and 1_000 as 1000
-        return None
+def _as_number(cell: str) -> float | None:
     try:
-        return float(cell)  # type: ignore[arg-type]  # other types raise TypeError
-    except (TypeError, ValueError):
+        return None if "_" in cell else float(cell)  # Python would read 1_000 as 1000
+    except ValueError:
         return None
-    except OverflowError:  # an integer beyond float64
-        return math.inf
 
 
 def labels(name: str, column: Column) -> tuple[tuple[str, ...], Classes]:
@@ -95,29 +77,11 @@ def labels(name: str, column: Column) -> tuple[tuple[str, ...], Classes]:
     return ordered, np.array([index[value] for value in values], dtype=np.int64)
 
 
-def known_labels(name: str, column: Column, known: Sequence[str]) -> Classes:
-    """Return the class of each row [n] of a column of labels. Raises `Refused` if one is not in `known`."""
-    index = {label: number for number, label in enumerate(known)}
-    values = [_label(name, place, cell) for place, cell in column]
-    for (place, _), value in zip(column, values, strict=True):
-        if value not in index:
-            near = get_close_matches(value, known, n=1)
-            end = f"; did you mean {quoted(near[0])}?" if near else f": it has {_some(known)}"
-            raise Refused(f"{_where(name, place)}: {quoted(value)} is not a label of the model{end}")
-    return np.array([index[value] for value in values], dtype=np.int64)
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first names in quotes."""
-    more = ", …" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(map(quoted, names[:NAMES_SHOWN])) + more
-
-
-def _label(name: str, place: str, cell: Cell) -> str:
-    if cell is None or cell == "":
+def _label(name: str, place: str, cell: str) -> str:
+    if not cell:
         raise Refused(f"{_where(name, place)}: the label is missing")
     try:
-        return LABEL.validate_python(str(cell))
+        return LABEL.validate_python(cell)
     except ValidationError as error:
         raise Refused(
             f"{_where(name, place)}: {quoted(cell)} cannot be a label: a label has 1 to 200 characters,"
@@ -141,12 +105,6 @@ def _where(name: str, place: str) -> str:
     return f"column {quoted(name)}, {place}"
 
 
-def quoted(cell: Cell) -> str:
+def quoted(cell: str) -> str:
     """Return a value in quotes, cut if it is long, for a message."""
-    text = str(cell)
-    return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 row`, `2 rows`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return repr(cell if len(cell) <= SHOWN else cell[: SHOWN - 1] + "…")

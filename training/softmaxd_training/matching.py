@@ -1,6 +1,6 @@
 """Reads rows for a model that exists: the columns of a file as its features, and their labels as its labels."""
 
-from collections.abc import Mapping
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from softmaxd.errors import Refused
 from softmaxd.models.manifest import Manifest
-from softmaxd_training.columns import Column, counted, known_labels, numbers, quoted
+from softmaxd.tables.labelled import read_labelled
 from softmaxd_training.rows import Rows
-from softmaxd_training.tablefile import naming, read_columns
+from softmaxd_training.tablefile import naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +25,14 @@ class Matched:
 def read_rows(path: Path, target: str, manifest: Manifest) -> Matched:
     """Return the rows of a file, with the labels in the column `target`.
 
-    Columns are found by the names of the features, in any order; others are ignored. If no column has such a name and
-    there are as many as features, they are taken in order, and so are the numbers of a tensor. Raises `Refused` if
-    columns or values are not those that the model takes, or if a label is not one of its labels; the message names the
-    place.
+    Raises `Refused` if columns or values are not those that the model takes, or if a label is not one of its labels;
+    the message names the place.
     """
-    with naming(path):
-        columns, sha256 = read_columns(path, target)
-        classes = known_labels(target, columns.pop(target), manifest.labels)
-        features, by_order = _features(columns, manifest)
-        values = [numbers(name, column, manifest.dtype) for name, column in features.items()]
-    return Matched(Rows(np.stack(values, axis=1), classes), sha256, by_order)
-
-
-def _features(columns: Mapping[str, Column], manifest: Manifest) -> tuple[Mapping[str, Column], bool]:
-    """Return the columns that are the features, in the model's order, and whether they are taken by their order."""
-    width = manifest.layout.width
-    if manifest.depth and len(columns) == width:
-        return columns, True
-    if manifest.depth:
-        raise Refused(
-            f"it has {counted(len(columns), 'column')} besides the target, but a row of {manifest.name} has"
-            f" {counted(width, 'number')}: the file should have a column for each, in order"
-        )
-    wanted = [feature.name for feature in manifest.features]
-    missing = [name for name in wanted if name not in columns]
-    if not missing:
-        return {name: columns[name] for name in wanted}, False
-    if len(missing) == len(wanted) == len(columns):
-        return columns, True
-    raise Refused(
-        f"it has no column {quoted(missing[0])}: {manifest.name} has {counted(len(wanted), 'feature')}, and the file"
-        f" should have a column for each, by name, or else as many columns in the same order"
-    )
+    with naming(path), path.open("rb") as source:
+        columns, found = read_labelled(source, target, manifest)
+        parts = [(part.features, part.classes) for part in found if len(part.classes)]
+        if not parts:
+            raise Refused("it has no rows")
+        features, classes = map(np.concatenate, zip(*parts, strict=True))
+        source.seek(0)
+        return Matched(Rows(features, classes), hashlib.file_digest(source, "sha256").hexdigest(), columns.are_by_order)

@@ -21,11 +21,11 @@ from softmaxd.models.rowwise import choose_batching
 from softmaxd.models.together import reason
 from softmaxd.models.warming import rows_to_try
 from softmaxd.numerics.softmax import Floats, Softmax
+from softmaxd.tables.columns import counted
 from softmaxd_training import calibrated_card
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import calibrate, evaluate, figures, fit_with_zeros, measure, reliability
 from softmaxd_training.chance import mean_by_chance, share_by_chance
-from softmaxd_training.columns import counted
 from softmaxd_training.matching import read_rows
 from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Rows, ranges
 

@@ -1,9 +1,7 @@
 """Reads a table from a CSV or Parquet file."""
 
-import csv
 import hashlib
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from softmaxd.errors import Refused
-from softmaxd_training.columns import Cell, Column, counted, labels, numbers, quoted, varied
+from softmaxd.tables.columns import Columns
+from softmaxd.tables.reading import read_rows
+from softmaxd_training.columns import Column, labels, numbers, quoted, varied
 from softmaxd_training.rows import Rows
 
 LONGEST_NAME = 200  # characters of a feature's name, in the manifest
@@ -27,14 +27,6 @@ class Table:
     sha256: str  # of the file
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A row of the file, and its place there, for messages."""
-
-    place: str
-    cells: Sequence[Cell]
-
-
 def read_table(path: Path, target: str) -> Table:
     """Return the table in a file, with the labels in the column `target`.
 
@@ -42,10 +34,10 @@ def read_table(path: Path, target: str) -> Table:
     """
     with naming(path):
         columns, sha256 = read_columns(path, target)
-        given = columns.pop(target)
-        features = [varied(name, numbers(name, column)) for name, column in columns.items()]
-        found, classes = labels(target, given)
-    return Table(Rows(np.stack(features, axis=1), classes), tuple(columns), found, sha256)
+        names = tuple(name for name in columns if name != target)
+        features = [varied(name, numbers(name, columns[name])) for name in names]
+        found, classes = labels(target, columns[target])
+    return Table(Rows(np.stack(features, axis=1), classes), names, found, sha256)
 
 
 @contextmanager
@@ -57,64 +49,23 @@ def naming(path: Path) -> Iterator[None]:
         raise Refused(f"{path.name}: {error}") from error
 
 
-def read_columns(path: Path, target: str) -> tuple[dict[str, Column], str]:
+def read_columns(path: Path, target: str) -> tuple[Mapping[str, Column], str]:
     """Return the columns of a file by their names, and its SHA-256. Raises `Refused` if one of them is not `target`."""
-    content = path.read_bytes()
-    header, lines = _read_parquet(content) if content.startswith(b"PAR1") else _read_csv(content)
-    _check_header(header, target)
-    if not lines:
+    with path.open("rb") as source:
+        header, found = read_rows(source)
+        _check_header(header, target)
+        columns: dict[str, list[tuple[str, str]]] = {name: [] for name in header}
+        for rows in found:
+            places = [rows.place(index) for index in range(len(rows))]
+            cells = Columns(header, ()).cells(rows)
+            for index, column in enumerate(columns.values()):
+                texts = [(row[index] or b"").decode().strip() for row in cells]
+                column.extend(zip(places, texts, strict=True))
+        source.seek(0)
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+    if not columns[target]:
         raise Refused("it has no rows")
-    columns: dict[str, Column] = {
-        name: [(line.place, line.cells[index]) for line in lines] for index, name in enumerate(header)
-    }
-    return columns, hashlib.sha256(content).hexdigest()
-
-
-def _read_csv(content: bytes) -> tuple[list[str], list[_Line]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = 1 + content.count(b"\n", 0, error.start)
-        raise Refused(f"line {number} is not UTF-8: save the table as UTF-8") from error
-    lines = list(_csv_lines(text))
-    if not lines:
-        raise Refused("it has no header: the first line should name the columns")
-    header = [str(cell) for cell in lines[0].cells]
-    for line in lines[1:]:
-        if len(line.cells) != len(header):
-            raise Refused(f"{line.place} has {counted(len(line.cells), 'value')}, but the header names {len(header)}")
-    return header, lines[1:]
-
-
-def _csv_lines(text: str) -> Iterator[_Line]:
-    """Yield the values of each line without the blanks around them; empty lines are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    start = 1  # a quoted value may take several lines
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise Refused(f"line {start} is not CSV: {error}") from error
-        if cells:
-            yield _Line(f"line {start}", [cell.strip() for cell in cells])
-        start = reader.line_num + 1
-
-
-def _read_parquet(content: bytes) -> tuple[list[str], list[_Line]]:
-    try:
-        import pyarrow  # noqa: PLC0415 - only for these files
-        from pyarrow import parquet  # noqa: PLC0415
-    except ImportError as error:
-        raise Refused("to read Parquet, install the package pyarrow, or give the table as CSV") from error
-    try:
-        table = parquet.read_table(pyarrow.BufferReader(content))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise Refused(f"it cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-    columns = [column.to_pylist() for column in table.columns]
-    lines = [_Line(f"row {number}", cells) for number, cells in enumerate(zip(*columns, strict=True), start=1)]
-    return [name.strip() for name in table.column_names], lines
+    return columns, sha256
 
 
 def _check_header(header: Sequence[str], target: str) -> None:

@@ -60,7 +60,7 @@ def _add_add(actions: Commands) -> None:
     text = "A table of rows that the model was not trained on, to calibrate it with, as models calibrate does."
     parser.add_argument("--calibration", metavar="FILE", type=Path, help=text)
     text = "A table of rows with the labels to expect: print the accuracy and the disagreements before publishing."
-    parser.add_argument("--like", metavar="FILE.csv", type=Path, help=text)
+    parser.add_argument("--like", metavar="FILE", type=Path, help=text)
     parser.add_argument("--target", metavar="COLUMN", help="The column of these tables with the labels.")
     calibrate.add_training(parser)
     add_settings(parser, ["models_dir"])
@@ -107,7 +107,7 @@ def add_model(
     from softmaxd.adding import add as adding  # noqa: PLC0415 - only this action needs it
 
     if (target is None) == bool(like or calibration) or (training and not calibration):
-        raise Refused("--target COLUMN goes with --calibration FILE or --like FILE.csv, and --training with the former")
+        raise Refused("--target COLUMN goes with --calibration FILE or --like FILE, and --training with the former")
     compared: Sequence[str] = ()
     try:
         prepared = adding.prepare(file, **options)

@@ -40,9 +40,15 @@ def _problems(row: Mapping[str, object], names: Sequence[str], place: Sequence[s
 
 
 def _expected(key: str, missing: Sequence[str], names: Sequence[str]) -> str:
-    """Return the missing feature whose name is nearest to a key, in any case of letters; or all names without one."""
-    folded = {name.casefold(): name for name in reversed(missing)}  # of two alike, the first
-    if nearest := get_close_matches(key.casefold(), folded, n=1):
-        return f"the nearest feature is {folded[nearest[0]]}"
+    """Return the missing feature whose name is nearest to a key; or all names without one."""
+    if nearest := nearest_name(key, missing):
+        return f"the nearest feature is {nearest}"
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     return f"the features are {', '.join(names[:MOST_LISTED])}{more}"
+
+
+def nearest_name(name: str, known: Sequence[str]) -> str | None:
+    """Return the most similar name in any case of letters, of two alike the first; None if none is similar."""
+    folded = {each.casefold(): each for each in reversed(known)}
+    nearest = get_close_matches(name.casefold(), folded, n=1)
+    return folded[nearest[0]] if nearest else None

@@ -9,7 +9,7 @@ from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Outputs, to_json
 from softmaxd.protocols.native.codec import PredictJob
 from softmaxd.protocols.native.ranking import sets_as_json
-from softmaxd.scoring.columns import quoted
+from softmaxd.tables.columns import quoted
 
 BY_CLASS = ("logits", "log_probabilities")  # of the fields that `include` has: a number for each class
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,14 +15,14 @@ from softmaxd.models.loading import load
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Features
+from softmaxd.protocols.native.codec import PredictJob, decode_predict
 from softmaxd.scoring.answers import header_of, lines_of
-from softmaxd.scoring.columns import columns_of, columns_of_tensor, quoted
-from softmaxd.scoring.decoding import decode_rows
-from softmaxd.scoring.parquet import blocks_of_parquet
-from softmaxd.scoring.table import BLOCK, Rows, read_rows
 from softmaxd.settings import Settings
+from softmaxd.tables.columns import columns_of, columns_of_tensor, quoted
+from softmaxd.tables.decoding import decode_rows
+from softmaxd.tables.reading import read_rows
+from softmaxd.tables.rows import Rows
 
-PARQUET = b"PAR1"  # at the start of such a file
 MOST_ROWS = 8192  # at a time
 MOST_NUMBERS = 1_000_000  # of outputs at a time
 
@@ -75,25 +74,19 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
     size = max(1, min(MOST_ROWS, MOST_NUMBERS // (len(labels) * (1 + len(choice.include)))))
     count = 0
     with file.open("rb") as source:
-        names, found = read_rows(_blocks(source))
+        names, found = read_rows(source)
         if manifest.depth:
             columns = columns_of_tensor(names, manifest.layout.width)
         else:
             columns = columns_of(names, [feature.name for feature in manifest.features], keep=choice.keep)
         output.write(_header(columns.kept_names, manifest, choice.include))
         for rows in found:
-            for start in range(0, len(rows.rows), size):
+            for start in range(0, len(rows), size):
                 features, kept = columns.choose(rows[start : start + size])
                 output.write(_answer(features, kept, model, choice.options, labels))
-            count += len(rows.rows)
+            count += len(rows)
             tell(count, source.tell() if source.seekable() else 0)
     return count
-
-
-def _blocks(source: BufferedReader) -> Iterator[bytes]:
-    """Return the table in pieces of CSV."""
-    is_parquet = source.peek(len(PARQUET)).startswith(PARQUET)
-    return blocks_of_parquet(source) if is_parquet else iter(lambda: source.read(BLOCK), b"")
 
 
 def _header(kept: list[str], manifest: Manifest, include: Sequence[str]) -> bytes:
@@ -106,21 +99,24 @@ def _header(kept: list[str], manifest: Manifest, include: Sequence[str]) -> byte
 
 
 def _answer(found: Rows, kept: list[bytes] | None, model: Model, options: bytes, labels: Sequence[bytes]) -> bytes:
-    job = decode_rows(found, model.manifest, options)
+    def decode(instances: bytes, rows: int) -> PredictJob:
+        return decode_predict(b'{"instances":%s%s}' % (instances, options), model.manifest, max_rows=rows)
+
+    job = decode_rows(found, model.manifest, decode)
     assert job.features is not None
-    step = len(found.rows) if model.is_rowwise else 1  # each row as a request of its own
+    step = len(found) if model.is_rowwise else 1  # each row as a request of its own
     lines = []
-    for start in range(0, len(found.rows), step):
+    for start in range(0, len(found), step):
         part = slice(start, start + step)
         try:
             outputs = model.run(job.features[part])
             lines.append(lines_of(outputs, job, kept and kept[part], labels))
         except OutputNotFinite as error:
-            line = found.lines[start + error.row]
-            raise Refused(f"line {line}: the model's output for these numbers is not finite") from error
+            place = found.place(start + error.row)
+            raise Refused(f"{place}: the model's output for these numbers is not finite") from error
         except CannotRun as error:
-            line = found.lines[start + _first_that_fails(model, job.features[part])]
-            raise Refused(f"line {line}: {error.detail}") from error
+            place = found.place(start + _first_that_fails(model, job.features[part]))
+            raise Refused(f"{place}: {error.detail}") from error
     return b"".join(lines)
 
 

@@ -1,24 +1,22 @@
 """Values become numbers and labels, or are refused with their column and their row."""
 
-import math
-
 import numpy as np
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd_training.columns import Cell, Column, counted, known_labels, labels, numbers, quoted, varied
+from softmaxd_training.columns import Column, labels, numbers, quoted, varied
 
 
-def column(*cells: Cell) -> Column:
+def column(*cells: str) -> Column:
     return [(f"line {number}", cell) for number, cell in enumerate(cells, start=2)]
 
 
-def ten_each(*cells: Cell) -> Column:
+def ten_each(*cells: str) -> Column:
     return column(*[cell for cell in cells for _ in range(10)])
 
 
 def test_numbers_are_float32() -> None:
-    found = numbers("x", column("-1.5e2", "7", 0.1, 2**70))
+    found = numbers("x", column("-1.5e2", "7", "0.1", str(2**70)))
 
     assert found.dtype == np.float32
     assert found.tolist() == [-150, 7, np.float32(0.1), np.float32(2**70)]
@@ -28,18 +26,15 @@ def test_numbers_are_float32() -> None:
     ("cell", "message"),
     [
         ("", "the value is missing"),
-        (None, "the value is missing"),
         ("tall", "'tall' is not a number"),
         ("1_000", "'1_000' is not a number"),
-        (True, "'True' is not a number"),
-        ([1], "'[1]' is not a number"),
         ("nan", "'nan' is not finite as float32"),
-        (math.inf, "'inf' is not finite as float32"),
+        ("inf", "'inf' is not finite as float32"),
         ("3.5e38", "'3.5e38' is not finite as float32"),
-        (10**400, f"'{'1' + 38 * '0'}…' is not finite as float32"),
+        ("1" + 400 * "0", f"'{'1' + 38 * '0'}…' is not finite as float32"),
     ],
 )
-def test_a_value_that_is_no_finite_number_is_refused(cell: Cell, message: str) -> None:
+def test_a_value_that_is_no_finite_number_is_refused(cell: str, message: str) -> None:
     with pytest.raises(Refused) as refused:
         numbers("x", column("1", cell))
 
@@ -52,36 +47,15 @@ def test_a_column_with_one_value_only_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "cell"),
-    [("uint8", "256"), ("uint8", "-1"), ("int8", "1.5"), ("int64", "nan"), ("int64", "9223372036854775808")],
-)
-def test_a_number_that_an_integer_type_does_not_have_is_refused(dtype: str, cell: Cell) -> None:
-    with pytest.raises(Refused) as refused:
-        numbers("x", column("1", cell), np.dtype(dtype))
-
-    assert str(refused.value) == f"column 'x', line 3: {quoted(cell)} is not a whole number of the type {dtype}"
-
-
-def test_the_ends_of_an_integer_type_are_read() -> None:
-    assert numbers("x", column("-128", "127.0"), np.dtype("int8")).tolist() == [-128, 127]
-
-
-def test_of_many_labels_the_first_are_named() -> None:
-    with pytest.raises(Refused, match=r"has 'l0', 'l1', .*'l9', …$"):
-        known_labels("y", column("another"), [f"l{number}" for number in range(11)])
-
-
-@pytest.mark.parametrize(
     ("given", "expected"),
     [
         (("b", "a"), ("a", "b")),
         (("10", "9", "-1.5"), ("-1.5", "9", "10")),
         (("10", "9", "x"), ("10", "9", "x")),
         (("nan", "2"), ("2", "nan")),
-        ((10, 9), ("9", "10")),
     ],
 )
-def test_labels_are_sorted_by_value_if_all_are_numbers(given: tuple[Cell, ...], expected: tuple[str, ...]) -> None:
+def test_labels_are_sorted_by_value_if_all_are_numbers(given: tuple[str, ...], expected: tuple[str, ...]) -> None:
     found, classes = labels("y", ten_each(*given))
 
     assert found == expected
@@ -92,7 +66,6 @@ def test_labels_are_sorted_by_value_if_all_are_numbers(given: tuple[Cell, ...], 
     ("cells", "message"),
     [
         (column(""), "column 'y', line 2: the label is missing"),
-        (column(None), "column 'y', line 2: the label is missing"),
         (column("a:b"), "column 'y', line 2: 'a:b' cannot be a label: "),
         (ten_each("a"), "column 'y' has only the label 'a': two or more are needed"),
         (ten_each("a", "b")[:-1], "label 'b' of column 'y' has only 9 rows: every label needs 10 or more"),
@@ -109,8 +82,3 @@ def test_labels_that_cannot_be_used_are_refused(cells: Column, message: str) -> 
 def test_a_long_value_is_cut_in_a_message() -> None:
     assert quoted("t" * 40) == f"'{'t' * 40}'"
     assert quoted("t" * 41) == f"'{'t' * 39}…'"
-
-
-@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows")])
-def test_a_number_stands_with_its_noun(number: int, text: str) -> None:
-    assert counted(number, "row") == text

@@ -1,16 +1,18 @@
-"""The labels of a model are compared with those that a CSV file expects."""
+"""The labels of a model are compared with those that a table expects."""
 
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import parquet
 
-from softmaxd.adding.comparison import ROWS_AT_ONCE, Comparison, compare
+from softmaxd.adding.comparison import Comparison, compare
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import Datatype, Feature
 from softmaxd.models.manifest import Manifest
-from tests.support.onnx_graphs import exact
+from softmaxd.tables.labelled import ROWS_AT_ONCE
 from tests.support.onnx_models import embedding, linear, pictures
 
 HEADER = "x1,x2,kind\n"
@@ -67,15 +69,6 @@ def test_many_rows_are_run_in_pieces(tmp_path: Path) -> None:
     assert found.disagreements[0].startswith(f"line {ROWS_AT_ONCE + 2}: b expected, a served ")
 
 
-@pytest.mark.parametrize(
-    ("labels", "spelling"), [(("0", "1", "2"), "0.0"), (("0", "1", "2"), "False"), (("0.0", "0", "1"), "0.0")]
-)
-def test_labels_may_be_spelt_as_tables_do(labels: tuple[str, ...], spelling: str, tmp_path: Path) -> None:
-    found = compared(HEADER + f"1,0,{spelling}\n", tmp_path, model_manifest(labels=labels))
-
-    assert found.disagreements == ()
-
-
 def test_a_row_without_a_finite_answer_is_a_disagreement(tmp_path: Path) -> None:
     manifest = model_manifest(features=("category",), datatype="INT64")
     (tmp_path / "rows.csv").write_text("category,kind\n0,a\n1.0,c\n")
@@ -86,49 +79,33 @@ def test_a_row_without_a_finite_answer_is_a_disagreement(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("datatype", "number"),
-    [
-        ("FP32", "abc"),
-        ("FP32", ""),
-        ("FP32", "nan"),
-        ("FP32", "1e39"),
-        ("FP32", "1_0"),
-        ("FP64", "inf"),
-        ("UINT8", "256"),
-        ("INT8", "1.5"),
-    ],
-)
-def test_a_number_that_the_model_does_not_take_is_refused(datatype: Datatype, number: str, tmp_path: Path) -> None:
-    file = tmp_path / "rows.csv"
-    file.write_text(f"{HEADER}0,1,c\n0,{number},a\n")
-    dtype = {"FP": "float", "IN": "int", "UI": "uint"}[datatype[:2]] + datatype.lstrip("FPUINT")
-
-    with pytest.raises(Refused) as refused:
-        compare(exact(datatype).SerializeToString(), model_manifest(datatype=datatype), file, "kind")
-
-    assert str(refused.value) == f"{file}: line 3: x2 is {number!r}: it should be a {dtype}"
-
-
-@pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "it has no column 'kind'; its columns are "),
+        ("", "it has no header: the first line should name the columns"),
         (HEADER, "it has no rows"),
-        ("x1,x2,label\n1,0,a\n", "it has no column 'kind'; its columns are x1, x2, label"),
-        ("x1,kind,kind\n1,0,a\n", "it has the column 'kind' twice"),
-        ("x1,y,kind\n1,0,a\n", "it has no column 'x2'; its columns are x1, y, kind"),
-        ("p,q,r,kind\n1,0,0,a\n", "it has 3 columns besides 'kind', but the model takes 2 features: name them with "),
-        (HEADER + "1,0\n", "line 2 has 2 values, but the header 3"),
-        (HEADER + "1,0,d\n", "line 2: 'd' is none of the model's labels (a, b, c): name these with --labels"),
-        (HEADER + '1,0,"a"b\n', "',' expected after '\"'"),
-        (HEADER.encode() + b"1,0,\xff\n", "it is not UTF-8 text"),
+        ("x1,x2,label\n1,0,a\n", "it has no column kind; its columns are x1, x2, label"),
+        (HEADER + "1,0\n", "line 2 has 2 values, but the header names 3"),
+        (HEADER + "0,1,c\n0,1_0,a\n", "line 3, column x2: Input should be a valid number"),
+        (HEADER + "1,0,d\n", "line 2, column kind: 'd' is not a label of the model: it has a, b, c"),
+        (HEADER + '1,0,"a"b\n', "line 2 is not CSV: ',' expected after '\"'"),
+        (HEADER.encode() + b"1,0,\xff\n", "line 2 is not UTF-8: save the table as UTF-8"),
     ],
 )
 def test_a_table_that_does_not_fit_the_model_is_refused(text: str | bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         compared(text, tmp_path)
 
-    assert str(refused.value).startswith(f"{tmp_path / 'rows.csv'}: {message}")
+    assert str(refused.value) == f"{tmp_path / 'rows.csv'}: {message}"
+
+
+def test_a_parquet_file_is_compared_as_the_same_csv(tmp_path: Path) -> None:
+    columns = {"x1": [1, 0, 0], "x2": [0.0, 1.0, -1.0], "kind": ["a", "c", "b"]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
+
+    found = compare(linear().SerializeToString(), model_manifest(), tmp_path / "rows.parquet", "kind")
+
+    assert found.summary == "like rows.parquet: 2 of 3 rows have the expected label, accuracy 66.7%; columns by name"
+    assert found.disagreements == ("row 3: b expected, a served (0.75)",)
 
 
 def test_the_numbers_of_a_tensor_are_columns_in_order(tmp_path: Path) -> None:
@@ -145,8 +122,3 @@ def test_the_numbers_of_a_tensor_are_columns_in_order(tmp_path: Path) -> None:
     right = sum("abc"[row.argmax()] == label for row, label in zip(expected, "ac", strict=True))
     assert found.summary.startswith(f"like rows.csv: {right} of 2 rows have the expected label")
     assert found.summary.endswith("columns in order")
-
-    file.write_text("kind,a\na,1\n", encoding="utf-8")
-    message = "it has 1 columns besides 'kind', but the model takes 2 numbers: give a column for each, in order"
-    with pytest.raises(Refused, match=message):
-        compare(content, manifest, file, "kind")

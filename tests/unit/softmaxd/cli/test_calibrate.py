@@ -9,6 +9,7 @@ import pytest
 from softmaxd.cli.main import main
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.pins import write_pin
+from softmaxd.tables import parquet
 from tests.support.onnx_models import LABELS, linear, publish
 
 Capture = pytest.CaptureFixture[str]
@@ -55,7 +56,7 @@ def test_the_version_that_answers_is_calibrated(models: Path, capsys: Capture) -
     [
         ({"name": "roses"}, "softmaxd: {models} has no model roses\n"),
         ({"file": "none.csv"}, "softmaxd: No such file or directory: {folder}/none.csv\n"),
-        ({"target": "colour"}, "softmaxd: rows.csv: it has no column 'colour'; its columns are 'x1', 'x2', 'kind'\n"),
+        ({"target": "colour"}, "softmaxd: rows.csv: it has no column colour; its columns are x1, x2, kind\n"),
     ],
 )
 def test_a_refusal_is_one_line_and_publishes_nothing(
@@ -78,11 +79,12 @@ def test_without_the_extra_it_names_what_to_install(
 
 def test_parquet_without_pyarrow_is_one_line(models: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     (models.parent / "rows.parquet").write_bytes(b"PAR1")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setattr(parquet, "find_spec", lambda _name: None)
 
     assert calibrate(models, file="rows.parquet") == 1
     assert capsys.readouterr().err == (
-        "softmaxd: rows.parquet: to read Parquet, install the package pyarrow, or give the table as CSV\n"
+        "softmaxd: rows.parquet: it is a Parquet file, which needs pyarrow: python -m pip install "
+        "pyarrow, or save it as CSV\n"
     )
 
 
@@ -114,14 +116,26 @@ def test_a_model_is_added_and_calibrated_in_one_step(models: Path, file: Path, c
 def test_half_of_the_options_is_refused(options: list[str], models: Path, file: Path, capsys: Capture) -> None:
     assert main(["models", "add", str(file), "--name", "new", *options, "--models-dir", str(models)]) == 1
 
-    expected = "softmaxd: --target COLUMN goes with --calibration FILE or --like FILE.csv, "
+    expected = "softmaxd: --target COLUMN goes with --calibration FILE or --like FILE, "
     assert capsys.readouterr().err.startswith(expected)
     assert not (models / "new").exists()
 
 
 def test_a_table_that_does_not_fit_leaves_no_version(models: Path, file: Path, capsys: Capture) -> None:
     rows = str(models.parent / "rows.csv")
-    command = ["models", "add", str(file), "--name", "new", "--calibration", rows, "--target", "kind"]
+    command = [
+        "models",
+        "add",
+        str(file),
+        "--name",
+        "new",
+        "--features",
+        "x1,x2",
+        "--calibration",
+        rows,
+        "--target",
+        "kind",
+    ]
 
     assert main([*command, "--models-dir", str(models)]) == 1  # its labels are class-0, class-1, class-2
 

@@ -1,7 +1,7 @@
 import pytest
 
 from softmaxd.errors import InvalidBody, Problem
-from softmaxd.models.by_name import MOST_LISTED, MOST_OF_A_KIND, by_name
+from softmaxd.models.by_name import MOST_LISTED, MOST_OF_A_KIND, by_name, nearest_name
 from softmaxd.models.problems import MAX_KEY
 
 FLOWER = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
@@ -60,3 +60,11 @@ def test_five_of_each_kind_are_named_and_long_names_cut() -> None:
     assert [problem["loc"][2] for problem in found[:MOST_OF_A_KIND]] == ["x0", "x1", "x2", "x3", "x4"]
     assert all(len(str(problem["loc"][2])) <= MAX_KEY for problem in found)
     assert found[-1]["msg"].endswith(f"x18, x19 and {784 - MOST_LISTED} more")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "nearest"),
+    [("PETAL", ["sepal", "petal"], "petal"), ("ab", ["Ab", "aB"], "Ab"), ("z", ["Ab"], None), ("z", [], None)],
+)
+def test_the_nearest_name_may_have_letters_of_another_case(name: str, known: list[str], nearest: str | None) -> None:
+    assert nearest_name(name, known) == nearest

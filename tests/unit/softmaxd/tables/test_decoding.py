@@ -7,9 +7,9 @@ from softmaxd.errors import Refused
 from softmaxd.models.features import Feature
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import Manifest
-from softmaxd.protocols.native.codec import decode_predict
-from softmaxd.scoring.decoding import as_json, decode_rows
-from softmaxd.scoring.table import Rows
+from softmaxd.protocols.native.codec import PredictJob, decode_predict
+from softmaxd.tables.decoding import as_json, decode_rows, features_of
+from softmaxd.tables.rows import Rows
 from tests.support.paths import MODELS
 
 BLOBS = read_manifest(MODELS / "blobs" / "1")
@@ -29,6 +29,7 @@ ONE = BLOBS.model_copy(update={"features": (Feature(name="x"),)})
         (b"007", b"7.0"),
         (b"", b"null"),
         (b" ", b"null"),
+        (None, b"null"),
         (b"nan", b'"nan"'),
         (b"1_0", b'"1_0"'),
         (b"+1e999", b'"+1e999"'),
@@ -36,7 +37,7 @@ ONE = BLOBS.model_copy(update={"features": (Feature(name="x"),)})
         ('"é'.encode(), '"\\"é"'.encode()),
     ],
 )
-def test_a_cell_is_a_number_nothing_or_a_text(cell: bytes, expected: bytes) -> None:
+def test_a_cell_is_a_number_nothing_or_a_text(cell: bytes | None, expected: bytes) -> None:
     assert as_json(cell) == expected
 
 
@@ -45,11 +46,9 @@ def test_a_number_has_the_bits_that_a_request_gives_it(cell: bytes) -> None:
     expected = decode_predict(b'{"instances":[[%s,0]]}' % as_json(cell), BLOBS, max_rows=1).features
     assert expected is not None
 
-    lines = decode_rows(Rows(range(2, 4), [b"%s,0" % cell, b"1,2"]), BLOBS, b"").features
-    cells = decode_rows(Rows([2], [[cell, b"0"]]), BLOBS, b"").features
+    lines = features_of(Rows(range(2, 4), [b"%s,0" % cell, b"1,2"]), BLOBS)
+    cells = features_of(Rows([2], [[cell, b"0"]]), BLOBS)
 
-    assert lines is not None
-    assert cells is not None
     assert lines[:1].tobytes() == cells.tobytes() == expected.tobytes()
     assert lines[1].tolist() == [1, 2]
 
@@ -59,14 +58,22 @@ def test_numbers_of_a_tensor_have_the_bits_that_a_request_gives_them(row: bytes)
     expected = decode_predict(b'{"instances":[[[[1],[2.5]],[[3],[0.1]]]]}', PICTURES, max_rows=1).features
     assert expected is not None
 
-    found = decode_rows(Rows([2], [row]), PICTURES, b"").features
+    found = features_of(Rows([2], [row]), PICTURES)
 
-    assert found is not None
     assert (found.shape, found.tobytes()) == (expected.shape, expected.tobytes())
 
 
-def test_the_options_of_a_request_are_decoded_with_the_rows() -> None:
-    job = decode_rows(Rows([2], [b"1,2"]), BLOBS, b',"include":["typicality"],"coverage":0.5')
+def decoded(options: bytes) -> PredictJob:
+    """Return the job of a row with other fields of a request."""
+
+    def decode(instances: bytes, rows: int) -> PredictJob:
+        return decode_predict(b'{"instances":%s,%s}' % (instances, options), BLOBS, max_rows=rows)
+
+    return decode_rows(Rows([2], [b"1,2"]), BLOBS, decode)
+
+
+def test_any_decode_of_a_request_will_do() -> None:
+    job = decoded(b'"include":["typicality"],"coverage":0.5')
 
     assert (job.include, job.coverage) == (["typicality"], 0.5)
 
@@ -99,7 +106,7 @@ def test_a_row_that_a_request_may_not_have_is_refused_with_its_line_and_column(
     manifest: Manifest, rows: list[bytes], reason: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        decode_rows(Rows([4, 5], rows), manifest, b"")
+        features_of(Rows([4, 5], rows), manifest)
 
     assert str(refused.value) == reason
 
@@ -108,16 +115,16 @@ def test_a_row_that_a_request_may_not_have_is_refused_with_its_line_and_column(
     ("options", "reason"),
     [
         (
-            b',"include":["all"]',
+            b'"include":["all"]',
             "--include: Input should be 'logits', 'log_probabilities', 'prediction_sets' or 'typicality'",
         ),
-        (b',"coverage_by":"row"', "--coverage-by: Input should be 'marginal' or 'class'"),
-        (b',"wrong":1', "--wrong: Extra inputs are not permitted"),
+        (b'"coverage_by":"row"', "--coverage-by: Input should be 'marginal' or 'class'"),
+        (b'"wrong":1', "--wrong: Extra inputs are not permitted"),
     ],
 )
 def test_a_wrong_option_is_named(options: bytes, reason: str) -> None:
     with pytest.raises(Refused) as refused:
-        decode_rows(Rows([2], [b"1,2"]), BLOBS, options)
+        decoded(options)
 
     assert str(refused.value) == reason
 
@@ -126,25 +133,24 @@ def test_a_mistake_in_a_large_piece_is_found() -> None:
     rows = [*[b"1.0000000000000000,2"] * 60_000, b"1,", b"1,2"]  # more than a MiB and 50,000 values
 
     with pytest.raises(Refused, match=r"^line 60002, column x2: Input should be a valid number$"):
-        decode_rows(Rows(range(2, 60_004), rows), BLOBS, b"")
+        features_of(Rows(range(2, 60_004), rows), BLOBS)
 
 
 def test_a_row_of_too_many_texts_is_named() -> None:
     wide = BLOBS.model_copy(update={"features": tuple(Feature(name=f"x{index}") for index in range(60_000))})
 
     with pytest.raises(Refused, match=r"^line 2: Input should have at most 50000 values "):
-        decode_rows(Rows([2], [b",".join([b"half of a number"] * 60_000)]), wide, b"")
+        features_of(Rows([2], [b",".join([b"half of a number"] * 60_000)]), wide)
 
 
 def test_a_piece_that_no_request_may_be_is_refused_as_a_whole() -> None:
     rows = [b"100000000000000000000,2"] * 60_000  # more digits than the fast reader takes
 
     with pytest.raises(Refused, match=r"^line 2: Input should have at most 50000 values "):
-        decode_rows(Rows(range(2, 60_002), rows), BLOBS, b"")
+        features_of(Rows(range(2, 60_002), rows), BLOBS)
 
 
 def test_rows_without_end_are_not_cut() -> None:
-    job = decode_rows(Rows(range(2, 10_002), [b"%d,0.5" % row for row in range(10_000)]), BLOBS, b"")
+    features = features_of(Rows(range(2, 10_002), [b"%d,0.5" % row for row in range(10_000)]), BLOBS)
 
-    assert job.features is not None
-    assert np.array_equal(job.features[:, 0], np.arange(10_000))
+    assert np.array_equal(features[:, 0], np.arange(10_000))

@@ -2,48 +2,25 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import cast
 
 from softmaxd.errors import Refused
+from softmaxd.tables.rows import Cell, Rows
 
 BLOCK = 256 * 1024  # bytes that are read at a time
 MAX_LINE = 64 * 2**20  # bytes
 BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Some rows of a file, and the number of the line on which each begins.
-
-    They are lines without quotes, or the cells of each row.
-    """
-
-    lines: Sequence[int]
-    rows: Sequence[bytes] | Sequence[list[bytes]]
-
-    def __getitem__(self, part: slice) -> "Rows":
-        return Rows(self.lines[part], self.rows[part])
-
-    def cells(self) -> list[list[bytes]]:
-        """Return the cells of each row."""
-        return [row.split(b",") if isinstance(row, bytes) else row for row in self.rows]
-
-    def texts(self) -> Sequence[bytes]:
-        """Return the cells of each row with commas between them."""
-        if isinstance(self.rows[0], bytes):
-            return cast(Sequence[bytes], self.rows)
-        return [b",".join(row) for row in cast(Sequence[list[bytes]], self.rows)]
-
-
-def read_rows(blocks: Iterable[bytes]) -> tuple[list[str], Iterator[Rows]]:
+def read_text(blocks: Iterable[bytes]) -> tuple[list[str], Iterator[Rows]]:
     """Return the names of the columns, and an iterator over the rows. Raises `Refused`, the iterator too."""
     records = _without_empty(_records(blocks))
     first = next(records, None)
     if first is None:
         raise Refused("it has no header: the first line should name the columns")
-    return [cell.decode().strip() for cell in first[:1].cells()[0]], chain([first[1:]], records)
+    names = [(cell or b"").decode().strip() for cell in first[:1].cells()[0]]
+    return names, chain([first[1:]], records)
 
 
 def _without_empty(records: Iterable[Rows]) -> Iterator[Rows]:
@@ -52,7 +29,7 @@ def _without_empty(records: Iterable[Rows]) -> Iterator[Rows]:
         if all(found.rows):
             kept = found
         else:
-            lines = [line for line, row in zip(found.lines, found.rows, strict=True) if row]
+            lines = [line for line, row in zip(found.numbers, found.rows, strict=True) if row]
             kept = Rows(lines, cast(Sequence[bytes], list(filter(None, found.rows))))
         if kept.rows:
             yield kept
@@ -83,7 +60,7 @@ def _quoted(blocks: Iterable[bytes], line: int) -> Iterator[Rows]:
     """Yield the rows of text in which cells may have quotes, and so commas and ends of lines."""
     reader = csv.reader(_lines(blocks, line), strict=True)
     lines: list[int] = []
-    rows: list[list[bytes]] = []
+    rows: list[list[Cell]] = []
     before = size = 0
     try:
         for cells in reader:
@@ -94,7 +71,7 @@ def _quoted(blocks: Iterable[bytes], line: int) -> Iterator[Rows]:
                 yield Rows(lines, rows)
                 lines, rows, size = [], [], 0
     except csv.Error as error:
-        raise Refused(f"line {line + before} is no CSV: {error}") from error
+        raise Refused(f"line {line + before} is not CSV: {error}") from error
     yield Rows(lines, rows)
 
 

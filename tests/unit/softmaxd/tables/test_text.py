@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.errors import Refused
-from softmaxd.scoring import table
-from softmaxd.scoring.table import read_rows
+from softmaxd.tables import text as module
+from softmaxd.tables.text import read_text
 
 CELL = st.text(st.sampled_from('a1.,"\n é-'), max_size=5)
 
 
 def read(content: bytes, size: int = 7) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the header, and each row with its line."""
-    names, found = read_rows(content[at : at + size] for at in range(0, len(content), size))
+    names, found = read_text(content[at : at + size] for at in range(0, len(content), size))
     rows = [
-        (line, [cell.decode() for cell in cells])
+        (line, [(cell or b"").decode() for cell in cells])
         for part in found
-        for line, cells in zip(part.lines, part.cells(), strict=True)
+        for line, cells in zip(part.numbers, part.cells(), strict=True)
     ]
     return names, rows
 
@@ -53,7 +53,7 @@ def test_what_the_csv_module_writes_is_read_again(rows: Sequence[Sequence[str]],
 
 
 def test_a_row_that_takes_several_lines_is_on_its_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "BLOCK", 3)
+    monkeypatch.setattr(module, "BLOCK", 3)
 
     found = read(b'x,y\n1,2\n3,"a\nb\n"\n4,5\n')
 
@@ -69,8 +69,8 @@ def test_a_row_that_takes_several_lines_is_on_its_first(monkeypatch: pytest.Monk
         (b"x\n1\n\xff", "line 3 is not UTF-8: save the table as UTF-8"),
         (b'x\n1\n"2"\n\xff\n', "line 4 is not UTF-8: save the table as UTF-8"),
         (b'x\n1\n"2"\n\xff', "line 4 is not UTF-8: save the table as UTF-8"),
-        (b'x\n1\n"2"3\n', "line 3 is no CSV: ',' expected after '\"'"),
-        (b'x\n"1\n2\n', "line 2 is no CSV: unexpected end of data"),
+        (b'x\n1\n"2"3\n', "line 3 is not CSV: ',' expected after '\"'"),
+        (b'x\n"1\n2\n', "line 2 is not CSV: unexpected end of data"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused_with_the_line(content: bytes, reason: str) -> None:
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_table_is_refused_with_the_line(content: bytes, reason
 
 @pytest.mark.parametrize("start", [b"x\n1\n", b'x\n"1"\n'])
 def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
-    monkeypatch.setattr(table, "MAX_LINE", 50)
+    monkeypatch.setattr(module, "MAX_LINE", 50)
 
     with pytest.raises(Refused, match=r"^line 3 has more than 50 bytes$"):
         read(start + b"2" * 60)

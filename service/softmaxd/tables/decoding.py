@@ -1,0 +1,118 @@
+"""Rows of a table → features, by the decode of a request with the same rows."""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+import orjson
+from pydantic import ConfigDict, TypeAdapter, with_config
+
+from softmaxd.errors import InvalidBody, Refused
+from softmaxd.models.inputs import HasInstances, read_features
+from softmaxd.models.manifest import Manifest
+from softmaxd.models.outputs import Features
+from softmaxd.models.tensors import DEPTHS, rows_or_records, with_fields
+from softmaxd.tables.rows import Cell, Rows
+
+PLAIN = b"0123456789+-.eE,"  # no other bytes are in rows of plain numbers
+JSON_NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+MOST_DIGITS = 1000  # of a number
+
+T = TypeVar("T")
+Decode = Callable[[bytes, int], T]  # takes the instances as JSON, and their number
+
+
+@with_config(ConfigDict(strict=True))
+class _Request(HasInstances):
+    """A request of rows and nothing else."""
+
+
+REQUESTS = (  # by the dimensions of a row that is a tensor
+    TypeAdapter(_Request),
+    *(TypeAdapter(with_fields(_Request, {"instances": rows_or_records(depth)})) for depth in DEPTHS),
+)
+
+
+def features_of(found: Rows, manifest: Manifest) -> Features:
+    """Return the features of these rows, whose cells are in the order of the features, or of the numbers of a tensor.
+
+    They have the bits of a request with the same rows. Raises `Refused` with the place.
+    """
+
+    def decode(instances: bytes, rows: int) -> Features:
+        schema = REQUESTS[manifest.depth]
+        return read_features(schema, b'{"instances":%s}' % instances, manifest, max_rows=rows)[0]
+
+    return decode_rows(found, manifest, decode)
+
+
+def decode_rows(found: Rows, manifest: Manifest, decode: Decode[T]) -> T:
+    """Return these rows, decoded as instances of a request. Raises `Refused` with the place."""
+    rows = found.texts()
+    if not b",".join(rows).translate(None, PLAIN):
+        try:
+            return _decode(_nested(found, found.cells(), manifest) if manifest.depth else rows, decode)
+        except InvalidBody:  # such as 007, which JSON does not have, or a mistake that is told below
+            pass
+    cells = [list(map(as_json, row)) for row in found.cells()]
+    texts = _nested(found, cells, manifest) if manifest.depth else [b",".join(row) for row in cells]
+    try:
+        return _decode(texts, decode)
+    except InvalidBody as error:
+        index, mistake = next(_mistakes(texts, decode), (0, error))
+        raise Refused(_sentence(mistake, found.place(index), manifest)) from error
+
+
+def _decode(rows: Sequence[bytes], decode: Decode[T]) -> T:
+    return decode(b"[[%s]]" % b"],[".join(rows), len(rows))
+
+
+def _nested(found: Rows, cells: Sequence[Sequence[Cell]], manifest: Manifest) -> list[bytes]:
+    """Return the cells of each row with the brackets of a tensor between them. Raises `Refused`."""
+    layout = manifest.layout
+    for index, row in enumerate(cells):
+        if len(row) != layout.width:
+            place = found.place(index)
+            raise Refused(f"{place} has {len(row)} values, but a row of the model has {layout.width} numbers")
+    form = b"%s"
+    for size in reversed(layout.shape):
+        form = b"[%s]" % b",".join([form] * size)
+    return [form[1:-1] % tuple(cell or b"" for cell in row) for row in cells]
+
+
+def as_json(cell: Cell) -> bytes:
+    """Return a cell as JSON: a number, or `null` if it is empty, or else a text."""
+    text = (cell or b"").strip()
+    if JSON_NUMBER.fullmatch(text):
+        return text
+    if NUMBER.fullmatch(text) and len(text) <= MOST_DIGITS and math.isfinite(number := float(text)):
+        return repr(number).encode()
+    return orjson.dumps(text.decode()) if text else b"null"
+
+
+def _mistakes(texts: Sequence[bytes], decode: Decode[T]) -> Iterator[tuple[int, InvalidBody]]:
+    """Yield the index of each row that is refused, and the reason; a large body may be refused without a place."""
+    for index, text in enumerate(texts):
+        try:
+            _decode([text], decode)
+        except InvalidBody as error:
+            yield index, error
+
+
+def _sentence(error: InvalidBody, place: str, manifest: Manifest) -> str:
+    """Return the first problem with its place: a column of the row, the row, or an option."""
+    problem = error.problems[0]
+    field, *path = problem["loc"] or ("instances",)
+    if field != "instances":
+        return f"--{str(field).replace('_', '-')}: {problem['msg']}"
+    inside = tuple(map(int, path[1:]))
+    if not inside:
+        return f"{place}: {problem['msg']}"
+    is_tensor = manifest.depth > 0
+    column = (
+        1 + int(np.ravel_multi_index(inside, manifest.layout.shape)) if is_tensor else manifest.features[inside[0]].name
+    )
+    return f"{place}, column {column}: {problem['msg']}"

@@ -1,0 +1,80 @@
+"""The rows of a Parquet file, some at a time, as text. Needs pyarrow, which serving does not."""
+
+import io
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from typing import Any, BinaryIO
+
+from softmaxd.errors import Refused
+from softmaxd.tables.rows import Cell, Rows
+
+ROWS = 8192  # at a time
+
+
+def read_parquet(source: BinaryIO) -> tuple[list[str], Iterator[Rows]]:
+    """Return the names of the columns, and an iterator over the rows. Raises `Refused`, the iterator too."""
+    if find_spec("pyarrow") is None:
+        raise Refused("it is a Parquet file, which needs pyarrow: python -m pip install pyarrow, or save it as CSV")
+    import pyarrow  # noqa: PLC0415 - it is not always there
+    from pyarrow import parquet  # noqa: PLC0415
+
+    try:
+        file = parquet.ParquetFile(source)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _unreadable(error) from error
+    return [name.strip() for name in file.schema_arrow.names], _rows(file)
+
+
+def _unreadable(error: Exception) -> Refused:
+    return Refused(f"it cannot be read as Parquet: {str(error).splitlines()[0]}")
+
+
+def _rows(file: Any) -> Iterator[Rows]:  # Any: pyarrow has no types
+    import pyarrow  # noqa: PLC0415
+
+    number = 1
+    try:
+        for batch in file.iter_batches(batch_size=ROWS):
+            table = pyarrow.Table.from_batches([batch])
+            rows = _lines(table) if _is_plain(table) else list(zip(*map(_cells, table.columns), strict=True))
+            yield Rows(range(number, number + len(rows)), rows, "row")
+            number += len(rows)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _unreadable(error) from error
+
+
+def _is_plain(table: Any) -> bool:
+    """Return True if no cell needs quotes, and no line is empty."""
+    from pyarrow import types  # noqa: PLC0415
+
+    numbers = all(types.is_floating(kind) or types.is_integer(kind) for kind in table.schema.types)
+    return numbers and (table.num_columns > 1 or not table.column(0).null_count)
+
+
+def _lines(table: Any) -> Sequence[bytes]:
+    """Return the rows of a table of numbers as lines of CSV."""
+    import pyarrow  # noqa: PLC0415
+    from pyarrow import csv  # noqa: PLC0415
+
+    exact = pyarrow.schema([field.with_type(_exact(field.type)) for field in table.schema])
+    text = io.BytesIO()
+    csv.write_csv(table.cast(exact), text, csv.WriteOptions(include_header=False))
+    return text.getvalue().splitlines()
+
+
+def _cells(column: Any) -> Sequence[Cell]:
+    """Return the values of a column as text: numbers with the digits that round-trip, truth as `true` and `false`."""
+    import pyarrow  # noqa: PLC0415
+
+    try:
+        texts = column.cast(_exact(column.type)).cast(pyarrow.string()).to_pylist()
+    except pyarrow.ArrowException:  # such as a list, or bytes that are no text
+        texts = [None if value is None else str(value) for value in column.to_pylist()]
+    return [None if text is None else text.encode() for text in texts]
+
+
+def _exact(kind: Any) -> Any:
+    """Return float64 for a shorter float, whose shortest digits are those of another float64."""
+    from pyarrow import float64, types  # noqa: PLC0415
+
+    return float64() if types.is_floating(kind) else kind

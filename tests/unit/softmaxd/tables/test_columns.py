@@ -1,0 +1,121 @@
+"""Features are found by name; other columns are left out or passed through."""
+
+import pytest
+
+from softmaxd.errors import Refused
+from softmaxd.models.features import Feature
+from softmaxd.models.manifest import Manifest
+from softmaxd.tables.columns import columns_beside, columns_of, columns_of_tensor, quoted
+from softmaxd.tables.rows import Rows
+
+
+def test_features_stand_in_any_order_between_other_columns() -> None:
+    rows = Rows([2, 3], [b"7,2,1", b"8,4,3"])
+    dropped = columns_of(["id", "x2", "x1"], ["x1", "x2"], keep=False)
+    kept = columns_of(["id", "x2", "x1"], ["x1", "x2"], keep=True)
+
+    assert dropped.choose(rows) == (Rows([2, 3], [[b"1", b"2"], [b"3", b"4"]]), None)
+    assert kept.choose(rows) == (Rows([2, 3], [[b"1", b"2"], [b"3", b"4"]]), [b"7", b"8"])
+    assert (dropped.kept_names, kept.kept_names) == ([], ["id"])
+
+
+def test_lines_of_features_in_order_stay_as_they_are() -> None:
+    rows = Rows([2], [b"1,2"])
+
+    assert columns_of(["x1", "x2"], ["x1", "x2"], keep=True).choose(rows) == (rows, None)
+
+
+def test_a_row_of_another_length_is_refused_with_its_line() -> None:
+    columns = columns_of(["x2", "x1"], ["x1", "x2"], keep=False)
+
+    for rows in (Rows([2, 3], [b"1,2", b"3"]), Rows([3], [b"3"])):
+        with pytest.raises(Refused, match=r"^line 3 has 1 value, but the header names 2$"):
+            columns.choose(rows)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["x1", "id"], "it has no column x2; its columns are x1, id"),
+        (["x1", "X2"], "it has no column x2; did you mean X2?"),
+        (["x1", "x2", "x1"], "the header names x1 twice"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(names: list[str], reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        columns_of(names, ["x1", "x2"], keep=False)
+
+    assert str(refused.value) == reason
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"), [(b"a b", b"a b"), (b"a,b", b'"a,b"'), (b'a"', b'"a"""'), (b"a\n", b'"a\n"')]
+)
+def test_a_cell_has_quotes_if_it_needs_them(cell: bytes, expected: bytes) -> None:
+    assert quoted(cell) == expected
+
+
+def manifest_of(*features: Feature) -> Manifest:
+    return Manifest(name="m", version=1, sha256="0" * 64, labels=("a", "b"), features=features)
+
+
+POINTS = manifest_of(Feature(name="x"), Feature(name="y"))
+IMAGES = manifest_of(Feature(name="image", shape=(2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("names", "manifest", "features", "are_by_order"),
+    [
+        (["y", "remark", "kind", "x"], POINTS, [3, 0], False),
+        (["kind", "width", "height"], POINTS, [1, 2], True),
+        (["b", "kind", "a"], IMAGES, [0, 2], True),
+        (["image", "kind", "a"], IMAGES, [0, 2], True),
+    ],
+)
+def test_columns_beside_the_target_are_features_by_name_or_else_in_order(
+    names: list[str], manifest: Manifest, features: list[int], are_by_order: bool
+) -> None:
+    columns, target = columns_beside(names, "kind", manifest)
+
+    assert (columns.features, columns.are_by_order, target) == (features, are_by_order, names.index("kind"))
+
+
+@pytest.mark.parametrize(
+    ("names", "manifest", "reason"),
+    [
+        (["x", "y"], POINTS, "it has no column kind; its columns are x, y"),
+        (["x", "kind", "kind"], POINTS, "the header names kind twice"),
+        (["x", "kind"], POINTS, "it has no column y; its columns are x"),
+        (["x", "Y", "kind"], POINTS, "it has no column y; did you mean Y?"),
+        (
+            ["a", "b", "c", "kind"],
+            POINTS,
+            "it has 3 columns besides kind, but the model takes 2 features: it should have a column for each, by name, "
+            "or else in order",
+        ),
+        (
+            ["a", "kind"],
+            IMAGES,
+            "it has 1 column besides kind, but the model takes 2 numbers: it should have a column for each, in order",
+        ),
+    ],
+)
+def test_columns_beside_a_target_that_do_not_fit_are_refused(names: list[str], manifest: Manifest, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        columns_beside(names, "kind", manifest)
+
+    assert str(refused.value) == reason
+
+
+def test_the_numbers_of_a_tensor_are_all_columns_in_order() -> None:
+    rows = Rows([2], [b"1,2"])
+
+    assert columns_of_tensor(["b", "a"], 2).choose(rows) == (rows, None)
+    with pytest.raises(Refused, match=r"^it has 1 columns, but a row of the model has 2 numbers$"):
+        columns_of_tensor(["a"], 2)
+
+
+def test_a_missing_value_is_an_empty_cell() -> None:
+    columns = columns_of(["x", "id"], ["x"], keep=True)
+
+    assert columns.choose(Rows([1], [[None, None]])) == (Rows([1], [[None]]), [b""])

@@ -1,0 +1,94 @@
+"""The rows of a Parquet file, a piece at a time, as text."""
+
+import io
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from softmaxd.errors import Refused
+from softmaxd.tables import parquet as module
+from softmaxd.tables.parquet import ROWS, read_parquet
+from softmaxd.tables.rows import Rows
+
+
+def read(columns: dict[str, Any]) -> tuple[list[str], list[Rows]]:
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), file)
+    names, rows = read_parquet(file)
+    return names, list(rows)
+
+
+def test_numbers_have_the_digits_that_round_trip() -> None:
+    exact = np.array([0.1, 7.0385307e-26], dtype=np.float32)
+
+    names, (rows,) = read({"x ": exact, "y": [0.1, None], "z": [1, 2**53]})
+
+    assert names == ["x", "y", "z"]
+    assert [row[1:] for row in rows.cells()] == [[b"0.1", b"1"], [b"", b"9007199254740992"]]
+    assert [np.float32(row[0] or b"") for row in rows.cells()] == exact.tolist()
+    assert [rows.place(index) for index in (0, 1)] == ["row 1", "row 2"]
+
+
+def test_texts_stay_as_they_are_and_missing_ones_are_missing() -> None:
+    columns = {
+        "text": ["a,b", 'say "yes"\n', "", None],
+        "category": pyarrow.array(["low", "high", None, "low"]).dictionary_encode(),
+        "number": [1.0, None, 2.5, 1e22],
+        "truth": [True, False, None, True],
+        "day": [date(2026, 1, 2)] * 4,
+        "list": [[1], [2], None, []],
+        "bytes": [b"a", b"\xff", b"", None],
+    }
+
+    _, (rows,) = read(columns)
+
+    assert [list(column) for column in zip(*rows.cells(), strict=True)] == [
+        [b"a,b", b'say "yes"\n', b"", None],
+        [b"low", b"high", None, b"low"],
+        [b"1", None, b"2.5", b"1e+22"],
+        [b"true", b"false", None, b"true"],
+        [b"2026-01-02"] * 4,
+        [b"[1]", b"[2]", None, b"[]"],
+        [b"b'a'", b"b'\\xff'", b"b''", None],
+    ]
+
+
+def test_a_large_table_comes_in_pieces() -> None:
+    _, pieces = read({"x": np.arange(20_000)})
+
+    assert [len(rows) for rows in pieces] == [ROWS, ROWS, 20_000 - 2 * ROWS]
+    assert [text for rows in pieces for text in rows.texts()] == [b"%d" % number for number in range(20_000)]
+    assert pieces[1].place(0) == f"row {ROWS + 1}"
+
+
+def test_a_row_without_any_value_is_a_row() -> None:
+    _, (rows,) = read({"x": [1.5, None]})
+
+    assert rows.cells() == [(b"1.5",), (None,)]
+
+
+def test_a_broken_file_is_refused_in_one_line() -> None:
+    with pytest.raises(Refused, match=r"^it cannot be read as Parquet: [^\n]+$"):
+        read_parquet(io.BytesIO(b"PAR1 and no more"))
+
+
+def test_a_file_with_a_broken_page_is_refused_in_one_line() -> None:
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.table({"x": np.arange(20_000)}), file, compression="gzip", use_dictionary=False)
+    content = bytearray(file.getvalue())
+    content[20:200] = bytes(180)
+    _, rows = read_parquet(io.BytesIO(content))
+
+    with pytest.raises(Refused, match=r"^it cannot be read as Parquet: [^\n]+$"):
+        list(rows)
+
+
+def test_without_pyarrow_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda _name: None)
+
+    with pytest.raises(Refused, match="needs pyarrow: python -m pip install pyarrow, or save it as CSV"):
+        read_parquet(io.BytesIO())
