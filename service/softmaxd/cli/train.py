@@ -33,36 +33,24 @@ def add(commands: Commands) -> None:
         epilog="example: softmaxd train table rows.csv --target label",
     )
     recipes = parser.add_commands("recipe")
-    _add_blobs(recipes)
-    _add_digits(recipes)
+    blobs, digits = "four clouds of points, as in the article", "pictures of handwritten digits, 8 × 8 pixels"
+    _add_seeds(recipes, "blobs", blobs, seeds=BLOBS_SEEDS, epochs=BLOBS_EPOCHS)
+    _add_seeds(recipes, "digits", digits, seeds=DIGITS_SEEDS, epochs=DIGITS_EPOCHS)
     _add_table(recipes)
     _add_example(recipes)
 
 
-def _add_blobs(recipes: Commands) -> None:
+def _add_seeds(recipes: Commands, name: str, data: str, *, seeds: int, epochs: int) -> None:
+    """Add a recipe that trains several networks on data of its own, and publishes the best one."""
     parser = recipes.add_parser(
-        "blobs",
-        help="train the article's classifier of four clouds of points",
-        description="Train the article's classifier of four clouds of points, and publish the best of several.",
-        epilog="example: softmaxd train blobs --seeds 16",
+        name,
+        help=f"train a classifier of {data}",
+        description=f"Train a classifier of {data}, and publish the best of several.",
+        epilog=f"example: softmaxd train {name} --seeds {2 * seeds}",
     )
-    parser.set_defaults(run=train_blobs)
-    _add_number(parser, "--seeds", "networks to train, with the seeds 0, 1 …", BLOBS_SEEDS)
-    _add_number(parser, "--epochs", "passes over the training rows", BLOBS_EPOCHS)
-    add_settings(parser, ["models_dir"])
-
-
-def _add_digits(recipes: Commands) -> None:
-    parser = recipes.add_parser(
-        "digits",
-        help="train a classifier of pictures of handwritten digits",
-        description="Train a classifier of pictures of handwritten digits, 8 × 8 pixels, and publish the best of "
-        "several.",
-        epilog="example: softmaxd train digits --seeds 8",
-    )
-    parser.set_defaults(run=train_digits)
-    _add_number(parser, "--seeds", "networks to train, with the seeds 0, 1 …", DIGITS_SEEDS)
-    _add_number(parser, "--epochs", "passes over the training rows", DIGITS_EPOCHS)
+    parser.set_defaults(run=train_seeds, recipe=name)
+    _add_number(parser, "--seeds", "networks to train, with the seeds 0, 1 …", seeds)
+    _add_number(parser, "--epochs", "passes over the training rows", epochs)
     add_settings(parser, ["models_dir"])
 
 
@@ -99,25 +87,15 @@ def _add_number(parser: Any, option: str, text: str, default: int, *, least: int
     parser.add_argument(option, metavar="N", type=kind, default=default, help=f"{text} (default: {default})")
 
 
-def train_blobs(settings: Settings, *, seeds: int, epochs: int) -> int:
-    """Train and publish the blobs classifier. Raises `Refused`, or `StartupError` without the extra."""
+def train_seeds(settings: Settings, *, recipe: str, seeds: int, epochs: int) -> int:
+    """Train and publish the classifier of blobs or of digits. Raises `Refused`, or `StartupError` without the extra."""
     need(NEEDED, "softmaxd train", "train")
     with _nothing_half_written():
         with _without_native_logs():
-            from softmaxd_training import blobs  # noqa: PLC0415 - TensorFlow takes ten seconds
-        folder, manifest = blobs.train(settings.models_dir, seeds=seeds, epochs=epochs)
-    print(_spread(manifest), _bayes(manifest), _figures(manifest), f"published {folder}", sep="\n")
-    return 0
-
-
-def train_digits(settings: Settings, *, seeds: int, epochs: int) -> int:
-    """Train and publish the digits classifier. Raises `Refused`, or `StartupError` without the extra."""
-    need(NEEDED, "softmaxd train", "train")
-    with _nothing_half_written():
-        with _without_native_logs():
-            from softmaxd_training import digits  # noqa: PLC0415 - TensorFlow takes ten seconds
-        folder, manifest = digits.train(settings.models_dir, seeds=seeds, epochs=epochs)
-    print(_spread(manifest), _figures(manifest), f"published {folder}", sep="\n")
+            from softmaxd_training import blobs, digits  # noqa: PLC0415 - TensorFlow takes ten seconds
+        train = {blobs.NAME: blobs.train, digits.NAME: digits.train}[recipe]
+        folder, manifest = train(settings.models_dir, seeds=seeds, epochs=epochs)
+    print(_spread(manifest), *_bayes(manifest), _figures(manifest), f"published {folder}", sep="\n")
     return 0
 
 
@@ -203,9 +181,12 @@ def _spread(manifest: "Manifest") -> str:
     return "\n".join(lines)
 
 
-def _bayes(manifest: "Manifest") -> str:
+def _bayes(manifest: "Manifest") -> list[str]:
+    """Return a line with the loss that no model could beat, if it is known."""
+    if "bayes_loss" not in manifest.metrics:
+        return []
     rows, bayes_loss = manifest.metrics["test_rows"], manifest.metrics["bayes_loss"]
-    return f"Bayes-optimal loss of the same {rows:.0f} test rows: {bayes_loss:.1e}"
+    return [f"Bayes-optimal loss of the same {rows:.0f} test rows: {bayes_loss:.1e}"]
 
 
 def _figures(manifest: "Manifest") -> str:

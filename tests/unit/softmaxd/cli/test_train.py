@@ -28,26 +28,24 @@ def iris(tmp_path: Path) -> Path:
     return tmp_path / "iris.csv"
 
 
-def test_blobs_prints_every_seed_and_the_published_version(tmp_path: Path, capsys: Capture) -> None:
-    assert main(["train", "blobs", "--seeds", "2", "--epochs", "8", "--models-dir", str(tmp_path)]) == 0
+@pytest.mark.parametrize(
+    ("recipe", "epochs", "more"), [("blobs", 8, ["Bayes-optimal loss of the same 250 test rows: "]), ("digits", 20, [])]
+)
+def test_a_recipe_prints_every_seed_and_the_published_version(
+    tmp_path: Path, capsys: Capture, recipe: str, epochs: int, more: list[str]
+) -> None:
+    options = ["--seeds", "2", "--epochs", str(epochs), "--models-dir", str(tmp_path)]
 
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("seed  validation loss  test loss  test accuracy")
-    assert [line.split()[0] for line in lines[1:3]] == ["0", "1"]
-    assert len([line for line in lines[1:3] if line.endswith("  chosen")]) == 1
-    assert lines[-2].startswith("blobs version 1: accuracy ")
-    assert lines[-1] == f"published {tmp_path / 'blobs' / '1'}"
+    assert main(["train", recipe, *options]) == 0
 
-
-def test_digits_prints_every_seed_and_the_published_version(tmp_path: Path, capsys: Capture) -> None:
-    assert main(["train", "digits", "--seeds", "1", "--epochs", "20", "--models-dir", str(tmp_path)]) == 0
-
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("seed  validation loss  test loss  test accuracy")
-    assert lines[1].startswith("   0  ")
-    assert lines[1].endswith("  chosen")
-    assert lines[-2].startswith("digits version 1: accuracy ")
-    assert lines[-1] == f"published {tmp_path / 'digits' / '1'}"
+    title, first, second, spread, *bayes, figures, place = capsys.readouterr().out.splitlines()
+    assert title.startswith("seed  validation loss  test loss  test accuracy")
+    assert [line.split()[0] for line in (first, second)] == ["0", "1"]
+    assert [line.endswith("  chosen") for line in (first, second)].count(True) == 1
+    assert spread.startswith("test loss from ")
+    assert [line[: len(start)] for line, start in zip(bayes, more, strict=True)] == more
+    assert figures.startswith(f"{recipe} version 1: accuracy ")
+    assert place == f"published {tmp_path / recipe / '1'}"
 
 
 def test_table_prints_the_figures_and_the_published_version(iris: Path, capfd: Capture) -> None:
