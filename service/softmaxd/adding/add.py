@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from softmaxd.adding import graphs
 from softmaxd.adding.comparison import compare
+from softmaxd.adding.graphs import Graph
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
 from softmaxd.errors import Refused
@@ -42,10 +43,15 @@ Added with `softmaxd models add`. Its training, accuracy and calibration are unk
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A model that can be published: its graph, and the manifest of its first version."""
+    """A model that can be published: its graph, the manifest of its first version, and the findings on its file."""
 
     content: bytes
     manifest: Manifest
+    findings: Findings
+
+    def noting(self, note: str) -> "Prepared":
+        """Return the model with one note more."""
+        return replace(self, manifest=self.manifest.model_copy(update={"notes": (*self.manifest.notes, note)}))
 
 
 def add_model(file: Path, models_dir: Path, **options: Any) -> tuple[Path, Manifest]:
@@ -53,36 +59,42 @@ def add_model(file: Path, models_dir: Path, **options: Any) -> tuple[Path, Manif
     return publish(prepare(file, **options), models_dir)
 
 
-def prepare(
-    file: Path,
-    *,
-    name: str,
-    labels: Sequence[str] | None = None,
-    features: Sequence[str] | None = None,
-    pack: bool = False,
-    logits: str | None = None,
-) -> Prepared:
-    """Return an ONNX classifier as it can be published; without labels and features these get default names.
+def prepare(file: Path, *, pack: bool = False, **options: Any) -> Prepared:
+    """Return an ONNX classifier as it can be published. The other `options` are those of `prepare_graph`.
 
-    With `pack` its weights may be in other files of its folder, and the version has them in one file. `logits` is the
-    output that is the logits, where only the owner knows.
-
-    The notes of the manifest say how the graph was understood and changed. Raises `Refused` if the file is no
-    classifier that can be served, `ModelError` if it is too large.
+    With `pack` its weights may be in other files of its folder, and the version has them in one file. Raises `Refused`
+    if the file is no classifier that can be served, `ModelError` if it is too large.
     """
     check_size(file)
     try:
         model = graphs.read(file.read_bytes(), weights=file.parent if pack else None)
-        origin = f"made from {file.name}, by {graphs.exporter(model) or 'an unknown exporter'}, SHA-256 {sha256(file)}"
-        wrapping_notes = graphs.unwrap_outputs(model)
-        findings = inspect(model, features, logits=logits)
-        labels, labels_notes = choose_labels(labels, model, findings)
-        converted = convert(model, findings)
-        columns = _columns(features, findings)
-        notes = (origin, *wrapping_notes, *findings.notes, *labels_notes)
-        return Prepared(converted, _manifest(name, converted, labels, columns, findings, notes))
+        made = f"made from {file.name}, by {graphs.exporter(model) or 'an unknown exporter'}, SHA-256 {sha256(file)}"
+        return prepare_graph(model, made, **options)
     except Refused as error:
         raise Refused(f"{file}: {error}") from error
+
+
+def prepare_graph(
+    model: Graph,
+    made: str,
+    *,
+    name: str,
+    labels: Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    logits: str | None = None,
+) -> Prepared:
+    """Return a graph as it can be published; without labels and features these get default names.
+
+    `made` is the note on its origin, and `logits` the output that is the logits, where only the owner knows. The other
+    notes of the manifest say how the graph was understood and changed. Raises `Refused`.
+    """
+    wrapping_notes = graphs.unwrap_outputs(model)
+    findings = inspect(model, features, logits=logits)
+    labels, labels_notes = choose_labels(labels, model, findings)
+    converted = convert(model, findings)
+    columns = _columns(features, findings)
+    notes = (made, *wrapping_notes, *findings.notes, *labels_notes)
+    return Prepared(converted, _manifest(name, converted, labels, columns, findings, notes), findings)
 
 
 def compare_with(prepared: Prepared, file: Path, target: str) -> tuple[Prepared, tuple[str, ...]]:
@@ -92,8 +104,7 @@ def compare_with(prepared: Prepared, file: Path, target: str) -> tuple[Prepared,
     """
     manifest = prepared.manifest
     found = compare(prepared.content, manifest, file, target)
-    noted = manifest.model_copy(update={"notes": (*manifest.notes, found.summary)})
-    return Prepared(prepared.content, noted), (found.summary, *(f"  {line}" for line in found.disagreements))
+    return prepared.noting(found.summary), (found.summary, *(f"  {line}" for line in found.disagreements))
 
 
 def publish(prepared: Prepared, models_dir: Path) -> tuple[Path, Manifest]:
