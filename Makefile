@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check format train docs pictures bench bench-peers bench-before overload test-container soak fuzz release-check lock clean
+.PHONY: help run add test check format train docs pictures bench bench-peers bench-before overload test-container soak fuzz test-exporters release-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -63,6 +63,10 @@ fuzz:  ## Fuzz with coverage: each target for 10 minutes, or SECONDS, on PROCESS
 	$(MAKE) --no-print-directory VENV=.venv-fuzz .venv-fuzz/.fuzz
 	.venv-fuzz/bin/python -m tests.support.fuzzing --seconds $(SECONDS) --processes $(PROCESSES)
 
+test-exporters:  ## Export models with every other library, add them, and compare their answers
+	$(MAKE) --no-print-directory VENV=.venv-exporters .venv-exporters/.exporters
+	.venv-exporters/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup tests/exporters
+
 release-check: $(VENV)/.test  ## Build sdist and wheel, and check content, metadata and version
 	$(BIN)/python -m tests.support.release
 
@@ -77,9 +81,13 @@ lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	  --quiet -c requirements/test.txt pyproject.toml -o requirements/serve.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --group build -o requirements/build.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --extra add --group fuzz pyproject.toml -o requirements/fuzz.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --extra train --group exporters pyproject.toml -o requirements/exporters.txt
 
 clean:  ## Remove the virtual environment and the caches
-	rm -rf $(VENV) .venv-fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
+	rm -rf $(VENV) .venv-fuzz .venv-exporters .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -91,5 +99,12 @@ $(VENV)/.python:
 $(VENV)/.serve $(VENV)/.add $(VENV)/.train $(VENV)/.test $(VENV)/.fuzz: $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.python
 	@echo "Setting up $(VENV) for $*"
 	$(PIP) install --require-hashes -r requirements/$*.txt -r requirements/build.txt
+	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+# Without what its packages ask for, gigabytes for GPUs among it: the list is complete without (pyproject.toml, [tool.uv]).
+$(VENV)/.exporters: requirements/exporters.txt requirements/build.txt pyproject.toml | $(VENV)/.python
+	@echo "Setting up $(VENV) for exporters"
+	$(PIP) install --no-deps --no-compile --require-hashes -r requirements/exporters.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@

@@ -1,0 +1,252 @@
+"""Models that libraries export are served as the library itself answers, or refused: a table of docs/models.md."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import pytest
+from onnxruntime import InferenceSession
+
+from tests.support.command import softmaxd
+from tests.support.paths import REPOSITORY
+from tests.support.waiting import until
+
+TABLE = (REPOSITORY / "docs" / "models.md").read_text().partition("\n## Exporters that CI runs\n")[2]
+ROWS = re.findall(r"^\| (.+) \| `(.+)` \| .+ \|$", TABLE.partition("\n## ")[0], re.MULTILINE)
+FOUND = dict(ROWS)
+
+SUMS = 1e-5  # sums of a few dozen numbers of float32, in another order than the library's
+PRODUCTS = 2.0**-12  # of a probability whose logit is a few thousand: 2⁻²⁴ of its size
+TREES = 1e-6  # a sum of thirty leaves of float32, each within 2⁻²⁴ of its size, behind a softmax
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A model of a library that is served, and the tolerance of its probabilities."""
+
+    library: str
+    name: str
+    tolerance: float
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A model of a library that is refused, that its exporter miswrites, or that cannot be exported."""
+
+    library: str
+    name: str
+
+
+def networks(prefix: str, library: str, names: Mapping[str, str]) -> dict[str, Added]:
+    return {prefix + text: Added(library, name, SUMS) for text, name in names.items()}
+
+
+ADDED: Mapping[str, Added] = {
+    **networks(
+        "PyTorch, ",
+        "pytorch",
+        {
+            "`dynamo=True`, ends with logits": "dense-new",
+            "`dynamo=True`, ends with a softmax": "softmax-new",
+            "`dynamo=True`, with `dynamic_shapes`": "dense-new_for_any_number_of_rows",
+            "`dynamo=True`, softmax and `dynamic_shapes`": "softmax-new_for_any_number_of_rows",
+            "`dynamo=True`, pictures `[n, 1, 8, 8]` with `dynamic_shapes`": "grey-new_for_any_number_of_rows",
+            "`dynamo=True`, pictures `[n, 3, 8, 8]` with `dynamic_shapes`": "colour-new_for_any_number_of_rows",
+            "`dynamo=False`, ends with logits": "dense-old",
+            "`dynamo=False`, ends with a softmax": "softmax-old",
+            "`dynamo=False`, pictures `[n, 1, 8, 8]`": "grey-old",
+            "`dynamo=False`, pictures `[n, 3, 8, 8]`": "colour-old",
+        },
+    ),
+    **networks(
+        "Keras, ",
+        "keras_networks",
+        {
+            "`export`, ends with a softmax": "dense-own",
+            "`export`, ends with logits": "logits-own",
+            "`export`, `Conv2D` of pictures `[n, 8, 8, 1]`": "grey-own",
+            "`export`, `Conv2D` of pictures `[n, 8, 8, 3]`": "colour-own",
+            "tf2onnx, ends with a softmax": "dense-by_tf2onnx",
+            "tf2onnx, ends with logits": "logits-by_tf2onnx",
+            "tf2onnx, `Conv2D` of pictures `[n, 8, 8, 1]`": "grey-by_tf2onnx",
+            "tf2onnx, `Conv2D` of pictures `[n, 8, 8, 3]`": "colour-by_tf2onnx",
+        },
+    ),
+    **{
+        f"{text} of {classes} classes": Added("trees", f"{name}-{classes}", TREES)
+        for text, name in {
+            "`LGBMClassifier`": "lightgbm",
+            '`LGBMClassifier(boosting_type="dart")`': "lightgbm-dart",
+            "`XGBClassifier`": "xgboost",
+            "`CatBoostClassifier`": "catboost",
+        }.items()
+        for classes in ("three", "two")
+    },
+    **networks(
+        "",
+        "scikit_learn",
+        {
+            "`LogisticRegression` of three classes": "logistic-three",
+            "`LogisticRegression` of two classes": "logistic-two",
+            "`LogisticRegression` behind a `StandardScaler`": "logistic-digits",
+            "`LogisticRegressionCV`": "logistic-cv",
+            "`GridSearchCV(LogisticRegression())`": "grid",
+            "`MLPClassifier` of three classes": "mlp-three",
+            "`MLPClassifier` of two classes behind a `MinMaxScaler`": "mlp-two",
+            "`LinearDiscriminantAnalysis`": "lda",
+            "`QuadraticDiscriminantAnalysis`": "qda",
+            "`BaggingClassifier(DecisionTreeClassifier())`": "bagging",
+            '`VotingClassifier(voting="soft", flatten_transform=False)`': "voting",
+            "`StackingClassifier` of a forest and `GaussianNB`": "stacking",
+            "`BernoulliNB` behind a `Binarizer`": "bernoulli",
+            "`NuSVC(probability=True)`": "nu-svc",
+            "`SVC(probability=True)` of ten classes behind a `StandardScaler`": "svc-digits",
+            '`SGDClassifier(loss="modified_huber")`': "modified-huber",
+            "`LogisticRegression` behind a `PCA`": "pca",
+            "`LogisticRegression` behind `PolynomialFeatures`": "polynomial",
+            "`LogisticRegression` behind `SelectKBest` and a `RobustScaler`": "select",
+            "`SVC(probability=True)` behind a `MaxAbsScaler` and a `Normalizer`": "normalizer",
+            "`ExtraTreesClassifier` behind a `SimpleImputer`": "imputer",
+            "`LogisticRegression` behind a `PowerTransformer`": "power",
+            "`LGBMClassifier` behind a `StandardScaler`": "lightgbm",
+            "`XGBClassifier` behind a `StandardScaler`": "xgboost",
+        },
+    ),
+    "`MultinomialNB`": Added("scikit_learn", "multinomial", PRODUCTS),
+    "`ComplementNB`": Added("scikit_learn", "complement", PRODUCTS),
+}
+REFUSED: Mapping[str, Other] = {
+    "PyTorch, `dynamo=True`, pictures `[n, 1, 8, 8]`": Other("pytorch", "grey-new"),
+    "PyTorch, `dynamo=True`, pictures `[n, 3, 8, 8]`": Other("pytorch", "colour-new"),
+    "PyTorch, ends with one sigmoid": Other("pytorch", "sigmoid"),
+    "PyTorch, exported in training mode": Other("pytorch", "training"),
+    "Keras, ends with one sigmoid": Other("keras_networks", "sigmoid"),
+    '`LGBMClassifier(boosting_type="rf")` of three classes': Other("trees", "lightgbm-rf-three"),
+    "`XGBRegressor`": Other("trees", "xgboost-regression"),
+    "`RadiusNeighborsClassifier`": Other("scikit_learn", "radius"),
+    "`GaussianProcessClassifier`": Other("scikit_learn", "gaussian-process"),
+}
+
+MISWRITTEN: Mapping[str, Other] = {
+    '`LGBMClassifier(boosting_type="rf")` of two classes': Other("trees", "lightgbm-rf-two"),
+    '`CalibratedClassifierCV(LinearSVC(), method="isotonic")`': Other("scikit_learn", "calibrated-isotonic"),
+    '`KNeighborsClassifier(weights="distance")` behind a `MinMaxScaler`': Other("scikit_learn", "neighbours"),
+}
+NOT_EXPORTED: Mapping[str, Other] = {
+    "`HistGradientBoostingClassifier`": Other("scikit_learn", "histogram-three"),
+    '`VotingClassifier(voting="soft")`': Other("scikit_learn", "voting-flat"),
+}
+
+Record = Callable[[str, object], None]
+Exported = Callable[[str], Path]
+Floats = npt.NDArray[np.float64]
+
+
+def grouped(rows: Mapping[str, Any]) -> list[Any]:
+    """Return the rows as parameters; those of a library run in one process, so that it exports once."""
+    return [pytest.param(text, marks=pytest.mark.xdist_group(row.library), id=text) for text, row in rows.items()]
+
+
+def test_every_row_of_the_table_is_tested() -> None:
+    assert len(FOUND) == len(ROWS)
+    assert FOUND.keys() == ADDED.keys() | REFUSED.keys() | MISWRITTEN.keys() | NOT_EXPORTED.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The answers to the rows of a model that was added, and the lines and seconds of the command."""
+
+    probabilities: Floats
+    output: str
+    seconds: float
+
+
+def serve(file: Path, name: str, models: Path, url: str, *options: str) -> Served:
+    """Add a file to the folder of a running server, and ask it."""
+    begin = time.monotonic()
+    code, output, error = softmaxd("models", "add", str(file), "--name", name, *options, models_dir=str(models))
+    seconds = time.monotonic() - begin
+    assert (code, error) == (0, "")
+    until(lambda: httpx.get(f"{url}/models/{name}").is_success)
+    body = {"instances": json.loads(file.with_suffix(".json").read_text())["instances"]}
+    reply = httpx.post(f"{url}/models/{name}/predict", json=body, timeout=30)
+    assert reply.status_code == 200, reply.text
+    return Served(np.array(reply.json()["probabilities"]), output, seconds)
+
+
+def expected(file: Path) -> Floats:
+    """Return the probabilities of the library itself."""
+    return np.array(json.loads(file.with_suffix(".json").read_text())["probabilities"])
+
+
+def as_written(file: Path) -> Floats:
+    """Return the probabilities of the exported file itself, in ONNX Runtime, from its table or its dictionaries."""
+    rows = np.array(json.loads(file.with_suffix(".json").read_text())["instances"], np.float32)
+    session = InferenceSession(file)
+    _, answers = session.run(None, {session.get_inputs()[0].name: rows})
+    return np.array([list(each.values()) if isinstance(each, dict) else each for each in answers])
+
+
+@pytest.mark.parametrize("text", grouped(ADDED))
+def test_it_is_added_and_answers_as_the_library_itself(
+    text: str, exported: Exported, models: Path, url: str, record_property: Record
+) -> None:
+    row = ADDED[text]
+    file = exported(row.library) / f"{row.name}.onnx"
+
+    served = serve(file, f"{row.library}-{row.name}", models, url)
+
+    difference = np.abs(served.probabilities - expected(file)).max()
+    record_property("row", f"{text} | added | {difference:.1e} | {served.seconds:.1f}")
+    assert len(served.probabilities) >= 40
+    assert FOUND[text] in served.output
+    assert difference <= row.tolerance
+    assert np.abs(served.probabilities.sum(axis=1) - 1).max() <= 1e-6
+
+
+@pytest.mark.parametrize("text", grouped(MISWRITTEN))
+def test_a_file_that_is_not_the_model_is_served_as_it_is_written(
+    text: str, exported: Exported, models: Path, url: str, record_property: Record
+) -> None:
+    row = MISWRITTEN[text]
+    file = exported(row.library) / f"{row.name}.onnx"
+
+    served = serve(file, f"{row.library}-{row.name}", models, url)
+
+    difference = np.abs(served.probabilities - expected(file)).max()
+    record_property("row", f"{text} | miswritten by its exporter | {difference:.1e} | {served.seconds:.1f}")
+    assert FOUND[text] in served.output
+    assert difference > 0.1
+    assert np.abs(served.probabilities - as_written(file)).max() <= SUMS
+
+
+@pytest.mark.parametrize("text", grouped(REFUSED))
+def test_it_is_refused_in_these_words(text: str, exported: Exported, tmp_path: Path, record_property: Record) -> None:
+    row = REFUSED[text]
+    file = exported(row.library) / f"{row.name}.onnx"
+    begin = time.monotonic()
+
+    code, _, error = softmaxd("models", "add", str(file), "--name", "m", models_dir=str(tmp_path))
+
+    record_property("row", f"{text} | refused | – | {time.monotonic() - begin:.1f}")
+    assert code == 1
+    assert FOUND[text] in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", grouped(NOT_EXPORTED))
+def test_it_cannot_be_exported_for_this_reason(text: str, exported: Exported, record_property: Record) -> None:
+    row = NOT_EXPORTED[text]
+
+    failure = (exported(row.library) / f"{row.name}.txt").read_text()
+
+    record_property("row", f"{text} | not exported | – | –")
+    assert FOUND[text] in failure
