@@ -77,6 +77,7 @@ SCORES: Mapping[str, tuple[Any, Any]] = {
     "RandomForestRegressor": (RandomForestRegressor(5, random_state=0), (IRIS[0], 3 * ONE_HOT[1] - 1)),
     "MLPRegressor": (MLPRegressor(max_iter=20, random_state=0), ONE_HOT),
 }
+ONE_OF_EACH_LABEL = "RandomForestRegressor of a 1 for the label and 0 elsewhere"
 TABLE = (
     (REPOSITORY / "docs" / "models.md").read_text().partition("\n## Models of scikit-learn\n")[2].partition("\n## ")[0]
 )
@@ -85,7 +86,7 @@ FOUND = {model.replace("`", ""): found for model, found in ROWS}
 
 
 def test_every_row_of_the_table_is_tested() -> None:
-    assert FOUND.keys() == PROBABILITIES.keys() | SCORES.keys()
+    assert FOUND.keys() == PROBABILITIES.keys() | SCORES.keys() | {ONE_OF_EACH_LABEL}
 
 
 def add(model: Any, table: Any, folder: Path, **options: Any) -> tuple[Engine, Manifest]:
@@ -130,6 +131,18 @@ def test_scores_that_are_no_probabilities_are_refused_with_the_cure(name: str, t
         add(model, table, tmp_path)
 
     assert not (tmp_path / "models").exists()
+
+
+def test_a_forest_of_regressions_may_have_probabilities_which_a_note_says(tmp_path: Path) -> None:
+    model = RandomForestRegressor(5, random_state=0)
+
+    engine, manifest = add(model, ONE_HOT, tmp_path)
+
+    rows = IRIS[0].astype(np.float32)
+    served = engine.run(rows)["probabilities"]
+    assert np.abs(served - model.predict(rows)).max() <= TOLERANCE
+    assert FOUND[ONE_OF_EACH_LABEL] in "\n".join(manifest.notes)
+    assert FOUND[ONE_OF_EACH_LABEL] in (tmp_path / "models" / "model" / "1" / "card.md").read_text()
 
 
 @pytest.mark.parametrize("name", ['SVC(decision_function_shape="ovo")', "KMeans"])

@@ -19,6 +19,10 @@ EXACT = 2.0**-21  # a sum this near to 1 is served as it is: half of the promise
 
 ADDED_SOFTMAX = "probabilities: added as the softmax of the logits"
 ADDED_LOGITS = "logits: added as ln(probabilities); -87.3 where a probability is below 1.2e-38"
+REGRESSION = (
+    "; the file is a regression ({regressor}): these are probabilities if it was fitted to one 1 in each row, "
+    "at the label, and 0 elsewhere"
+)
 CURE = (  # of scores that are no probabilities
     "export probabilities that sum to 1 (scikit-learn: of CalibratedClassifierCV(classifier), without raw_scores); "
     "or let rows with labels make probabilities of it: --logits {name} --calibration FILE --target COLUMN; "
@@ -79,6 +83,8 @@ def find_heads(
         raise Refused(f"several outputs could be the probabilities ({', '.join(likely)}): export only one of them")
     name = likely[0]
     is_rounded, note = _describe_rounding(name, scores[name], origins[name])
+    if regressor := origins[name].regressor:
+        note += REGRESSION.format(regressor=regressor)
     for other in (softmax_inputs.get(name, ""), *scores):
         if other in outputs and other != name and _is_softmax(scores[name], outputs[other]):
             place = f"the output {other}" if other in scores else f"the tensor {other} inside the graph"

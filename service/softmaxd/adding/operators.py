@@ -14,6 +14,7 @@ CLASSICAL_DOMAIN = "ai.onnx.ml"
 CLASSICAL_EXPORTER = "skl2onnx"  # gives the probabilities of every classifier that has them
 SOFTMAXES = {b"SOFTMAX", b"SOFTMAX_ZERO", b"LOGISTIC"}  # values of `post_transform`
 NUMBERED_SOFTMAXES = {1, 2, 3}  # of `TreeEnsemble`
+REGRESSOR = "Regressor"  # ends the names of these operators
 RENAMING = {"Cast", "Identity", "Reshape"}  # operators that keep the numbers
 
 
@@ -23,6 +24,7 @@ class Origin:
 
     scorer: str = ""  # the operator, or else the exporter, that gives scores other than logits; "" if there is none
     is_regression: bool = False
+    regressor: str = ""  # the regression that gives the output itself
     rounded_by: str = ""  # the operator that keeps probabilities in [0, 1], with the sum 1, only roughly
     has_votes: bool = False  # the label of a support vector machine, which its probabilities need not agree with
 
@@ -35,7 +37,8 @@ def origin(model: Graph, name: str) -> Origin:
     scorer = next((node.op_type for node in classical if _gives_scores(node)), "")
     return Origin(
         scorer=scorer or (CLASSICAL_EXPORTER if model.producer_name == CLASSICAL_EXPORTER else ""),
-        is_regression=scorer.endswith("Regressor"),
+        is_regression=scorer.endswith(REGRESSOR),
+        regressor=last.op_type if last is not None and last.op_type.endswith(REGRESSOR) else "",
         rounded_by=next((node.op_type for node in nodes if _rounds(node, is_last=node is last)), ""),
         has_votes=last is not None and last.op_type == "SVMClassifier",
     )

@@ -185,6 +185,18 @@ def test_probabilities_that_are_exact_stay_as_they_are() -> None:
     assert served(probabilities, heads) is probabilities
 
 
+def test_a_regression_whose_rows_sum_to_1_has_probabilities_with_a_note_on_its_targets() -> None:
+    regression = Origin(scorer="TreeEnsembleRegressor", is_regression=True, regressor="TreeEnsembleRegressor")
+
+    heads, notes = found({"variable": FOREST[1:]}, origin=regression)
+
+    assert heads.probabilities == "variable"
+    assert notes[1].endswith(
+        "; the file is a regression (TreeEnsembleRegressor): these are probabilities if it was fitted to one 1 in each"
+        " row, at the label, and 0 elsewhere"
+    )
+
+
 def test_probabilities_of_an_operator_that_rounds_are_normalised_though_no_row_shows_it() -> None:
     heads, notes = found({"p": FOREST[1:]}, origin=Origin(rounded_by="TreeEnsembleClassifier"))
 

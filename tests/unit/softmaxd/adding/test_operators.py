@@ -60,6 +60,11 @@ def test_the_ancestors_of_a_tensor_are_the_nodes_that_compute_it() -> None:
             Origin(scorer="LinearRegressor", is_regression=True),
         ),
         (
+            [classical("LinearRegressor", outputs="y"), node("Cast", "y", "p", to=TensorProto.FLOAT)],
+            "",
+            Origin(scorer="LinearRegressor", is_regression=True, regressor="LinearRegressor"),
+        ),
+        (
             [classical("TreeEnsembleClassifier", outputs="label y"), node("Neg", "y", "p")],
             "",
             Origin(scorer="TreeEnsembleClassifier", rounded_by="TreeEnsembleClassifier"),
