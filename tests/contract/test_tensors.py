@@ -140,9 +140,8 @@ def test_the_metadata_have_the_shape(client: httpx.Client, name: str) -> None:
     signature = client.get(f"/v1/models/{name}/metadata").json()["metadata"]["signature_def"]["signature_def"]
     sizes = [each["size"] for each in signature["serving_default"]["inputs"]["features"]["tensor_shape"]["dim"]]
     assert sizes == ["-1", *map(str, shape)]
-    assert client.get(f"/models/{name}").json()["features"] == [
-        {"name": "pixels", "min": 0.0, "max": 255.0, "shape": shape}
-    ]
+    (feature,) = client.get(f"/models/{name}").json()["features"]
+    assert (feature["name"], feature["min"], feature["max"], feature["shape"]) == ("pixels", 0.0, 255.0, shape)
 
 
 IMAGE = [[[1, 2, 3, 4]] * 2] * 3

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, ServiceError
 from softmaxd.models.datatypes import MAX_SAFE_INTEGER
+from softmaxd.models.features import Feature, TableDatatype
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 
@@ -117,11 +118,13 @@ def examples_of(model: Model | None, make: Callable[[Model], Examples]) -> Examp
 
 def example_rows(manifest: Manifest) -> list[list[Any]]:
     """Return two rows of features, at a quarter and at three quarters of their ranges, in the shape of a row."""
-    is_whole = manifest.dtype.kind != "f"
+    datatypes = [feature.datatype or manifest.datatype for feature in manifest.columns]
     rows = [
-        [_between(each.min or 0.0, each.max or 0.0, share, is_whole=is_whole) for each in manifest.columns]
+        [_example(each, datatype, share) for each, datatype in zip(manifest.columns, datatypes, strict=True)]
         for share in (0.25, 0.75)
     ]
+    if not manifest.depth:
+        return rows
     return cast(list[list[Any]], np.array(rows, dtype=object).reshape(2, *manifest.layout.shape).tolist())
 
 
@@ -132,6 +135,16 @@ def example_records(manifest: Manifest) -> list[dict[str, Any]]:
         return [{manifest.features[0].name: row} for row in rows]
     names = [feature.name for feature in manifest.features]
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _example(feature: Feature, datatype: TableDatatype, share: float) -> float | str | bool:
+    """Return a value of a feature, at this share of its range or of its categories."""
+    if datatype == "BYTES":
+        categories = feature.categories or (feature.missing,)
+        return categories[int(share * len(categories))]
+    if datatype == "BOOL":
+        return share > 0.5  # noqa: PLR2004 - one half
+    return _between(feature.min or 0.0, feature.max or 0.0, share, is_whole="INT" in datatype)
 
 
 def _between(low: float, high: float, share: float, *, is_whole: bool) -> float:

@@ -13,7 +13,7 @@ Nodes = Mapping[str, tuple[str, list[int | str | None]]]  # type and shape by na
 
 
 class Engine:
-    """An ONNX Runtime session: features [n, d] in, of the type of its input; every output out, n rows each."""
+    """An ONNX Runtime session: features in, [n, …] of the type of each input; every output out, n rows each."""
 
     def __init__(self, model: Path | bytes, *, device: Device = "auto", threads: int = 1) -> None:
         self._session = open_session(model, device, threads)
@@ -35,11 +35,18 @@ class Engine:
         return {node.name: (node.type, node.shape) for node in self._session.get_outputs()}
 
     def run(self, features: Features) -> dict[str, Array]:
-        """Return all outputs of the graph by name; any failure of ONNX Runtime passes through. Raises `RunStopped`."""
+        """Return all outputs of the graph by name, for features of its only input. Fails as `run_inputs` does."""
+        return self.run_inputs({self._input_name: features})
+
+    def run_inputs(self, features: Mapping[str, Features]) -> dict[str, Array]:
+        """Return all outputs of the graph by name, for features by the name of their input.
+
+        Any failure of ONNX Runtime passes through. Raises `RunStopped`.
+        """
         thread = get_ident()
         options = self._options.get(thread) or self._options_of(thread)
         try:
-            outputs = self._session.run(self._names, {self._input_name: features}, options)
+            outputs = self._session.run(self._names, features, options)
         except Exception:
             if options.terminate:
                 options.terminate = False

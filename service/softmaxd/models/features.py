@@ -83,6 +83,11 @@ class InputTensor:
         return TABLE_KINDS[self.datatype]
 
     @property
+    def is_plain(self) -> bool:
+        """True for numbers in the order of the features, in an input of the usual name."""
+        return self.name == INPUT and self.datatype in DTYPES and self.columns == tuple(range(self.width))
+
+    @property
     def width(self) -> int:
         """The number of columns."""
         return len(self.columns)

@@ -5,11 +5,10 @@ Large bodies try a fast reader first (`large_json`), which gives the same featur
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from pydantic import Field, FiniteFloat, Tag, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic import TypeAdapter, ValidationError
 
 from softmaxd.errors import InvalidBody
 from softmaxd.models.by_name import by_name
@@ -20,40 +19,12 @@ from softmaxd.models.large_records import PIECE, read_records
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
 from softmaxd.models.problems import problems_of
-from softmaxd.models.tensors import NOT_EMPTY, to_tensors
+from softmaxd.models.schemas import HasInstances, HasLogits
+from softmaxd.models.tables import to_table
+from softmaxd.models.tensors import to_tensors
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats
 
 LARGE_BODY = 1024  # bytes; the fast reader pays from here
-
-FAIL_FAST = Field(fail_fast=True)
-
-Vector = Annotated[list[FiniteFloat], NOT_EMPTY]
-Matrix = Annotated[list[Vector], NOT_EMPTY]
-Records = Annotated[
-    list[Annotated[dict[str, FiniteFloat], Field(json_schema_extra={"minProperties": 1})]],
-    NOT_EMPTY,
-]
-
-# Each branch of a union has a tag, so that `problems_of` reports only the branch that came furthest.
-VectorOrMatrix = Annotated[
-    Annotated[Vector, Tag("vector")] | Annotated[Matrix, Tag("matrix")], Field(union_mode="left_to_right")
-]
-Instances = Annotated[
-    Annotated[Matrix, Tag("rows")] | Annotated[Records, Tag("records")], Field(union_mode="left_to_right")
-]
-
-
-class HasInstances(TypedDict):
-    """The field that every schema of a prediction has."""
-
-    instances: Instances
-
-
-class HasLogits(TypedDict):
-    """The field of a request that brings its own logits."""
-
-    logits: VectorOrMatrix
-
 
 T = TypeVar("T")
 R = TypeVar("R", bound=HasInstances)
@@ -93,11 +64,12 @@ def read_rows(
         rows = cast(dict[str, list[list[float]]], request)[field]
         return to_features(rows, manifest, max_rows=max_rows, place=[field]), request
 
-    names = [feature.name for feature in manifest.features]
-    found = read_records(read, partial(read_json, schema), field, body, names, lambda rows: check_rows(rows, max_rows))
+    check_count = partial(check_rows, max_rows=max_rows)
+    found = read_records(read, partial(read_json, schema), field, body, manifest, check_count)
     if found is not None:
         return found
-    check_openings(body, max_rows)
+    if not manifest.tensors:  # texts may have brackets
+        check_openings(body, max_rows)
     return read(body)
 
 
@@ -108,7 +80,7 @@ def read_large(
 
     Raises `TooLarge`, which the schema would find a second later in a body of 8 MiB.
     """
-    if len(body) < fast_from:
+    if len(body) < fast_from or not manifest.takes_array:
         return None
 
     def check(rows: int, columns: int, _request: T) -> None:
@@ -160,7 +132,7 @@ def read_json(schema: TypeAdapter[T], body: bytes) -> T:
 
 
 def to_features(
-    instances: Sequence[Sequence[float]] | Sequence[dict[str, float]],
+    instances: Sequence[Any],  # lists, or objects, of numbers; of a table with other values, too
     manifest: Manifest,
     *,
     max_rows: int,
@@ -171,7 +143,7 @@ def to_features(
     `place` is the path of the rows in the body. Raises `InvalidBody` or `TooLarge`.
     """
     width = len(manifest.features)
-    row_struct = manifest.row_struct
+    row_struct = manifest.row_struct  # None for a table
     if row_struct and len(instances) == 1 and isinstance(instances[0], list) and len(instances[0]) == width:
         try:  # one row, the most frequent case: far faster than NumPy with its checks
             return np.ndarray((1, width), manifest.dtype, row_struct.pack(*instances[0]))
@@ -180,6 +152,8 @@ def to_features(
     if not instances:
         raise invalid("too_short", place, "Input should have at least 1 row")
     check_rows(len(instances), max_rows)
+    if manifest.tensors:
+        return to_table(instances, manifest, place)
     if manifest.depth:
         return to_tensors(instances, manifest, place)
     names = [feature.name for feature in manifest.features]

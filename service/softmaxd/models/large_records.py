@@ -1,22 +1,29 @@
-"""A reader of large bodies of records (rows by feature name), piece by piece.
+"""A reader of large bodies of records (rows by feature name) or of rows of tables, piece by piece.
 
 The schema makes Python objects of all it reads, which take up to 20 times the bytes of a body. So it reads the body
-with some of the records at a time, and only their features are kept.
+with some of the rows at a time, and only their features are kept.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from softmaxd.errors import InvalidBody, Problem
 from softmaxd.models.large_json import read_without
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
 
-PIECE = 64 * 1024  # bytes of records that are read at a time; more if the rest of the body is larger
-BETWEEN = re.compile(rb"\}\s*,\s*(?=\{)")  # two records
+PIECE = 64 * 1024  # bytes of rows that are read at a time; more if the rest of the body is larger
+BETWEEN = {b"{": re.compile(rb"\}\s*,\s*(?=\{)"), b"[": re.compile(rb"\]\s*,\s*(?=\[)")}  # two rows, by the first byte
+ESCAPE = re.compile(rb"\\.", re.DOTALL)
+REST_OF_TEXT = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
 POSITION = re.compile(r"line (\d+) column (\d+)$")  # at the end of a message about malformed JSON
+MOST_ENDS = 8  # places that may be the end of the rows
+MOST_BRACKETS = 1000  # that are looked at to find these
+MOST_IN_TEXTS = 1000  # places in texts that look like the end of a row
+MOST_BLANKS = 4096  # before the bracket that ends the rows
 
 T = TypeVar("T")
 
@@ -26,39 +33,52 @@ def read_records(
     read_rest: Callable[[bytes], object],
     field: str,
     body: bytes,
-    names: Collection[str],
+    manifest: Manifest,
     check: Callable[[int], None],
 ) -> tuple[Features, T] | None:
-    """Return the features [rows, features] of a field's records, and the request; None means that there are not many.
+    """Return the features of a field's rows, and the request; None means that there are not many.
 
-    `read` takes the body with some of the records, and `read_rest` with none. `check` takes the rows, and may raise.
-    Raises `InvalidBody` as `read` does, with the place in the whole body.
+    `read` takes the body with some of the rows, and `read_rest` with none. `check` takes a number of rows, and may
+    raise. Raises `InvalidBody` as `read` does, with the place in the whole body.
     """
     key = f'"{field}"'.encode()
-    found = len(body) > PIECE and re.search(rb"%s\s*:\s*\[\s*(?=\{)" % key, body)
-    if not found or any(BETWEEN.search(name.encode()) for name in names):
+    opening = rb"[\[{]" if manifest.tensors else rb"\{"
+    found = len(body) > PIECE and re.search(rb"%s\s*:\s*\[\s*(?=%s)" % (key, opening), body)
+    if not found:
         return None
     start = found.end()
     before = body[: body.find(b"[", found.start())]
     for stop in _ends(body, start):
         if read_without(read_rest, field, key, before + b"[]" + body[stop + 1 :]) is not None:
-            check(body.count(b"{", start, stop) // (1 + "".join(names).count("{")))
-            return _read_pieces(read, field, body, start, stop)
+            if not manifest.tensors:  # texts may have brackets
+                braces = 1 + sum(feature.name.count("{") for feature in manifest.features)
+                check(body.count(b"{", start, stop) // braces)
+            return _read_pieces(read, field, body, start, stop, check)
     return None
 
 
 def _ends(body: bytes, start: int) -> Iterator[int]:
-    """Yield the brackets that may end the records: the next after the last record, or, if that is wrong, the last."""
-    last_record = body.rfind(b"}", start, body.rfind(b"}"))
-    for end in (body.find(b"]", last_record), body.rfind(b"]")):
-        if end > start:
-            yield end
+    """Yield the brackets that may end the rows, the last first: each follows the end of a row."""
+    ends = 0
+    stop = len(body)
+    for _ in range(MOST_BRACKETS):
+        stop = body.rfind(b"]", start, stop)
+        if stop < 0 or ends == MOST_ENDS:
+            return
+        if body[max(start, stop - MOST_BLANKS) : stop].rstrip()[-1:] in {b"}", b"]"}:
+            ends += 1
+            yield stop
 
 
 def _read_pieces(
-    read: Callable[[bytes], tuple[Features, T]], field: str, body: bytes, start: int, stop: int
+    read: Callable[[bytes], tuple[Features, T]],
+    field: str,
+    body: bytes,
+    start: int,
+    stop: int,
+    check: Callable[[int], None],
 ) -> tuple[Features, T]:
-    """Return the features of the records from `start` to `stop`, and the last piece's request."""
+    """Return the features of the rows from `start` to `stop`, and the last piece's request."""
     head, tail = body[:start], body[stop:]
     parts: list[Features] = []
     rows = 0
@@ -79,15 +99,30 @@ def _read_pieces(
             ) from error
         parts.append(features)
         rows += len(features)
+        check(rows)
     return np.concatenate(parts), request
 
 
 def _spans(body: bytes, start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield the begins and ends of pieces of about `size` bytes, each of one record or more."""
+    """Yield the begins and ends of pieces of about `size` bytes, each of one row or more."""
+    between = BETWEEN[body[start : start + 1]]
     while start < stop:
-        between = BETWEEN.search(body, start + size, stop)
-        yield start, between.start() + 1 if between else stop
-        start = between.end() if between else stop
+        found = _outside_texts(between, body, start, min(start + size, stop), stop)
+        yield start, found.start() + 1 if found else stop
+        start = found.end() if found else stop
+
+
+def _outside_texts(
+    pattern: re.Pattern[bytes], body: bytes, start: int, begin: int, stop: int
+) -> re.Match[bytes] | None:
+    """Return the first match from `begin` on that is not in a text; `start` is in none. None if many are in texts."""
+    for _ in range(MOST_IN_TEXTS):
+        found = pattern.search(body, begin, stop)
+        if found is None or ESCAPE.sub(b"", body[start : found.start()]).count(b'"') % 2 == 0:
+            return found
+        text = REST_OF_TEXT.match(body, found.start(), stop)
+        start = begin = text.end() if text else stop
+    return None
 
 
 def _row_in_body(loc: Sequence[str | int], rows: int) -> list[str | int]:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from softmaxd.errors import ModelError
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher
 from softmaxd.models.engine import Engine, Nodes
-from softmaxd.models.features import INPUT, KINDS
+from softmaxd.models.features import TABLE_KINDS
 from softmaxd.models.files import NotNow, read_regular, sha256
 from softmaxd.models.manifest import ATYPICALITY, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
@@ -45,7 +46,7 @@ def load(
     manifest = read_manifest(folder)
     engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
     _check_graph(engine, manifest)
-    run_rows = _in_shape(engine.run, manifest)
+    run_rows = _as_graph_takes(engine, manifest)
     seconds = warm_up(run_rows, manifest)
     rows = rows_to_try(manifest)
     check_finite(run_rows, manifest, rows)
@@ -81,10 +82,13 @@ def load(
     return Model(manifest, engine.provider, run, batcher, is_rowwise=batching != "alone")
 
 
-def _in_shape(run: Run, manifest: Manifest) -> Run:
-    """Return a function that runs features [rows, numbers] in the shape that the graph takes."""
+def _as_graph_takes(engine: Engine, manifest: Manifest) -> Run:
+    """Return a function that runs features [n, numbers], or records [n], in the shape and the inputs of the graph."""
+    if not manifest.takes_array:
+        names = [tensor.name for tensor in manifest.tensors]
+        return lambda features: engine.run_inputs({name: np.ascontiguousarray(features[name]) for name in names})
     shape = manifest.layout.shape
-    return (lambda features: run(features.reshape(-1, *shape))) if manifest.depth else run
+    return (lambda features: engine.run(features.reshape(-1, *shape))) if manifest.depth else engine.run
 
 
 def _most_rows(manifest: Manifest, settings: Settings) -> int:
@@ -140,7 +144,10 @@ def _check_graph(engine: Engine, manifest: Manifest) -> None:
     outputs = dict.fromkeys(OUTPUTS, classes)
     if manifest.calibration is not None:
         outputs[ATYPICALITY] = []
-    _check_tensor(INPUT, engine.inputs, KINDS[manifest.datatype], list(manifest.layout.shape))
+    for name, datatype, shape in manifest.inputs:
+        _check_tensor(name, engine.inputs, TABLE_KINDS[datatype], list(shape))
+    if unknown := next((name for name in engine.inputs if name not in {each.name for each in manifest.inputs}), None):
+        raise ModelError(f"the graph has the input {unknown}, which {MANIFEST_FILE} does not have")
     for name, row in outputs.items():
         _check_tensor(name, engine.outputs, "float", row)
 

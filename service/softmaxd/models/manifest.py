@@ -6,14 +6,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from struct import Struct
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, cast
 
 import numpy as np
 import orjson
 from pydantic import AfterValidator, Field, FiniteFloat, PositiveInt, model_validator
 
 from softmaxd.models.calibration import Calibration, Evaluation, Frozen
-from softmaxd.models.features import DTYPES, MAX_NUMBERS, Datatype, Feature, InputTensor, is_table, tensors_of
+from softmaxd.models.features import (
+    DTYPES,
+    INPUT,
+    MAX_NUMBERS,
+    Datatype,
+    Feature,
+    InputTensor,
+    TableDatatype,
+    is_table,
+    tensors_of,
+)
 
 # The graph of every model has these outputs.
 LOGITS, PROBABILITIES = "logits", "probabilities"
@@ -68,7 +78,7 @@ def _one_tensor(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)  # equal only to itself, so that its hash is free
 class Layout:
-    """Type and size of the features, unless they are a table."""
+    """Type and size of the features of a model that takes an array."""
 
     datatype: Datatype
     dtype: np.dtype[Any]
@@ -77,6 +87,14 @@ class Layout:
     width: int  # numbers of a row
     row_bytes: int
     code: str  # of `struct`, to pack the numbers; empty for integers, which `struct` does not make of floats
+
+
+class NamedInput(NamedTuple):
+    """An input of a graph, with the shape of a row."""
+
+    name: str
+    datatype: TableDatatype
+    shape: tuple[int, ...]
 
 
 class Manifest(Frozen):
@@ -119,18 +137,32 @@ class Manifest(Frozen):
         return tensors_of(self.features, self.datatype) if is_table(self.features) else ()
 
     @cached_property
+    def takes_array(self) -> bool:
+        """True if the graph has one input of numbers, `features`: then rows are an array of these, no records."""
+        return not self.tensors or (len(self.tensors) == 1 and self.tensors[0].is_plain)
+
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the features, as NumPy has it; of a table, a record with a field [columns] for each input."""
-        if self.tensors:
+        """The type of the features: of their numbers, or of records with a field [columns] for each input."""
+        if not self.takes_array:
             return np.dtype([(tensor.name, tensor.dtype, (tensor.width,)) for tensor in self.tensors])
-        return DTYPES[self.datatype]
+        return self.tensors[0].dtype if self.tensors else DTYPES[self.datatype]
 
     @cached_property
     def layout(self) -> Layout:
+        """Of a model that takes an array."""
         shape, dtype = self.features[0].shape or (len(self.features),), self.dtype
         width = math.prod(shape)
-        code = dtype.char if dtype.kind == "f" else ""  # also empty for a table
-        return Layout(self.datatype, dtype, shape, self.depth, width, width * dtype.itemsize, code)
+        code = dtype.char if dtype.kind == "f" else ""
+        datatype = cast(Datatype, self.tensors[0].datatype) if self.tensors else self.datatype
+        return Layout(datatype, dtype, shape, self.depth, width, width * dtype.itemsize, code)
+
+    @cached_property
+    def inputs(self) -> Sequence[NamedInput]:
+        """The inputs of the graph."""
+        if self.tensors:
+            return [NamedInput(tensor.name, tensor.datatype, (tensor.width,)) for tensor in self.tensors]
+        return [NamedInput(INPUT, self.datatype, self.layout.shape)]
 
     @cached_property
     def depth(self) -> int:
@@ -144,8 +176,8 @@ class Manifest(Frozen):
 
     @cached_property
     def row_struct(self) -> Struct | None:
-        """Packs the numbers of one row; None for integers and tensors."""
-        is_packed = self.layout.code and not self.depth
+        """Packs the numbers of one row; None for integers, tensors and tables."""
+        is_packed = not self.tensors and self.layout.code and not self.depth
         return Struct(f"={self.layout.width}{self.layout.code}") if is_packed else None
 
     @property

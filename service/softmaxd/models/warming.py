@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from softmaxd.errors import ModelError
+from softmaxd.models.features import Feature
 from softmaxd.models.manifest import OUTPUTS, Manifest
 from softmaxd.models.outputs import Features
 from softmaxd.models.rowwise import ROWS_TO_TRY
+from softmaxd.models.tables import empty
 from softmaxd.models.together import Run, reason
 from softmaxd.numerics.softmax import Floats
 
@@ -33,7 +35,7 @@ def warm_up(run: Run, manifest: Manifest) -> float:
 
 def check_finite(run: Run, manifest: Manifest, rows: Features) -> None:
     """Refuse a model whose outputs are not finite, whichever rows are tried: every request would be refused."""
-    positive = np.abs(rows)  # where ranges are unknown, half of the numbers are negative, which a logarithm refuses
+    positive = _positive(rows)  # where ranges are unknown, half of the numbers are negative, which a logarithm refuses
     tried = (middle(manifest, 1), rows, positive, *positive[:SINGLE_ROWS, None], *rows[:SINGLE_ROWS, None])
     if not any(_has_finite_row(run, each) for each in tried):
         raise ModelError("its outputs are not finite for any of the rows that were tried")
@@ -49,10 +51,16 @@ def _has_finite_row(run: Run, rows: Features) -> bool:
 
 
 def rows_to_try(manifest: Manifest) -> Features:
-    """Return rows in the ranges of the features, as far as known; every other one whole, for models that want that."""
+    """Return rows in the ranges of the features, as far as known; every other one whole, for models that want that.
+
+    Texts are of the categories that the graph knows. Every third row of a table has missing values where it may.
+    """
     low = np.array([-1.0 if feature.min is None else feature.min for feature in manifest.columns])
     high = np.array([1.0 if feature.max is None else feature.max for feature in manifest.columns])
     generator = np.random.default_rng(0)
+    if manifest.tensors:
+        columns = [generator.uniform(*ends, size=ROWS_TO_TRY) for ends in zip(low, high, strict=True)]
+        return _table(manifest, np.transpose(columns))
     tried = np.empty((ROWS_TO_TRY, len(low)), manifest.dtype)
     for index, row in enumerate(tried):  # one by one: an image has many numbers
         between = generator.uniform(size=len(low))
@@ -63,8 +71,46 @@ def rows_to_try(manifest: Manifest) -> Features:
 
 def middle(manifest: Manifest, rows: int) -> Features:
     """Return the middle of the ranges of the features, as many times."""
-    numbers = [((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.columns]
-    return _fitted(np.array([numbers]), manifest.dtype).repeat(rows, axis=0)
+    numbers = np.array([[((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.columns]])
+    features = _table(manifest, numbers) if manifest.tensors else _fitted(numbers, manifest.dtype)
+    return features.repeat(rows, axis=0)
+
+
+def _table(manifest: Manifest, numbers: Floats) -> Features:
+    """Return rows of a table with these numbers [n, features], where features are numbers."""
+    table, fields = empty(manifest, len(numbers))
+    for tensor in manifest.tensors:
+        for column, index in enumerate(tensor.columns):
+            feature = manifest.features[index]
+            fields[tensor.name][:, column] = _values(feature, tensor.dtype, numbers[:, index], index)
+    return table
+
+
+def _values(feature: Feature, dtype: np.dtype[Any], numbers: Floats, index: int) -> Features:
+    """Return a value of a feature for each of the numbers."""
+    rows = np.arange(len(numbers)) + index
+    is_missing = (rows % 3 == 1) & feature.nullable
+    if dtype.kind == "O":
+        texts = feature.categories or (feature.missing,)
+        chosen = [
+            feature.missing if gone else texts[row % len(texts)] for row, gone in zip(rows, is_missing, strict=True)
+        ]
+        return np.array(chosen, dtype=object)
+    if dtype.kind == "b":
+        return np.array(rows % 2 == 1)
+    values = _fitted(np.where(rows % 2 == 0, np.rint(numbers), numbers), dtype)
+    return np.where(is_missing, np.array(np.nan, dtype), values) if feature.nullable else values
+
+
+def _positive(rows: Features) -> Features:
+    """Return the rows with the sizes of their numbers."""
+    if rows.dtype.names is None:
+        return np.abs(rows)
+    positive = rows.copy()
+    for name in rows.dtype.names:
+        if rows[name].dtype.kind in "fi":
+            positive[name] = np.abs(rows[name])
+    return positive
 
 
 def _fitted(rows: Floats, dtype: np.dtype[Any]) -> Features:

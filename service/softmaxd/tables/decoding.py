@@ -10,10 +10,10 @@ import orjson
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from softmaxd.errors import InvalidBody, Refused
-from softmaxd.models.inputs import HasInstances, read_features
+from softmaxd.models.inputs import read_features
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
-from softmaxd.models.tensors import DEPTHS, rows_or_records, with_fields
+from softmaxd.models.schemas import DEPTHS, HasInstances, rows_or_records, with_fields
 from softmaxd.tables.rows import Cell, Rows
 
 PLAIN = b"0123456789+-.eE,"  # no other bytes are in rows of plain numbers

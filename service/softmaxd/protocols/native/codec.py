@@ -20,6 +20,7 @@ from softmaxd.protocols.native.ranking import sets_as_json, top_as_json
 from softmaxd.protocols.native.schemas import (
     NEED_CALIBRATION,
     PREDICT_REQUESTS,
+    PREDICT_TABLE,
     SOFTMAX_REQUEST,
     PredictInclude,
     SoftmaxInclude,
@@ -104,7 +105,8 @@ def _fields(logits: Floats, job: SoftmaxJob, piece: slice) -> dict[str, Floats]:
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
     """Return the job of a body of `POST …/predict`. Raises `InvalidBody` or `TooLarge`."""
-    features, request = read_features(PREDICT_REQUESTS[manifest.depth], body, manifest, max_rows=max_rows)
+    schema = PREDICT_TABLE if manifest.tensors else PREDICT_REQUESTS[manifest.depth]
+    features, request = read_features(schema, body, manifest, max_rows=max_rows)
     top_k = request.get("top_k")
     if top_k is not None and top_k > len(manifest.labels):
         message = f"Input should be at most {len(manifest.labels)}, the number of classes"

@@ -8,9 +8,18 @@ from typing_extensions import TypedDict
 from softmaxd.errors import Problem
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy, Evaluation
 from softmaxd.models.features import Datatype, Feature
-from softmaxd.models.inputs import FAIL_FAST, Instances, VectorOrMatrix
 from softmaxd.models.manifest import Provenance
-from softmaxd.models.tensors import DEPTHS, NOT_EMPTY, allow_tensors, rows_or_records, with_fields
+from softmaxd.models.schemas import (
+    DEPTHS,
+    FAIL_FAST,
+    NOT_EMPTY,
+    Instances,
+    TableRows,
+    VectorOrMatrix,
+    allow_tables,
+    rows_or_records,
+    with_fields,
+)
 from softmaxd.models.versions import State
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.protocol import FORBID_UNKNOWN_FIELDS
@@ -62,8 +71,9 @@ class PredictRequest(TypedDict):
         Field(
             description="Rows: lists of numbers in the model's feature order, or objects by feature name; one form per "
             "request. A feature with a `shape` is a tensor: nested lists. Finite numbers that fit the model's "
-            "`datatype`.",
-            json_schema_extra=allow_tensors,
+            "`datatype`; a feature with a `datatype` of its own is a number, a text or a boolean, and one that is "
+            "`nullable` may be null, or absent in an object.",
+            json_schema_extra=allow_tables,
         ),
     ]
     include: NotRequired[
@@ -115,6 +125,7 @@ PREDICT_REQUESTS = (  # by the dimensions of a row that is a tensor
     PREDICT_REQUEST,
     *(TypeAdapter(with_fields(PredictRequest, {"instances": rows_or_records(depth)})) for depth in DEPTHS),
 )
+PREDICT_TABLE = TypeAdapter(with_fields(PredictRequest, {"instances": TableRows}))
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

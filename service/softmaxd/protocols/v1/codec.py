@@ -3,21 +3,28 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, cast
 
 from softmaxd.http.operation import Job
 from softmaxd.models.answers import pieces
+from softmaxd.models.by_name import by_name
 from softmaxd.models.datatypes import invalid
 from softmaxd.models.features import INPUT
+from softmaxd.models.hopeless import check_rows
 from softmaxd.models.inputs import LARGE_BODY, read_json, read_large, read_rows, to_features
+from softmaxd.models.large_records import read_records
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features, Outputs, to_json
 from softmaxd.models.problems import MAX_KEY
+from softmaxd.models.tables import from_columns
 from softmaxd.protocols.protocol import refuse_nan
 from softmaxd.protocols.v1.schemas import (
     CLASSIFY_REQUESTS,
+    CLASSIFY_TABLE,
     DEFAULT,
     PREDICT_REQUESTS,
+    PREDICT_TABLE,
     SIGNATURES,
     V1ClassifyRequest,
     V1PredictRequest,
@@ -44,20 +51,28 @@ class ClassifyJob(Job):
 
 def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> PredictJob:
     """Return the job of a body of `:predict`. Raises `InvalidBody` or `TooLarge`."""
-    schema = PREDICT_REQUESTS[manifest.depth]
+    schema = PREDICT_TABLE if manifest.tensors else PREDICT_REQUESTS[manifest.depth]
     features, request = (
         read_large(schema, "instances", body, manifest, max_rows=max_rows)
         or read_large(schema, "inputs", body, manifest, max_rows=max_rows)
         or _read_named(body, manifest, max_rows=max_rows)
+        or _read_rows(body, manifest, max_rows=max_rows)
         or (None, read_json(schema, body))
     )
     refuse_nan(body)
     if ("instances" in request) == ("inputs" in request):
         raise invalid("missing", [], "Input should have either instances or inputs")
     if features is None:
-        rows, place = _columns(request["inputs"]) if "inputs" in request else _rows(request["instances"])
-        features = to_features(rows, manifest, max_rows=max_rows, place=place)
+        features = _features(request, manifest, max_rows=max_rows)
     return PredictJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], "inputs" in request)
+
+
+def _features(request: V1PredictRequest, manifest: Manifest, *, max_rows: int) -> Features:
+    """Return the features of a request, in either format."""
+    if not manifest.takes_array:
+        return _features_of_table(request, manifest, max_rows=max_rows)
+    rows, place = _columns(request["inputs"]) if "inputs" in request else _rows(request["instances"])
+    return to_features(rows, manifest, max_rows=max_rows, place=place)
 
 
 def _read_named(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Features, V1PredictRequest] | None:
@@ -65,14 +80,45 @@ def _read_named(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Feat
 
     None means that the schema must read it: something else is in it.
     """
-    if len(body) < LARGE_BODY:
+    if len(body) < LARGE_BODY or not manifest.takes_array:
         return None
-    schema = PREDICT_REQUESTS[manifest.depth]
+    schema = PREDICT_TABLE if manifest.tensors else PREDICT_REQUESTS[manifest.depth]
     plain, number = NAMED.subn(rb"\1", body)
     rows = read_large(schema, "instances", plain, manifest, max_rows=max_rows) if number else None
     if rows is not None and len(rows[0]) == number:
         return rows
     return read_large(schema, "inputs", plain, manifest, max_rows=max_rows) if number == 1 else None
+
+
+def _read_rows(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Features, V1PredictRequest] | None:
+    """Return the features of the row format of a large table, and the request; None for anything else."""
+
+    def read(text: bytes) -> tuple[Features, V1PredictRequest]:
+        request = read_json(PREDICT_TABLE, text)
+        return to_features(request["instances"], manifest, max_rows=max_rows), request
+
+    if manifest.takes_array:
+        return None
+    check_count = partial(check_rows, max_rows=max_rows)
+    return read_records(read, partial(read_json, PREDICT_TABLE), "instances", body, manifest, check_count)
+
+
+def _features_of_table(request: V1PredictRequest, manifest: Manifest, *, max_rows: int) -> Features:
+    """Return the features of a table: rows, or a list for each feature by its name. Raises `InvalidBody`."""
+    if "instances" in request:
+        return to_features(request["instances"], manifest, max_rows=max_rows)
+    inputs = request["inputs"]
+    if isinstance(inputs, list):
+        return to_features(inputs, manifest, max_rows=max_rows, place=["inputs"])
+    names = [feature.name for feature in manifest.features]
+    columns = by_name(inputs, names, ["inputs"])
+    rows = len(columns[0])
+    other = next((name for name, column in zip(names, columns, strict=True) if len(column) != rows or not rows), None)
+    if other is not None:
+        expected = f"as many values as {names[0]}, {rows}" if rows else "at least 1 value"
+        raise invalid("column_length", ["inputs", other], f"Input should have {expected}")
+    check_rows(rows, max_rows)
+    return from_columns(columns, manifest, lambda index, row: ["inputs", names[index], row])
 
 
 def _rows(instances: list[list[float]] | list[dict[str, list[float]]]) -> tuple[list[list[float]], list[str]]:
@@ -106,7 +152,7 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
 
 def decode_classify(body: bytes, manifest: Manifest, *, max_rows: int) -> ClassifyJob:
     """Return the job of a body of `:classify`. Raises `InvalidBody` or `TooLarge`."""
-    schema = CLASSIFY_REQUESTS[manifest.depth]
+    schema = CLASSIFY_TABLE if manifest.tensors else CLASSIFY_REQUESTS[manifest.depth]
     features, request = read_rows(schema, "examples", body, manifest, max_rows=max_rows, check=_refuse_context)
     refuse_nan(body)
     return ClassifyJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], manifest.labels)

@@ -131,9 +131,11 @@ def _classify_docs(ending: str, subject: str, examples: Examples) -> Docs:
 def _predict_examples(model: Model) -> Examples:
     """Return requests to this model with its answers."""
     rows = example_rows(model.manifest)
+    records = example_records(model.manifest)
+    columns = {name: [record[name] for record in records] for name in records[0]}
     bodies: dict[str, Any] = {
         "instances": {"instances": rows},
-        "inputs": {"inputs": {INPUT: rows}, "signature_name": "logits"},
+        "inputs": {"inputs": {INPUT: rows} if model.manifest.takes_array else columns, "signature_name": "logits"},
     }
     examples = {}
     for name, body in bodies.items():

@@ -8,14 +8,14 @@ from fastapi import APIRouter, HTTPException, Request
 from softmaxd.errors import ModelNotFound, NotReady
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
-from softmaxd.models.features import INPUT, Datatype
-from softmaxd.models.manifest import Manifest
+from softmaxd.models.features import TableDatatype
+from softmaxd.models.manifest import Manifest, NamedInput
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
 from softmaxd.protocols.v1.operations import PATHS, errors_of_path
 from softmaxd.protocols.v1.schemas import (
-    FLOATS,
     SIGNATURES,
+    TYPES,
     V1Dimension,
     V1Metadata,
     V1ModelMetadata,
@@ -115,7 +115,7 @@ def status_of(versions: Sequence[Version]) -> V1ModelStatus:
 def _metadata_of(manifest: Manifest) -> V1ModelMetadata:
     signatures = {
         signature: V1SignatureDef(
-            inputs={INPUT: _tensor(INPUT, manifest.datatype, manifest.layout.shape)},
+            inputs={name: _tensor(name, datatype, row) for name, datatype, row in _inputs_of(manifest)},
             outputs={output: _tensor(output, "FP32", (len(manifest.labels),))},
             method_name="tensorflow/serving/predict",
         )
@@ -127,7 +127,18 @@ def _metadata_of(manifest: Manifest) -> V1ModelMetadata:
     )
 
 
-def _tensor(name: str, datatype: Datatype, row: tuple[int, ...]) -> V1TensorInfo:
-    dtype = f"DT_{FLOATS.get(datatype, datatype)}"
+def _inputs_of(manifest: Manifest) -> Sequence[NamedInput]:
+    """Return the inputs by their names in requests: each feature of a table is one, whose rows are single values."""
+    if manifest.takes_array:
+        return manifest.inputs
+    return [
+        NamedInput(manifest.features[index].name, tensor.datatype, ())
+        for tensor in manifest.tensors
+        for index in tensor.columns
+    ]
+
+
+def _tensor(name: str, datatype: TableDatatype, row: tuple[int, ...]) -> V1TensorInfo:
+    dtype = f"DT_{TYPES.get(datatype, datatype)}"
     dimensions = [V1Dimension(size=str(size), name="") for size in (-1, *row)]
     return V1TensorInfo(dtype=dtype, tensor_shape=V1TensorShape(dim=dimensions, unknown_rank=False), name=f"{name}:0")

@@ -6,14 +6,25 @@ from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, Tag, TypeA
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from softmaxd.models.inputs import Matrix, Vector
 from softmaxd.models.manifest import LOGITS, PROBABILITIES
-from softmaxd.models.tensors import DEPTHS, NOT_EMPTY, allow_tensors, nested, records, rows_or_records, with_fields
+from softmaxd.models.schemas import (
+    DEPTHS,
+    NOT_EMPTY,
+    Cell,
+    Matrix,
+    Vector,
+    allow_tables,
+    allow_tensors,
+    nested,
+    records,
+    rows_or_records,
+    with_fields,
+)
 from softmaxd.protocols.protocol import IGNORE_UNKNOWN_FIELDS
 
 SIGNATURES = {"serving_default": PROBABILITIES, "logits": LOGITS}  # the output of each signature
 DEFAULT = "serving_default"
-FLOATS = {"FP32": "FLOAT", "FP64": "DOUBLE"}  # names of TensorFlow; its names of integers are those of /v2
+TYPES = {"FP32": "FLOAT", "FP64": "DOUBLE", "BYTES": "STRING"}  # names of TensorFlow; the others are those of /v2
 
 EITHER: JsonDict = {"oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}]}
 ONLY_INPUT: JsonDict = {"minProperties": 1, "maxProperties": 1}
@@ -45,16 +56,17 @@ class V1PredictRequest(TypedDict, total=False):
         Field(
             union_mode="left_to_right",
             description="The row format: lists of numbers in the model's feature order, or objects "
-            '`{"features": [...]}`; one form per request. The answer has `predictions`.',
-            json_schema_extra=allow_tensors,
+            '`{"features": [...]}`; one form per request. The rows of a table have values, or are objects by feature '
+            "name. The answer has `predictions`.",
+            json_schema_extra=allow_tables,
         ),
     ]
     inputs: Annotated[
         Annotated[Matrix, Tag("matrix")] | Annotated[NamedMatrix, Tag("records")],
         Field(
             union_mode="left_to_right",
-            description='The columnar format: the same rows as one tensor, or `{"features": [[...], ...]}`. '
-            "The answer has `outputs`.",
+            description='The columnar format: the same rows as one tensor, or `{"features": [[...], ...]}`. A table '
+            "has a list for each feature, by its name. The answer has `outputs`.",
             json_schema_extra=allow_tensors,
         ),
     ]
@@ -90,6 +102,22 @@ def _predict_request(depth: int) -> TypeAdapter[V1PredictRequest]:
 def _classify_request(depth: int) -> TypeAdapter[V1ClassifyRequest]:
     return TypeAdapter(with_fields(V1ClassifyRequest, {"examples": records(depth)}))
 
+
+TableValue = Annotated[Cell, BeforeValidator(_unwrap)]  # or a list of one
+Row = Annotated[list[TableValue], NOT_EMPTY]
+Record = Annotated[dict[str, TableValue], Field(json_schema_extra={"minProperties": 1})]
+TABLE_FIELDS: dict[str, Any] = {
+    "instances": Annotated[
+        Annotated[list[Row], NOT_EMPTY, Tag("rows")] | Annotated[list[Record], NOT_EMPTY, Tag("records")],
+        Field(union_mode="left_to_right"),
+    ],
+    "inputs": Annotated[
+        Annotated[list[Row], NOT_EMPTY, Tag("matrix")] | Annotated[dict[str, Row], Tag("records")],
+        Field(union_mode="left_to_right"),
+    ],
+}
+PREDICT_TABLE = TypeAdapter(with_fields(V1PredictRequest, TABLE_FIELDS))
+CLASSIFY_TABLE = TypeAdapter(with_fields(V1ClassifyRequest, {"examples": Annotated[list[Record], NOT_EMPTY]}))
 
 PREDICT_REQUESTS = (PREDICT_REQUEST, *map(_predict_request, DEPTHS))  # by the dimensions of a row that is a tensor
 CLASSIFY_REQUESTS = (CLASSIFY_REQUEST, *map(_classify_request, DEPTHS))

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import cast
 
 import numpy as np
 import orjson
@@ -25,11 +26,14 @@ from softmaxd.protocols.v2.schemas import (
     BINARY,
     DATATYPES,
     INFER_REQUESTS,
+    INFER_TABLE,
     JSON_LENGTH,
     MAX_DIGITS,
     TRUST_OUTPUTS,
     V2InferRequest,
+    V2TableTensor,
 )
+from softmaxd.protocols.v2.tables import from_inputs, from_only_bytes
 from softmaxd.protocols.v2.tensors import find_place, from_bytes, from_json, invalid_tensor, one_tensor
 from softmaxd.protocols.v2.wanted import ALL_AS_BYTES, Wanted, check_calibration, wanted_outputs
 
@@ -68,6 +72,8 @@ def decode_infer(body: bytes, headers: Headers, manifest: Manifest, *, max_rows:
     accepted = fields.get(b"accept-encoding")
     encoding = None if accepted is None else accepted_encoding(accepted)
     length = fields.get(JSON_LENGTH)
+    if manifest.tensors and (length is not None or not manifest.takes_array or b"null" in body):
+        return _decode_table(body, length, manifest, encoding, max_rows=max_rows)
     layout = manifest.layout
     if length is None:
         plan, tensor = _read_json(body, layout, max_rows), b""
@@ -86,6 +92,24 @@ def decode_infer(body: bytes, headers: Headers, manifest: Manifest, *, max_rows:
     if features is None:
         features = from_bytes(tensor, layout, plan.rows)
     return InferJob(features, manifest, plan.id, plan.wanted, encoding)
+
+
+def _decode_table(
+    body: bytes, length: bytes | None, manifest: Manifest, encoding: bytes | None, *, max_rows: int
+) -> InferJob:
+    """Return the job of a body for a table; `length` is that of its JSON, if others bytes may follow."""
+    json_bytes = len(body) if length is None else _json_bytes(length, len(body))
+    if json_bytes == 0:
+        return InferJob(from_only_bytes(body, manifest, max_rows=max_rows), manifest, None, ALL_AS_BYTES, encoding)
+    text = body[:json_bytes]
+    request = read_json(INFER_TABLE, text)
+    refuse_nan(text)
+    inputs = cast(Sequence[V2TableTensor], request["inputs"])
+    features = from_inputs(inputs, body[json_bytes:], manifest, max_rows=max_rows)
+    wanted = wanted_outputs(request)
+    if not {output.name for output in wanted}.isdisjoint(TRUST_OUTPUTS):
+        check_calibration(wanted, manifest)
+    return InferJob(features, manifest, request.get("id"), wanted, encoding)
 
 
 def _json_bytes(header: bytes, body_bytes: int) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from softmaxd.models.features import Datatype
+from softmaxd.models.features import TableDatatype
 from softmaxd.protocols.v2.schemas import Count
 
 
@@ -46,7 +46,7 @@ class V2Tensor(TypedDict):
     """An input or output of a model."""
 
     name: str
-    datatype: Datatype
+    datatype: TableDatatype
     shape: Annotated[list[int], Field(description="−1 stands for any number of rows.")]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from softmaxd.metrics.counts import VersionCounts
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.features import INPUT
 from softmaxd.models.manifest import MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.protocols.v2.descriptions import (
@@ -19,6 +18,8 @@ from softmaxd.protocols.v2.descriptions import (
 )
 from softmaxd.protocols.v2.schemas import DATATYPE
 
+TYPES = {"BYTES": "STRING"}  # of a configuration, where they have other names
+
 Counts = Mapping[tuple[str, int], VersionCounts]  # by name and version
 
 
@@ -28,13 +29,16 @@ def describe(manifest: Manifest, versions: Sequence[Model]) -> V2ModelMetadata:
         name=manifest.name,
         versions=[str(version.manifest.version) for version in versions],
         platform="onnx_onnxv1",
-        inputs=[V2Tensor(name=INPUT, datatype=manifest.datatype, shape=[-1, *manifest.layout.shape])],
+        inputs=[V2Tensor(name=name, datatype=datatype, shape=[-1, *row]) for name, datatype, row in manifest.inputs],
         outputs=[V2Tensor(name=name, datatype=DATATYPE, shape=[-1, len(manifest.labels)]) for name in OUTPUTS],
     )
 
 
 def configure(manifest: Manifest, *, max_rows: int) -> V2ModelConfiguration:
-    rows = V2ConfiguredTensor(name=INPUT, data_type=f"TYPE_{manifest.datatype}", dims=list(manifest.layout.shape))
+    inputs = [
+        V2ConfiguredTensor(name=name, data_type=f"TYPE_{TYPES.get(datatype, datatype)}", dims=list(row))
+        for name, datatype, row in manifest.inputs
+    ]
     data_type = f"TYPE_{DATATYPE}"
     return V2ModelConfiguration(
         name=manifest.name,
@@ -42,7 +46,7 @@ def configure(manifest: Manifest, *, max_rows: int) -> V2ModelConfiguration:
         backend="onnxruntime",
         version_policy={"all": {}},
         max_batch_size=max_rows,
-        input=[rows],
+        input=inputs,
         output=[V2ConfiguredTensor(name=name, data_type=data_type, dims=[len(manifest.labels)]) for name in OUTPUTS],
         dynamic_batching={},
         default_model_filename=MODEL_FILE,

@@ -13,9 +13,8 @@ from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
 from softmaxd.http.operation import Find, Headers, Job, Operation, Reply
 from softmaxd.models.answers import AnswerLimits
-from softmaxd.models.features import INPUT
 from softmaxd.models.inputs import read_json
-from softmaxd.models.manifest import PROBABILITIES
+from softmaxd.models.manifest import PROBABILITIES, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
@@ -184,12 +183,10 @@ def _index_docs(models: Repository) -> Docs:
 def _infer_examples(model: Model) -> Examples:
     """Return requests to this model with its answers."""
     manifest = model.manifest
-    rows = example_rows(manifest)
-    tensor = {"name": INPUT, "shape": [2, *manifest.layout.shape], "datatype": manifest.datatype}
     best = {"name": PROBABILITIES, "parameters": {"classification": 1}}
     bodies: dict[str, Any] = {
-        "numbers": {"id": "1", "inputs": [{**tensor, "data": rows}], "outputs": [{"name": PROBABILITIES}]},
-        "classes": {"inputs": [{**tensor, "data": np.array(rows).ravel().tolist()}], "outputs": [best]},
+        "numbers": {"id": "1", "inputs": _example_inputs(manifest), "outputs": [{"name": PROBABILITIES}]},
+        "classes": {"inputs": _example_inputs(manifest, is_flat=True), "outputs": [best]},
     }
     examples = {}
     for name, body in bodies.items():
@@ -197,3 +194,15 @@ def _infer_examples(model: Model) -> Examples:
         job = decode_infer(text, (), manifest, max_rows=2, max_bytes=len(text))
         examples[name] = (body, orjson.loads(encode_infer(model.run(job.features), job).body))
     return examples
+
+
+def _example_inputs(manifest: Manifest, *, is_flat: bool = False) -> list[dict[str, Any]]:
+    """Return the tensors of two rows, with a list for each row or flat."""
+    rows = np.array(example_rows(manifest), dtype=object)
+    inputs = []
+    for name, datatype, shape in manifest.inputs:
+        columns = next((tensor.columns for tensor in manifest.tensors if tensor.name == name), None)
+        values = rows if columns is None else rows[:, columns]
+        data = (values.ravel() if is_flat else values).tolist()
+        inputs.append({"name": name, "shape": [len(rows), *shape], "datatype": datatype, "data": data})
+    return inputs

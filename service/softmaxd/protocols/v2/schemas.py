@@ -7,9 +7,8 @@ from typing_extensions import TypedDict
 
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy
 from softmaxd.models.features import DTYPES, INPUT, MAX_DIMENSIONS
-from softmaxd.models.inputs import FAIL_FAST, Vector, VectorOrMatrix
 from softmaxd.models.manifest import ATYPICALITY, OUTPUTS
-from softmaxd.models.tensors import DEPTHS, allow_tensors, nested, with_fields
+from softmaxd.models.schemas import DEPTHS, FAIL_FAST, Cell, Vector, VectorOrMatrix, allow_tensors, nested, with_fields
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.protocol import IGNORE_UNKNOWN_FIELDS
 
@@ -156,6 +155,19 @@ def _infer_request(depth: int) -> TypeAdapter[V2InferRequest]:
     return TypeAdapter(with_fields(V2InferRequest, {"inputs": inputs}))
 
 
+@with_config(IGNORE_UNKNOWN_FIELDS)
+class V2TableTensor(TypedDict):
+    """An input of a table. Its values are checked column by column."""
+
+    name: str
+    shape: list[Size]
+    datatype: str
+    parameters: NotRequired[V2InputParameters | None]
+    data: NotRequired[list[Cell] | None]
+
+
+TABLE_INPUTS = Annotated[list[V2TableTensor], FAIL_FAST, Field(min_length=1)]
+INFER_TABLE = TypeAdapter(with_fields(V2InferRequest, {"inputs": TABLE_INPUTS}))
 INFER_REQUESTS = (INFER_REQUEST, *map(_infer_request, DEPTHS))  # by the dimensions of a row that is a tensor
 
 

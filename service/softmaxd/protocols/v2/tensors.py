@@ -15,16 +15,16 @@ from softmaxd.numerics.softmax import Floats
 from softmaxd.protocols.v2.schemas import V2InputParameters
 
 
-def find_place(parameters: V2InputParameters, numbers: object, expected: int) -> int:
+def find_place(parameters: V2InputParameters, numbers: object, expected: int | None, name: str = INPUT) -> int:
     """Return the number of bytes of an input after the JSON, 0 for numbers in the JSON.
 
-    Raises `InvalidBody` for numbers in both places or in none, and for another size than `expected`.
+    Raises `InvalidBody` for numbers in both places or in none, and for another size than `expected`, if that is known.
     """
     size = parameters.get("binary_data_size")
     if (numbers is None) == (size is None) or parameters.get("shared_memory_region") is not None:
-        raise invalid_tensor(f"{INPUT} should have either data or binary_data_size, and no shared memory")
-    if size is not None and size != expected:
-        raise invalid_tensor(f"The binary_data_size of {INPUT} should be {expected}, as its shape says, not {size}")
+        raise invalid_tensor(f"{name} should have either data or binary_data_size, and no shared memory")
+    if size is not None and expected is not None and size != expected:
+        raise invalid_tensor(f"The binary_data_size of {name} should be {expected}, as its shape says, not {size}")
     return size or 0
 
 

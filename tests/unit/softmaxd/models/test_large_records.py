@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from softmaxd.errors import InvalidBody, TooLarge
 from softmaxd.models import large_records
 from softmaxd.models.inputs import read_rows
-from softmaxd.protocols.native.schemas import PREDICT_REQUEST
+from softmaxd.protocols.native.schemas import PREDICT_REQUEST, PREDICT_TABLE
 from tests.support.manifests import manifest
 from tests.support.mutations import fuzz, mutations
 
@@ -62,7 +62,7 @@ def test_records_are_read_piece_by_piece(indent: int | None, others: dict[str, o
         return read_rows(PREDICT_REQUEST, "instances", text, manifest(2), max_rows=MAX_ROWS)
 
     with pieces_of(1):
-        found = large_records.read_records(read, orjson.loads, "instances", body, ["x1", "x2"], [].append)  # type: ignore[arg-type]
+        found = large_records.read_records(read, orjson.loads, "instances", body, manifest(2), [].append)  # type: ignore[arg-type]
 
     assert found is not None
     assert found[0].tolist() == FEATURES
@@ -167,3 +167,68 @@ def test_any_change_of_a_body_is_read_as_the_schema_reads_it(
         body = change(body)
 
     assert agree(outcome(body, piece=piece), whole(body))
+
+
+TABLE = manifest(
+    features=[
+        {"name": 'a"},{', "nullable": True},
+        {"name": "job", "input": "job", "datatype": "BYTES"},
+    ]
+)
+AWKWARD = ["},{", "],[", "}]", ']],"x":[[', "\\", '"},{"']
+texts = st.text('a"\\{}[],: \n\u20ac', max_size=6) | st.sampled_from(AWKWARD)
+values = st.none() | st.integers(-9, 9) | st.booleans()
+table_rows = st.tuples(st.integers(-9, 9) | st.none(), texts) | st.tuples(values, texts | st.integers(0, 1))
+
+
+def outcome_of_table(body: bytes, piece: int) -> Outcome:
+    """Return all that can be told of a body but its problems: only those of one piece are told."""
+    try:
+        with pieces_of(piece):
+            features, request = read_rows(PREDICT_TABLE, "instances", body, TABLE, max_rows=MAX_ROWS)
+    except InvalidBody:
+        return (InvalidBody,)
+    except TooLarge as error:
+        return TooLarge, error.detail
+    return features["features"].tobytes(), features["job"].tolist(), request.get("include")
+
+
+@fuzz
+@given(
+    st.lists(table_rows, min_size=1, max_size=MAX_ROWS),
+    st.booleans(),
+    st.sampled_from([{}, {"include": ["logits"]}, {"include": []}]),
+    st.sampled_from([None, 1]),
+)
+@example([(1, "},{")] * 4, True, {}, None)
+@example([(1, "],[")] * 4, False, {"include": ["logits"]}, None)
+@example([(1, 'x\\"},{\\')] * 4, True, {}, None)
+@example([(1, "}]"), (2, "]]")], True, {"include": ["logits"]}, None)
+def test_a_table_is_read_piece_by_piece_whatever_its_texts_have(
+    rows: list[tuple[object, object]], is_named: bool, others: dict[str, object], indent: int | None
+) -> None:
+    instances = [{'a"},{': number, "job": text} if is_named else [number, text] for number, text in rows]
+    body = json.dumps({"instances": instances} | others, indent=indent, ensure_ascii=False).encode()
+
+    assert outcome_of_table(body, 1) == outcome_of_table(body, sys.maxsize)
+
+
+def test_a_table_of_too_many_rows_is_refused() -> None:
+    body = json.dumps({"instances": [[1, "x"]] * (MAX_ROWS + 1)}).encode()
+
+    assert outcome_of_table(body, 1) == outcome_of_table(body, sys.maxsize)
+    assert outcome_of_table(body, 1)[0] is TooLarge
+
+
+def test_many_texts_that_look_like_ends_of_rows_are_read_at_once() -> None:
+    rows = [[1, '"],["' * 1200], [2, "x"]]
+    body = json.dumps({"instances": rows}).encode()
+
+    assert outcome_of_table(body, 1) == outcome_of_table(body, sys.maxsize)
+    assert outcome_of_table(body, 1)[1] == [[text] for _, text in rows]
+
+
+def test_many_brackets_after_the_rows_end_the_search() -> None:
+    body = b'{"instances":[[1,"x"]],"include":[%s]}' % b",".join([b"[[]]"] * 1100)
+
+    assert outcome_of_table(body, 1)[0] is InvalidBody

@@ -15,7 +15,7 @@ from softmaxd.models import large_json
 from softmaxd.models.features import MAX_NUMBERS, Datatype
 from softmaxd.models.inputs import read_features
 from softmaxd.models.large_json import PIECE
-from softmaxd.models.tensors import with_fields
+from softmaxd.models.schemas import with_fields
 from softmaxd.protocols.native.schemas import PREDICT_REQUESTS, PredictRequest
 from tests.support.manifests import manifest
 from tests.support.mutations import fuzz, mutations
@@ -131,7 +131,7 @@ def test_a_large_body_of_tensors_is_read_fast() -> None:
 def test_only_a_feature_alone_may_be_a_tensor() -> None:
     pair = [{"name": "a", "shape": (2,)}, {"name": "b"}]
 
-    with pytest.raises(ValueError, match="should be one tensor, or only numbers"):
+    with pytest.raises(ValueError, match="should be one tensor of numbers, or only single values"):
         manifest(1, features=pair)
     with pytest.raises(ValueError, match=f"should have at most {MAX_NUMBERS} numbers"):
         manifest(1, features=[{"name": "a", "shape": (2**13, 2**12)}])

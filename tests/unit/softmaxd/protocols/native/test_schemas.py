@@ -26,9 +26,10 @@ def test_a_body_outside_the_schema_is_refused(schema: TypeAdapter[object], body:
 
 def test_the_document_states_the_bounds_that_are_checked_after_the_schema() -> None:
     logits = SOFTMAX_REQUEST.json_schema()["properties"]["logits"]["anyOf"]
-    rows, records, tensors = PREDICT_REQUEST.json_schema()["properties"]["instances"]["anyOf"]
+    rows, records, tensors, tables = PREDICT_REQUEST.json_schema()["properties"]["instances"]["anyOf"]
 
     assert [form["minItems"] for form in logits] == [1, 1]
     assert (rows["minItems"], rows["items"]["minItems"]) == (1, 1)
     assert (records["minItems"], records["items"]["minProperties"]) == (1, 1)
     assert tensors["items"] == {"type": "array", "items": {}}
+    assert tables["items"] == {"type": "object", "minProperties": 1}
