@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from softmaxd.errors import Refused
 from softmaxd.models.manifest import Label
 from softmaxd.models.outputs import Array
-from softmaxd.tables.columns import counted
+from softmaxd.tables.rows import counted
 from softmaxd_training.rows import Classes
 
 LEAST_CLASS_ROWS = 10  # each label must occur in each part, and a tenth of the rows is for validation

@@ -21,7 +21,7 @@ from softmaxd.models.rowwise import choose_batching
 from softmaxd.models.together import reason
 from softmaxd.models.warming import rows_to_try
 from softmaxd.numerics.softmax import Floats, Softmax
-from softmaxd.tables.columns import counted
+from softmaxd.tables.rows import counted
 from softmaxd_training import calibrated_card
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import calibrate, evaluate, figures, fit_with_zeros, measure, reliability

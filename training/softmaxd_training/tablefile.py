@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from softmaxd.errors import Refused
-from softmaxd.tables.columns import Columns
 from softmaxd.tables.reading import read_rows
 from softmaxd_training.columns import Column, labels, numbers, quoted, varied
 from softmaxd_training.rows import Rows
@@ -57,9 +56,8 @@ def read_columns(path: Path, target: str) -> tuple[Mapping[str, Column], str]:
         columns: dict[str, list[tuple[str, str]]] = {name: [] for name in header}
         for rows in found:
             places = [rows.place(index) for index in range(len(rows))]
-            cells = Columns(header, ()).cells(rows)
-            for index, column in enumerate(columns.values()):
-                texts = [(row[index] or b"").decode().strip() for row in cells]
+            for column, cells in zip(columns.values(), rows.columns(len(header)), strict=True):
+                texts = [(cell or b"").decode().strip() for cell in cells]
                 column.extend(zip(places, texts, strict=True))
         source.seek(0)
         sha256 = hashlib.file_digest(source, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 """The outputs of some rows → lines of CSV, with the digits of an answer of `/predict`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import orjson
@@ -9,7 +9,7 @@ from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Outputs, to_json
 from softmaxd.protocols.native.codec import PredictJob
 from softmaxd.protocols.native.ranking import sets_as_json
-from softmaxd.tables.columns import quoted
+from softmaxd.tables.rows import quoted
 
 BY_CLASS = ("logits", "log_probabilities")  # of the fields that `include` has: a number for each class
 
@@ -21,13 +21,13 @@ def header_of(manifest: Manifest, include: Sequence[str]) -> list[str]:
     return ["predicted_label", *columns, *(field for field in ("prediction_sets", "typicality") if field in include)]
 
 
-def lines_of(outputs: Outputs, job: PredictJob, kept: Iterable[bytes] | None, labels: Sequence[bytes]) -> bytes:
+def lines_of(outputs: Outputs, job: PredictJob, kept: Sequence[bytes] | None, labels: Sequence[bytes]) -> bytes:
     """Return a line for each row: the cells that are kept, and the answer. Raises `OutputNotFinite`.
 
     `labels` are those of the model, as cells.
     """
     columns = [] if kept is None else [kept]
-    columns += [[labels[index] for index in outputs.best], _rows(outputs.json("probabilities"))]
+    columns += [list(map(labels.__getitem__, outputs.best)), _rows(outputs.json("probabilities"))]
     if "logits" in job.include:
         columns.append(_rows(outputs.json("logits")))
     if "log_probabilities" in job.include:
@@ -39,7 +39,17 @@ def lines_of(outputs: Outputs, job: PredictJob, kept: Iterable[bytes] | None, la
             columns.append([quoted(orjson.dumps(each)) for each in orjson.loads(sets)])
         if "typicality" in job.include:
             columns.append(to_json(calibration.typicality(outputs.atypicality))[1:-1].split(b","))
-    return b"\n".join([b",".join(cells) for cells in zip(*columns, strict=True)] + [b""])
+    return _joined(columns)
+
+
+def _joined(columns: Sequence[Sequence[bytes]]) -> bytes:
+    """Return columns as lines of CSV: all cells and the marks between them are joined at once."""
+    step, rows = 2 * len(columns), len(columns[0])
+    parts = [b","] * (step * rows)
+    for index, column in enumerate(columns):
+        parts[2 * index :: step] = column
+    parts[step - 1 :: step] = [b"\n"] * rows
+    return b"".join(parts)
 
 
 def _rows(text: bytes) -> list[bytes]:

@@ -18,10 +18,10 @@ from softmaxd.models.outputs import Features
 from softmaxd.protocols.native.codec import PredictJob, decode_predict
 from softmaxd.scoring.answers import header_of, lines_of
 from softmaxd.settings import Settings
-from softmaxd.tables.columns import columns_of, columns_of_tensor, quoted
+from softmaxd.tables.columns import columns_of, columns_of_tensor
 from softmaxd.tables.decoding import decode_rows
 from softmaxd.tables.reading import read_rows
-from softmaxd.tables.rows import Rows
+from softmaxd.tables.rows import Rows, quoted
 
 MOST_ROWS = 8192  # at a time
 MOST_NUMBERS = 1_000_000  # of outputs at a time
@@ -98,7 +98,7 @@ def _header(kept: list[str], manifest: Manifest, include: Sequence[str]) -> byte
     return b",".join([quoted(name.encode()) for name in (*kept, *names)]) + b"\n"
 
 
-def _answer(found: Rows, kept: list[bytes] | None, model: Model, options: bytes, labels: Sequence[bytes]) -> bytes:
+def _answer(found: Rows, kept: Sequence[bytes] | None, model: Model, options: bytes, labels: Sequence[bytes]) -> bytes:
     def decode(instances: bytes, rows: int) -> PredictJob:
         return decode_predict(b'{"instances":%s%s}' % (instances, options), model.manifest, max_rows=rows)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from softmaxd.errors import Refused
 from softmaxd.models.by_name import nearest_name
 from softmaxd.models.manifest import Manifest
-from softmaxd.tables.rows import Cell, Rows
+from softmaxd.tables.rows import Rows, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +23,13 @@ class Columns:
         """The names of the columns that are passed through."""
         return [self.names[index] for index in self.kept]
 
-    def choose(self, found: Rows) -> tuple[Rows, list[bytes] | None]:
+    def choose(self, found: Rows) -> tuple[Rows, Sequence[bytes] | None]:
         """Return the features of each row, and its other cells as CSV, None if none are kept. Raises `Refused`."""
         if not self.kept and list(self.features) == list(range(len(self.names))):
             return found, None
-        cells = self.cells(found)
-        rows = [[row[index] for index in self.features] for row in cells]
-        kept = [b",".join([quoted(row[index] or b"") for index in self.kept]) for row in cells] if self.kept else None
-        return found.with_cells(rows), kept
-
-    def cells(self, found: Rows) -> Sequence[Sequence[Cell]]:
-        """Return the cells of each row. Raises `Refused` if a row has more or less than the header."""
-        cells = found.cells()
-        if {*map(len, cells)} - {len(self.names)}:
-            index, count = next((index, len(row)) for index, row in enumerate(cells) if len(row) != len(self.names))
-            raise Refused(f"{found.place(index)} has {counted(count, 'value')}, but the header names {len(self.names)}")
-        return cells
+        columns = found.columns(len(self.names))
+        features = found.of_columns([columns[index] for index in self.features])
+        return features, found.of_columns([columns[index] for index in self.kept]).lines() if self.kept else None
 
 
 def columns_of_tensor(names: Sequence[str], numbers: int) -> Columns:
@@ -96,15 +87,3 @@ def check_names(names: Sequence[str]) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     return f"; its columns are {', '.join(names)}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 row`, `2 rows`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def quoted(cell: bytes) -> bytes:
-    """Return a cell as CSV, in quotes if it needs them."""
-    if any(mark in cell for mark in (b",", b'"', b"\n", b"\r")):
-        return b'"%s"' % cell.replace(b'"', b'""')
-    return cell

@@ -17,6 +17,7 @@ from softmaxd.models.schemas import DEPTHS, HasInstances, rows_or_records, with_
 from softmaxd.tables.rows import Cell, Rows
 
 PLAIN = b"0123456789+-.eE,"  # no other bytes are in rows of plain numbers
+SEPARATOR = b"],["  # of rows in JSON
 JSON_NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MOST_DIGITS = 1000  # of a number
@@ -52,9 +53,12 @@ def features_of(found: Rows, manifest: Manifest) -> Features:
 def decode_rows(found: Rows, manifest: Manifest, decode: Decode[T]) -> T:
     """Return these rows, decoded as instances of a request. Raises `Refused` with the place."""
     rows = found.texts()
-    if not b",".join(rows).translate(None, PLAIN):
+    joined = SEPARATOR.join(rows)
+    if joined.translate(None, PLAIN) == b"][" * (len(rows) - 1):
         try:
-            return _decode(_nested(found, found.cells(), manifest) if manifest.depth else rows, decode)
+            if manifest.depth:
+                joined = SEPARATOR.join(_nested(found, found.cells(), manifest))
+            return decode(b"[[%s]]" % joined, len(rows))
         except InvalidBody:  # such as 007, which JSON does not have, or a mistake that is told below
             pass
     cells = [list(map(as_json, row)) for row in found.cells()]
@@ -67,7 +71,7 @@ def decode_rows(found: Rows, manifest: Manifest, decode: Decode[T]) -> T:
 
 
 def _decode(rows: Sequence[bytes], decode: Decode[T]) -> T:
-    return decode(b"[[%s]]" % b"],[".join(rows), len(rows))
+    return decode(b"[[%s]]" % SEPARATOR.join(rows), len(rows))
 
 
 def _nested(found: Rows, cells: Sequence[Sequence[Cell]], manifest: Manifest) -> list[bytes]:

@@ -37,7 +37,7 @@ def read_labelled(source: BufferedReader, target: str, manifest: Manifest) -> tu
         for part in found:
             for start in range(0, len(part), ROWS_AT_ONCE):
                 rows = part[start : start + ROWS_AT_ONCE]
-                labels = [row[place] for row in columns.cells(rows)]
+                labels = rows.columns(len(columns.names))[place]
                 classes = classes_of(rows, labels, manifest.labels, target)
                 yield Labelled(rows, features_of(columns.choose(rows)[0], manifest), classes)
 

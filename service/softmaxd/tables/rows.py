@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from softmaxd.errors import Refused
+
 Cell = bytes | None  # UTF-8 text; None is a missing value of Parquet
 
 
@@ -28,16 +30,55 @@ class Rows:
         """Return the place of a row, for messages."""
         return f"{self.unit} {self.numbers[index]}"
 
-    def with_cells(self, rows: Sequence[Sequence[Cell]]) -> "Rows":
-        """Return other cells in the same places."""
-        return Rows(self.numbers, rows, self.unit)
-
     def cells(self) -> Sequence[Sequence[Cell]]:
         """Return the cells of each row."""
         return [row.split(b",") if isinstance(row, bytes) else row for row in self.rows]
 
     def texts(self) -> Sequence[bytes]:
         """Return the cells of each row with commas between them."""
-        if isinstance(self.rows[0], bytes):
+        if self._are_lines():
             return cast(Sequence[bytes], self.rows)
         return [b",".join([cell or b"" for cell in row]) for row in cast(Sequence[Sequence[Cell]], self.rows)]
+
+    def lines(self) -> Sequence[bytes]:
+        """Return each row as a line of CSV."""
+        if self._are_lines():
+            return cast(Sequence[bytes], self.rows)
+        return [b",".join([quoted(cell or b"") for cell in row]) for row in cast(Sequence[Sequence[Cell]], self.rows)]
+
+    def columns(self, width: int) -> Sequence[Sequence[Cell]]:
+        """Return the cells of each column. Raises `Refused` if a row has more or fewer than `width`."""
+        if self._are_lines():
+            lines = cast(Sequence[bytes], self.rows)
+            self._check([line.count(b",") + 1 for line in lines], width)
+            cells = b",".join(lines).split(b",")
+            return [cells[place::width] for place in range(width)]
+        self._check(list(map(len, self.rows)), width)
+        return list(zip(*cast(Sequence[Sequence[Cell]], self.rows), strict=True))
+
+    def of_columns(self, columns: Sequence[Sequence[Cell]]) -> "Rows":
+        """Return rows of other columns in the same places; they are lines if these are."""
+        if self._are_lines():
+            texts = cast(Sequence[Sequence[bytes]], columns)
+            return Rows(self.numbers, list(map(b",".join, zip(*texts, strict=True))), self.unit)
+        return Rows(self.numbers, list(zip(*columns, strict=True)), self.unit)
+
+    def _are_lines(self) -> bool:
+        return isinstance(self.rows[0], bytes)
+
+    def _check(self, lengths: Sequence[int], width: int) -> None:
+        if {*lengths} - {width}:
+            index, length = next((index, length) for index, length in enumerate(lengths) if length != width)
+            raise Refused(f"{self.place(index)} has {counted(length, 'value')}, but the header names {width}")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def quoted(cell: bytes) -> bytes:
+    """Return a cell as CSV, in quotes if it needs them."""
+    if any(mark in cell for mark in (b",", b'"', b"\n", b"\r")):
+        return b'"%s"' % cell.replace(b'"', b'""')
+    return cell

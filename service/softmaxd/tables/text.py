@@ -20,7 +20,7 @@ def read_text(blocks: Iterable[bytes]) -> tuple[list[str], Iterator[Rows]]:
     if first is None:
         raise Refused("it has no header: the first line should name the columns")
     names = [(cell or b"").decode().strip() for cell in first[:1].cells()[0]]
-    return names, chain([first[1:]], records)
+    return names, chain([first[1:]] if len(first) > 1 else [], records)
 
 
 def _without_empty(records: Iterable[Rows]) -> Iterator[Rows]:
@@ -46,7 +46,7 @@ def _records(blocks: Iterable[bytes]) -> Iterator[Rows]:
             return
         whole, found, rest = text.rpartition(b"\n")
         if found:
-            lines = whole.replace(b"\r\n", b"\n").removesuffix(b"\r").split(b"\n")
+            lines = (whole.replace(b"\r\n", b"\n").removesuffix(b"\r") if b"\r" in whole else whole).split(b"\n")
             _check_text(whole, line)
             yield Rows(range(line, line + len(lines)), lines)
             line += len(lines)
