@@ -1,7 +1,7 @@
 """`softmaxd models add`: turns an ONNX classifier into a model that the service can serve.
 
-Start with `add`. `graphs` reads ONNX, `running` runs it on a few rows, `operators`, `heads` and `inspection` find out
-its meaning, `rewiring` changes it, `labels` names its classes and compares the names with those that the file gives.
-`comparison` compares them with those of a table.
+Start with `add`. `graphs` reads ONNX, `running` runs it on a few rows, `known` makes rows like those of a table,
+`operators`, `heads` and `inspection` find out its meaning, `rewiring` changes it, `labels` names its classes and
+compares the names with those that the file gives. `comparison` compares them with those of a table.
 This package imports `models`, `numerics` and `errors`. Serving code never imports it, because it needs onnx.
 """

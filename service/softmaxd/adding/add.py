@@ -81,15 +81,15 @@ def prepare_graph(
     name: str,
     labels: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
-    logits: str | None = None,
+    **options: Any,
 ) -> Prepared:
     """Return a graph as it can be published; without labels and features these get default names.
 
-    `made` is the note on its origin, and `logits` the output that is the logits, where only the owner knows. The other
-    notes of the manifest say how the graph was understood and changed. Raises `Refused`.
+    `made` is the note on its origin; the other notes of the manifest say how the graph was understood and changed. The
+    other `options` are those of `inspect`. Raises `Refused`.
     """
     wrapping_notes = graphs.unwrap_outputs(model)
-    findings = inspect(model, features, logits=logits)
+    findings = inspect(model, features, **options)
     labels, labels_notes = choose_labels(labels, model, findings)
     converted = convert(model, findings)
     columns = _columns(features, findings)

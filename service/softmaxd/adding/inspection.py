@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
+
 from softmaxd.adding import graphs, rewiring
 from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores, served
+from softmaxd.adding.known import rows_like
 from softmaxd.adding.operators import origin, tree_thresholds
 from softmaxd.adding.running import (
     CONVERTED,
@@ -45,11 +48,13 @@ class Findings:
         return self.outputs[self.heads.probabilities or cast(str, self.heads.logits)]
 
 
-def inspect(model: Graph, features: Sequence[str] | None, *, logits: str | None = None) -> Findings:
+def inspect(
+    model: Graph, features: Sequence[str] | None, *, logits: str | None = None, known: Features | None = None
+) -> Findings:
     """Run a graph and return its input and its heads; afterwards `model` takes any number of rows.
 
-    `features` are the names, and `logits` the output, that the user gave, if any. Raises `Refused` if the graph is no
-    classifier that can be served.
+    `features` are the names, `logits` the output, and `known` rows [n, width], that the user gave, if any. Raises
+    `Refused` if the graph is no classifier that can be served.
     """
     engine = open_graph(model)
     source = _find_input(engine, features)
@@ -62,6 +67,8 @@ def inspect(model: Graph, features: Sequence[str] | None, *, logits: str | None 
         rewiring.widen(model, halves)
         engine = open_graph(model)
     rows = example_rows(source, tree_thresholds(model, source))
+    if known is not None:
+        rows = np.concatenate([rows, rows_like(known, source)])
     outputs = run(engine, rows, source)
     scores = {name: outputs[name] for name in outputs if name in names and are_scores(outputs[name], len(rows))}
     if not scores:

@@ -1,5 +1,6 @@
 """`softmaxd models calibrate`: needs the extra `add`, which serving does not."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
     from softmaxd.models.manifest import Manifest
+    from softmaxd.models.outputs import Features
     from softmaxd_training.recalibration import Job
 
 SEEDS_BELOW = 2**32  # as for training
@@ -74,6 +76,16 @@ def publish_calibrated(
     calibrated = recalibrate(content, manifest, job, origin)
     published = publish(calibrated, job, models_dir)
     return published, [*calibrated.manifest.notes, *summary(calibrated), f"published {published}"]
+
+
+def read_features(manifest: "Manifest", files: Sequence[Path | None], target: str) -> "Features":
+    """Return the features of all rows of these tables, [n, width]. Raises `Refused` if they are not the model's."""
+    import numpy as np  # noqa: PLC0415 - only this action needs it
+
+    from softmaxd_training.matching import read_rows  # noqa: PLC0415
+
+    parts = [read_rows(file, target, manifest).rows.features for file in files if file is not None]
+    return np.concatenate([part.reshape(-1, manifest.layout.width) for part in parts])
 
 
 def _answering(models_dir: Path, name: str) -> tuple[Path, bool]:

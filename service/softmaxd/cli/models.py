@@ -111,6 +111,9 @@ def add_model(
     compared: Sequence[str] = ()
     try:
         prepared = adding.prepare(file, **options)
+        if calibration is not None and target is not None:
+            known = calibrate.read_features(prepared.manifest, [calibration, training], target)
+            prepared = adding.prepare(file, known=known, **options)
         if like is not None and target is not None:
             prepared, compared = adding.compare_with(prepared, like, target)
             print(*map(printable, compared), sep="\n", flush=True)

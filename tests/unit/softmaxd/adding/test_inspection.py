@@ -351,3 +351,18 @@ def test_logits_that_the_owner_names_are_taken_and_noted() -> None:
 
     assert findings.heads.logits == "t"
     assert "logits: the output t; as --logits says" in findings.notes
+
+
+def test_rows_like_those_of_the_user_decide_too() -> None:
+    nodes = [DENSE, SOFTMAX, node("Sub", "x limit", "over"), node("Relu", "over", "extra")]
+    nodes += [node("ReduceMax", "extra", "most", axes=[1]), node("Add", "p most", "y")]
+    constants = {"w": WEIGHTS, "limit": np.array(1000, np.float32)}
+
+    def graph() -> onnx.ModelProto:
+        return model(nodes, outputs=[tensor("y", ["n", 3])], constants=constants)
+
+    known = np.array([[10, 20], [2000, 5]], np.float32)
+
+    assert inspect(graph(), None).heads.probabilities == "y"
+    assert inspect(graph(), None, known=known[:1]).heads.probabilities == "y"
+    assert inspect(graph(), None, known=known).heads.probabilities is None

@@ -4,12 +4,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto
 
 from softmaxd.cli.main import main
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.pins import write_pin
 from softmaxd.tables import parquet
+from tests.support.onnx_graphs import WEIGHTS, node, tensor
+from tests.support.onnx_graphs import model as graph
 from tests.support.onnx_models import LABELS, linear, publish
 
 Capture = pytest.CaptureFixture[str]
@@ -110,6 +114,27 @@ def test_a_model_is_added_and_calibrated_in_one_step(models: Path, file: Path, c
     manifest = read_manifest(models / "new" / "1")
     assert manifest.calibration is not None
     assert manifest.notes == tuple(lines[: len(manifest.notes)])
+
+
+@pytest.mark.parametrize(("option", "largest"), [("--calibration", 2000), ("--training", 2000), ("--training", 10)])
+def test_the_file_is_tried_with_rows_like_those_of_the_tables(
+    option: str, largest: int, models: Path, capsys: Capture
+) -> None:
+    nodes = [node("MatMul", "x w", "s"), node("Sub", "limit s", "left"), node("Sign", "left", "sign")]
+    nodes += [node("Mul", "s sign", "t"), node("ArgMax", "t", "label", axis=1, keepdims=0)]
+    outputs = [tensor("s", ["n", 3]), tensor("label", ["n"], TensorProto.INT64)]
+    constants = {"w": WEIGHTS, "limit": np.array(1000, np.float32)}  # beyond it the label is another one
+    onnx.save(graph(nodes, outputs=outputs, constants=constants), models.parent / "far.onnx")
+    far = models.parent / "far.csv"
+    far.write_text((models.parent / "rows.csv").read_text() + f"{largest},1,a\n")
+    tables = {"--calibration": str(models.parent / "rows.csv")} | {option: str(far)}
+    command = ["models", "add", str(models.parent / "far.onnx"), "--name", "far", "--features", "x1,x2"]
+    command += ["--labels", "a,b,c", "--target", "kind", *(word for pair in tables.items() for word in pair)]
+
+    code = main([*command, "--models-dir", str(models)])
+
+    assert (code, (models / "far").exists()) == ((1, False) if largest > 1000 else (0, True))
+    assert ("the output label says" in capsys.readouterr().err) == (largest > 1000)
 
 
 @pytest.mark.parametrize("options", [["--calibration", "rows.csv"], ["--target", "kind"], ["--training", "rows.csv"]])
