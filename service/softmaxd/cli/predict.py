@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmaxd.cli.parser import Commands, add_settings, names
 from softmaxd.errors import Refused
+from softmaxd.logs import printable
 from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def predict(settings: Settings, *, name: str, file: Path, out: Path | None, **ch
 
 
 def _score(settings: Settings, name: str, file: Path, out: Path | None, choice: "Choice") -> None:
-    from softmaxd.scoring.score import find_model, new_file, score  # noqa: PLC0415
+    from softmaxd.scoring.score import find_model, new_file, not_guaranteed, score  # noqa: PLC0415
 
     model = find_model(settings, name)
     progress = Progress(file.stat().st_size)
@@ -84,6 +85,8 @@ def _score(settings: Settings, name: str, file: Path, out: Path | None, choice: 
         rows = score(file, model, choice, output, progress.tell)
         output.flush()
     progress.end(rows)
+    if labels := not_guaranteed(model.manifest, choice):
+        print(f"not_guaranteed: {printable(', '.join(labels))}", file=sys.stderr)
 
 
 class Progress:

@@ -15,10 +15,11 @@ from softmaxd.models.loading import load
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Features
+from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.native.codec import PredictJob, decode_predict
 from softmaxd.scoring.answers import header_of, lines_of
 from softmaxd.settings import Settings
-from softmaxd.tables.columns import columns_of, columns_of_tensor
+from softmaxd.tables.columns import columns_of
 from softmaxd.tables.decoding import decode_rows
 from softmaxd.tables.reading import read_rows
 from softmaxd.tables.rows import Rows, quoted
@@ -64,6 +65,16 @@ def find_model(settings: Settings, name: str) -> Model:
     raise ModelError("; ".join(reasons[1:] or reasons))
 
 
+def not_guaranteed(manifest: Manifest, choice: Choice) -> Sequence[str]:
+    """Return the labels that have too few calibration rows for the coverage among their rows, as `/predict` does."""
+    calibration = manifest.calibration
+    is_asked = choice.coverage_by == "class" and "prediction_sets" in choice.include
+    if not is_asked or calibration is None or calibration.by_label is None:
+        return ()
+    _, indices = calibration.thresholds(choice.coverage or DEFAULT_COVERAGE, "class")
+    return [manifest.labels[index] for index in indices]
+
+
 def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell) -> int:
     """Write an answer to each row of a CSV or Parquet file, after a header, and return how many rows it has.
 
@@ -75,10 +86,7 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
     count = 0
     with file.open("rb") as source:
         names, found = read_rows(source)
-        if manifest.depth:
-            columns = columns_of_tensor(names, manifest.layout.width)
-        else:
-            columns = columns_of(names, [feature.name for feature in manifest.features], keep=choice.keep)
+        columns = columns_of(names, manifest, keep=choice.keep)
         output.write(_header(columns.kept_names, manifest, choice.include))
         for rows in found:
             for start in range(0, len(rows), size):

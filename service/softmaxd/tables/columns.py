@@ -1,5 +1,6 @@
 """The columns of a table: which are features, in which order, which has the labels, and which are passed through."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ from softmaxd.errors import Refused
 from softmaxd.models.by_name import nearest_name
 from softmaxd.models.manifest import Manifest
 from softmaxd.tables.rows import Rows, counted
+
+MOST_LISTED = 20  # columns, in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,58 +35,79 @@ class Columns:
         return features, found.of_columns([columns[index] for index in self.kept]).lines() if self.kept else None
 
 
-def columns_of_tensor(names: Sequence[str], numbers: int) -> Columns:
-    """Return the columns of a file whose rows are the numbers of a tensor, the last dimension fastest.
+def columns_of(names: Sequence[str], manifest: Manifest, *, keep: bool) -> Columns:
+    """Return the columns of a file whose header has these names; with `keep` the others are passed through.
 
-    Raises `Refused` if it has others.
+    The numbers of a tensor `image` are the columns image.0, image.1 …, the last dimension fastest; without image.0 they
+    are all columns, in order. Raises `Refused` if one is missing.
     """
-    if len(names) != numbers:
-        raise Refused(f"it has {len(names)} columns, but a row of the model has {numbers} numbers")
-    return Columns(names, range(numbers), are_by_order=True)
-
-
-def columns_of(names: Sequence[str], features: Sequence[str], *, keep: bool) -> Columns:
-    """Return the columns of a file whose header has these names. Raises `Refused` if a feature is missing."""
-    check_names(names)
-    others = [name for name in names if name not in features]
-    for feature in features:
-        if feature not in names:
-            near = nearest_name(feature, others)
-            raise Refused(f"it has no column {feature}{f'; did you mean {near}?' if near else _listed(names)}")
-    kept = [names.index(name) for name in others] if keep else []
-    return Columns(names, [names.index(feature) for feature in features], kept)
+    if not _are_named(names, manifest):
+        width, name = manifest.layout.width, manifest.features[0].name
+        if len(names) != width:
+            raise Refused(
+                f"it has {counted(len(names), 'column')}, but a row of the model has {counted(width, 'number')}: "
+                f"name these {name}.0 to {name}.{width - 1} to have others beside them"
+            )
+        return Columns(names, range(width), are_by_order=True)
+    _check_once(names)
+    wanted = _names_of(manifest)
+    known = set(wanted)
+    others = [index for index, name in enumerate(names) if name not in known]
+    return Columns(names, _places(names, wanted), others if keep else ())
 
 
 def columns_beside(names: Sequence[str], target: str, manifest: Manifest) -> tuple[Columns, int]:
     """Return the columns of the features in a file with labels, and the place of its column `target`.
 
-    Columns are found by the names of the features. If no column has such a name and there are as many as features, they
-    are taken in order, and so are the numbers of a tensor. Raises `Refused` if they do not fit.
+    Columns are found by the names of the features, or of the numbers of a tensor as in `columns_of`. If no column has
+    such a name and there are as many as features, they are taken in order. Raises `Refused` if they do not fit.
     """
-    check_names(names)
+    _check_once(names)
     if target not in names:
         raise Refused(f"it has no column {target}{_listed(names)}")
-    features = [feature.name for feature in manifest.features]
-    others = [name for name in names if name != target]
-    if not manifest.depth and not set(features).isdisjoint(others):
-        columns_of(others, features, keep=False)
-        return Columns(names, [names.index(name) for name in features]), names.index(target)
-    width = manifest.layout.width
+    others = [index for index, name in enumerate(names) if name != target]
+    wanted, width = _names_of(manifest), manifest.layout.width
+    if _are_named(names, manifest) and not {*wanted}.isdisjoint(names):
+        return Columns(names, _places(names, wanted, target)), names.index(target)
     if len(others) != width:
-        noun, cure = ("number", "in order") if manifest.depth else ("feature", "by name, or else in order")
+        noun = "number" if manifest.depth else "feature"
         raise Refused(
             f"it has {counted(len(others), 'column')} besides {target}, but the model takes {counted(width, noun)}: "
-            f"it should have a column for each, {cure}"
+            f"it should have a column for each, by name ({wanted[0]} …), or else in order"
         )
-    return Columns(names, [names.index(name) for name in others], are_by_order=True), names.index(target)
+    return Columns(names, others, are_by_order=True), names.index(target)
 
 
-def check_names(names: Sequence[str]) -> None:
+def _names_of(manifest: Manifest) -> Sequence[str]:
+    """Return the name of each feature, or of each number of a tensor."""
+    if manifest.depth:
+        return [f"{manifest.features[0].name}.{index}" for index in range(manifest.layout.width)]
+    return [feature.name for feature in manifest.features]
+
+
+def _are_named(names: Sequence[str], manifest: Manifest) -> bool:
+    """Return True if columns are found by name: the numbers of a tensor only if the first has its own."""
+    return not manifest.depth or f"{manifest.features[0].name}.0" in names
+
+
+def _places(names: Sequence[str], wanted: Sequence[str], target: str | None = None) -> Sequence[int]:
+    """Return the place of each wanted column, none of which is the target. Raises `Refused` if one is missing."""
+    places = {name: index for index, name in enumerate(names) if name != target}
+    for name in wanted:
+        if name not in places:
+            known = set(wanted)
+            near = nearest_name(name, [other for other in places if other not in known])
+            raise Refused(f"it has no column {name}{f'; did you mean {near}?' if near else _listed([*places])}")
+    return [places[name] for name in wanted]
+
+
+def _check_once(names: Sequence[str]) -> None:
     """Raise `Refused` if two columns have the same name."""
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise Refused(f"the header names {twice} twice")
 
 
 def _listed(names: Sequence[str]) -> str:
-    return f"; its columns are {', '.join(names)}"
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"; its columns are {', '.join(names[:MOST_LISTED])}{more}"

@@ -34,6 +34,12 @@ def test_answers_go_to_standard_output_and_the_count_beside_them(rows: Path) -> 
     assert len(ended.stderr.splitlines()) == 1
 
 
+def test_labels_that_are_not_guaranteed_are_told_once(rows: Path) -> None:
+    ended = run("blobs", rows, "--include", "prediction_sets", "--coverage-by", "class", "--coverage", "0.999")
+
+    assert ended.stderr.splitlines()[1:] == ["not_guaranteed: blob-0, blob-1, blob-2, blob-3"]
+
+
 def test_rows_may_come_through_a_pipe(rows: Path) -> None:
     command = f'cat "{rows}" | "{sys.executable}" -m softmaxd predict blobs /dev/stdin --models-dir "{MODELS}"'
 

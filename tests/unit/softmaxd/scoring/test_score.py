@@ -1,6 +1,7 @@
 """Files of rows, from the first byte to the last."""
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from pyarrow import parquet
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models.features import Feature
 from softmaxd.models.pins import write_pin
-from softmaxd.protocols.native.codec import decode_predict
+from softmaxd.protocols.native.codec import decode_predict, encode_predict
 from softmaxd.scoring import score as scoring
 from softmaxd.scoring.answers import lines_of
-from softmaxd.scoring.score import Choice, find_model, new_file, score
+from softmaxd.scoring.score import Choice, find_model, new_file, not_guaranteed, score
 from softmaxd.settings import Settings
 from tests.support.onnx_models import classifier, linear, pictures, publish, publish_embedding
+from tests.support.paths import MODELS
 
 GOOD = linear().SerializeToString()
 PLAIN = Choice()
@@ -157,7 +159,12 @@ def test_a_row_of_a_tensor_has_its_numbers_in_order(settings: Settings, tmp_path
     _, line = scored(settings, table(tmp_path, "a,b,c,d,e,f\n1,2,3,4,5,6.5\n"), name="pictures")
 
     assert line.encode() + b"\n" == lines_of(model.run(job.features), job, None, [b"a", b"b", b"c"])
-    with pytest.raises(Refused, match=r"^it has 2 columns, but a row of the model has 6 numbers$"):
+    names = ",".join(f"picture.{index}" for index in range(6))
+    _, kept = scored(settings, table(tmp_path, f"id,{names}\n7,1,2,3,4,5,6.5\n"), Choice(keep=True), name="pictures")
+    assert kept == f"7,{line}"
+    with pytest.raises(
+        Refused, match=r"^it has 2 columns, but a row of the model has 6 numbers: name these picture.0 to "
+    ):
         scored(settings, table(tmp_path, "a,b\n"), name="pictures")
 
 
@@ -185,6 +192,34 @@ def test_without_a_model_the_reason_is_told(settings: Settings, name: str, reaso
 
     with pytest.raises(ModelError, match=f"^{reason}"):
         find_model(settings, name)
+
+
+@pytest.mark.parametrize("coverage", [None, 0.5, 0.999])
+def test_labels_that_are_not_guaranteed_are_those_of_a_request(coverage: float | None) -> None:
+    model = find_model(Settings(models_dir=MODELS), "blobs")
+    include = ["prediction_sets"]
+    fields = {"include": include, "coverage_by": "class"} | ({} if coverage is None else {"coverage": coverage})
+    job = decode_predict(json.dumps({"instances": [[1, 2]], **fields}).encode(), model.manifest, max_rows=1)
+    assert job.features is not None
+
+    answer = json.loads(encode_predict(model.run(job.features), job))
+
+    assert not_guaranteed(model.manifest, Choice(include, coverage, "class")) == answer["not_guaranteed"]
+    assert bool(answer["not_guaranteed"]) == (coverage == 0.999)
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [
+        ("blobs", Choice(["prediction_sets"], 0.999)),
+        ("blobs", Choice([], 0.999, "class")),
+        ("linear", Choice(["prediction_sets"], 0.999, "class")),
+    ],
+)
+def test_nobody_asks_which_labels_are_not_guaranteed(settings: Settings, name: str, choice: Choice) -> None:
+    folder = settings.models_dir if name == "linear" else MODELS
+
+    assert not_guaranteed(find_model(Settings(models_dir=folder), name).manifest, choice) == ()
 
 
 def interrupted() -> Iterator[bytes]:

@@ -5,47 +5,8 @@ import pytest
 from softmaxd.errors import Refused
 from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest
-from softmaxd.tables.columns import columns_beside, columns_of, columns_of_tensor
+from softmaxd.tables.columns import columns_beside, columns_of
 from softmaxd.tables.rows import Rows
-
-
-def test_features_stand_in_any_order_between_other_columns() -> None:
-    rows = Rows([2, 3], [b"7,2,1", b"8,4,3"])
-    dropped = columns_of(["id", "x2", "x1"], ["x1", "x2"], keep=False)
-    kept = columns_of(["id", "x2", "x1"], ["x1", "x2"], keep=True)
-
-    assert dropped.choose(rows) == (Rows([2, 3], [b"1,2", b"3,4"]), None)
-    assert kept.choose(rows) == (Rows([2, 3], [b"1,2", b"3,4"]), [b"7", b"8"])
-    assert (dropped.kept_names, kept.kept_names) == ([], ["id"])
-
-
-def test_lines_of_features_in_order_stay_as_they_are() -> None:
-    rows = Rows([2], [b"1,2"])
-
-    assert columns_of(["x1", "x2"], ["x1", "x2"], keep=True).choose(rows) == (rows, None)
-
-
-def test_a_row_of_another_length_is_refused_with_its_line() -> None:
-    columns = columns_of(["x2", "x1"], ["x1", "x2"], keep=False)
-
-    for rows in (Rows([2, 3], [b"1,2", b"3"]), Rows([3], [b"3"])):
-        with pytest.raises(Refused, match=r"^line 3 has 1 value, but the header names 2$"):
-            columns.choose(rows)
-
-
-@pytest.mark.parametrize(
-    ("names", "reason"),
-    [
-        (["x1", "id"], "it has no column x2; its columns are x1, id"),
-        (["x1", "X2"], "it has no column x2; did you mean X2?"),
-        (["x1", "x2", "x1"], "the header names x1 twice"),
-    ],
-)
-def test_a_header_that_does_not_fit_is_refused(names: list[str], reason: str) -> None:
-    with pytest.raises(Refused) as refused:
-        columns_of(names, ["x1", "x2"], keep=False)
-
-    assert str(refused.value) == reason
 
 
 def manifest_of(*features: Feature) -> Manifest:
@@ -56,6 +17,71 @@ POINTS = manifest_of(Feature(name="x"), Feature(name="y"))
 IMAGES = manifest_of(Feature(name="image", shape=(2, 1)))
 
 
+def test_features_stand_in_any_order_between_other_columns() -> None:
+    rows = Rows([2, 3], [b"7,2,1", b"8,4,3"])
+    dropped = columns_of(["id", "y", "x"], POINTS, keep=False)
+    kept = columns_of(["id", "y", "x"], POINTS, keep=True)
+
+    assert dropped.choose(rows) == (Rows([2, 3], [b"1,2", b"3,4"]), None)
+    assert kept.choose(rows) == (Rows([2, 3], [b"1,2", b"3,4"]), [b"7", b"8"])
+    assert (dropped.kept_names, kept.kept_names) == ([], ["id"])
+
+
+def test_lines_of_features_in_order_stay_as_they_are() -> None:
+    rows = Rows([2], [b"1,2"])
+
+    assert columns_of(["x", "y"], POINTS, keep=True).choose(rows) == (rows, None)
+
+
+def test_a_row_of_another_length_is_refused_with_its_line() -> None:
+    columns = columns_of(["y", "x"], POINTS, keep=False)
+
+    with pytest.raises(Refused, match=r"^line 3 has 1 value, but the header names 2$"):
+        columns.choose(Rows([2, 3], [b"1,2", b"3"]))
+
+
+def test_a_missing_value_is_an_empty_cell() -> None:
+    columns = columns_of(["x", "id", "y"], POINTS, keep=True)
+
+    assert columns.choose(Rows([1], [(None, None, b"")])) == (Rows([1], [(None, b"")]), [b""])
+
+
+def test_the_numbers_of_a_tensor_are_found_by_name_or_are_all_columns() -> None:
+    rows = Rows([2], [b"1,2"])
+
+    assert columns_of(["b", "b"], IMAGES, keep=True).choose(rows) == (rows, None)
+    assert columns_of(["image.1", "image.0"], IMAGES, keep=False).choose(rows) == (Rows([2], [b"2,1"]), None)
+    kept = columns_of(["image.1", "id", "image.0"], IMAGES, keep=True)
+    assert kept.choose(Rows([2], [b"1,a,2"])) == (Rows([2], [b"2,1"]), [b"a"])
+
+
+@pytest.mark.parametrize(
+    ("names", "manifest", "reason"),
+    [
+        (["x", "id"], POINTS, "it has no column y; its columns are x, id"),
+        (["x", "Y"], POINTS, "it has no column y; did you mean Y?"),
+        (["x", "y", "x"], POINTS, "the header names x twice"),
+        (
+            ["x", *(f"q{index}" for index in range(25))],
+            POINTS,
+            f"it has no column y; its columns are x, {', '.join(f'q{index}' for index in range(19))} and 6 more",
+        ),
+        (["image.0", "image_1"], IMAGES, "it has no column image.1; did you mean image_1?"),
+        (
+            ["a"],
+            IMAGES,
+            "it has 1 column, but a row of the model has 2 numbers: name these image.0 to image.1 to have others "
+            "beside them",
+        ),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(names: list[str], manifest: Manifest, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        columns_of(names, manifest, keep=False)
+
+    assert str(refused.value) == reason
+
+
 @pytest.mark.parametrize(
     ("names", "manifest", "features", "are_by_order"),
     [
@@ -63,6 +89,8 @@ IMAGES = manifest_of(Feature(name="image", shape=(2, 1)))
         (["kind", "width", "height"], POINTS, [1, 2], True),
         (["b", "kind", "a"], IMAGES, [0, 2], True),
         (["image", "kind", "a"], IMAGES, [0, 2], True),
+        (["image.1", "image.2", "kind"], IMAGES, [0, 1], True),
+        (["image.1", "kind", "a", "image.0"], IMAGES, [3, 0], False),
     ],
 )
 def test_columns_beside_the_target_are_features_by_name_or_else_in_order(
@@ -83,13 +111,14 @@ def test_columns_beside_the_target_are_features_by_name_or_else_in_order(
         (
             ["a", "b", "c", "kind"],
             POINTS,
-            "it has 3 columns besides kind, but the model takes 2 features: it should have a column for each, by name, "
-            "or else in order",
+            "it has 3 columns besides kind, but the model takes 2 features: it should have a column for each, by name "
+            "(x …), or else in order",
         ),
         (
             ["a", "kind"],
             IMAGES,
-            "it has 1 column besides kind, but the model takes 2 numbers: it should have a column for each, in order",
+            "it has 1 column besides kind, but the model takes 2 numbers: it should have a column for each, by name "
+            "(image.0 …), or else in order",
         ),
     ],
 )
@@ -98,17 +127,3 @@ def test_columns_beside_a_target_that_do_not_fit_are_refused(names: list[str], m
         columns_beside(names, "kind", manifest)
 
     assert str(refused.value) == reason
-
-
-def test_the_numbers_of_a_tensor_are_all_columns_in_order() -> None:
-    rows = Rows([2], [b"1,2"])
-
-    assert columns_of_tensor(["b", "a"], 2).choose(rows) == (rows, None)
-    with pytest.raises(Refused, match=r"^it has 1 columns, but a row of the model has 2 numbers$"):
-        columns_of_tensor(["a"], 2)
-
-
-def test_a_missing_value_is_an_empty_cell() -> None:
-    columns = columns_of(["x", "id"], ["x"], keep=True)
-
-    assert columns.choose(Rows([1], [(None, None)])) == (Rows([1], [(None,)]), [b""])
