@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,10 @@ from tritonclient.utils import InferenceServerException
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array
 from tests.support.paths import MODELS
+from tests.support.server import Server
+from tests.support.tables import ROWS as TABLE_ROWS
+from tests.support.tables import publish_mixed
+from tests.support.tables import tensors as table_tensors
 from tests.support.triton import NEAR_THE_CENTRES, assert_same, tensor
 
 MANY = np.random.default_rng(7).uniform(-10, 40, (1000, 2)).astype(np.float32)
@@ -260,3 +265,29 @@ def test_an_error_arrives_with_its_message(
 
     assert raised.value.status() == status
     assert raised.value.message().startswith(message)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Where a model of a table is served, and its folder."""
+    folder = publish_mixed(tmp_path_factory.mktemp("people"))
+    server = Server("--models-dir", str(folder.parent.parent), environment={})
+    yield urlsplit(server.url).netloc, folder
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("is_binary", [True, False])
+def test_a_table_has_a_tensor_for_each_input(people: tuple[str, Path], is_binary: bool) -> None:
+    client = http.InferenceServerClient(people[0])
+    values = table_tensors([row for row in TABLE_ROWS if is_binary or row["age"] is not None])  # its JSON has no null
+    inputs = []
+    for described in client.get_model_metadata("people")["inputs"]:
+        name = described["name"]
+        inputs.append(http.InferInput(name, values[name].shape, described["datatype"]))
+        inputs[-1].set_data_from_numpy(values[name], binary_data=is_binary)
+
+    found = client.infer("people", inputs).as_numpy("probabilities")
+
+    expected = Engine(people[1] / "model.onnx", device="cpu").run_inputs(values)
+    assert found.tobytes() == expected["probabilities"].tobytes()
+    client.close()

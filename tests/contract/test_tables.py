@@ -298,6 +298,21 @@ def test_wrong_columns_are_refused(client: httpx.Client, change: Json, place: li
     assert answer.json() == {"error": f"{where}: {message}"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"instances": [{"features": 2}]},
+        {"inputs": {"features": [1, 2]}},
+        {"inputs": {"features": [[1, 2, 3], 4]}},
+        {"instances": [{"features": [1, 2, [3]]}]},
+        {"instances": [{"feature": [1, 2, 3]}]},
+    ],
+    ids=["number", "numbers", "mixed", "deep", "name"],
+)
+def test_wrong_rows_of_numbers_are_refused(client: httpx.Client, body: Json) -> None:
+    assert client.post("/v1/models/filled:predict", json=body).status_code == 400
+
+
 def test_columns_without_values_are_refused(client: httpx.Client) -> None:
     answer = client.post("/v1/models/people:predict", json={"inputs": {name: [] for name in NAMES}})
 

@@ -7,7 +7,7 @@ The features of a table are a record array [n] with a field [columns] for each i
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import NoneType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,10 +41,12 @@ def to_table(rows: Sequence[object], manifest: Manifest, place: Place) -> Featur
     names = [feature.name for feature in manifest.features]
     absent = {feature.name: None for feature in manifest.features if feature.nullable}
     ordered = [
-        by_name(absent | row, names, [*place, index]) if isinstance(row, dict) else cast(list[Cell], row)
+        by_name(absent | row, names, [*place, index]) if isinstance(row, dict) else row
         for index, row in enumerate(rows)
     ]
     for index, row in enumerate(ordered):
+        if not isinstance(row, list):
+            raise invalid("list_type", [*place, index], "Input should be a valid array")
         if len(row) != len(names):
             expected = f"{len(names)} values ({', '.join(names)})"
             raise invalid("row_length", [*place, index], f"Input should be {expected}, not {len(row)}")

@@ -4,7 +4,9 @@ import contextlib
 import json
 import random
 import re
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from softmaxd.app import create_app
 from softmaxd.errors import ServiceError
@@ -15,10 +17,11 @@ from softmaxd.protocols.v2.operations import read_optional
 from softmaxd.protocols.v2.schemas import LOAD_REQUEST
 from softmaxd.settings import Settings
 from tests.support.paths import MODELS
+from tests.support.tables import publish_filled, publish_mixed
 
 HEAD = 3  # bytes before the body: the operation, the headers, and the length of the JSON of `/v2`
 MAX_ROWS, MAX_BODY_BYTES = 100, 100_000
-MODEL_NAMES = ("blobs", "iris")
+MODEL_NAMES = ("blobs", "iris", "digits", "people", "filled")
 FIELDS: tuple[Headers, ...] = (
     (),
     ((b"content-type", b"application/json"),),
@@ -29,11 +32,23 @@ FIELDS: tuple[Headers, ...] = (
 JSON_LENGTH = b"inference-header-content-length"
 
 
-class Bodies:
-    """The operations of one protocol, with the committed models."""
+@contextlib.contextmanager
+def bodies(prefix: str) -> Iterator[Callable[[bytes], None]]:
+    """Give a function that answers bodies of one protocol, with the committed models and two of tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        models = Path(folder)
+        for model in MODELS.iterdir():
+            (models / model.name).symlink_to(model)
+        publish_mixed(models)
+        publish_filled(models)
+        yield Bodies(prefix, models)
 
-    def __init__(self, prefix: str) -> None:
-        settings = Settings(models_dir=MODELS, max_rows=MAX_ROWS, max_body_bytes=MAX_BODY_BYTES)
+
+class Bodies:
+    """The operations of one protocol."""
+
+    def __init__(self, prefix: str, models: Path) -> None:
+        settings = Settings(models_dir=models, default_model="blobs", max_rows=MAX_ROWS, max_body_bytes=MAX_BODY_BYTES)
         operations: list[Operation] = create_app(settings).state.operations
         self._operations = [each for each in operations if re.match(prefix, each.path)]
 
@@ -44,7 +59,7 @@ class Bodies:
         if fields >= 2**7:
             headers = (*headers, (JSON_LENGTH, b"%d" % length))
         count = len(self._operations)
-        answer(self._operations[which % count], MODEL_NAMES[which // count % 2], headers, content[HEAD:])
+        answer(self._operations[which % count], MODEL_NAMES[which // count % len(MODEL_NAMES)], headers, content[HEAD:])
 
 
 def answer(operation: Operation, name: str, headers: Headers, body: bytes) -> None:
@@ -93,6 +108,7 @@ NAMES = (
     *("signature_name", "features", "x1", "x2", "loss", "entropy", "sigmoid", "log_probabilities", "prediction_sets"),
     *("typicality", "probabilities", "name", "shape", "datatype", "FP32", "INT64", "BYTES", "data", "parameters", "id"),
     *("binary_data_size", "binary_data", "binary_data_output", "classification", "outputs", "serving_default", "b64"),
+    *("age", "job", "income", "member", "children", "city", "numbers", "BOOL", "FP64", "f0", "f1"),
     *("ready", "labels", "min", "max", "calibration", "rows", "scores", "atypicality", "sha256", "version", "metrics"),
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from tests.support.fuzzing.bodies import HEAD, Bodies, change
+from tests.support.fuzzing.bodies import HEAD, bodies, change
 from tests.support.fuzzing.connections import connections
 from tests.support.fuzzing.folders import Manifests, Models, Run, add, live
 from tests.support.paths import REPOSITORY
@@ -37,9 +37,9 @@ def planted(content: bytes) -> None:
 
 
 TARGETS: Mapping[str, Target] = {
-    "native": Target(lambda: nullcontext(Bodies(r"/(?!v\d)")), HEAD),
-    "v1": Target(lambda: nullcontext(Bodies("/v1/")), HEAD),
-    "v2": Target(lambda: nullcontext(Bodies("/v2/")), HEAD),
+    "native": Target(lambda: bodies(r"/(?!v\d)"), HEAD),
+    "v1": Target(lambda: bodies("/v1/"), HEAD),
+    "v2": Target(lambda: bodies("/v2/"), HEAD),
     "v2-changes": Target(lambda: nullcontext(change), 1),
     "connection": Target(connections, max_bytes=40_000),
     "manifest": Target(lambda: live(Manifests), 0),

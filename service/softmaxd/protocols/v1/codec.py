@@ -28,6 +28,7 @@ from softmaxd.protocols.v1.schemas import (
     SIGNATURES,
     V1ClassifyRequest,
     V1PredictRequest,
+    unwrap,
 )
 
 NAMED = re.compile(rb'\{\s*"%s"\s*:\s*(\[[^{}"\\]*\])\s*\}' % INPUT.encode())  # {"features": […]}
@@ -95,7 +96,7 @@ def _read_rows(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Featu
 
     def read(text: bytes) -> tuple[Features, V1PredictRequest]:
         request = read_json(PREDICT_TABLE, text)
-        return to_features(request["instances"], manifest, max_rows=max_rows), request
+        return _features_of_table(request, manifest, max_rows=max_rows), request
 
     if manifest.takes_array:
         return None
@@ -106,19 +107,29 @@ def _read_rows(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Featu
 def _features_of_table(request: V1PredictRequest, manifest: Manifest, *, max_rows: int) -> Features:
     """Return the features of a table: rows, or a list for each feature by its name. Raises `InvalidBody`."""
     if "instances" in request:
-        return to_features(request["instances"], manifest, max_rows=max_rows)
+        unwrapped = [
+            {name: unwrap(value) for name, value in row.items()} if isinstance(row, dict) else row
+            for row in request["instances"]
+        ]
+        return to_features(unwrapped, manifest, max_rows=max_rows)
     inputs = request["inputs"]
     if isinstance(inputs, list):
         return to_features(inputs, manifest, max_rows=max_rows, place=["inputs"])
     names = [feature.name for feature in manifest.features]
     columns = by_name(inputs, names, ["inputs"])
+    check_rows(len(columns[0]), max_rows)
+    _check_lengths(names, columns)
+    values = [list(map(unwrap, column)) for column in columns]
+    return from_columns(values, manifest, lambda index, row: ["inputs", names[index], row])
+
+
+def _check_lengths(names: Sequence[str], columns: Sequence[Sequence[object]]) -> None:
+    """Refuse columns of different lengths, or without values. Raises `InvalidBody`."""
     rows = len(columns[0])
-    other = next((name for name, column in zip(names, columns, strict=True) if len(column) != rows or not rows), None)
-    if other is not None:
-        expected = f"as many values as {names[0]}, {rows}" if rows else "at least 1 value"
-        raise invalid("column_length", ["inputs", other], f"Input should have {expected}")
-    check_rows(rows, max_rows)
-    return from_columns(columns, manifest, lambda index, row: ["inputs", names[index], row])
+    for name, column in zip(names, columns, strict=True):
+        if len(column) != rows or not rows:
+            expected = f"as many values as {names[0]}, {rows}" if rows else "at least 1 value"
+            raise invalid("column_length", ["inputs", name], f"Input should have {expected}")
 
 
 def _rows(instances: list[list[float]] | list[dict[str, list[float]]]) -> tuple[list[list[float]], list[str]]:

@@ -12,6 +12,8 @@ from softmaxd.models.schemas import (
     NOT_EMPTY,
     Cell,
     Matrix,
+    TableRow,
+    TableRows,
     Vector,
     allow_tables,
     allow_tensors,
@@ -38,12 +40,13 @@ NamedRows = Annotated[list[NamedRow], NOT_EMPTY]
 NamedMatrix = Annotated[dict[str, Matrix], Field(json_schema_extra=ONLY_INPUT)]
 
 
-def _unwrap(value: object) -> object:
+def unwrap(value: object) -> object:
+    """Return the value in a list of one, or the value itself."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 OneNumber = Annotated[list[float], Field(min_length=1, max_length=1)]
-Value = Annotated[FiniteFloat, BeforeValidator(_unwrap, json_schema_input_type=float | OneNumber)]
+Value = Annotated[FiniteFloat, BeforeValidator(unwrap, json_schema_input_type=float | OneNumber)]
 
 
 @with_config(ConfigDict(**IGNORE_UNKNOWN_FIELDS, json_schema_extra=EITHER))
@@ -103,21 +106,16 @@ def _classify_request(depth: int) -> TypeAdapter[V1ClassifyRequest]:
     return TypeAdapter(with_fields(V1ClassifyRequest, {"examples": records(depth)}))
 
 
-TableValue = Annotated[Cell, BeforeValidator(_unwrap)]  # or a list of one
-Row = Annotated[list[TableValue], NOT_EMPTY]
-Record = Annotated[dict[str, TableValue], Field(json_schema_extra={"minProperties": 1})]
 TABLE_FIELDS: dict[str, Any] = {
-    "instances": Annotated[
-        Annotated[list[Row], NOT_EMPTY, Tag("rows")] | Annotated[list[Record], NOT_EMPTY, Tag("records")],
-        Field(union_mode="left_to_right"),
-    ],
+    "instances": TableRows,
     "inputs": Annotated[
-        Annotated[list[Row], NOT_EMPTY, Tag("matrix")] | Annotated[dict[str, Row], Tag("records")],
+        Annotated[list[TableRow], NOT_EMPTY, Tag("matrix")] | Annotated[dict[str, TableRow], Tag("records")],
         Field(union_mode="left_to_right"),
     ],
 }
+Example = Annotated[dict[str, Annotated[Cell, BeforeValidator(unwrap)]], Field(json_schema_extra={"minProperties": 1})]
 PREDICT_TABLE = TypeAdapter(with_fields(V1PredictRequest, TABLE_FIELDS))
-CLASSIFY_TABLE = TypeAdapter(with_fields(V1ClassifyRequest, {"examples": Annotated[list[Record], NOT_EMPTY]}))
+CLASSIFY_TABLE = TypeAdapter(with_fields(V1ClassifyRequest, {"examples": Annotated[list[Example], NOT_EMPTY]}))
 
 PREDICT_REQUESTS = (PREDICT_REQUEST, *map(_predict_request, DEPTHS))  # by the dimensions of a row that is a tensor
 CLASSIFY_REQUESTS = (CLASSIFY_REQUEST, *map(_classify_request, DEPTHS))

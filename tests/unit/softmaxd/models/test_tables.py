@@ -85,3 +85,8 @@ def test_the_first_wrong_value_of_each_feature_is_told() -> None:
         ["instances", 2, "income"],
         ["instances", 1, "city"],
     ]
+
+
+def test_a_row_that_is_no_list_is_refused() -> None:
+    with pytest.raises(InvalidBody, match="Input should be a valid array"):
+        to_table([1], PEOPLE, ["instances"])
