@@ -8,7 +8,9 @@ import numpy as np
 
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
+from softmaxd.models.loading import as_graph_takes
 from softmaxd.models.manifest import PROBABILITIES, Manifest
+from softmaxd.models.together import Run
 from softmaxd.tables.labelled import Labelled, read_labelled
 
 MOST_SHOWN = 10  # disagreements
@@ -27,14 +29,14 @@ def compare(content: bytes, manifest: Manifest, file: Path, target: str) -> Comp
 
     Raises `Refused`, with the place, for a row or a label that the model does not take, and `OSError`.
     """
-    engine = Engine(content, device="cpu")
+    run = as_graph_takes(Engine(content, device="cpu"), manifest)
     disagreements: list[str] = []
     right = count = 0
     try:
         with file.open("rb") as source:
             columns, parts = read_labelled(source, target, manifest)
             for part in parts:
-                found = _disagreements(engine, manifest, part)
+                found = _disagreements(run, manifest, part)
                 disagreements += found[: MOST_SHOWN - len(disagreements)]
                 right += len(part.rows) - len(found)
                 count += len(part.rows)
@@ -49,8 +51,8 @@ def compare(content: bytes, manifest: Manifest, file: Path, target: str) -> Comp
     return Comparison(f"{summary}; columns {order}", tuple(disagreements))
 
 
-def _disagreements(engine: Engine, manifest: Manifest, part: Labelled) -> Sequence[str]:
-    probabilities = engine.run(part.features.reshape(-1, *manifest.layout.shape))[PROBABILITIES]
+def _disagreements(run: Run, manifest: Manifest, part: Labelled) -> Sequence[str]:
+    probabilities = run(part.features)[PROBABILITIES]
     served = probabilities.argmax(axis=1)
     finite = [bool(np.isfinite(each).all()) for each in probabilities]
     return [

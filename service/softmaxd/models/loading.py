@@ -46,7 +46,7 @@ def load(
     manifest = read_manifest(folder)
     engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
     _check_graph(engine, manifest)
-    run_rows = _as_graph_takes(engine, manifest)
+    run_rows = as_graph_takes(engine, manifest)
     seconds = warm_up(run_rows, manifest)
     rows = rows_to_try(manifest)
     check_finite(run_rows, manifest, rows)
@@ -82,7 +82,7 @@ def load(
     return Model(manifest, engine.provider, run, batcher, is_rowwise=batching != "alone")
 
 
-def _as_graph_takes(engine: Engine, manifest: Manifest) -> Run:
+def as_graph_takes(engine: Engine, manifest: Manifest) -> Run:
     """Return a function that runs features [n, numbers], or records [n], in the shape and the inputs of the graph."""
     if not manifest.takes_array:
         names = [tensor.name for tensor in manifest.tensors]

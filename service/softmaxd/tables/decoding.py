@@ -8,12 +8,14 @@ from typing import TypeVar
 import numpy as np
 import orjson
 from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 from softmaxd.errors import InvalidBody, Refused
+from softmaxd.models.features import Feature
 from softmaxd.models.inputs import read_features
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
-from softmaxd.models.schemas import DEPTHS, HasInstances, rows_or_records, with_fields
+from softmaxd.models.schemas import DEPTHS, HasInstances, TableRows, rows_or_records, with_fields
 from softmaxd.tables.rows import Cell, Rows
 
 PLAIN = b"0123456789+-.eE,"  # no other bytes are in rows of plain numbers
@@ -21,6 +23,7 @@ SEPARATOR = b"],["  # of rows in JSON
 JSON_NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MOST_DIGITS = 1000  # of a number
+TRUTHS = {b"true": b"true", b"1": b"true", b"false": b"false", b"0": b"false"}
 
 T = TypeVar("T")
 Decode = Callable[[bytes, int], T]  # takes the instances as JSON, and their number
@@ -31,6 +34,14 @@ class _Request(HasInstances):
     """A request of rows and nothing else."""
 
 
+@with_config(ConfigDict(strict=True))
+class _TableRequest(TypedDict):
+    """The same for a table, whose rows may have texts, booleans and missing values."""
+
+    instances: TableRows
+
+
+TABLE_REQUEST = TypeAdapter(_TableRequest)
 REQUESTS = (  # by the dimensions of a row that is a tensor
     TypeAdapter(_Request),
     *(TypeAdapter(with_fields(_Request, {"instances": rows_or_records(depth)})) for depth in DEPTHS),
@@ -44,7 +55,7 @@ def features_of(found: Rows, manifest: Manifest) -> Features:
     """
 
     def decode(instances: bytes, rows: int) -> Features:
-        schema = REQUESTS[manifest.depth]
+        schema = TABLE_REQUEST if manifest.tensors else REQUESTS[manifest.depth]
         return read_features(schema, b'{"instances":%s}' % instances, manifest, max_rows=rows)[0]
 
     return decode_rows(found, manifest, decode)
@@ -52,22 +63,51 @@ def features_of(found: Rows, manifest: Manifest) -> Features:
 
 def decode_rows(found: Rows, manifest: Manifest, decode: Decode[T]) -> T:
     """Return these rows, decoded as instances of a request. Raises `Refused` with the place."""
-    rows = found.texts()
-    joined = SEPARATOR.join(rows)
-    if joined.translate(None, PLAIN) == b"][" * (len(rows) - 1):
+    if (joined := _plain(found, manifest)) is not None:
         try:
-            if manifest.depth:
-                joined = SEPARATOR.join(_nested(found, found.cells(), manifest))
-            return decode(b"[[%s]]" % joined, len(rows))
+            return decode(b"[[%s]]" % joined, len(found))
         except InvalidBody:  # such as 007, which JSON does not have, or a mistake that is told below
             pass
-    cells = [list(map(as_json, row)) for row in found.cells()]
-    texts = _nested(found, cells, manifest) if manifest.depth else [b",".join(row) for row in cells]
+    if manifest.depth:
+        texts = _nested(found, [list(map(as_json, row)) for row in found.cells()], manifest)
+    else:
+        columns = zip(manifest.features, found.columns(len(manifest.features)), strict=True)
+        cells = [_column(column, feature, found) for feature, column in columns]
+        texts = list(map(b",".join, zip(*cells, strict=True)))
     try:
         return _decode(texts, decode)
     except InvalidBody as error:
         index, mistake = next(_mistakes(texts, decode), (0, error))
         raise Refused(_sentence(mistake, found.place(index), manifest)) from error
+
+
+def _plain(found: Rows, manifest: Manifest) -> bytes | None:
+    """Return the rows with the brackets of JSON between them if all are plain numbers; else None."""
+    if not manifest.takes_array:
+        return None
+    rows = found.texts()
+    joined = SEPARATOR.join(rows)
+    if joined.translate(None, PLAIN) != b"][" * (len(rows) - 1):
+        return None
+    return SEPARATOR.join(_nested(found, found.cells(), manifest)) if manifest.depth else joined
+
+
+def _column(cells: Sequence[Cell], feature: Feature, found: Rows) -> list[bytes]:
+    """Return the cells of a feature as JSON."""
+    if feature.datatype == "BYTES":
+        missing = None if found.is_parquet else b""
+        return [b"null" if cell == missing and feature.nullable else _text_as_json(cell) for cell in cells]
+    return list(map(_truth_as_json if feature.datatype == "BOOL" else as_json, cells))
+
+
+def _text_as_json(cell: Cell) -> bytes:
+    return b"null" if cell is None else orjson.dumps(cell.decode())
+
+
+def _truth_as_json(cell: Cell) -> bytes:
+    """Return a cell of truth as JSON: true, false, 1 or 0 in any case of letters; another text is refused later."""
+    text = (cell or b"").strip()
+    return TRUTHS.get(text.lower()) or _text_as_json(text or None)
 
 
 def _decode(rows: Sequence[bytes], decode: Decode[T]) -> T:

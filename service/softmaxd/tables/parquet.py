@@ -37,18 +37,18 @@ def _rows(file: Any) -> Iterator[Rows]:  # Any: pyarrow has no types
         for batch in file.iter_batches(batch_size=ROWS):
             table = pyarrow.Table.from_batches([batch])
             rows = _lines(table) if _is_plain(table) else list(zip(*map(_cells, table.columns), strict=True))
-            yield Rows(range(number, number + len(rows)), rows, "row")
+            yield Rows(range(number, number + len(rows)), rows, is_parquet=True)
             number += len(rows)
     except (pyarrow.ArrowException, OSError) as error:
         raise _unreadable(error) from error
 
 
 def _is_plain(table: Any) -> bool:
-    """Return True if no cell needs quotes, and no line is empty."""
+    """Return True if all cells are numbers, so that none needs quotes."""
     from pyarrow import types  # noqa: PLC0415
 
     numbers = all(types.is_floating(kind) or types.is_integer(kind) for kind in table.schema.types)
-    return numbers and (table.num_columns > 1 or not table.column(0).null_count)
+    return numbers and not any(column.null_count for column in table.columns)
 
 
 def _lines(table: Any) -> Sequence[bytes]:

@@ -13,22 +13,22 @@ Cell = bytes | None  # UTF-8 text; None is a missing value of Parquet
 class Rows:
     """Some rows of a file, and the number of each: of the line on which it begins, or in Parquet of the row.
 
-    They are lines without quotes, or the cells of each row.
+    They are lines without quotes, or the cells of each row. A missing value is an empty cell in CSV, None in Parquet.
     """
 
     numbers: Sequence[int]
     rows: Sequence[bytes] | Sequence[Sequence[Cell]]
-    unit: str = "line"
+    is_parquet: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, part: slice) -> "Rows":
-        return Rows(self.numbers[part], self.rows[part], self.unit)
+        return Rows(self.numbers[part], self.rows[part], self.is_parquet)
 
     def place(self, index: int) -> str:
         """Return the place of a row, for messages."""
-        return f"{self.unit} {self.numbers[index]}"
+        return f"{'row' if self.is_parquet else 'line'} {self.numbers[index]}"
 
     def cells(self) -> Sequence[Sequence[Cell]]:
         """Return the cells of each row."""
@@ -60,8 +60,8 @@ class Rows:
         """Return rows of other columns in the same places; they are lines if these are."""
         if self._are_lines():
             texts = cast(Sequence[Sequence[bytes]], columns)
-            return Rows(self.numbers, list(map(b",".join, zip(*texts, strict=True))), self.unit)
-        return Rows(self.numbers, list(zip(*columns, strict=True)), self.unit)
+            return Rows(self.numbers, list(map(b",".join, zip(*texts, strict=True))), self.is_parquet)
+        return Rows(self.numbers, list(zip(*columns, strict=True)), self.is_parquet)
 
     def _are_lines(self) -> bool:
         return isinstance(self.rows[0], bytes)

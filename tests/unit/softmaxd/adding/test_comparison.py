@@ -1,5 +1,6 @@
 """The labels of a model are compared with those that a table expects."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.features import Datatype, Feature
 from softmaxd.models.manifest import Manifest
 from softmaxd.tables.labelled import ROWS_AT_ONCE
+from tests.support import tables
 from tests.support.onnx_models import embedding, linear, pictures
 
 HEADER = "x1,x2,kind\n"
@@ -122,3 +124,23 @@ def test_the_numbers_of_a_tensor_are_columns_in_order(tmp_path: Path) -> None:
     right = sum("abc"[row.argmax()] == label for row, label in zip(expected, "ac", strict=True))
     assert found.summary.startswith(f"like rows.csv: {right} of 2 rows have the expected label")
     assert found.summary.endswith("columns in order")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_model_of_several_inputs_is_compared(suffix: str, tmp_path: Path) -> None:
+    content = tables.mixed().SerializeToString()
+    manifest = Manifest(name="m", version=1, sha256="0" * 64, labels=("a", "b", "c"), features=tables.FEATURES)
+    probabilities = tables.answers(tables.publish_mixed(tmp_path))["probabilities"]
+    rows = [{**row, "kind": "abc"[best]} for row, best in zip(tables.ROWS, probabilities.argmax(axis=1), strict=True)]
+    file = tmp_path / f"rows{suffix}"
+    if suffix == ".parquet":
+        parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    else:
+        with file.open("w", newline="") as text:
+            writer = csv.DictWriter(text, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+    found = compare(content, manifest, file, "kind")
+
+    assert found.summary == f"like {file.name}: 4 of 4 rows have the expected label, accuracy 100.0%; columns by name"

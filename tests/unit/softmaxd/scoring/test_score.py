@@ -1,5 +1,6 @@
 """Files of rows, from the first byte to the last."""
 
+import csv
 import io
 import json
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from softmaxd.scoring import score as scoring
 from softmaxd.scoring.answers import lines_of
 from softmaxd.scoring.score import Choice, find_model, new_file, not_guaranteed, score
 from softmaxd.settings import Settings
+from tests.support import tables
 from tests.support.onnx_models import classifier, linear, pictures, publish, publish_embedding
 from tests.support.paths import MODELS
 
@@ -166,6 +168,39 @@ def test_a_row_of_a_tensor_has_its_numbers_in_order(settings: Settings, tmp_path
         Refused, match=r"^it has 2 columns, but a row of the model has 6 numbers: name these picture.0 to "
     ):
         scored(settings, table(tmp_path, "a,b\n"), name="pictures")
+
+
+def test_a_row_of_a_table_has_the_answer_of_a_request(settings: Settings, tmp_path: Path) -> None:
+    model = find_model(settings, tables.publish_mixed(settings.models_dir).parent.name)
+    include = ["logits", "log_probabilities"]
+    job = decode_predict(
+        json.dumps({"instances": tables.ROWS, "include": include}).encode(), model.manifest, max_rows=4
+    )
+    assert job.features is not None
+    expected = lines_of(model.run(job.features), job, None, [b"a", b"b", b"c"]).decode().splitlines()
+    with (tmp_path / "people.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", *reversed(tables.NAMES)])
+        writer.writerows(
+            [index, *(row[name] for name in reversed(tables.NAMES))] for index, row in enumerate(tables.ROWS)
+        )
+    parquet.write_table(pyarrow.Table.from_pylist(list(tables.ROWS)), tmp_path / "people.parquet")
+
+    _, *from_csv = scored(settings, tmp_path / "people.csv", Choice(include, keep=True), name="people")
+    _, *from_parquet = scored(settings, tmp_path / "people.parquet", Choice(include), name="people")
+
+    assert from_csv == [f"{index},{line}" for index, line in enumerate(expected)]
+    assert from_parquet == expected
+
+
+def test_missing_numbers_of_one_input_have_the_answer_of_a_request(settings: Settings, tmp_path: Path) -> None:
+    model = find_model(settings, tables.publish_filled(settings.models_dir).parent.name)
+    job = decode_predict(b'{"instances": [[1, null, 0.5], [2, 3, null]]}', model.manifest, max_rows=2)
+    assert job.features is not None
+
+    _, *lines = scored(settings, table(tmp_path, "f0,f1,f2\n1,,0.5\n2,3,\n"), name="filled")
+
+    assert lines == lines_of(model.run(job.features), job, None, [b"a", b"b", b"c"]).decode().splitlines()
 
 
 def test_the_version_that_a_service_would_serve_answers(settings: Settings) -> None:

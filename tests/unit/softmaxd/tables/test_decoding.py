@@ -1,5 +1,7 @@
 """Rows of a table are decoded as those of a request."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import Manifest
 from softmaxd.protocols.native.codec import PredictJob, decode_predict
 from softmaxd.tables.decoding import as_json, decode_rows, features_of
-from softmaxd.tables.rows import Rows
+from softmaxd.tables.rows import Cell, Rows
+from tests.support import tables
 from tests.support.paths import MODELS
 
 BLOBS = read_manifest(MODELS / "blobs" / "1")
@@ -86,9 +89,10 @@ def test_any_decode_of_a_request_will_do() -> None:
         (BLOBS, [b"1,2", b"1,nan"], "line 5, column x2: Input should be a valid number"),
         (BLOBS, [b"1,2", b"1,1e999"], "line 5, column x2: Input should be a finite number"),
         (BLOBS, [b"1,2", b"1,1e39"], "line 5, column x2: Input should be a finite number, also as float32"),
-        (BLOBS, [b"1,2,3", b"4"], "line 4: Input should be 2 numbers (x1, x2), not 3"),
-        (BLOBS, [b"1],[2,3", b"1,2"], "line 4, column x1: Input should be a valid number"),
-        (BLOBS, [b"1,2],[3,4", b"1,2"], "line 4, column x2: Input should be a valid number"),
+        (BLOBS, [b"1,2,3", b"4"], "line 4 has 3 values, but the header names 2"),
+        (BLOBS, [b"1],[2,3", b"1,2"], "line 4 has 3 values, but the header names 2"),
+        (BLOBS, [b"1,2],[3,4", b"1,2"], "line 4 has 4 values, but the header names 2"),
+        (ONE, [b"1],[2", b"1"], "line 4 has 2 values, but the header names 1"),
         (BLOBS, [[b"1,5", b"2"], [b"1", b"2"]], "line 4, column x1: Input should be a valid number"),
         (
             INTEGERS,
@@ -99,7 +103,7 @@ def test_any_decode_of_a_request_will_do() -> None:
         (PICTURES, [b"1,2,3,4", b"1,2,3,1e39"], "line 5, column 4: Input should be a finite number, also as float32"),
         (PICTURES, [b"1,2,3,4", b"1,2,3"], "line 5 has 3 values, but a row of the model has 4 numbers"),
         (PICTURES, [b"1,2,3,4,5", b"1,2,3"], "line 4 has 5 values, but a row of the model has 4 numbers"),
-        (ONE, [b"1", b"1,2"], "line 5: Input should be 1 numbers (x), not 2"),
+        (ONE, [b"1", b"1,2"], "line 5 has 2 values, but the header names 1"),
     ],
 )
 def test_a_row_that_a_request_may_not_have_is_refused_with_its_line_and_column(
@@ -148,6 +152,90 @@ def test_a_piece_that_no_request_may_be_is_refused_as_a_whole() -> None:
 
     with pytest.raises(Refused, match=r"^line 2: Input should have at most 50000 values "):
         features_of(Rows(range(2, 60_002), rows), BLOBS)
+
+
+def manifest_of(*features: Feature) -> Manifest:
+    return Manifest(name="m", version=1, sha256="0" * 64, labels=("a", "b"), features=features)
+
+
+PEOPLE = manifest_of(*tables.FEATURES)  # age, job, income, member, children, city
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([b"41", b"clerk", b"120.5", b"true", b"2", b"Rome"], tables.ROWS[0]),
+        ([b"", b"", b"0", b"False", b"+0", b"Oslo"], tables.ROWS[1]),
+        ([b" 18.25", b'say "x"},{', b"1e3", b"1", b"9.0", b"a\0b"], tables.ROWS[2]),
+        ([b"77", "Köchin".encode(), b"77.7", b" 0 ", b"1", "😀 \\ \n".encode()], tables.ROWS[3]),
+        (
+            [b"1", b" 007 ", b"2", b"TRUE", b"3", b""],
+            {**tables.ROWS[0], "age": 1, "job": " 007 ", "income": 2, "children": 3, "city": ""},
+        ),
+    ],
+)
+def test_cells_of_a_table_have_the_bits_that_a_request_gives_them(
+    cells: list[bytes], expected: dict[str, object]
+) -> None:
+    body = json.dumps({"instances": [expected]}).encode()
+
+    found = features_of(Rows([2], [cells]), PEOPLE)
+
+    answer = decode_predict(body, PEOPLE, max_rows=1).features
+    assert answer is not None
+    for name in answer.dtype.names or ():
+        assert found[name].dtype == answer[name].dtype
+        same = found[name].tolist() == answer[name].tolist()
+        assert same if found[name].dtype == object else found[name].tobytes() == answer[name].tobytes()
+
+
+def test_none_of_parquet_is_missing_and_an_empty_text_is_a_text() -> None:
+    cells = [[None, text, b"0", b"false", b"0", b""] for text in (None, b"", b"clerk")]
+    people = (
+        feature.model_copy(update={"missing": "?"}) if feature.name == "job" else feature for feature in tables.FEATURES
+    )
+
+    found = features_of(Rows([1, 2, 3], cells, is_parquet=True), manifest_of(*people))
+
+    assert found["job"].ravel().tolist() == ["?", "", "clerk"]
+    assert np.isnan(found["numbers"][:, 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"age": b"old"}, "age: Input should be a valid number or null"),
+        ({"income": b""}, "income: Input should be a valid number"),
+        ({"member": b"yes"}, "member: Input should be a valid boolean"),
+        ({"member": b""}, "member: Input should be a valid boolean"),
+        ({"children": b"1.5"}, "children: Input should be a whole number "),
+        ({"city": None}, "city: Input should be a valid string"),
+    ],
+)
+def test_a_cell_of_a_table_that_a_request_may_not_have_is_refused(change: dict[str, bytes | None], reason: str) -> None:
+    row = {"age": b"1", "job": b"clerk", "income": b"2", "member": b"true", "children": b"3", "city": b"Rome"}
+    cells: list[list[Cell]] = [list(row.values()), [change.get(name, cell) for name, cell in row.items()]]
+
+    with pytest.raises(Refused) as refused:
+        features_of(Rows([1, 2], cells, is_parquet=True), PEOPLE)
+
+    assert str(refused.value).startswith(f"row 2, column {reason}")
+
+
+def test_numbers_of_one_input_may_be_missing() -> None:
+    manifest = manifest_of(Feature(name="x"), Feature(name="y", nullable=True))
+
+    found = features_of(Rows([2, 3], [b"1,", b"2,3"]), manifest)
+
+    assert np.array_equal(found, np.array([[1, np.nan], [2, 3]], np.float32), equal_nan=True)
+
+
+def test_a_large_table_is_decoded() -> None:
+    row = [b"", b"clerk", b"1.5", b"true", b"2", b"Rome" * 40]
+
+    found = features_of(Rows(range(2, 8194), [row] * 8192), PEOPLE)
+
+    assert found["city"].ravel().tolist() == ["Rome" * 40] * 8192
 
 
 def test_rows_without_end_are_not_cut() -> None:

@@ -6,7 +6,7 @@ from softmaxd.errors import Refused
 from softmaxd.tables.rows import Rows, counted, quoted
 
 LINES = Rows([2, 4, 5], [b"1,2", b"3,", b"5,6"])
-CELLS = Rows([1, 2, 3], [(b"1", b"2"), (b"3", None), (b"5,", b"6")], "row")
+CELLS = Rows([1, 2, 3], [(b"1", b"2"), (b"3", None), (b"5,", b"6")], is_parquet=True)
 
 
 def test_lines_are_cells_with_commas_between_them() -> None:
@@ -27,7 +27,7 @@ def test_columns_may_be_chosen() -> None:
 
     first, second = CELLS.columns(2)
     assert (first, second) == ((b"1", b"3", b"5,"), (b"2", None, b"6"))
-    assert CELLS.of_columns([second]) == Rows([1, 2, 3], [(b"2",), (None,), (b"6",)], "row")
+    assert CELLS.of_columns([second]) == Rows([1, 2, 3], [(b"2",), (None,), (b"6",)], is_parquet=True)
 
 
 @pytest.mark.parametrize(
