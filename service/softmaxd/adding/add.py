@@ -1,7 +1,7 @@
 """Turns an ONNX classifier into a model that can be served, and publishes it as the next version."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from softmaxd.adding import graphs
 from softmaxd.adding.comparison import compare
+from softmaxd.adding.features import check_unique
 from softmaxd.adding.graphs import Graph
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
 from softmaxd.errors import Refused
-from softmaxd.models.features import Feature
+from softmaxd.models.features import INPUT
 from softmaxd.models.files import sha256
 from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.onnxfile import check_size
@@ -23,7 +24,6 @@ from softmaxd.models.publishing import describe, next_version
 RULES = {
     "name": "--name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit",
     "labels": "a label should have 1 to 200 characters, without colons and control characters: choose with --labels",
-    "features": "a feature's name should have 1 to 200 characters",
 }
 
 CARD = """\
@@ -33,7 +33,7 @@ Added with `softmaxd models add`. Its training, accuracy and calibration are unk
 
 | | |
 | --- | --- |
-| Input | `features`, {dtype} `[n, {row}]`: {features} |
+| Input | {inputs} |
 | Output | `logits` and `probabilities`, float32 `[n, {classes}]`: {labels} |
 | `model.onnx` | SHA-256 `{sha256}` |
 
@@ -92,9 +92,8 @@ def prepare_graph(
     findings = inspect(model, features, **options)
     labels, labels_notes = choose_labels(labels, model, findings)
     converted = convert(model, findings)
-    columns = _columns(features, findings)
     notes = (made, *wrapping_notes, *findings.notes, *labels_notes)
-    return Prepared(converted, _manifest(name, converted, labels, columns, findings, notes), findings)
+    return Prepared(converted, _manifest(name, converted, labels, findings, notes), findings)
 
 
 def compare_with(prepared: Prepared, file: Path, target: str) -> tuple[Prepared, tuple[str, ...]]:
@@ -121,34 +120,22 @@ def publish(prepared: Prepared, models_dir: Path) -> tuple[Path, Manifest]:
     return models_dir / name / str(version), manifest
 
 
-def _columns(features: Sequence[str] | None, findings: Findings) -> tuple[Feature, ...]:
-    """Return the features by their given names, or numbered. Raises `Refused` for a name that is not allowed."""
-    source = findings.source
-    names = features or ([source.name] if source.is_tensor else [f"x{index}" for index in range(source.width)])
-    _check_unique(names, "--features")
-    try:
-        return tuple(Feature(name=name, shape=source.shape if source.is_tensor else ()) for name in names)
-    except ValidationError as error:
-        raise Refused(RULES["features"]) from error
-
-
 def _manifest(
     name: str,
     converted: bytes,
     labels: Sequence[str],
-    columns: tuple[Feature, ...],
     findings: Findings,
     notes: tuple[str, ...],
 ) -> Manifest:
     """Return the manifest of version 1. Raises `Refused` for a name or label that is not allowed."""
-    _check_unique(labels, "--labels")
+    check_unique(labels, "--labels")
     try:
         return Manifest(
             name=name,
             version=1,
             sha256=_sha256(converted),
             labels=tuple(labels),
-            features=columns,
+            features=findings.features,
             datatype=findings.source.datatype,
             notes=notes,
         )
@@ -156,26 +143,28 @@ def _manifest(
         raise Refused(RULES[str(error.errors()[0]["loc"][0])]) from error
 
 
-def _check_unique(names: Sequence[str], option: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise Refused(f"{option} has the name {name!r} twice")
-        seen.add(name)
-
-
 def _card(manifest: Manifest) -> str:
     return CARD.format(
         name=manifest.name,
         version=manifest.version,
         sha256=manifest.sha256,
-        dtype=manifest.dtype.name,
-        row=", ".join(map(str, manifest.layout.shape)),
+        inputs="; ".join(_inputs(manifest)),
         classes=len(manifest.labels),
-        features=", ".join(feature.name for feature in manifest.features),
         labels=", ".join(manifest.labels),
         notes="\n".join(f"- {note}" for note in manifest.notes),
     )
+
+
+def _inputs(manifest: Manifest) -> Iterator[str]:
+    """Yield a description of each input."""
+    names = [feature.name for feature in manifest.features]
+    if not manifest.tensors:
+        row = ", ".join(map(str, manifest.layout.shape))
+        yield f"`{INPUT}`, {manifest.dtype.name} `[n, {row}]`: {', '.join(names)}"
+    for tensor in manifest.tensors:
+        kind = "text" if tensor.datatype == "BYTES" else tensor.dtype.name
+        columns = ", ".join(names[index] for index in tensor.columns)
+        yield f"`{tensor.name}`, {kind} `[n, {tensor.width}]`: {columns}"
 
 
 def _sha256(content: bytes) -> str:

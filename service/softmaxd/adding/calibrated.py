@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, TensorProto, TypeProto, helper, numpy_helper
 
-from softmaxd.adding.graphs import opset, read
-from softmaxd.adding.rewiring import OUR_PREFIX, free_names, needed_graph, rename_tensors
+from softmaxd.adding.graphs import OUR_PREFIX, opset, read
+from softmaxd.adding.rewiring import free_names, needed_graph, rename_tensors
 from softmaxd.models.features import INPUT
 from softmaxd.models.manifest import ATYPICALITY, LOGITS, OUTPUTS, PROBABILITIES
 from softmaxd.numerics.softmax import Floats

@@ -1,12 +1,17 @@
-"""Reads ONNX graphs: operators, tensors, label lists. It, `calibrated`, `operators` and `rewiring` import onnx."""
+"""Reads ONNX graphs: operators, tensors, label lists.
+
+It, `calibrated`, `columns`, `operators` and `rewiring` import onnx.
+"""
 
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from google.protobuf.message import DecodeError, Message
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -14,13 +19,15 @@ from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
 
 from softmaxd.errors import Refused
-from softmaxd.models.features import KINDS, Datatype
+from softmaxd.models.features import INPUT, KINDS, TABLE_KINDS, Datatype, TableDatatype
 from softmaxd.models.files import read_regular
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES, OPERATOR_DOMAINS
 
 STANDARD_DOMAINS = {"", "ai.onnx"}
 DOMAINS = {domain.decode() for domain in OPERATOR_DOMAINS}
 OLDEST_OPSET = 9  # the first with `Where`, which rewiring may add
+OUR_PREFIX = "softmaxd_"  # of every tensor that is added, other than inputs and outputs
+CONVERTED = {"float16", "bool"}  # types of the only input that are served as float32
 
 Graph = ModelProto
 Node = NodeProto
@@ -28,12 +35,16 @@ Node = NodeProto
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The one input of a graph, [rows, features], or [rows, …] of tensors."""
+    """An input of a graph, [rows, features], or [rows, …] of tensors."""
 
     name: str
     kind: str  # ONNX Runtime's name for its type: float, int64 …
-    shape: tuple[int, ...]  # of a row
+    shape: tuple[int, ...]  # of a row; empty for [rows], in a table
     rows: int | None  # None if the graph takes any number of rows
+
+    @property
+    def inputs(self) -> "tuple[Input, ...]":
+        return (self,)
 
     @property
     def width(self) -> int:
@@ -48,6 +59,27 @@ class Input:
     def datatype(self) -> Datatype:
         """The type that the service takes for this input: the input's own if it is served, else float32."""
         return next((datatype for datatype, kind in KINDS.items() if kind == self.kind), "FP32")
+
+    @property
+    def column_type(self) -> TableDatatype:
+        """The type that the service takes for its columns in a table, where booleans and texts have their own."""
+        datatypes: tuple[TableDatatype, ...] = get_args(TableDatatype)
+        return next((datatype for datatype in datatypes if TABLE_KINDS[datatype] == self.kind), "FP32")
+
+    def fed(self, rows: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Return rows [n, width] as the graph takes them."""
+        rows = rows.reshape(-1, *self.shape)
+        return {self.name: rows.astype(self.kind) if self.kind in CONVERTED else rows}
+
+    def with_value(self, rows: npt.NDArray[Any], index: int, value: object) -> npt.NDArray[Any]:
+        """Return the rows with a value in one of all their columns."""
+        rows = rows.copy()
+        rows[:, index] = value
+        return rows
+
+    def served(self, rows: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Return rows [n, width] as the graph that is served takes them."""
+        return {INPUT: rows.reshape(-1, *self.shape)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from softmaxd.adding.graphs import Heads, Input
+from softmaxd.adding.graphs import Heads
 from softmaxd.adding.operators import Origin
 from softmaxd.adding.running import Outputs, Values, are_near, fixed_rows, shape_text
+from softmaxd.adding.tables import Source
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.numerics.softmax import Softmax
@@ -37,7 +38,7 @@ def are_scores(values: Values, rows: int) -> bool:
     return bool(values.shape[0] == rows and values.shape[1] > 1)
 
 
-def no_scores(engine: Engine, outputs: Outputs, source: Input) -> Refused:
+def no_scores(engine: Engine, outputs: Outputs, source: Source) -> Refused:
     """Return the error for a graph none of whose outputs is a table of numbers [n, classes]."""
     for name, (kind, _) in engine.outputs.items():
         if kind.startswith(("seq", "map")):

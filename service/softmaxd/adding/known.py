@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from softmaxd.adding.graphs import Input
-from softmaxd.adding.running import CONVERTED
+from softmaxd.adding.graphs import CONVERTED, Input
 from softmaxd.models.outputs import Features
 
 DRAWN = 64  # rows between the least and the greatest number of each feature

@@ -105,7 +105,9 @@ def _has_votes(model: Graph, findings: Findings) -> bool:
 
 
 def _disagreement(name: str, found: str, served: str, row: Values, counted: str) -> Refused:
-    shown = ", ".join([f"{number:.6g}" for number in row[:NUMBERS_SHOWN]] + ["…"] * (len(row) > NUMBERS_SHOWN))
+    values = [value for field in row.tolist() for value in field] if row.dtype.names else row.tolist()
+    texts = [value if isinstance(value, str) else f"{value:.6g}" for value in values[:NUMBERS_SHOWN]]
+    shown = ", ".join(texts + ["…"] * (len(values) > NUMBERS_SHOWN))
     return Refused(
         f"the output {name} says {found} for the row [{shown}], but {served} would be served, which has the highest "
         f"score; they differ in {counted}: the scores are not those of the labels in order; if the scores are right "

@@ -63,7 +63,7 @@ def tree_thresholds(model: Graph, source: Input) -> dict[int, list[float]]:
     for node in model.graph.node:
         scalers = _scalers(producers, node.input[0], source.name) if node.op_type.startswith("TreeEnsemble") else None
         if scalers is not None:
-            for feature, value in _comparisons(node):
+            for feature, value in comparisons(node):
                 found[feature].add(_undo(scalers, feature, value))
     finite = {feature: sorted(filter(math.isfinite, values)) for feature, values in found.items()}
     return {feature: values for feature, values in finite.items() if values and 0 <= feature < source.width}
@@ -90,7 +90,7 @@ def _undo(scalers: Sequence[Node], feature: int, value: float) -> float:
     return value
 
 
-def _comparisons(node: Node) -> Iterator[tuple[int, float]]:
+def comparisons(node: Node) -> Iterator[tuple[int, float]]:
     """Yield feature and threshold of each inner node of the trees; `TreeEnsemble` lists only inner nodes there."""
     features = _values(node, "nodes_featureids")
     values = _values(node, "nodes_splits", "nodes_values", "nodes_values_as_tensor")

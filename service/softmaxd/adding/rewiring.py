@@ -1,7 +1,7 @@
 """Rewires an ONNX graph to the names and types that the service expects.
 
-The new graph takes `features` [n, features], of a type that is served, and gives float32 `logits` and `probabilities`
-[n, classes]. The operators in between, and their weights, stay as they are.
+The new graph takes `features` [n, features], of a type that is served, or the inputs of a table, each [n, columns]. It
+gives float32 `logits` and `probabilities` [n, classes]. The operators in between, and their weights, stay as they are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import (
     OLDEST_OPSET,
+    OUR_PREFIX,
     STANDARD_DOMAINS,
     Graph,
     Heads,
@@ -21,23 +22,51 @@ from softmaxd.adding.graphs import (
     subgraphs,
     tensor_names,
 )
-from softmaxd.models.features import INPUT, KINDS
+from softmaxd.adding.tables import Source, Table
+from softmaxd.models.features import INPUT, KINDS, TABLE_KINDS
 from softmaxd.models.manifest import ATYPICALITY, OUTPUTS
 
 OUR_NAMES = {INPUT, *OUTPUTS, ATYPICALITY}
-OUR_PREFIX = "softmaxd_"  # of every other tensor that is added
 SMALLEST = float(np.finfo(np.float32).tiny)  # the smallest normal float32: ln 0 does not exist
 
 
-def free_rows(model: Graph, source: Input) -> None:
+def free_rows(model: Graph, source: Source) -> None:
     """Declare that the graph takes any number of rows; only running it shows whether it does."""
     for graph in nested_graphs(model.graph):
         del graph.value_info[:]
-    shape = next(value for value in model.graph.input if value.name == source.name).type.tensor_type.shape
-    shape.CopyFrom(_tensor("", source.kind, source.shape).type.tensor_type.shape)
+    for each in source.inputs:
+        _input_of(model, each).type.CopyFrom(_tensor("", each.kind, each.shape).type)
     for value in model.graph.output:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
+    if isinstance(source, Table):
+        _take_columns(model, source)
+
+
+def _take_columns(model: Graph, table: Table) -> None:
+    """Let the graph take each input of a table as columns [n, d], of a type that is served."""
+    nodes = []
+    for each in table.inputs:
+        kind = TABLE_KINDS[each.column_type]
+        if each.shape and each.kind == kind:
+            continue
+        inside = f"{OUR_PREFIX}{each.name}_as_it_was"
+        value = _input_of(model, each)
+        rename_tensors(model.graph, {each.name: inside})
+        value.CopyFrom(_tensor(each.name, kind, [each.width]))
+        nodes += [
+            _constant(f"{each.name}_shape", [-1, *each.shape], np.int64),
+            helper.make_node("Reshape", [each.name, f"{OUR_PREFIX}{each.name}_shape"], [f"{inside}_served"]),
+            _cast(f"{inside}_served", inside, each.kind),
+        ]
+    kept = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *kept])
+
+
+def _input_of(model: Graph, source: Input) -> onnx.ValueInfoProto:
+    value: onnx.ValueInfoProto = next(value for value in model.graph.input if value.name == source.name)
+    return value
 
 
 def show_softmax_inputs(model: Graph) -> dict[str, str]:
@@ -71,49 +100,61 @@ def widen(model: Graph, names: Iterable[str]) -> None:
             model.graph.node.append(_cast(inside[name], name, "float"))
 
 
-def rewire(model: Graph, source: Input, heads: Heads) -> None:
-    """Give the graph its input `features` and its outputs `logits` and `probabilities`; drop all that they don't need.
+def rewire(model: Graph, source: Source, heads: Heads) -> None:
+    """Give the graph its input `features`, or those of a table, and its outputs `logits` and `probabilities`.
 
-    `source` and `heads` name the tensors of the graph as it is now.
+    It loses all that they don't need. `source` and `heads` name the tensors of the graph as it is now.
     """
     graph = model.graph
-    is_guarded = source.kind == "bool"
-    prefix = OUR_PREFIX if is_guarded else ""
-    new_names = free_names(graph, _wanted_names(source, heads, prefix))
+    guarded = source if isinstance(source, Input) and source.kind == "bool" else None
+    prefix = OUR_PREFIX if guarded else ""
+    new_names = free_names(graph, _wanted_inputs(source) | _wanted_heads(heads, prefix))
     rename_tensors(graph, new_names)
-    name = new_names.get(source.name, source.name)
+    names = {new_names.get(each.name, each.name) for each in source.inputs}
     logits, probabilities = (new_names.get(head or "", head) for head in (heads.logits, heads.probabilities))
     nodes = [
-        _cast(INPUT, name, source.kind),
+        *(_cast(INPUT, name, source.kind) for name in names if isinstance(source, Input)),
         *graph.node,
         *_head_nodes(logits, probabilities, prefix=prefix, is_rounded=heads.is_rounded),
-        *(_guard_nodes(name, source) if is_guarded else ()),
+        *(_guard_nodes(new_names.get(guarded.name, guarded.name), guarded) if guarded else ()),
     ]
-    inputs = [
-        _tensor(INPUT, KINDS[source.datatype], source.shape),
-        *(value for value in graph.input if value.name != name),
-    ]
+    inputs = [*_served_inputs(source), *(value for value in graph.input if value.name not in names)]
     outputs = [_tensor(head, "float", [heads.classes]) for head in OUTPUTS]
     graph.CopyFrom(needed_graph(graph, [node for node in nodes if not _is_renaming(node)], inputs, outputs))
     if not opset(model):
         model.opset_import.append(helper.make_opsetid("", OLDEST_OPSET))
 
 
-def _wanted_names(source: Input, heads: Heads, prefix: str) -> dict[str, str]:
-    """Return the names that tensors get directly, because they have the right type already, by their old names."""
-    wanted = {source.name: INPUT} if source.kind == KINDS[source.datatype] else {}
-    if heads.are_float32:
-        probabilities = None if heads.is_rounded else heads.probabilities
-        named = ((heads.logits, f"{prefix}logits"), (probabilities, f"{prefix}probabilities"))
-        wanted |= {name: head for name, head in named if name is not None}
-    return wanted
+def _served_inputs(source: Source) -> Iterator[onnx.ValueInfoProto]:
+    if isinstance(source, Input):
+        yield _tensor(INPUT, KINDS[source.datatype], source.shape)
+        return
+    for each in source.inputs:
+        yield _tensor(source.served_names[each.name], TABLE_KINDS[each.column_type], [each.width])
+
+
+def _wanted_inputs(source: Source) -> dict[str, str]:
+    """Return the names of inputs that are taken as they are, by their old names."""
+    if isinstance(source, Table):
+        return source.served_names
+    return {source.name: INPUT} if source.kind == KINDS[source.datatype] else {}
+
+
+def _wanted_heads(heads: Heads, prefix: str) -> dict[str, str]:
+    """Return the names that heads get directly, because they have the right type already, by their old names."""
+    if not heads.are_float32:
+        return {}
+    probabilities = None if heads.is_rounded else heads.probabilities
+    named = ((heads.logits, f"{prefix}logits"), (probabilities, f"{prefix}probabilities"))
+    return {name: head for name, head in named if name is not None}
 
 
 def free_names(graph: GraphProto, wanted: Mapping[str, str]) -> dict[str, str]:
     """Return new names by old ones: those that are wanted, and one for every other tensor that has a name of ours."""
     used = {name for each in nested_graphs(graph) for name in tensor_names(each)}
     new_names = dict(wanted)
-    for old in sorted(name for name in used if name in OUR_NAMES or name.startswith(OUR_PREFIX)):
+    ours = {*OUR_NAMES, *wanted.values()}
+    for old in sorted(name for name in used if name in ours or name.startswith(OUR_PREFIX)):
         if old not in wanted:
             new = f"{old}_"
             while new in used:
@@ -145,12 +186,13 @@ def needed_graph(
     inputs: Sequence[onnx.ValueInfoProto],
     outputs: Sequence[onnx.ValueInfoProto],
 ) -> GraphProto:
-    """Return a graph of the nodes, inputs and constants that the outputs are computed from."""
+    """Return a graph of all inputs, and the nodes and constants that the outputs are computed from."""
     needed, used = _needed_nodes(nodes, outputs)
+    constants = {tensor.name for tensor in graph.initializer}  # older files list these as inputs, too
     return helper.make_graph(
         needed,
         graph.name or "classifier",
-        [value for value in inputs if value.name in used],
+        [value for value in inputs if value.name in used or value.name not in constants],
         outputs,
         initializer=[tensor for tensor in graph.initializer if tensor.name in used],
         sparse_initializer=[tensor for tensor in graph.sparse_initializer if tensor.values.name in used],
@@ -226,7 +268,7 @@ def _cast(source: str, target: str, kind: str) -> NodeProto:
     return helper.make_node("Cast", [source], [target], to=TensorProto.DataType.Value(kind.upper()))
 
 
-def _constant(name: str, values: list[float] | list[list[float]], dtype: type = np.float32) -> NodeProto:
+def _constant(name: str, values: Sequence[float] | list[list[float]], dtype: type = np.float32) -> NodeProto:
     tensor = numpy_helper.from_array(np.array(values, dtype=dtype))
     return helper.make_node("Constant", [], [OUR_PREFIX + name], value=tensor)
 

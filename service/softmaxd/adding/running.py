@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.adding import graphs
-from softmaxd.adding.graphs import STANDARD_DOMAINS, Graph, Heads, Input
+from softmaxd.adding.graphs import CONVERTED, STANDARD_DOMAINS, Graph, Heads, Input
+from softmaxd.adding.tables import Source
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import DTYPES
 from softmaxd.models.outputs import Features
 
-CONVERTED = {"float16", "bool"}  # input types that are served as float32
 SCALES = (0.1, 1.0, 10.0, 100.0)  # of the random rows, which follow a row of zeros and one of ones
 ROWS_OF_SCALE = 16
 ROW_COUNTS = (1, 2, 3)  # batches of these sizes must give the same as all rows together
@@ -55,14 +55,14 @@ def _explain(message: str, model: Graph) -> str:
 
 
 @np.errstate(over="ignore")  # of thresholds that float16 or float32 does not have
-def example_rows(source: Input, thresholds: Thresholds) -> Features:
+def example_rows(source: Input, thresholds: Thresholds, *, seed: int = 0) -> Features:
     """Return the rows [n, width] that a graph is tried with: zeros, ones, random numbers, and thresholds of its trees.
 
     The random numbers are uniform, of several scales; whole ones are 0 and 1, as categories may be. Each row of
     thresholds has, for every feature that trees compare (`thresholds`: its index and numbers), one of them or a number
     beside it. All rows are the same on every machine: PCG64 and exact arithmetic make them.
     """
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     dtype = DTYPES[source.datatype]
     is_whole = source.kind == "bool" or dtype.kind != "f"
     size = (len(SCALES), ROWS_OF_SCALE, source.width)
@@ -101,17 +101,16 @@ def _whole_numbers_beside(numbers: Values, dtype: np.dtype[Any]) -> list[Values]
     return [np.clip(np.floor(numbers) + step, max(int(limits.min), -most), most) for step in (-1, 0, 1)]
 
 
-def run(engine: Engine, rows: Features, source: Input) -> Outputs:
-    """Return every output for rows [n, width]. Raises `Refused` if ONNX Runtime cannot run them."""
+def run(engine: Engine, rows: Features, source: Source) -> Outputs:
+    """Return every output for rows. Raises `Refused` if ONNX Runtime cannot run them."""
     try:
-        rows = rows.reshape(-1, *source.shape)
-        return engine.run(rows.astype(source.kind) if source.kind in CONVERTED else rows)
+        return engine.run_inputs(source.fed(rows))
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         message = f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}"
         raise (fixed_rows(source) or Refused(message)) from error
 
 
-def fixed_rows(source: Input) -> Refused | None:
+def fixed_rows(source: Source) -> Refused | None:
     """Return the error for a graph that takes only the number of rows that it was exported for."""
     if source.rows is None:
         return None
@@ -122,9 +121,9 @@ def fixed_rows(source: Input) -> Refused | None:
 
 
 def check_rows(
-    engine: Engine, rows: Features, outputs: Outputs, source: Input, heads: Heads, *, quantised: bool
+    engine: Engine, rows: Features, outputs: Outputs, source: Source, heads: Heads, *, quantised: bool
 ) -> tuple[str, ...]:
-    """Raise `Refused` if the first rows [n, width] alone give something else than among all of them, in `outputs`.
+    """Raise `Refused` if the first rows alone give something else than among all of them, in `outputs`.
 
     If the graph is `quantised` dynamically they may, for that is its nature: return a note on its cost. It is refused
     only if the same rows in another order give something else.

@@ -57,6 +57,8 @@ def _add_add(actions: Commands) -> None:
     )
     text = "The output of the file that is the logits, where the file does not show that it is."
     parser.add_argument("--logits", metavar="OUTPUT", help=text)
+    text = "Features that may be missing (null), where the file does not show that they may: NaN, or an empty text."
+    parser.add_argument("--nullable", metavar="A,B,C", type=names, default=(), help=text)
     text = "A table of rows that the model was not trained on, to calibrate it with, as models calibrate does."
     parser.add_argument("--calibration", metavar="FILE", type=Path, help=text)
     text = "A table of rows with the labels to expect: print the accuracy and the disagreements before publishing."

@@ -7,12 +7,15 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from softmaxd.adding.examples import UNKNOWN
+from softmaxd.adding.graphs import Input
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import DTYPES, Datatype
 from softmaxd.models.outputs import Array
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
+from tests.support.table_graphs import JOBS, imputer, people
 
 ROWS = np.array([[1, 2], [-3, 5], [0, 0]], dtype=np.float32)
 LOGITS = ROWS @ WEIGHTS
@@ -251,7 +254,7 @@ def test_an_unknown_number_of_features_is_that_of_their_names() -> None:
 
     findings, outputs = answers(graph, ["length", "width"])
 
-    assert findings.source.width == 2
+    assert findings.source == Input("x", "float", (2,), None)
     assert np.allclose(outputs["logits"], LOGITS, atol=1e-6)
 
 
@@ -284,8 +287,7 @@ def test_converting_gives_the_same_bytes_each_time() -> None:
 @pytest.mark.parametrize(
     ("inputs", "features", "message"),
     [
-        ([tensor("a", ["n", 1]), tensor("b", ["n", 1])], None, r"it has 2 inputs \(a, b\): it needs exactly one"),
-        ([tensor("x", ["n", 2], TensorProto.STRING)], None, r"input x is tensor\(string\), but only numbers"),
+        ([tensor("a", ["n", 1, 8, 8]), tensor("x", ["n", 1])], None, r"input a has the shape \[n, 1, 8, 8\]: beside"),
         ([tensor("x", ["n"])], None, r"input x has the shape \[n\]: it must be rows"),
         ([tensor("x", ["n", 2, 0])], None, r"input x has the shape \[n, 2, 0\]: it must be rows"),
         ([tensor("x", ["n", *[1] * 7])], None, r"input x has the shape \[n, 1, 1, 1, 1, 1, 1, 1\]: it must be rows"),
@@ -366,3 +368,115 @@ def test_rows_like_those_of_the_user_decide_too() -> None:
     assert inspect(graph(), None).heads.probabilities == "y"
     assert inspect(graph(), None, known=known[:1]).heads.probabilities == "y"
     assert inspect(graph(), None, known=known).heads.probabilities is None
+
+
+def test_several_inputs_are_a_table_with_a_note_on_each() -> None:
+    findings = inspect(people(imputer("age", "known_age"), age="known_age"), None)
+
+    assert findings.notes[:2] == (
+        "features: the inputs age float32, job text (2 categories: clerk, nurse)",
+        "missing: null is taken for age; not for job",
+    )
+    assert [feature.input for feature in findings.features] == ["age", "job"]
+    assert findings.rows["job"].ravel().tolist()[:2] == ["", UNKNOWN]
+
+
+def test_only_known_texts_are_tried_where_others_are_errors() -> None:
+    findings = inspect(people(zeros=0), None)
+
+    assert set(findings.rows["job"].ravel().tolist()) == set(JOBS)
+
+
+def test_a_table_that_cannot_be_run_is_refused() -> None:
+    wrong = model(
+        [node("Concat", "age job", "x", axis=1), node("Reshape", "x shape", "y"), node("MatMul", "y w", "s")],
+        inputs=[tensor("age", ["n", 1]), tensor("job", ["n", 1])],
+        outputs=[S],
+        constants={"w": WEIGHTS, "shape": np.array([7, 2])},
+    )
+
+    with pytest.raises(Refused, match=r"^ONNX Runtime cannot run it: "):
+        inspect(wrong, None)
+
+
+def test_numbers_of_several_inputs_are_tried_at_the_thresholds_of_trees() -> None:
+    inputs = [tensor("a", ["n"], TensorProto.DOUBLE), tensor("b", ["n", 1])]
+    nodes = [
+        node("Cast", "a", "float_a", to=TensorProto.FLOAT),
+        node("Reshape", "float_a column", "column_a"),
+        node("Concat", "column_a b", "x", axis=1),
+        node(
+            "TreeEnsembleClassifier",
+            "x",
+            "label p",
+            nodes_treeids=[0, 0, 0],
+            nodes_nodeids=[0, 1, 2],
+            nodes_featureids=[1, 0, 0],
+            nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+            nodes_values=[1000.0, 0.0, 0.0],
+            nodes_truenodeids=[1, 0, 0],
+            nodes_falsenodeids=[2, 0, 0],
+            class_treeids=[0, 0],
+            class_nodeids=[1, 2],
+            class_ids=[0, 2],
+            class_weights=[1.0, 1.0],
+            classlabels_strings=["low", "middle", "high"],
+            domain="ai.onnx.ml",
+        ),
+    ]
+    graph = model(nodes, inputs=inputs, outputs=[tensor("p", ["n", 3])], constants={"column": np.array([-1, 1])})
+
+    findings = inspect(graph, None)
+    engine = Engine(convert(graph, findings), device="cpu")
+
+    assert 1000.0 in findings.rows["b"]
+    assert engine.inputs == {"a": ("tensor(double)", ["n", 1]), "b": ("tensor(float)", ["n", 1])}
+    served = engine.run_inputs(findings.source.served(findings.rows))["probabilities"]
+    assert (served[:, 2] == (findings.rows["b"][:, 0] > 1000.0)).all()
+
+
+@pytest.mark.parametrize("name", ["logits", "probabilities", "atypicality", "softmaxd_smallest"])
+def test_an_input_with_a_name_of_ours_gets_another(name: str) -> None:
+    inputs = [tensor("features", ["n", 1]), tensor(name, ["n", 1])]
+    nodes = [node("Concat", f"features {name}", "x", axis=1), *[DENSE, SOFTMAX]]
+    graph = model(nodes, inputs=inputs, outputs=[P])
+
+    findings = inspect(graph, None)
+    engine = Engine(convert(graph, findings), device="cpu")
+
+    other = findings.features[1].input
+    assert other == f"{name.removeprefix('softmaxd_')}_"
+    assert list(engine.inputs) == ["features", other]
+    outputs = engine.run_inputs({"features": ROWS[:, :1], other: ROWS[:, 1:]})
+    assert np.allclose(outputs["probabilities"], softmax(LOGITS), atol=1e-6)
+
+
+def test_an_input_that_is_not_used_is_kept() -> None:
+    inputs = [tensor("x", ["n", 2]), tensor("dropped", ["n", 1], TensorProto.STRING)]
+    graph = model([DENSE], inputs=inputs, outputs=[S])
+
+    findings = inspect(graph, None)
+
+    engine = Engine(convert(graph, findings), device="cpu")
+    assert list(engine.inputs) == ["x", "dropped"]
+    assert [feature.name for feature in findings.features] == ["x.0", "x.1", "dropped"]
+
+
+def test_float16_columns_are_served_as_float32() -> None:
+    inputs = [tensor("a", ["n", 1], TensorProto.FLOAT16), tensor("flag", ["n"], TensorProto.BOOL)]
+    nodes = [
+        node("Cast", "a", "wide", to=TensorProto.FLOAT),
+        node("Cast", "flag", "number", to=TensorProto.FLOAT),
+        node("Reshape", "number column", "column_of_flags"),
+        node("Concat", "wide column_of_flags", "x", axis=1),
+        DENSE,
+    ]
+    graph = model(nodes, inputs=inputs, outputs=[S], constants={"w": WEIGHTS, "column": np.array([-1, 1])})
+
+    findings = inspect(graph, None)
+    engine = Engine(convert(graph, findings), device="cpu")
+
+    assert engine.inputs == {"a": ("tensor(float)", ["n", 1]), "flag": ("tensor(bool)", ["n", 1])}
+    rows = {"a": np.array([[0.5], [-2]], np.float32), "flag": np.array([[True], [False]])}
+    expected = np.array([[0.5, 1], [-2, 0]], np.float32) @ WEIGHTS
+    assert np.allclose(engine.run_inputs(rows)["logits"], expected)

@@ -11,6 +11,7 @@ from softmaxd.models.pins import write_pin
 from tests.support.onnx_graphs import logits_only
 from tests.support.onnx_models import linear, publish
 from tests.support.paths import MODELS
+from tests.support.table_graphs import people
 
 
 def test_an_empty_folder_has_a_header_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,6 +128,20 @@ def test_add_prints_accuracy_and_disagreements_before_it_publishes(
     assert lines.count(summary) == 1
     assert lines[-1] == f"published {models / 'm' / '1'}"
     assert summary in (models / "m" / "1" / "card.md").read_text()
+
+
+def test_add_takes_the_features_that_may_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(people(), tmp_path / "people.onnx")
+    options = ["--models-dir", str(tmp_path / "models"), "--features", "years,job", "--nullable", "job"]
+
+    assert main(["models", "add", str(tmp_path / "people.onnx"), "--name", "people", *options]) == 0
+
+    assert "missing: null is taken for job; not for years\n" in capsys.readouterr().out
+    card = (tmp_path / "models" / "people" / "1" / "card.md").read_text()
+    assert "| Input | `age`, float32 `[n, 1]`: years; `job`, text `[n, 1]`: job |" in card
+    assert main(["models", "check", *options[:2]]) == 0
+    assert main(["models", "list", *options[:2]]) == 0
+    assert "people  1        2: years, job  2: class-0, class-1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("label", ["other", "class-0\n1,2,3,4"])

@@ -1,0 +1,117 @@
+"""Describes the features of a graph: in the manifest, and in plain words."""
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from softmaxd.adding.examples import Texts
+from softmaxd.adding.graphs import CONVERTED, Input
+from softmaxd.adding.missing import Missing
+from softmaxd.adding.running import shape_text
+from softmaxd.adding.tables import Source, Table
+from softmaxd.errors import Refused
+from softmaxd.models.features import DTYPES, TABLE_DTYPES, Feature
+
+MAX_CATEGORIES = 1000  # of a feature in a manifest
+MOST_NAMED = 12  # inputs and features in a sentence
+CATEGORIES_NAMED = 3
+WRONG_NAME = "a feature's name should have 1 to 200 characters, and so should that of an input"
+
+Names = Sequence[str]
+
+
+def describe_features(source: Source, names: Names, known: Texts, missing: Missing) -> tuple[Feature, ...]:
+    """Return the features as a manifest has them. Raises `Refused` for a name that is not allowed."""
+    check_unique(names, "--features")
+    try:
+        if isinstance(source, Input):
+            shape = source.shape if source.is_tensor else ()
+            return tuple(Feature(name=name, shape=shape, nullable=index in missing) for index, name in enumerate(names))
+        return tuple(_features(source, names, known, missing))
+    except ValidationError as error:
+        raise Refused(WRONG_NAME) from error
+
+
+def _features(table: Table, names: Names, known: Texts, missing: Missing) -> list[Feature]:
+    places = [(source, column) for source in table.inputs for column in range(source.width)]
+    return [
+        Feature(
+            name=name,
+            datatype=source.column_type,
+            input=table.served_names[source.name],
+            column=column if source.width > 1 else None,
+            nullable=index in missing,
+            missing=missing.get(index, ""),
+            categories=tuple(known.get(index, ())[:MAX_CATEGORIES]),
+        )
+        for index, ((source, column), name) in enumerate(zip(places, names, strict=True))
+    ]
+
+
+def check_unique(names: Names, option: str) -> None:
+    """Raise `Refused` if a name is there twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Refused(f"{option} has the name {name!r} twice")
+        seen.add(name)
+
+
+def input_note(source: Source, names: Names, known: Texts) -> str:
+    """Return a sentence on the inputs of a graph."""
+    if isinstance(source, Table):
+        first, inputs = 0, []
+        for each in source.inputs:
+            places = range(first, first + each.width)
+            inputs.append(_described(each, [(names[index], known.get(index, ())) for index in places]))
+            first += each.width
+        note = f"features: the input{'s' * (len(inputs) > 1)} {listed(inputs)}"
+    else:
+        note = _described_numbers(source)
+    if source.rows is not None:
+        note += f"; exported for {source.rows} at a time, but takes any number of rows"
+    return note
+
+
+def missing_note(names: Names, missing: Missing) -> str:
+    """Return a sentence on the features that may be missing."""
+    others = [name for index, name in enumerate(names) if index not in missing]
+    if not missing:
+        return "missing: no feature may be missing"
+    may = [
+        f"{name} (the text {text!r} stands for it)" if text else name
+        for name, text in ((names[index], text) for index, text in missing.items())
+    ]
+    return f"missing: null is taken for {listed(may)}" + (f"; not for {listed(others)}" if others else "")
+
+
+def listed(names: Names) -> str:
+    """Return names with commas between them, the first ones if they are many."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _described(source: Input, columns: Sequence[tuple[str, Sequence[str]]]) -> str:
+    shape = f" {shape_text(['n', source.width])}" if source.width > 1 else ""
+    if source.column_type != "BYTES":
+        dtype = TABLE_DTYPES[source.column_type].name
+        return f"{source.name} {dtype if source.kind != 'float16' else 'float16 (served as float32)'}{shape}"
+    found = [_categories(texts) if source.width == 1 else f"{name}: {_categories(texts)}" for name, texts in columns]
+    return f"{source.name} text{shape} ({'; '.join(found)})"
+
+
+def _categories(texts: Sequence[str]) -> str:
+    if not texts:
+        return "no categories found"
+    some = ", ".join(text or "''" for text in texts[:CATEGORIES_NAMED]) + ", …" * (len(texts) > CATEGORIES_NAMED)
+    return f"{len(texts):,} {'categories' if len(texts) > 1 else 'category'}: {some}"
+
+
+def _described_numbers(source: Input) -> str:
+    kind = source.kind if source.kind in CONVERTED else DTYPES[source.datatype].name
+    note = f"features: the input {source.name}, {kind} {shape_text(['n', *source.shape])}"
+    if kind == "bool":
+        note += "; served as float32, and rows with numbers other than 0 and 1 are refused"
+    elif kind == "float16":
+        note += "; served as float32, and may be rounded to float16"
+    return note

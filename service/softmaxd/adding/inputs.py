@@ -1,0 +1,93 @@
+"""Finds the inputs of a graph, and the names of their columns."""
+
+from collections.abc import Sequence
+
+from softmaxd.adding.graphs import CONVERTED, Input
+from softmaxd.adding.running import TO_FLOAT32, shape_text
+from softmaxd.adding.tables import Source, Table
+from softmaxd.errors import Refused
+from softmaxd.models.engine import Nodes
+from softmaxd.models.features import KINDS, MAX_DIMENSIONS, TABLE_KINDS
+
+Names = Sequence[str]
+
+
+def find_inputs(inputs: Nodes, features: Names | None) -> Source:
+    """Return the one of these inputs of a graph, or the table of them if there are several or one takes texts.
+
+    Raises `Refused` if they are not of a kind that is served, or if there are more or fewer names of features.
+    """
+    is_table = len(inputs) > 1
+    found = tuple(_input(name, *node, features, in_table=is_table) for name, node in inputs.items())
+    if not is_table and found[0].kind != TABLE_KINDS["BYTES"]:
+        return found[0]
+    width = sum(source.width for source in found)
+    if features and len(features) != width:
+        raise Refused(f"--features needs {width} names, one per column of its inputs, but has {len(features)}")
+    return Table(found)
+
+
+def column_names(source: Source, features: Names | None) -> list[str]:
+    """Return the names of the features: those given, or else numbered, or the inputs' own in a table.
+
+    In a table, an input with several columns numbers them after its name: `numeric.0`.
+    """
+    if features:
+        return list(features)
+    if isinstance(source, Input):
+        return [source.name] if source.is_tensor else [f"x{index}" for index in range(source.width)]
+    return [
+        each.name if each.width == 1 else f"{each.name}.{column}"
+        for each in source.inputs
+        for column in range(each.width)
+    ]
+
+
+def _input(name: str, tensor: str, shape: Sequence[object], features: Names | None, *, in_table: bool) -> Input:
+    kind = tensor.removeprefix("tensor(").removesuffix(")")
+    if kind == "bfloat16":
+        raise Refused(f"input {name} is bfloat16, which NumPy does not have: export it as float32 ({TO_FLOAT32})")
+    if kind not in {*TABLE_KINDS.values(), *CONVERTED}:
+        raise Refused(f"input {name} is {tensor}, but only numbers, booleans and texts are supported")
+    first, *row = shape or [0]
+    rows = first if isinstance(first, int) else None
+    if in_table or kind not in {*KINDS.values(), *CONVERTED}:
+        return Input(name, kind, _columns(name, shape, features, in_table=in_table), rows)
+    if not 1 <= len(row) <= MAX_DIMENSIONS or 0 in row:
+        raise Refused(f"input {name} has the shape {shape_text(shape)}: it must be rows of numbers, [n, features]")
+    numbers = (_width(row[0], features),) if len(row) == 1 else _tensor(name, row, features)
+    return Input(name, kind, numbers, rows)
+
+
+def _columns(name: str, shape: Sequence[object], features: Names | None, *, in_table: bool) -> tuple[int, ...]:
+    """Return the shape of a row in an input of a table: its columns, or nothing for one number or text per row."""
+    row = tuple(shape[1:])
+    if not shape or len(row) > 1 or 0 in row:
+        beside = "beside other inputs it must be columns" if in_table else "texts must be columns"
+        raise Refused(f"input {name} has the shape {shape_text(shape)}: {beside}, [n, features] or [n]")
+    if in_table and not all(isinstance(size, int) for size in row):
+        raise Refused(f"input {name} has the shape {shape_text(shape)}: export it with its number of columns")
+    return (_width(row[0], None if in_table else features),) if row else ()
+
+
+def _tensor(name: str, row: Sequence[object], features: Names | None) -> tuple[int, ...]:
+    """Return the shape of a row that is a tensor."""
+    sizes = tuple(size for size in row if isinstance(size, int))
+    if len(sizes) < len(row):
+        raise Refused(f"input {name} has the shape {shape_text(['n', *row])}: export it with a fixed shape of a row")
+    if features and len(features) != 1:
+        raise Refused(f"--features needs one name, that of the tensor, but has {len(features)}")
+    return sizes
+
+
+def _width(declared: object, features: Names | None) -> int:
+    """Return the number of features of a row, from the graph or else from their names."""
+    if not isinstance(declared, int):
+        if not features:
+            raise Refused(
+                "it does not say how many features a row has: give their names or their number with --features"
+            )
+        return len(features)
+    if features and len(features) != declared:
+        raise Refused(f"--features needs {declared} names, one per feature, but has {len(features)}")
+    return declared

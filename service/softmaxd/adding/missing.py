@@ -1,0 +1,124 @@
+"""Finds out which features of a graph may be missing: by its operators, and by trying."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from softmaxd.adding.columns import Trace, attributes_of, thresholds
+from softmaxd.adding.examples import UNKNOWN, Texts
+from softmaxd.adding.graphs import Graph, Heads, Node
+from softmaxd.adding.running import ROW_COUNTS, Outputs, are_near, run
+from softmaxd.adding.tables import Source
+from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
+from softmaxd.models.outputs import Features
+
+MISSING_TEXTS = ("", "nan", "NaN", "None", "missing", "null", "NA")  # categories that may stand for no text
+LARGEST = float(np.finfo(np.float32).max)
+
+Missing = Mapping[int, str]  # the text for a missing one, by the index of each feature that may be missing
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A graph with the rows that it was tried with, and its outputs for these."""
+
+    engine: Engine
+    source: Source
+    rows: Features
+    outputs: Outputs
+    heads: Heads
+
+    def answers(self, index: int, value: object) -> Outputs | None:
+        """Return the outputs for the rows with a value in a column, None if the graph cannot run them."""
+        try:
+            return run(self.engine, self.source.with_value(self.rows, index, value), self.source)
+        except Refused:
+            return None
+
+    def takes(self, index: int, value: object) -> bool:
+        """Return True if the outputs for rows with a value in a column are finite, and the same for each alone."""
+        outputs = self.answers(index, value)
+        if outputs is None:
+            return False
+        rows = self.source.with_value(self.rows, index, value)
+        for name in self.names:
+            was_finite = np.isfinite(self.outputs[name]).all(axis=1)
+            if not np.isfinite(outputs[name][was_finite]).all():
+                return False
+        parts = [(run(self.engine, rows[:count], self.source), count) for count in ROW_COUNTS]
+        return all(are_near(part[name], outputs[name][:count]) for part, count in parts for name in self.names)
+
+    def differ(self, index: int, text: str, other: str) -> bool:
+        """Return True if the graph answers one text, and differently than another one."""
+        answers, others = self.answers(index, text), self.answers(index, other)
+        if answers is None or others is None:
+            return answers is not None
+        return not all(are_near(answers[name], others[name]) for name in self.names)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in (self.heads.logits, self.heads.probabilities) if name is not None]
+
+
+def find_missing(
+    model: Graph, trial: Trial, traces: Mapping[str, Trace], known: Texts, names: Sequence[str], told: Sequence[str]
+) -> Missing:
+    """Return the features that may be missing.
+
+    Of numbers, those that reach an operator for missing ones, and whose NaN gives finite outputs; of texts, those with
+    a category for a missing one. `told` are the `names` of others, as the user says. Raises `Refused` if the graph
+    does not take one of these.
+    """
+    found = {index: "" for index in sorted(_handled(model, traces)) if _may_be_nan(trial, index)}
+    for index, texts in known.items():
+        for text in (text for text in MISSING_TEXTS if text in texts):
+            if trial.differ(index, text, UNKNOWN) and trial.takes(index, text):
+                found.setdefault(index, text)
+    for name in told:
+        if name not in names:
+            raise Refused(f"--nullable has the name {name!r}, which no feature has: these are {', '.join(names)}")
+        index = names.index(name)
+        if index not in found:
+            _check_told(trial, index, name)
+            found[index] = ""
+    return dict(sorted(found.items()))
+
+
+def _check_told(trial: Trial, index: int, name: str) -> None:
+    kind = _datatype(trial.source, index)
+    if kind == "BYTES":
+        if not trial.takes(index, ""):
+            raise Refused(f"--nullable {name}: the graph does not take the empty text, which stands for a missing one")
+    elif kind not in {"FP32", "FP64"}:
+        raise Refused(f"--nullable {name}: a number of the type {kind} cannot be missing, as it has no NaN")
+    elif not _may_be_nan(trial, index):
+        raise Refused(f"--nullable {name}: its outputs are not finite where {name} is NaN")
+
+
+def _may_be_nan(trial: Trial, index: int) -> bool:
+    return _datatype(trial.source, index) in {"FP32", "FP64"} and trial.takes(index, math.nan)
+
+
+def _datatype(source: Source, index: int) -> str:
+    return [each.column_type for each in source.inputs for _ in range(each.width)][index]
+
+
+def _handled(model: Graph, traces: Mapping[str, Trace]) -> set[int]:
+    """Return the features that reach an operator that knows missing numbers.
+
+    A tree that compares with the largest float32, as CatBoost's do, only asks whether the number is missing.
+    """
+    asked = {feature for feature, values in thresholds(model, traces).items() if max(map(abs, values)) >= LARGEST}
+    nodes = [node for node in model.graph.node if _handles_missing(node)]
+    return asked.union(*(traces[name].features for node in nodes for name in node.input if name in traces))
+
+
+def _handles_missing(node: Node) -> bool:
+    attributes = attributes_of(node)
+    if node.op_type == "Imputer":
+        return math.isnan(attributes.get("replaced_value_float", 0.0))
+    tracks = np.array(attributes.get("nodes_missing_value_tracks_true", ()))
+    return node.op_type == "IsNaN" or bool(tracks.any())

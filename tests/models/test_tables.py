@@ -1,0 +1,290 @@
+"""Classifiers of scikit-learn with several inputs, texts and missing values are served as `predict_proba` says."""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import (
+    BooleanTensorType,
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from softmaxd.adding.add import add_model, prepare
+from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
+from softmaxd.models.manifest import Manifest
+
+TOLERANCE = 2.0**-17  # of a probability: a few float32 operations after each other
+NUMBER, WHOLE, TEXT = (kind([None, 1]) for kind in (FloatTensorType, Int64TensorType, StringTensorType))
+JOBS = ("clerk", "Müller & Söhne", 'says "no"', "two  spaces", "前端", "zero\0byte", " ")
+TOWNS = ("Ulm", "Bonn")
+COLUMNS = [("age", NUMBER), ("income", NUMBER), ("job", TEXT), ("town", TEXT)]
+MATRICES = [("numbers", FloatTensorType([None, 2])), ("texts", StringTensorType([None, 2]))]
+
+Rows = npt.NDArray[Any]
+
+
+def people(*missing: object) -> tuple[Rows, Rows]:
+    """Return rows of age, income, job and town, and a class for each; every fifth job may be a missing one."""
+    generator, count = np.random.default_rng(0), 300
+    rows = np.empty((count, 4), object)
+    rows[:, 0] = generator.integers(18, 80, count).astype(float)
+    rows[:, 1] = generator.normal(30, 10, count).astype(np.float32).astype(float)
+    rows[:, 2] = [JOBS[index] for index in generator.integers(0, len(JOBS), count)]
+    rows[:, 3] = [TOWNS[index] for index in generator.integers(0, len(TOWNS), count)]
+    if missing:
+        rows[::5, 2] = missing[0]
+    classes = (rows[:, 0] > 45).astype(int) + (rows[:, 2] == JOBS[0])
+    classes[::5] = 2
+    return rows, classes
+
+
+def known(**options: Any) -> OneHotEncoder:
+    return OneHotEncoder(handle_unknown="ignore", **options)
+
+
+def ordinal() -> OrdinalEncoder:
+    return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+
+
+def columns(numbers: Any, texts: Any) -> ColumnTransformer:
+    return ColumnTransformer([("numbers", numbers, [0, 1]), ("texts", texts, [2, 3])])
+
+
+@dataclass(frozen=True)
+class Added:
+    """A classifier that was added, as it is and as it is served."""
+
+    model: Any
+    manifest: Manifest
+    content: bytes
+
+    def served(self, rows: Rows) -> Rows:
+        return served(self.content, self.manifest, rows)
+
+    @property
+    def nullable(self) -> list[str]:
+        return [feature.name for feature in self.manifest.features if feature.nullable]
+
+
+def served(content: bytes, manifest: Manifest, rows: Rows) -> Rows:
+    """Return the probabilities that the served graph gives for rows of all features."""
+    inputs = {tensor.name: rows[:, tensor.columns].astype(tensor.dtype) for tensor in manifest.tensors}
+    return np.asarray(Engine(content, device="cpu").run_inputs(inputs)["probabilities"], np.float64)
+
+
+def export(model: Any, kinds: Sequence[tuple[str, Any]], file: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what will change in the libraries
+        exported = to_onnx(model, initial_types=list(kinds), options={"zipmap": False})
+    file.write_bytes(exported.SerializeToString())
+
+
+def add(model: Any, data: tuple[Rows, Rows], kinds: Sequence[tuple[str, Any]], folder: Path, **options: Any) -> Added:
+    """Fit a classifier, export and add it."""
+    export(model.fit(*data), kinds, folder / "model.onnx")
+    published, manifest = add_model(folder / "model.onnx", folder / "models", name="people", **options)
+    return Added(model, manifest, (published / "model.onnx").read_bytes())
+
+
+# Trees get numbers as they are: a scaled one may be rounded to the other side of a threshold.
+CLASSIFIERS = {
+    "LogisticRegression": ([StandardScaler()], LogisticRegression(max_iter=1000)),
+    "RandomForestClassifier": ([], RandomForestClassifier(10, random_state=0)),
+}
+ENCODERS = {"OneHotEncoder": known(), "OneHotEncoder with errors": OneHotEncoder(), "OrdinalEncoder": ordinal()}
+
+
+@pytest.mark.parametrize("kinds", [COLUMNS, MATRICES], ids=["columns", "matrices"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_numbers_and_texts_are_served_as_the_library_says(
+    classifier: str, encoder: str, kinds: Sequence[tuple[str, Any]], tmp_path: Path
+) -> None:
+    data = people()
+    scalers, last = CLASSIFIERS[classifier]
+    model = make_pipeline(columns(scalers[0] if scalers else "passthrough", ENCODERS[encoder]), last)
+
+    added = add(model, data, kinds, tmp_path, features=["age", "income", "job", "town"])
+
+    assert np.abs(added.served(data[0]) - added.model.predict_proba(data[0])).max() < TOLERANCE
+    assert [feature.name for feature in added.manifest.features] == ["age", "income", "job", "town"]
+    assert [feature.datatype for feature in added.manifest.features] == ["FP32", "FP32", "BYTES", "BYTES"]
+    assert [feature.categories for feature in added.manifest.features] == [
+        (),
+        (),
+        tuple(sorted(JOBS)),
+        tuple(sorted(TOWNS)),
+    ]
+    assert added.nullable == []
+
+
+@pytest.mark.parametrize("encoder", ["OneHotEncoder", "OrdinalEncoder"])
+def test_an_unknown_text_is_served_as_the_library_says(encoder: str, tmp_path: Path) -> None:
+    model = make_pipeline(columns(StandardScaler(), ENCODERS[encoder]), LogisticRegression(max_iter=1000))
+    added = add(model, people(), COLUMNS, tmp_path)
+
+    rows = np.array([[40.0, 30.0, text, "Ulm"] for text in ("unknown", "", "Clerk", "clerk\0")], object)
+
+    assert np.abs(added.served(rows) - model.predict_proba(rows)).max() < TOLERANCE
+
+
+def test_an_unknown_text_is_an_error_where_the_encoder_has_one(tmp_path: Path) -> None:
+    model = make_pipeline(columns(StandardScaler(), OneHotEncoder()), LogisticRegression(max_iter=1000))
+    added = add(model, people(), COLUMNS, tmp_path)
+
+    with pytest.raises(Exception, match="Unknown Category"):
+        added.served(np.array([[40.0, 30.0, "unknown", "Ulm"]], object))
+
+
+@pytest.mark.parametrize("kinds", [COLUMNS, MATRICES], ids=["columns", "matrices"])
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_numbers_may_be_missing_where_the_graph_imputes(
+    classifier: str, kinds: Sequence[tuple[str, Any]], tmp_path: Path
+) -> None:
+    rows, classes = people()
+    rows[::7, 0] = np.nan
+    scalers, last = CLASSIFIERS[classifier]
+    model = make_pipeline(columns(make_pipeline(SimpleImputer(), *scalers), known()), last)
+
+    added = add(model, (rows, classes), kinds, tmp_path)
+
+    assert np.abs(added.served(rows) - added.model.predict_proba(rows)).max() < TOLERANCE
+    names = ["age", "income"] if kinds is COLUMNS else ["numbers.0", "numbers.1"]
+    assert added.nullable == names
+    assert f"missing: null is taken for {', '.join(names)}; not for " in "\n".join(added.manifest.notes)
+
+
+TEXTS: Mapping[str, tuple[Any, object, str]] = {  # the transformer, a missing text there, and its category
+    "the encoder knows the empty text": (known(), "", ""),
+    "the encoder knows NaN": (known(), np.nan, "nan"),
+    "the encoder knows None": (known(), None, "None"),
+    "empty texts are imputed": (
+        make_pipeline(SimpleImputer(missing_values="", strategy="most_frequent"), known()),
+        "",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_may_be_missing_where_the_graph_knows_one_for_it(name: str, tmp_path: Path) -> None:
+    transformer, missing, category = TEXTS[name]
+    rows, classes = people(missing)
+    model = make_pipeline(columns(StandardScaler(), transformer), LogisticRegression(max_iter=1000))
+
+    added = add(model, (rows, classes), COLUMNS, tmp_path)
+
+    expected = model.predict_proba(rows)
+    sent = rows.copy()
+    sent[::5, 2] = category
+    job = added.manifest.features[2]
+    assert np.abs(added.served(sent) - expected).max() < TOLERANCE
+    assert (job.nullable, job.missing) == (True, category)
+    assert not added.manifest.features[0].nullable
+
+
+def test_numbers_of_one_tensor_may_be_missing_too(tmp_path: Path) -> None:
+    rows, classes = people()
+    numbers = rows[:, :2].astype(np.float32)
+    numbers[::3, 1] = np.nan
+    model = make_pipeline(SimpleImputer(), LogisticRegression())
+
+    added = add(model, (numbers, classes), [("X", FloatTensorType([None, 2]))], tmp_path)
+
+    assert np.abs(added.served(numbers) - model.predict_proba(numbers)).max() < TOLERANCE
+    assert [(feature.name, feature.input, feature.nullable) for feature in added.manifest.features] == [
+        ("x0", "features", True),
+        ("x1", "features", True),
+    ]
+
+
+def test_a_forest_takes_no_missing_numbers_unless_its_owner_says_so(tmp_path: Path) -> None:
+    rows, classes = people()
+    kinds = [("X", FloatTensorType([None, 2]))]
+    data = rows[:, :2].astype(np.float32), classes
+    forest = RandomForestClassifier(5, random_state=0)
+
+    assert add(forest, data, kinds, tmp_path).nullable == []
+    assert add(forest, data, kinds, tmp_path, nullable=["x1"]).nullable == ["x1"]
+
+
+def test_a_regression_takes_no_missing_numbers_even_if_its_owner_says_so(tmp_path: Path) -> None:
+    rows, classes = people()
+    data = rows[:, :2].astype(np.float32), classes
+
+    with pytest.raises(Refused, match="--nullable x1: its outputs are not finite where x1 is NaN"):
+        add(LogisticRegression(), data, [("X", FloatTensorType([None, 2]))], tmp_path, nullable=["x1"])
+
+
+def test_a_boosting_that_knows_missing_numbers_takes_them(tmp_path: Path) -> None:
+    """HistGradientBoostingClassifier: `export_scikit_learn.py` writes the file, as protobuf 7 cannot."""
+    file = Path(__file__).parent / "others" / "hist.onnx"
+    expected = json.loads(file.with_suffix(".json").read_text())
+
+    prepared = prepare(file, name="hist")
+
+    rows = np.array(expected["instances"], float)
+    assert np.isnan(rows).any(axis=0).all()
+    assert all(feature.nullable for feature in prepared.manifest.features)
+    answers = served(prepared.content, prepared.manifest, rows)
+    assert np.abs(answers - expected["probabilities"]).max() < TOLERANCE
+
+
+def test_inputs_may_have_numbers_of_several_types_and_booleans(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = np.empty((200, 4), object)
+    rows[:, 0] = generator.normal(size=200)
+    rows[:, 1] = generator.integers(-5, 5, 200)
+    rows[:, 2] = generator.integers(0, 2, 200).astype(bool)
+    rows[:, 3] = generator.normal(size=200).astype(np.float32)
+    classes = (rows[:, 0] > 0).astype(int) + rows[:, 2].astype(int)
+    kinds = [
+        ("double", DoubleTensorType([None, 1])),
+        ("whole", WHOLE),
+        ("flag", BooleanTensorType([None, 1])),
+        ("single", NUMBER),
+    ]
+    model = make_pipeline(
+        ColumnTransformer([("as it is", "passthrough", [1, 2]), ("scaled", StandardScaler(), [0, 3])]),
+        RandomForestClassifier(10, random_state=0),
+    )
+
+    added = add(model, (rows, classes.astype(int)), kinds, tmp_path)
+
+    expected = model.predict_proba(rows)
+    differences = np.abs(added.served(rows) - expected).max(axis=1)
+    assert (differences < TOLERANCE).all()
+    assert [feature.datatype for feature in added.manifest.features] == ["FP64", "INT64", "BOOL", "FP32"]
+    assert "features: the inputs double float64, whole int64, flag bool, single float32" in added.manifest.notes
+
+
+def test_texts_alone_are_a_table_of_one_input(tmp_path: Path) -> None:
+    rows, classes = people()
+    model = make_pipeline(known(), LogisticRegression(max_iter=1000))
+
+    added = add(model, (rows[:, 2:], classes), [("X", StringTensorType([None, 2]))], tmp_path)
+
+    assert np.abs(added.served(rows[:, 2:]) - model.predict_proba(rows[:, 2:])).max() < TOLERANCE
+    assert [(feature.name, feature.input, feature.column) for feature in added.manifest.features] == [
+        ("X.0", "features", 0),
+        ("X.1", "features", 1),
+    ]
+    card = (tmp_path / "models" / "people" / "1" / "card.md").read_text()
+    assert "| Input | `features`, text `[n, 2]`: X.0, X.1 |" in card
