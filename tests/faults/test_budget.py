@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from tests.support.attack import SMALL, attack, large_bodies
 from tests.support.memory import forget_peak, peak, resident
 from tests.support.server import Server, StartServer
 from tests.support.sockets import connect, receive
+from tests.support.tables import ROWS, publish_mixed
 
 MIB = 2**20
 MAX_BODY = 8 * MIB
@@ -36,6 +38,32 @@ def test_a_refused_body_takes_little_memory(start_server: StartServer, lane: str
     rest = warm(server)
 
     answer = httpx.post(server.url + ("/softmax" if b"logits" in body[:20] else "/predict"), content=body, timeout=60)
+
+    assert answer.status_code in {413, 422}
+    assert peak(server.process.pid) - rest <= 4 * MAX_BODY
+
+
+TABLES = {
+    "a text of ends of rows": b'{"instances":[[1,"%s",1,true,1,""]]}' % (rb"],[\"" * (MAX_BODY // 6)),
+    "rows of lists": b'{"instances":[[%s]]}' % b",".join([b"[]"] * (MAX_BODY // 4)),
+    "one row": b'{"instances":[[%s]]}' % b",".join([b"1"] * (MAX_BODY // 3)),
+    "empty rows": b'{"instances":[%s]}' % b",".join([b"[]"] * (MAX_BODY // 4)),
+    "many names": b'{"instances":[{%s}]}' % b",".join(b'"%x":1' % name for name in range(MAX_BODY // 12)),
+    "long rows": b'{"instances":[%s]}' % b",".join([b"[1,2,3,4,5,6,7]"] * (MAX_BODY // 20)),
+}
+
+
+@pytest.mark.parametrize("body", TABLES.values(), ids=TABLES)
+def test_a_refused_table_takes_little_memory(start_server: StartServer, tmp_path: Path, lane: str, body: bytes) -> None:
+    publish_mixed(tmp_path)
+    server = start_server(express=lane, models_dir=str(tmp_path))
+    url = server.url + "/models/people/predict"
+    for _ in range(50):
+        assert httpx.post(url, json={"instances": ROWS}).status_code == 200
+    forget_peak(server.process.pid)
+    rest = resident(server.process.pid)
+
+    answer = httpx.post(url, content=body, timeout=60)
 
     assert answer.status_code in {413, 422}
     assert peak(server.process.pid) - rest <= 4 * MAX_BODY

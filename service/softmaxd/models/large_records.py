@@ -18,7 +18,7 @@ from softmaxd.models.outputs import Features
 PIECE = 64 * 1024  # bytes of rows that are read at a time; more if the rest of the body is larger
 BETWEEN = {b"{": re.compile(rb"\}\s*,\s*(?=\{)"), b"[": re.compile(rb"\]\s*,\s*(?=\[)")}  # two rows, by the first byte
 ESCAPE = re.compile(rb"\\.", re.DOTALL)
-REST_OF_TEXT = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
+REST_OF_TEXT = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: else it keeps every step in memory
 POSITION = re.compile(r"line (\d+) column (\d+)$")  # at the end of a message about malformed JSON
 MOST_ENDS = 8  # places that may be the end of the rows
 MOST_BRACKETS = 1000  # that are looked at to find these
@@ -87,6 +87,8 @@ def _read_pieces(
         try:
             features, request = read(text)
         except InvalidBody as error:
+            if _is_cut_off(error, text, len(head) + end - begin):
+                return read(body)
             raise InvalidBody(
                 *(
                     Problem(
@@ -130,13 +132,24 @@ def _row_in_body(loc: Sequence[str | int], rows: int) -> list[str | int]:
     return [part + rows if index == 1 and isinstance(part, int) else part for index, part in enumerate(loc)]
 
 
+def _is_cut_off(error: InvalidBody, text: bytes, end: int) -> bool:
+    """Return True if the JSON of a piece is malformed only where its rows end: a row has a list or an object."""
+    found = POSITION.search(error.problems[0]["msg"])
+    return found is not None and _index(found, text) > end
+
+
+def _index(found: re.Match[str], text: bytes) -> int:
+    """Return the index after the place that a message names by line and column."""
+    line, column = map(int, found.groups())
+    return len(text) - len(text.split(b"\n", line - 1)[-1]) + column
+
+
 def _position_in_body(message: str, text: bytes, body: bytes, start: int, missing: int) -> str:
     """Return a message with its position in the whole body, of which the text misses some bytes from `start` on."""
     found = POSITION.search(message)
     if found is None:
         return message
-    line, column = map(int, found.groups())
-    index = len(text) - len(text.split(b"\n", line - 1)[-1]) + column
+    index = _index(found, text)
     index += missing if index > start else 0
     begin = body.rfind(b"\n", 0, index) + 1
     lines = body.count(b"\n", 0, index) + 1

@@ -232,3 +232,21 @@ def test_many_brackets_after_the_rows_end_the_search() -> None:
     body = b'{"instances":[[1,"x"]],"include":[%s]}' % b",".join([b"[[]]"] * 1100)
 
     assert outcome_of_table(body, 1)[0] is InvalidBody
+
+
+NESTED = {
+    "lists in a row": b'{"instances":[[1,"x"],[[],[],[]],[2,"y"]]}',
+    "a list in each row": b'{"instances":[[[1],[2]],[[3],[4]]]}',
+    "objects in a row": b'{"instances":[{"job":[{},{},{}]},{"job":"x"}]}',
+    "lists that do not end": b'{"instances":[[1,"x"],[[],[],[2,"y"]]}',
+}
+
+
+@pytest.mark.parametrize("body", NESTED.values(), ids=NESTED)
+def test_lists_and_objects_in_a_row_are_told_as_they_are(body: bytes) -> None:
+    with pytest.raises(InvalidBody) as whole_body:
+        read_rows(PREDICT_TABLE, "instances", body, TABLE, max_rows=MAX_ROWS)
+    with pieces_of(1), pytest.raises(InvalidBody) as in_pieces:
+        read_rows(PREDICT_TABLE, "instances", body, TABLE, max_rows=MAX_ROWS)
+
+    assert in_pieces.value.problems == whole_body.value.problems
