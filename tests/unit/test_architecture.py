@@ -16,7 +16,14 @@ from tests.support.processes import run
 SERVICE = REPOSITORY / "service" / "softmaxd"
 HOMES = {
     "onnxruntime": {"models.session"},
-    "onnx": {"adding.calibrated", "adding.columns", "adding.graphs", "adding.operators", "adding.rewiring"},
+    "onnx": {
+        "adding.calibrated",
+        "adding.columns",
+        "adding.graphs",
+        "adding.inner",
+        "adding.operators",
+        "adding.rewiring",
+    },
     "fastapi": {
         "protocols.native.routes",
         "protocols.v1.routes",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from softmaxd.models.calibration import Evaluation
+from softmaxd.models.features import TABLE_DTYPES, TableDatatype
 from softmaxd.models.manifest import Manifest
 from softmaxd_training import templates
 from softmaxd_training.calibration import BINS
@@ -16,7 +17,7 @@ CARD = """\
 
 | | |
 | --- | --- |
-| Input | `features`, {dtype} `[n, {width}]`; in the table {features} |
+| {inputs}; in the table {features} |
 {outputs}
 | Rows | {rows} |
 
@@ -94,7 +95,7 @@ def card_of(
         **metrics,
         **of_any(manifest, calibration, evaluation),
         introduction=filled(INTRODUCTION.format(file=code(file), target=code(target))),
-        dtype=manifest.dtype.name,
+        inputs=_inputs(manifest),
         rows=", ".join(f"{count:,} for {part}" for part, count in rows.items()),
         bins=BINS,
         loss_range=loss_range,
@@ -104,6 +105,19 @@ def card_of(
         sha256=manifest.sha256,
         notes="\n".join(f"- {plain(note)}" for note in manifest.notes),
     )
+
+
+def _inputs(manifest: Manifest) -> str:
+    """Return the inputs of the graph with their types and shapes, as the begin of a row."""
+    inputs = [
+        f"`{code(each.name)}`, {_kind(each.datatype)} `[n, {', '.join(map(str, each.shape))}]`"
+        for each in manifest.inputs
+    ]
+    return f"Input{'s' if len(inputs) > 1 else ''} | {'; '.join(inputs)}"
+
+
+def _kind(datatype: TableDatatype) -> str:
+    return "text" if datatype == "BYTES" else TABLE_DTYPES[datatype].name
 
 
 def _temperature(temperature: float, added: float, rows: int) -> str:

@@ -19,6 +19,7 @@ ARTICLE_LOSS = 0.002027  # on the test rows, from a single run
 LINE = 118
 MOST_FEATURES = 40  # with their ranges; the manifest has all
 MOST_MISTAKES = 20
+WORDS = {"BYTES": "text", "BOOL": "true or false"}
 
 
 def of_table(manifest: Manifest, *, file: str, target: str, epochs: int, kept: int) -> str:
@@ -135,9 +136,17 @@ def of_any(manifest: Manifest, calibration: Calibration, evaluation: Evaluation)
 
 
 def _features(columns: tuple[Feature, ...]) -> str:
-    shown = [f"{plain(column.name)} {column.min:.6g} to {column.max:.6g}" for column in columns[:MOST_FEATURES]]
+    shown = [f"{plain(column.name)} {_values(column)}" for column in columns[:MOST_FEATURES]]
     rest = len(columns) - len(shown)
     return ", ".join(shown) + (f", and {rest} more (see the manifest)" if rest else "")
+
+
+def _values(feature: Feature) -> str:
+    """Return the values that a feature had, in words."""
+    missing = " or missing" if feature.nullable else ""
+    if feature.min is None or feature.max is None:
+        return f"{WORDS.get(feature.datatype or '', 'number')}{missing}"
+    return f"{feature.min:.6g} to {feature.max:.6g}{missing}"
 
 
 def _confusion(evaluation: Evaluation, labels: list[str]) -> str:

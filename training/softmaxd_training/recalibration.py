@@ -11,15 +11,11 @@ import numpy as np
 from softmaxd.adding.calibrated import with_calibration
 from softmaxd.errors import Refused
 from softmaxd.models.calibration import Calibration, Evaluation
-from softmaxd.models.engine import Engine
-from softmaxd.models.features import Feature
+from softmaxd.models.features import INPUT, Feature
 from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.onnxfile import check_size
 from softmaxd.models.outputs import Array, Features
 from softmaxd.models.publishing import describe, next_version
-from softmaxd.models.rowwise import choose_batching
-from softmaxd.models.together import reason
-from softmaxd.models.warming import rows_to_try
 from softmaxd.numerics.softmax import Floats, Softmax
 from softmaxd.tables.rows import counted
 from softmaxd_training import calibrated_card
@@ -27,27 +23,32 @@ from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import calibrate, evaluate, figures, fit_with_zeros, measure, reliability
 from softmaxd_training.chance import mean_by_chance, share_by_chance
 from softmaxd_training.matching import read_rows
-from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Rows, ranges
+from softmaxd_training.outputs import finite_outputs_of
+from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Rows
+from softmaxd_training.typical import check_width, note_of, typical_of
 
-MOST_FEATURES = 4096  # whose covariance takes 64 MiB of the model's file
-BATCH = 1024  # rows
 SHOWN_COVERAGE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One calibration: a table, its column of labels, another table for the typicality if there is one, and a seed."""
+    """One calibration: a table, its column of labels, and a seed.
+
+    `training` is another table for the typicality, `typicality_of` the tensor that has it, if they are given.
+    """
 
     file: Path
     target: str
     training: Path | None = None
     seed: int = 0
+    typicality_of: str | None = None
 
     @property
     def words(self) -> str:
         """The words of a command line that ask for it."""
         words = [self.file.name, "--target", self.target]
         words += [] if self.training is None else ["--training", self.training.name]
+        words += [] if self.typicality_of is None else ["--typicality-of", self.typicality_of]
         return f"{shlex.join(words)} --seed {self.seed}"
 
 
@@ -92,21 +93,23 @@ def recalibrate(content: bytes, manifest: Manifest, job: Job, origin: str) -> Ca
     """
     parts = read_parts(job, manifest)
     before, tested_before = (
-        _outputs(content, manifest, rows.features)["logits"].astype(np.float64)
+        finite_outputs_of(content, manifest, rows.features)["logits"].astype(np.float64)
         for rows in (parts.calibration, parts.test)
     )
     temperature, added = fit_with_zeros(before, parts.calibration.classes)
-    distance = Atypicality.of(parts.typical)
+    source, typical = typical_of(content, manifest, job.typicality_of, parts.typical)
+    distance = Atypicality.of(typical)
     distances = (distance.centre, distance.whitening, distance.means)
-    changed = with_calibration(content, temperature, distances, added=added)
+    changed = with_calibration(content, temperature, distances, added=added, source=source)
+    notes = parts.notes if source.name == INPUT else (*parts.notes, note_of(source, len(distance.centre)))
     described = manifest.model_copy(
         update={
             "features": _with_ranges(manifest, parts.typical.features),
             "sha256": hashlib.sha256(changed).hexdigest(),
-            "notes": (*manifest.notes, origin, *parts.notes),
+            "notes": (*manifest.notes, origin, *notes),
         }
     )
-    known, tested = (_outputs(changed, described, rows.features) for rows in (parts.calibration, parts.test))
+    known, tested = (finite_outputs_of(changed, described, rows.features) for rows in (parts.calibration, parts.test))
     calibration = calibrate(known, parts.calibration.classes, temperature)
     evaluation, metrics = _measured(tested, tested_before, parts.test.classes, calibration)
     earlier = 1.0 if manifest.calibration is None else manifest.calibration.temperature
@@ -135,8 +138,8 @@ def read_parts(job: Job, manifest: Manifest) -> Parts:
     A table by itself gives a third each for the typicality, the calibration and the test: a row is more typical of
     means that were made from it than a new row is. Each part has about the same share of every label.
     """
-    if (width := manifest.layout.width) > MOST_FEATURES:
-        raise Refused(f"a row of {manifest.name} has {width} numbers, and typicality takes at most {MOST_FEATURES}")
+    if job.typicality_of is None:
+        check_width(manifest)
     given = read_rows(job.file, job.target, manifest)
     notes = [f"rows of {job.file.name}: SHA-256 {given.sha256}"]
     if job.training is None:
@@ -161,29 +164,30 @@ def read_parts(job: Job, manifest: Manifest) -> Parts:
 
 
 def _with_ranges(manifest: Manifest, features: Features) -> tuple[Feature, ...]:
-    """Return the model's features, with the ranges of these rows [n, d] where it has none."""
-    columns = features.reshape(-1, 1) if manifest.depth else features
-    found = ranges(columns, [feature.name for feature in manifest.features])
+    """Return the model's features, with the ranges of these rows where they are numbers without a range."""
+    found = _columns(manifest, features)
     return tuple(
-        old.model_copy(update={"min": new.min, "max": new.max}) if old.min is None or old.max is None else old
-        for old, new in zip(manifest.features, found, strict=True)
+        _with_range(feature, found[index]) if feature.min is None or feature.max is None else feature
+        for index, feature in enumerate(manifest.features)
     )
 
 
-def _outputs(content: bytes, manifest: Manifest, features: Features) -> Mapping[str, Array]:
-    """Return the outputs of a model for rows [n, d], as the service runs them. Raises `Refused` if it cannot."""
-    features = features.reshape(-1, *manifest.layout.shape)
-    run, batching = choose_batching(Engine(content, device="cpu").run, rows_to_try(manifest))
-    rows = 1 if batching == "alone" else BATCH
-    try:
-        parts = [run(features[start : start + rows]) for start in range(0, len(features), rows)]
-    except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
-        raise Refused(f"the model cannot run the rows: {reason(error)}") from error
-    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    wrong = int((~np.isfinite(outputs["logits"]).all(axis=1)).sum())
-    if wrong:
-        raise Refused(f"the logits of {counted(wrong, 'row')} are not finite: the service would refuse such rows")
-    return outputs
+def _columns(manifest: Manifest, features: Features) -> Mapping[int, Features]:
+    """Return the numbers of these rows by the index of their feature."""
+    if manifest.takes_array:
+        columns = features.reshape(1, -1) if manifest.depth else features.T
+        return dict(enumerate(columns))
+    return {
+        index: features[tensor.name][:, column]
+        for tensor in manifest.tensors
+        for column, index in enumerate(tensor.columns)
+    }
+
+
+def _with_range(feature: Feature, values: Features) -> Feature:
+    if values.dtype.kind not in "fiu" or np.isnan(values).all():
+        return feature
+    return feature.model_copy(update={"min": float(np.nanmin(values)), "max": float(np.nanmax(values))})
 
 
 def _ranges(outputs: Mapping[str, Array], classes: Classes) -> dict[str, float]:

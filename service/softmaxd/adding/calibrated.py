@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import NodeProto, TensorProto, TypeProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import OUR_PREFIX, opset, read
 from softmaxd.adding.rewiring import free_names, needed_graph, rename_tensors
@@ -17,28 +18,46 @@ from softmaxd.numerics.softmax import Floats
 AXES_AS_INPUT = 18  # the opset since which these reductions have their axes as an input
 LARGEST = 3e38  # of the distances: close to the largest finite float32
 
+FLOAT32 = np.dtype(np.float32)
+MATRIX = 2  # dimensions
+
 Distances = tuple[npt.NDArray[Any], Floats, Floats]
 
 
-def with_calibration(content: bytes, temperature: float, distances: Distances, *, added: float = 0.0) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The tensor [n, …] whose rows have the distances."""
+
+    name: str = INPUT
+    dtype: np.dtype[Any] = FLOAT32
+    dimensions: int = 2
+
+
+FEATURES = Source()
+
+
+def with_calibration(
+    content: bytes, temperature: float, distances: Distances, *, added: float = 0.0, source: Source = FEATURES
+) -> bytes:
     """Return a model file whose logits are divided by a temperature, with the output `atypicality` besides.
 
     If something is `added` to each probability, the logits that are divided are ln(probabilities + added). The new
     probabilities are the softmax of the new logits. A temperature of 1 leaves both as they are. `distances` are a
-    centre [d], a whitening [d, d] and means [classes, d]. The atypicality of a row x, flattened if it is a tensor, is
-    the squared length of (x − centre) · whitening − mean, for the nearest mean. It replaces one that the graph has.
+    centre [d], a whitening [d, d] and means [classes, d]. The atypicality of a row x of the `source`, flattened if it
+    is a tensor, is the squared length of (x − centre) · whitening − mean, for the nearest mean. It replaces one that
+    the graph has.
     """
     model = read(content)
     graph = model.graph
     outputs = [deepcopy(output) for output in graph.output if output.name in OUTPUTS]
     atypicality = helper.make_tensor_value_info(ATYPICALITY, TensorProto.FLOAT, ["n"])
     kept = OUTPUTS if temperature == 1 and not added else ()
-    names = free_names(graph, {name: name for name in (INPUT, *kept)})
+    names = free_names(graph, {name: name for name in (*(value.name for value in graph.input), *kept)})
     rename_tensors(graph, names)
     nodes = [
         *graph.node,
         *(() if kept else _temperature_nodes(names, temperature, added)),
-        *_centring_nodes(distances[0], graph.input[0].type.tensor_type),
+        *_centring_nodes(distances[0], source, names.get(source.name, source.name)),
         *_distance_nodes(*distances[1:], axes_as_input=opset(model) >= AXES_AS_INPUT),
     ]
     graph.CopyFrom(needed_graph(graph, nodes, graph.input, [*outputs, atypicality]))
@@ -57,19 +76,19 @@ def _temperature_nodes(names: Mapping[str, str], temperature: float, added: floa
     yield helper.make_node("Softmax", [LOGITS], [PROBABILITIES], axis=1)
 
 
-def _centring_nodes(centre: npt.NDArray[Any], source: TypeProto.Tensor) -> Iterator[NodeProto]:
-    """Yield the nodes that subtract the centre: as float64 if the features are not float32, which may lose digits."""
-    rows = INPUT
-    if len(source.shape.dim) != len(("n", "d")):
-        rows = "flat"
+def _centring_nodes(centre: npt.NDArray[Any], source: Source, name: str) -> Iterator[NodeProto]:
+    """Yield the nodes that subtract the centre: as float64 if the source is not float32, which may lose digits."""
+    rows = name
+    if source.dimensions != MATRIX:
+        rows = f"{OUR_PREFIX}flat"
         yield _constant("row", np.array([-1, len(centre)]))
-        yield _node("Reshape", f"{INPUT} row", rows)
-    if source.elem_type == TensorProto.FLOAT:
+        yield helper.make_node("Reshape", [name, f"{OUR_PREFIX}row"], [rows])
+    if source.dtype == FLOAT32:
         yield _constant("centre", centre.astype(np.float32))
-        yield _node("Sub", f"{rows} centre", "centred")
+        yield helper.make_node("Sub", [rows, f"{OUR_PREFIX}centre"], [f"{OUR_PREFIX}centred"])
     else:
         yield _constant("centre", centre.astype(np.float64))
-        yield _node("Cast", rows, "double", to=TensorProto.DOUBLE)
+        yield helper.make_node("Cast", [rows], [f"{OUR_PREFIX}double"], to=TensorProto.DOUBLE)
         yield _node("Sub", "double centre", "double_centred")
         yield _node("Cast", "double_centred", "centred", to=TensorProto.FLOAT)
 
@@ -107,7 +126,7 @@ def _node(operator: str, inputs: str, output: str, **attributes: Any) -> NodePro
 
 
 def _full(name: str) -> str:
-    return name if name in {INPUT, ATYPICALITY} else OUR_PREFIX + name
+    return name if name == ATYPICALITY else OUR_PREFIX + name
 
 
 def _constant(name: str, values: npt.NDArray[Any]) -> NodeProto:

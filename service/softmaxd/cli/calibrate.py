@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softmaxd.cli.parser import Commands, Parser, add_settings, need, whole_number
 from softmaxd.errors import Refused
@@ -30,7 +30,7 @@ def add(actions: Commands) -> None:
     parser.add_argument("name", metavar="NAME", help="The name of the model.")
     parser.add_argument("file", metavar="FILE", type=Path, help="The table: a column for each feature, and the target.")
     parser.add_argument("--target", metavar="COLUMN", required=True, help="The column with the labels.")
-    add_training(parser)
+    add_typicality(parser)
     kind, text = (
         whole_number(least=0, below=SEEDS_BELOW),
         "Draws the rows that calibrate and those that test. Default: 0.",
@@ -39,21 +39,27 @@ def add(actions: Commands) -> None:
     add_settings(parser, ["models_dir"])
 
 
-def add_training(parser: Parser) -> None:
-    """Add the option `--training`."""
+def add_typicality(parser: Parser) -> None:
+    """Add the options that say which rows are typical, and of which tensor."""
     text = "A table of the rows that the model was trained on, for the typicality. Default: a third of the other table."
     parser.add_argument("--training", metavar="FILE", type=Path, help=text)
+    text = "The tensor of the graph whose rows have the typicality. Default: the features, or for those of a table the "
+    text += "first tensor of numbers that all inputs flow into."
+    parser.add_argument("--typicality-of", metavar="TENSOR", help=text)
 
 
-def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, training: Path | None, seed: int) -> int:
-    """Publish the next version of a model, calibrated. Raises `Refused`, or `StartupError` without the extra."""
+def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, **options: Any) -> int:
+    """Publish the next version of a model, calibrated; `options` are the other fields of `Job`.
+
+    Raises `Refused`, or `StartupError` without the extra.
+    """
     need(["onnx"], "softmaxd models calibrate", "add")
     from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
     from softmaxd.models.manifest import MODEL_FILE  # noqa: PLC0415
     from softmaxd_training.recalibration import Job  # noqa: PLC0415
 
     folder, pinned = _answering(settings.models_dir, name)
-    job = Job(file, target, training, seed)
+    job = Job(file, target, **options)
     try:
         manifest = read_manifest(folder)
         content = (folder / MODEL_FILE).read_bytes()

@@ -64,7 +64,7 @@ def _add_add(actions: Commands) -> None:
     text = "A table of rows with the labels to expect: print the accuracy and the disagreements before publishing."
     parser.add_argument("--like", metavar="FILE", type=Path, help=text)
     parser.add_argument("--target", metavar="COLUMN", help="The column of these tables with the labels.")
-    calibrate.add_training(parser)
+    calibrate.add_typicality(parser)
     add_settings(parser, ["models_dir"])
 
 
@@ -97,24 +97,27 @@ def add_model(
     like: Path | None,
     calibration: Path | None,
     target: str | None,
-    training: Path | None,
     **options: Any,
 ) -> int:
     """Publish a file as the next version of a model. Raises `Refused`, or `StartupError` without the extra.
 
     Before, compare its labels with those in the column `target` of the table `like`, if there is one. The other
-    `options` are those of `softmaxd.adding.add.prepare`.
+    `options` are those of a calibration and of `softmaxd.adding.add.prepare`.
     """
     need(["onnx"], "softmaxd models add", "add")
     from softmaxd.adding import add as adding  # noqa: PLC0415 - only this action needs it
 
-    if (target is None) == bool(like or calibration) or (training and not calibration):
-        raise Refused("--target COLUMN goes with --calibration FILE or --like FILE, and --training with the former")
+    typicality = {name: options.pop(name) for name in ("training", "typicality_of")}
+    if (target is None) == bool(like or calibration) or (any(typicality.values()) and not calibration):
+        raise Refused(
+            "--target COLUMN goes with --calibration FILE or --like FILE, and --training and --typicality-of with the "
+            "former"
+        )
     compared: Sequence[str] = ()
     try:
         prepared = adding.prepare(file, **options)
-        if calibration is not None and target is not None:
-            known = calibrate.read_features(prepared.manifest, [calibration, training], target)
+        if calibration is not None and target is not None and not prepared.manifest.tensors:
+            known = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
             prepared = adding.prepare(file, known=known, **options)
         if like is not None and target is not None:
             prepared, compared = adding.compare_with(prepared, like, target)
@@ -123,7 +126,7 @@ def add_model(
             folder, manifest = adding.publish(prepared, settings.models_dir)
             lines = [*manifest.notes, f"published {folder}"]
         else:
-            lines = _calibrated(prepared, settings.models_dir, file.name, calibration, target, training)
+            lines = _calibrated(prepared, settings.models_dir, file.name, calibration, target, **typicality)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
     print(*(line for line in lines if line not in compared), sep="\n")
@@ -131,12 +134,12 @@ def add_model(
 
 
 def _calibrated(
-    prepared: "Prepared", models_dir: Path, file: str, calibration: Path, target: str, training: Path | None
+    prepared: "Prepared", models_dir: Path, file: str, calibration: Path, target: str, **typicality: Any
 ) -> list[str]:
     """Publish a model that was calibrated before; return its notes and figures as lines."""
     from softmaxd_training.recalibration import Job  # noqa: PLC0415 - only this action needs it
 
-    job = Job(calibration, target, training)
+    job = Job(calibration, target, **typicality)
     origin = f"calibrated by softmaxd models add {file} --calibration {job.words}"
     return calibrate.publish_calibrated(prepared.content, prepared.manifest, job, origin, models_dir)[1]
 

@@ -1,5 +1,6 @@
 """A model that exists gets temperature, scores, typicality and figures of rows that it has not seen."""
 
+import csv
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,16 @@ from onnx import helper
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import Feature
-from softmaxd.models.loading import read_manifest
+from softmaxd.models.loading import as_graph_takes, read_manifest
 from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.trials import try_out
 from softmaxd.numerics.softmax import Floats
 from softmaxd.settings import Settings
+from softmaxd_training.matching import read_rows
 from softmaxd_training.recalibration import Calibrated, Job, publish, read_parts, recalibrate, summary
 from softmaxd_training.rows import Classes
+from softmaxd_training.typical import with_missing
+from tests.support import tables
 from tests.support.onnx_models import LABELS, classifier, linear, publish_embedding
 from tests.support.onnx_models import publish as publish_model
 
@@ -153,7 +157,9 @@ def test_too_many_features_are_refused_before_the_rows_are_read(tmp_path: Path) 
     features = tuple(Feature(name=f"x{index}") for index in range(4097))
     manifest = Manifest(name="wide", version=1, sha256="0" * 64, labels=("a", "b"), features=features)
 
-    with pytest.raises(Refused, match=r"^a row of wide has 4097 numbers, and typicality takes at most 4096$"):
+    with pytest.raises(
+        Refused, match=r"^a row of wide has 4097 numbers, and typicality takes at most 4096: for that of "
+    ):
         read_parts(Job(tmp_path / "missing.csv", "kind"), manifest)
 
 
@@ -217,6 +223,83 @@ def test_rows_that_are_tensors_are_columns_in_order(tmp_path: Path) -> None:
     assert feature.shape == (1, 2)
     assert feature.min is not None
     assert "float32 `[n, 1, 2]`; in the table image -" in (published / "card.md").read_text()
+
+
+def people(folder: Path, count: int = 300) -> Path:
+    """Write rows of a table whose job and age decide their label; every seventh age is missing."""
+    chance = np.random.default_rng(0)
+    kinds = chance.integers(0, 3, count)
+    with (folder / "people.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*tables.NAMES, "kind"])
+        for index, kind in enumerate(kinds.tolist()):
+            age = "" if index % 7 == 0 else 20 + 20 * kind + round(float(chance.uniform(0, 10)), 1)
+            job = tables.JOBS[kind]
+            money, member = round(float(chance.uniform(0, 100)), 2), bool(chance.integers(2))
+            writer.writerow([age, job, money, member, int(chance.integers(4)), "Rome", LABELS[kind]])
+    return folder / "people.csv"
+
+
+def test_a_table_is_calibrated_on_the_tensor_that_all_inputs_flow_into(tmp_path: Path) -> None:
+    folder = tables.publish_mixed(tmp_path / "models")
+    job = Job(people(tmp_path), "kind")
+    found = calibrated_of(folder, job)
+    published = publish(found, job, tmp_path / "models")
+
+    try_out(published, Settings())
+    manifest = read_manifest(published)
+    assert "typicality: of the tensor all, 6 numbers a row" in manifest.notes
+    run = as_graph_takes(Engine(published / MODEL_FILE, device="cpu"), manifest)
+    typical = read_rows(job.file, "kind", manifest).rows.features
+    strange = typical.copy()
+    strange["numbers"][:, 0] = 1e6
+    assert run(strange)["atypicality"].min() > run(typical)["atypicality"].max()
+    assert np.isfinite(run(with_missing(typical, manifest))["atypicality"]).all()
+    age, job_of, income, member, *_ = manifest.features
+    assert (age.min, age.max) == (18, 90)
+    assert (income.min, income.max, job_of.min, member.min) == (0, 1000, None, None)
+    card = (published / "card.md").read_text()
+    assert "| Inputs | `numbers`, float32 `[n, 2]`; `job`, text `[n, 1]`; `member`, bool `[n, 1]`; " in card
+    assert "in the table age 18 to 90 or missing, job text or missing, income 0 to 1000, member true or false" in card
+
+
+def test_ranges_that_are_not_known_are_those_of_the_rows(tmp_path: Path) -> None:
+    content = tables.mixed().SerializeToString()
+    bare = [feature.model_copy(update={"min": None, "max": None}) for feature in tables.FEATURES]
+    folder = publish_model(tmp_path / "models", 1, content, name="people", features=bare)
+    file = people(tmp_path)
+    rows = read_rows(file, "kind", read_manifest(folder)).rows.features
+
+    age, job, income, member, *_ = calibrated_of(folder, Job(file, "kind", file)).manifest.features
+
+    assert (age.min, age.max) == (float(np.nanmin(rows["numbers"][:, 1])), float(np.nanmax(rows["numbers"][:, 1])))
+    assert (income.min, job.min, member.min) == (float(rows["numbers"][:, 0].min()), None, None)
+
+
+def test_missing_numbers_are_filled_before_their_distance_is_taken(tmp_path: Path) -> None:
+    folder = tables.publish_filled(tmp_path / "models", columns=2)
+    features, classes = drawn(300)
+    lines = [
+        f"{x},{'' if index % 5 == 0 else y},{LABELS[kind]}\n"
+        for index, ((x, y), kind) in enumerate(zip(features, classes, strict=True))
+    ]
+    (tmp_path / "rows.csv").write_text("f0,f1,kind\n" + "".join(lines))
+
+    found = calibrated_of(folder, Job(tmp_path / "rows.csv", "kind"))
+
+    assert "typicality: of the tensor filled, 2 numbers a row" in found.manifest.notes
+    missing = Engine(found.content, device="cpu").run(np.array([[0, np.nan]], np.float32))
+    filled = Engine(found.content, device="cpu").run(np.array([[0, 0.5]], np.float32))
+    assert missing["atypicality"].tobytes() == filled["atypicality"].tobytes()
+
+
+def test_the_typicality_may_be_of_a_named_tensor(version: Path, tmp_path: Path) -> None:
+    job = Job(table(tmp_path), "kind", typicality_of="logits")
+    found = calibrated_of(version, job)
+
+    assert "typicality: of the tensor logits, 3 numbers a row" in found.manifest.notes
+    assert job.words == "rows.csv --target kind --typicality-of logits --seed 0"
+    try_out(publish(found, job, tmp_path / "models"), Settings())
 
 
 @pytest.mark.parametrize(

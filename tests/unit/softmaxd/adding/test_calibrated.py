@@ -7,11 +7,12 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from softmaxd.adding.calibrated import LARGEST, with_calibration
+from softmaxd.adding.calibrated import LARGEST, Source, with_calibration
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import KINDS, Datatype
 from softmaxd.models.outputs import Array, Features
 from softmaxd.numerics.softmax import Softmax
+from tests.support import tables
 from tests.support.onnx_models import classifier, linear, with_atypicality
 
 CENTRE = np.array([1.0, -2.0], dtype=np.float32)
@@ -22,7 +23,8 @@ ROWS = np.random.default_rng(0).normal(size=(40, 2), scale=3).astype(np.float32)
 
 def outputs_of(model: onnx.ModelProto, temperature: float, rows: Features = ROWS, **given: Any) -> dict[str, Array]:
     distances = (given.get("centre", CENTRE), WHITENING, MEANS)
-    content = with_calibration(model.SerializeToString(), temperature, distances, added=given.get("added", 0.0))
+    added, source = given.get("added", 0.0), given.get("source", Source())
+    content = with_calibration(model.SerializeToString(), temperature, distances, added=added, source=source)
     return Engine(content, device="cpu").run(rows)
 
 
@@ -95,7 +97,7 @@ def test_features_of_other_types_are_centred_as_float64(datatype: Datatype) -> N
     )
     model.graph.input[0].type.tensor_type.elem_type = kind
 
-    found = outputs_of(model, 1.0, rows, centre=centre)["atypicality"]
+    found = outputs_of(model, 1.0, rows, centre=centre, source=Source("features", rows.dtype))["atypicality"]
 
     assert found == pytest.approx(distances_of(rows, centre), rel=1e-5, abs=1e-3)
 
@@ -108,7 +110,7 @@ def test_a_row_that_is_a_tensor_is_flattened() -> None:
     model = classifier(nodes, {"weights": np.ones((2, 3), dtype=np.float32)})
     model.graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 1, 2, 1]))
 
-    found = outputs_of(model, 1.5, ROWS.reshape(-1, 1, 2, 1))["atypicality"]
+    found = outputs_of(model, 1.5, ROWS.reshape(-1, 1, 2, 1), source=Source(dimensions=4))["atypicality"]
 
     assert found == pytest.approx(distances_of(ROWS), rel=1e-5, abs=1e-4)
 
@@ -141,3 +143,32 @@ def test_names_that_the_graph_has_already_are_kept_apart() -> None:
     before = Engine(linear().SerializeToString(), device="cpu").run(ROWS)
 
     assert outputs_of(model, 2.0)["logits"] == pytest.approx(before["logits"] / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@pytest.mark.parametrize("name", ["softmaxd_scaled", "logits"])
+def test_the_distance_may_be_of_an_inner_tensor(name: str, temperature: float) -> None:
+    nodes = [
+        onnx.helper.make_node("MatMul", ["features", "scale"], [name]),
+        onnx.helper.make_node("MatMul", [name, "weights"], ["logits"]),
+    ]
+    scale = np.array([[2.0, 0.0], [0.0, -1.0]], dtype=np.float32)
+    arrays = {"scale": scale, "weights": np.ones((2, 3), dtype=np.float32)}
+    if name == "logits":
+        nodes, arrays = [onnx.helper.make_node("MatMul", ["features", "scale"], [name])], {"scale": scale}
+
+    found = outputs_of(classifier(nodes, arrays), temperature, source=Source(name))["atypicality"]
+
+    assert found == pytest.approx(distances_of(ROWS @ scale), rel=1e-5, abs=1e-4)
+
+
+def test_inputs_of_a_table_keep_their_names() -> None:
+    model = tables.mixed()
+    for node in model.graph.node:
+        node.input[:] = ["softmaxd_city" if name == "city" else name for name in node.input]
+    next(value for value in model.graph.input if value.name == "city").name = "softmaxd_city"
+    distances = (np.zeros(6, np.float32), np.eye(6), np.zeros((1, 6)))
+
+    content = with_calibration(model.SerializeToString(), 1.0, distances, source=Source("all"))
+
+    assert set(Engine(content, device="cpu").inputs) == {"numbers", "job", "softmaxd_city", "member", "children"}

@@ -1,0 +1,60 @@
+"""Inner tensors of a graph: those that all of its inputs flow into, and a graph that gives one of them, too."""
+
+from collections.abc import Sequence
+
+from onnx import NodeProto, ValueInfoProto, helper
+
+from softmaxd.adding.graphs import Graph, nested_graphs, read, subgraphs, tensor_names
+from softmaxd.errors import Refused
+from softmaxd.models.by_name import nearest_name
+from softmaxd.models.manifest import ATYPICALITY, LOGITS, OUTPUTS
+
+GIVEN = "softmaxd_inner"  # the output that is an input of the graph
+NOT_INNER = {*OUTPUTS, ATYPICALITY}
+
+
+def common_tensors(content: bytes) -> tuple[str, ...]:
+    """Return the inner tensors that depend on every input that the logits depend on, the nearest to these first."""
+    graph = read(content).graph
+    origins = {value.name: frozenset([value.name]) for value in graph.input}
+    for tensor in graph.initializer:  # older files list these as inputs, too
+        origins[tensor.name] = frozenset()
+    for node in graph.node:
+        found = frozenset[str]().union(*(origins.get(name, ()) for name in _used(node)))
+        origins |= dict.fromkeys(node.output, found)
+    names = (name for node in graph.node for name in node.output if name and name not in NOT_INNER)
+    return tuple(name for name in names if origins[name] >= origins[LOGITS])
+
+
+def _used(node: NodeProto) -> Sequence[str]:
+    """Return the tensors that a node takes, those that its graphs take from outside among them."""
+    inner = (graph for subgraph in subgraphs(node) for graph in nested_graphs(subgraph))
+    return [*node.input, *(name for graph in inner for name in tensor_names(graph))]
+
+
+def with_tensors(content: bytes, names: Sequence[str]) -> tuple[bytes, Sequence[str]]:
+    """Return a model file that gives these tensors, too, and the names of the outputs that are them.
+
+    Raises `Refused` for a name that no tensor has.
+    """
+    model = read(content)
+    graph = model.graph
+    known = [name for node in graph.node for name in node.output if name]
+    outputs = {value.name for value in graph.output}
+    given = []
+    for name in names:
+        if name in {value.name for value in graph.input}:
+            graph.node.append(helper.make_node("Identity", [name], [GIVEN]))
+            given.append(GIVEN)
+        elif name in known:
+            given.append(name)
+        else:
+            raise Refused(f"the graph has no tensor {name}{_hint(name, known, model)}")
+    graph.output.extend(ValueInfoProto(name=name) for name in given if name not in outputs)
+    return model.SerializeToString(), given
+
+
+def _hint(name: str, known: Sequence[str], model: Graph) -> str:
+    inputs = [value.name for value in model.graph.input]
+    nearest = nearest_name(name, [*inputs, *known])
+    return f"; the nearest name is {nearest}" if nearest else f"; it has {', '.join([*inputs, *known][:20])}"
