@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
-from softmaxd.adding.graphs import Graph, Node, nested_graphs, subgraphs, tensor_names
+from softmaxd.adding.graphs import Graph, Node, tensors_used
 from softmaxd.adding.operators import comparisons
 from softmaxd.adding.tables import Source
 
@@ -50,7 +50,7 @@ def trace(model: Graph, source: Source) -> dict[str, Trace]:
         count += each.width
     constants = constants_of(model)
     for node in model.graph.node:
-        used = [traces[name] for name in _used(node) if name in traces]
+        used = [traces[name] for name in tensors_used(node) if name in traces]
         if used:
             found = _outputs(node, traces, constants) if node.input and node.input[0] in traces else None
             every = Trace(frozenset().union(*(each.features for each in used)))
@@ -106,14 +106,6 @@ def _array(tensor: TensorProto) -> npt.NDArray[Any]:
 def _trace(columns: Iterable[Column]) -> Trace:
     columns = tuple(columns)
     return Trace(frozenset().union(*(column.features for column in columns)), columns)
-
-
-def _used(node: Node) -> Iterator[str]:
-    """Yield the tensors that a node takes, those that its graphs take from outside among them."""
-    yield from node.input
-    for inner in subgraphs(node):
-        for graph in nested_graphs(inner):
-            yield from tensor_names(graph)
 
 
 def _outputs(node: Node, traces: Mapping[str, Trace], constants: Constants) -> list[Trace] | None:

@@ -272,6 +272,14 @@ def tensor_names(graph: GraphProto) -> Iterator[str]:
         yield from (*node.input, *node.output)
 
 
+def tensors_used(node: NodeProto) -> Iterator[str]:
+    """Yield the tensors that a node takes, those that its graphs take from outside among them."""
+    yield from node.input
+    for inner in subgraphs(node):
+        for graph in nested_graphs(inner):
+            yield from tensor_names(graph)
+
+
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
     for each in nested_graphs(graph):
         yield from each.initializer

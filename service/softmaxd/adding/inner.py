@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from onnx import NodeProto, ValueInfoProto, helper
+from onnx import ValueInfoProto, helper
 
-from softmaxd.adding.graphs import Graph, nested_graphs, read, subgraphs, tensor_names
+from softmaxd.adding.graphs import Graph, read, tensors_used
 from softmaxd.errors import Refused
 from softmaxd.models.by_name import nearest_name
 from softmaxd.models.manifest import ATYPICALITY, LOGITS, OUTPUTS
@@ -20,16 +20,10 @@ def common_tensors(content: bytes) -> tuple[str, ...]:
     for tensor in graph.initializer:  # older files list these as inputs, too
         origins[tensor.name] = frozenset()
     for node in graph.node:
-        found = frozenset[str]().union(*(origins.get(name, ()) for name in _used(node)))
+        found = frozenset[str]().union(*(origins.get(name, ()) for name in tensors_used(node)))
         origins |= dict.fromkeys(node.output, found)
     names = (name for node in graph.node for name in node.output if name and name not in NOT_INNER)
     return tuple(name for name in names if origins[name] >= origins[LOGITS])
-
-
-def _used(node: NodeProto) -> Sequence[str]:
-    """Return the tensors that a node takes, those that its graphs take from outside among them."""
-    inner = (graph for subgraph in subgraphs(node) for graph in nested_graphs(subgraph))
-    return [*node.input, *(name for graph in inner for name in tensor_names(graph))]
 
 
 def with_tensors(content: bytes, names: Sequence[str]) -> tuple[bytes, Sequence[str]]:

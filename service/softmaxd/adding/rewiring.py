@@ -19,8 +19,8 @@ from softmaxd.adding.graphs import (
     Input,
     nested_graphs,
     opset,
-    subgraphs,
     tensor_names,
+    tensors_used,
 )
 from softmaxd.adding.tables import Source, Table
 from softmaxd.models.features import INPUT, KINDS, TABLE_KINDS
@@ -208,9 +208,7 @@ def _needed_nodes(
     for node in reversed(nodes):  # a node stands after those that it depends on
         if used & set(node.output):
             needed.append(node)
-            used.update(node.input)
-            inner = [graph for each in subgraphs(node) for graph in nested_graphs(each)]
-            used.update(name for graph in inner for name in tensor_names(graph))
+            used.update(tensors_used(node))
     return needed[::-1], used
 
 
