@@ -9,12 +9,13 @@ import numpy.typing as npt
 from softmaxd.adding.columns import Trace, attributes_of, constants_of, strings
 from softmaxd.adding.examples import UNKNOWN, Texts, table_rows
 from softmaxd.adding.graphs import Graph, Node, nested_graphs
-from softmaxd.adding.running import are_near, run
+from softmaxd.adding.running import run
 from softmaxd.adding.tables import Source, Table
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 
 ENCODERS = {"CategoryMapper", "Equal", "LabelEncoder", "OneHotEncoder"}
+SPLITTERS = {"StringSplit", "TfIdfVectorizer", "Tokenizer"}  # of texts into words
 MOST_TRIED = 5000  # texts
 NOTHING = np.zeros(0)
 ROWS_FOR_EACH = 8  # in which a text may make a difference
@@ -35,6 +36,19 @@ def known_texts(model: Graph, engine: Engine, source: Source, traces: Mapping[st
             for index in indices
         }
     return {}
+
+
+def only_categories(model: Graph, texts: Texts, traces: Mapping[str, Trace]) -> Texts:
+    """Return the texts that a graph knows as a whole: none for a feature that it splits into words."""
+    reached = [
+        traces[name].features
+        for node in model.graph.node
+        if node.op_type in SPLITTERS
+        for name in node.input
+        if name in traces
+    ]
+    split = frozenset().union(*reached)
+    return {index: () if index in split else known for index, known in texts.items()}
 
 
 def _encoded(
@@ -83,7 +97,7 @@ def _answered(
     return [
         text
         for text, answer in answers.items()
-        if answer is not None and (unknown is None or not are_near(answer, unknown))
+        if answer is not None and (unknown is None or not np.array_equal(answer, unknown, equal_nan=True))
     ]
 
 

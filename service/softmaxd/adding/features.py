@@ -102,7 +102,7 @@ def _described(source: Input, columns: Sequence[tuple[str, Sequence[str]]]) -> s
 
 def _categories(texts: Sequence[str]) -> str:
     if not texts:
-        return "no categories found"
+        return "no categories"
     some = ", ".join(text or "''" for text in texts[:CATEGORIES_NAMED]) + ", …" * (len(texts) > CATEGORIES_NAMED)
     return f"{len(texts):,} {'categories' if len(texts) > 1 else 'category'}: {some}"
 

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from softmaxd.adding import graphs, rewiring
-from softmaxd.adding.categories import known_texts
+from softmaxd.adding.categories import known_texts, only_categories
 from softmaxd.adding.columns import thresholds, trace
 from softmaxd.adding.examples import Texts, table_rows
 from softmaxd.adding.features import describe_features, input_note, missing_note
@@ -70,6 +70,7 @@ def inspect(
         engine = open_graph(model)
     traces = trace(model, source)
     texts = known_texts(model, engine, source, traces)
+    categories = only_categories(model, texts, traces)
     compared = thresholds(model, traces) if isinstance(source, Table) else tree_thresholds(model, source)
     rows, outputs = _try(engine, source, compared, texts, known)
     scores = {name: outputs[name] for name in outputs if name in given and are_scores(outputs[name], len(rows))}
@@ -79,12 +80,12 @@ def inspect(
     heads, notes = find_heads(scores, outputs, softmax_inputs, origins, told=logits)
     rows_notes = check_rows(engine, rows, outputs, source, heads, quantised=graphs.quantises_dynamically(model))
     names = column_names(source, features)
-    missing = find_missing(model, Trial(engine, source, rows, outputs, heads), traces, texts, names, nullable)
+    missing = find_missing(model, Trial(engine, source, rows, outputs, heads), traces, categories, names, nullable)
     missing_notes = [missing_note(names, missing)] if missing or isinstance(source, Table) else []
     left_out = sorted(given - {heads.logits, heads.probabilities})
     dropped = [f"left out: {', '.join(left_out)}"] if left_out else []
-    described = describe_features(source, names, texts, missing)
-    first = input_note(source, names, texts)
+    described = describe_features(source, names, categories, missing)
+    first = input_note(source, names, categories)
     return Findings(source, described, heads, rows, outputs, (first, *missing_notes, *notes, *rows_notes, *dropped))
 
 

@@ -56,7 +56,7 @@ class Trial:
         answers, others = self.answers(index, text), self.answers(index, other)
         if answers is None or others is None:
             return answers is not None
-        return not all(are_near(answers[name], others[name]) for name in self.names)
+        return not all(np.array_equal(answers[name], others[name], equal_nan=True) for name in self.names)
 
     @property
     def names(self) -> list[str]:

@@ -21,6 +21,7 @@ ROWS_OF_SCALE = 16
 ROW_COUNTS = (1, 2, 3)  # batches of these sizes must give the same as all rows together
 TOLERANCE = 1e-5  # of a probability, or relative to the largest logit: float32 sums depend on their order
 TO_FLOAT32 = "PyTorch: network.float()"
+ANY_LOCALE = "C.UTF-8"  # that every Linux has
 DYNAMIC = (
     "rows: each request runs alone, and its rows change each other's answers, because dynamic quantisation takes its "
     "scales from all rows of a run; static quantisation has fixed scales and would not"
@@ -49,6 +50,9 @@ def _explain(message: str, model: Graph) -> str:
         return f"opset {used}{of} is too new for {runtime}: export with opset {newest}{of} or older"
     if graphs.uses_bfloat16(model):
         return f"{runtime} cannot compute in bfloat16 here: export it as float32 ({TO_FLOAT32})"
+    if found := re.search(r"Failed to construct locale with name:([^:]+):", message):
+        cure = f"export it with {ANY_LOCALE} (skl2onnx: options={{TfidfVectorizer: {{'locale': '{ANY_LOCALE}'}}}})"
+        return f"it needs the locale {found[1]}, which is not installed here: {cure}"
     if found := re.search(r"max supported IR version: (\d+)", message):
         return f"IR version {model.ir_version} is too new for {runtime}: export with an older version of onnx"
     return message

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from softmaxd.adding.categories import known_texts
+from softmaxd.adding.categories import known_texts, only_categories
 from softmaxd.adding.columns import trace
 from softmaxd.adding.examples import Texts
 from softmaxd.adding.graphs import Input
@@ -104,7 +104,8 @@ def test_where_an_unknown_text_is_an_error_those_that_run_are_known() -> None:
     assert known(hidden(categories=["a", "b"], zeros=0), TWO)[1] == ["a", "b"]
 
 
-def test_a_text_without_an_encoder_has_those_of_the_graph_that_make_a_difference() -> None:
+def words() -> onnx.ModelProto:
+    """Return a classifier of a text by its words a and b."""
     vectorizer = node(
         "TfIdfVectorizer",
         "texts",
@@ -119,8 +120,18 @@ def test_a_text_without_an_encoder_has_those_of_the_graph_that_make_a_difference
     )
     graph = of_texts(vectorizer, node("MatMul", "counts w", "scores"), rows=2, more=np.array(["c"], object))
     graph.graph.node.append(node("Constant", "", "unused", value=KEYS))
+    return graph
 
-    assert known(graph, ONE) == {0: ["a", "b"]}
+
+def test_a_text_without_an_encoder_has_those_of_the_graph_that_make_a_difference() -> None:
+    assert known(words(), ONE) == {0: ["a", "b"]}
+
+
+def test_a_text_that_is_split_into_words_has_no_categories() -> None:
+    graph = words()
+
+    assert only_categories(graph, {0: ["a", "b"]}, trace(graph, ONE)) == {0: ()}
+    assert only_categories(people(), {1: ["a", "b"]}, trace(people(), PEOPLE)) == {1: ["a", "b"]}
 
 
 def test_a_graph_that_gives_no_numbers_tells_nothing_by_its_answers() -> None:

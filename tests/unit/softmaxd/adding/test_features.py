@@ -65,11 +65,11 @@ def test_names_that_are_not_allowed_are_refused(names: list[str], message: str, 
         (PEOPLE, {1: ["a", "b"]}, "the inputs age float32, job text (2 categories: a, b)"),
         (PEOPLE, {1: ["", "b", "c", "d"]}, "the inputs age float32, job text (4 categories: '', b, c, …)"),
         (PEOPLE, {1: ["only"]}, "the inputs age float32, job text (1 category: only)"),
-        (PEOPLE, {1: ()}, "the inputs age float32, job text (no categories found)"),
+        (PEOPLE, {1: ()}, "the inputs age float32, job text (no categories)"),
         (
             MATRICES,
             {2: ["a", "b"]},
-            "the inputs numbers float64 [n, 2], texts text [n, 2] (c: 2 categories: a, b; d: no categories found); "
+            "the inputs numbers float64 [n, 2], texts text [n, 2] (c: 2 categories: a, b; d: no categories); "
             "exported for 1 at a time, but takes any number of rows",
         ),
         (

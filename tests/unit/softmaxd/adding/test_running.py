@@ -21,6 +21,7 @@ from softmaxd.adding.running import (
 from softmaxd.errors import Refused
 from softmaxd.models.features import DTYPES, KINDS, Datatype
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
+from tests.support.table_graphs import JOB_WEIGHTS, job_nodes
 
 ANY_ROWS = Input("x", "float", (2,), None)
 TWO_ROWS = Input("x", "float", (2,), 2)
@@ -139,6 +140,22 @@ def test_a_graph_that_computes_in_bfloat16_is_refused_as_such() -> None:
     graph.graph.node.insert(0, node("Cast", "x", "half", to=TensorProto.BFLOAT16))
 
     with pytest.raises(Refused, match=r"^ONNX Runtime \S+ cannot compute in bfloat16 here: export it as float32 "):
+        open_graph(graph)
+
+
+def test_a_graph_that_needs_a_locale_is_refused_with_one_that_is_everywhere() -> None:
+    nodes = [
+        node("StringNormalizer", "job", "low", case_change_action="LOWER", locale="xx_YY"),
+        *job_nodes(source="low"),
+        node("Identity", "js", "scores"),
+    ]
+    constants = {"jw": JOB_WEIGHTS, "flat": np.array([-1, 2])}
+    inputs = [tensor("job", ["n"], TensorProto.STRING)]
+    graph = model(nodes, inputs=inputs, outputs=[tensor("scores", ["n", 2])], constants=constants)
+
+    with pytest.raises(
+        Refused, match=r"^it needs the locale xx_YY, which is not installed here: export it with C\.UTF-8"
+    ):
         open_graph(graph)
 
 
