@@ -1,4 +1,4 @@
-"""The first walk through docs/models.md works when pasted, and prints the answers of the page."""
+"""The walks through docs/models.md work when pasted, and print the answers of the page."""
 
 import math
 import re
@@ -18,6 +18,7 @@ from tests.support.waiting import until
 
 PAGE = (REPOSITORY / "docs" / "models.md").read_text()
 WALK = EXAMPLE.findall(PAGE.partition("\n## From PyTorch")[0])
+TABLE = EXAMPLE.findall(PAGE.partition("\n## Tables\n")[2].partition("\n## ")[0])
 EXPORTER = re.compile(r"by skl2onnx \S+, SHA-256 [0-9a-f]{64}")  # as it happens to be installed
 FITTED = 1e-3  # of a probability: where a fit ends depends on the processor
 
@@ -45,14 +46,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_walk_prints_the_answers_of_the_page(folder: Path) -> None:
+@pytest.mark.parametrize(("walk", "name"), [(WALK, "flowers"), (TABLE, "plans")], ids=["flowers", "plans"])
+def test_the_walk_prints_the_answers_of_the_page(walk: list[tuple[str, str, str]], name: str, folder: Path) -> None:
     if shutil.which("curl") is None:
         skip_outside_ci("curl is not installed")
     server = Server("--models-dir", str(folder / "models"), "--reload-interval", "0.05", environment={})
     try:
-        for language, code, answer in WALK:
+        for language, code, answer in walk:
             if "curl" in code:
-                until(lambda: httpx.get(server.url + "/models/flowers").is_success)
+                until(lambda: httpx.get(f"{server.url}/models/{name}").is_success)
 
             output = run(language, code, folder, server.url)
 

@@ -1,12 +1,15 @@
 """Classifiers of scikit-learn with several inputs, texts and missing values are served as `predict_proba` says."""
 
 import json
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -29,6 +32,7 @@ from softmaxd.adding.add import add_model, prepare
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import Manifest
+from tests.support.server import Server
 
 TOLERANCE = 2.0**-17  # of a probability: a few float32 operations after each other
 NUMBER, WHOLE, TEXT = (kind([None, 1]) for kind in (FloatTensorType, Int64TensorType, StringTensorType))
@@ -288,3 +292,65 @@ def test_texts_alone_are_a_table_of_one_input(tmp_path: Path) -> None:
     ]
     card = (tmp_path / "models" / "people" / "1" / "card.md").read_text()
     assert "| Input | `features`, text `[n, 2]`: X.0, X.1 |" in card
+
+
+def sent(rows: Rows, names: Sequence[str]) -> list[dict[str, object]]:
+    """Return rows as a client sends them: by name, with null for a missing number."""
+    return [
+        {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in rows.tolist()
+    ]
+
+
+def test_they_are_served_over_http_as_the_library_says(tmp_path: Path) -> None:
+    rows, classes = people("")
+    rows[::7, 0] = np.nan
+    text = make_pipeline(SimpleImputer(missing_values="", strategy="most_frequent"), known())
+    scaled = make_pipeline(SimpleImputer(), StandardScaler())
+    model = make_pipeline(columns(scaled, text), LogisticRegression(max_iter=1000))
+    add(model, (rows, classes), COLUMNS, tmp_path)
+
+    with serving(tmp_path / "models") as client:
+        by_name = client.post(
+            "/models/people/predict", json={"instances": sent(rows, ["age", "income", "job", "town"])}
+        )
+        lists = [[*row.values()] for row in sent(rows, ["age", "income", "job", "town"])]
+        in_order = client.post("/models/people/predict", json={"instances": lists})
+        alone = client.post("/models/people/predict", json={"instances": [{"income": 3.0, "town": "Ulm"}]})
+
+    expected = model.predict_proba(rows)
+    answers = by_name.raise_for_status().json()
+    assert np.abs(np.array(answers["probabilities"]) - expected).max() < TOLERANCE
+    assert answers["labels"] == [str(label) for label in model.predict(rows)]
+    assert in_order.json() == answers
+    absent = model.predict_proba(np.array([[np.nan, 3.0, "", "Ulm"]], object))
+    assert np.abs(np.array(alone.raise_for_status().json()["probabilities"]) - absent).max() < TOLERANCE
+
+
+def test_an_unknown_text_is_refused_over_http_where_the_encoder_has_an_error(tmp_path: Path) -> None:
+    model = make_pipeline(columns(StandardScaler(), OneHotEncoder()), LogisticRegression(max_iter=1000))
+    added = add(model, people(), MATRICES, tmp_path, features=["age", "income", "job", "town"])
+    row = [40.0, 30.0, JOBS[5], "Ulm"]
+
+    with serving(tmp_path / "models") as client:
+        refused = client.post("/models/people/predict", json={"instances": [row, [40, 30, "unknown", "Ulm"]]})
+        taken = client.post("/models/people/predict", json={"instances": [row]})
+
+    assert refused.status_code == 422
+    assert "Unknown Category" in refused.text
+    expected = added.model.predict_proba(np.array([row], object))
+    assert np.abs(np.array(taken.raise_for_status().json()["probabilities"]) - expected).max() < TOLERANCE
+
+
+@contextmanager
+def serving(models: Path) -> Iterator[httpx.Client]:
+    """Serve the models of a folder."""
+    server = Server("--models-dir", str(models), environment={})
+    try:
+        with httpx.Client(base_url=server.url) as client:
+            yield client
+    finally:
+        server.stop()
