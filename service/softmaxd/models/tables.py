@@ -6,6 +6,7 @@ The features of a table are a record array [n] with a field [columns] for each i
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from types import NoneType
 from typing import Any
 
@@ -40,7 +41,7 @@ def to_table(rows: Sequence[object], manifest: Manifest, place: Place) -> Featur
     """
     names = [feature.name for feature in manifest.features]
     absent = {feature.name: None for feature in manifest.features if feature.nullable}
-    ordered = [
+    ordered: list[Any] = [
         by_name(absent | row, names, [*place, index]) if isinstance(row, dict) else row
         for index, row in enumerate(rows)
     ]
@@ -50,8 +51,29 @@ def to_table(rows: Sequence[object], manifest: Manifest, place: Place) -> Featur
         if len(row) != len(names):
             expected = f"{len(names)} values ({', '.join(names)})"
             raise invalid("row_length", [*place, index], f"Input should be {expected}, not {len(row)}")
+    array = _array(ordered, manifest) if manifest.takes_array else None
+    if array is not None:
+        return array
     keys = names if isinstance(rows[0], dict) else range(len(names))
     return from_columns(list(zip(*ordered, strict=True)), manifest, lambda index, row: [*place, row, keys[index]])
+
+
+def _array(rows: Sequence[Sequence[Cell]], manifest: Manifest) -> Features | None:
+    """Return right rows of numbers as an array, faster than column by column; None for anything else."""
+    if not set(map(type, chain.from_iterable(rows))) <= {int, float, NoneType}:
+        return None
+    try:
+        numbers = np.array(rows, dtype=np.float64)
+    except OverflowError:  # a whole number beyond float64
+        return None
+    array, fit = to_type(numbers, manifest.layout.datatype)
+    missing = sum(row.count(None) for row in rows)
+    if not missing:
+        return array if fit.all() else None
+    is_missing = np.isnan(numbers)
+    nullable = np.array([feature.nullable for feature in manifest.features])
+    is_right = (fit | (is_missing & nullable)).all() and np.count_nonzero(is_missing) == missing
+    return array if is_right else None
 
 
 def from_columns(columns: Sequence[Sequence[Cell]], manifest: Manifest, place: PlaceOf) -> Features:

@@ -60,7 +60,9 @@ def test_columns_in_another_order_than_the_features_are_records() -> None:
 
 WRONG: dict[str, tuple[Any, str]] = {
     "a number beyond float64": (10**400, "Input should be a finite number, also as float32"),
-    "beside null": ("x", "Input should be a valid number or null"),
+    "a text": ("x", "Input should be a valid number or null"),
+    "NaN beside null": (float("nan"), "Input should be a finite number, also as float32"),
+    "infinite": (float("inf"), "Input should be a finite number, also as float32"),
 }
 
 
@@ -90,3 +92,17 @@ def test_the_first_wrong_value_of_each_feature_is_told() -> None:
 def test_a_row_that_is_no_list_is_refused() -> None:
     with pytest.raises(InvalidBody, match="Input should be a valid array"):
         to_table([1], PEOPLE, ["instances"])
+
+
+def test_null_for_a_number_that_may_not_be_missing_is_refused() -> None:
+    numbers = manifest(features=[{"name": "a", "nullable": True}, {"name": "b"}])
+
+    with pytest.raises(InvalidBody, match="Input should be a valid number"):
+        to_table([[None, 1], [1, None]], numbers, ["instances"])
+
+
+def test_a_number_beyond_float32_is_refused_without_null() -> None:
+    numbers = manifest(features=[{"name": "a", "nullable": True}, {"name": "b"}])
+
+    with pytest.raises(InvalidBody, match="Input should be a finite number, also as float32"):
+        to_table([[1, 1e39]], numbers, ["instances"])
