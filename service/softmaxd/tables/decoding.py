@@ -94,10 +94,13 @@ def _plain(found: Rows, manifest: Manifest) -> bytes | None:
 
 def _column(cells: Sequence[Cell], feature: Feature, found: Rows) -> list[bytes]:
     """Return the cells of a feature as JSON."""
+    different = set(cells)
     if feature.datatype == "BYTES":
         missing = None if found.is_parquet else b""
-        return [b"null" if cell == missing and feature.nullable else _text_as_json(cell) for cell in cells]
-    return list(map(_truth_as_json if feature.datatype == "BOOL" else as_json, cells))
+        texts = {cell: _text_as_json(None if cell == missing and feature.nullable else cell) for cell in different}
+    else:
+        texts = {cell: _truth_as_json(cell) if feature.datatype == "BOOL" else as_json(cell) for cell in different}
+    return list(map(texts.__getitem__, cells))
 
 
 def _text_as_json(cell: Cell) -> bytes:
