@@ -23,6 +23,7 @@ HOMES = {
         "adding.inner",
         "adding.operators",
         "adding.rewiring",
+        "converting.scikit_learn",
     },
     "fastapi": {
         "protocols.native.routes",
@@ -39,6 +40,16 @@ HOMES = {
     "pydantic_core": {"models.hopeless"},
     "simdjson": {"models.large_json"},
     "google": {"adding.graphs"},
+    "joblib": {"converting.scikit_learn"},
+    "keras": {"converting.networks"},
+    "lightgbm": {"converting.boosters"},
+    "onnxmltools": {"converting.boosters"},
+    "pandas": {"converting.scikit_learn"},
+    "skl2onnx": {"converting.scikit_learn"},
+    "skops": {"converting.scikit_learn"},
+    "tensorflow": {"converting.networks"},
+    "tf2onnx": {"converting.networks"},
+    "xgboost": {"converting.boosters"},
     "pyarrow": {"tables.parquet"},
 }
 EVERYWHERE = {"numpy", "orjson", "pydantic", "starlette", "typing_extensions"}

@@ -39,12 +39,16 @@ def add(commands: Commands) -> None:
 def _add_add(actions: Commands) -> None:
     parser = actions.add_parser(
         "add",
-        help="publish an ONNX classifier as the next version of a model",
-        description="Publish any ONNX classifier as the next version of a model, and print the findings.",
+        help="publish a classifier as the next version of a model",
+        description="Publish a classifier as the next version of a model, and print the findings: from an ONNX file, "
+        "or from a library's own file, which is converted to ONNX and compared with the library.",
         epilog="example: softmaxd models add iris.onnx --name iris --labels setosa,versicolor,virginica",
     )
     parser.set_defaults(run=add_model)
-    parser.add_argument("file", metavar="FILE", type=Path, help="The ONNX file of a classifier.")
+    text = (
+        "An ONNX file; a file of Keras, XGBoost, LightGBM or skops; a SavedModel folder; or a pickle of scikit-learn."
+    )
+    parser.add_argument("file", metavar="FILE", type=Path, help=text)
     parser.add_argument("--name", metavar="NAME", required=True, help="The name of the model in URLs.")
     for option, kind, more, default in (
         ("labels", names, "", "the model's own, else class-0, class-1 and so on"),
@@ -55,6 +59,11 @@ def _add_add(actions: Commands) -> None:
     parser.add_argument(
         "--pack", action="store_true", help="Take weights that are in other files of the same folder (external data)."
     )
+    text = (
+        "Open FILE even if it is a pickle, of joblib or plain. A pickle runs any code that its author put into it, "
+        "with your rights: it can read, change, delete and send whatever you can. Open only those of people you trust."
+    )
+    parser.add_argument("--trust-pickle", action="store_true", help=text)
     text = "The output of the file that is the logits, where the file does not show that it is."
     parser.add_argument("--logits", metavar="OUTPUT", help=text)
     text = "Features that may be missing (null), where the file does not show that they may: NaN, or an empty text."
@@ -102,10 +111,11 @@ def add_model(
     """Publish a file as the next version of a model. Raises `Refused`, or `StartupError` without the extra.
 
     Before, compare its labels with those in the column `target` of the table `like`, if there is one. The other
-    `options` are those of a calibration and of `softmaxd.adding.add.prepare`.
+    `options` are those of a calibration and of `softmaxd.converting.prepare.prepare`.
     """
     need(["onnx"], "softmaxd models add", "add")
     from softmaxd.adding import add as adding  # noqa: PLC0415 - only this action needs it
+    from softmaxd.converting.prepare import prepare  # noqa: PLC0415
 
     typicality = {name: options.pop(name) for name in ("training", "typicality_of")}
     if (target is None) == bool(like or calibration) or (any(typicality.values()) and not calibration):
@@ -115,10 +125,10 @@ def add_model(
         )
     compared: Sequence[str] = ()
     try:
-        prepared = adding.prepare(file, **options)
+        prepared = prepare(file, **options)
         if calibration is not None and target is not None and not prepared.manifest.tensors:
             known = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
-            prepared = adding.prepare(file, known=known, **options)
+            prepared = prepare(file, known=known, **options)
         if like is not None and target is not None:
             prepared, compared = adding.compare_with(prepared, like, target)
             print(*map(printable, compared), sep="\n", flush=True)

@@ -1,0 +1,7 @@
+"""`softmaxd models add`: makes ONNX of a library's own file, and compares it with the library.
+
+Start with `prepare`. `kinds` tells by its content of which library a file is. A process of its own opens it: `apart` is
+our side, `worker` the other. There `networks`, `scikit_learn` and `boosters` make an `Original` of a file: ONNX graphs,
+and a function that gives the outputs of the library itself. `checking` compares these with the served probabilities.
+This package imports `adding`, `models`, `numerics` and `errors`. Serving code never imports it.
+"""

@@ -1,0 +1,69 @@
+"""Compares the probabilities that are served with those of the library that the file is from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from softmaxd.adding.add import Prepared
+from softmaxd.adding.running import TOLERANCE
+from softmaxd.converting.apart import Apart
+from softmaxd.converting.original import Values
+from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
+from softmaxd.models.manifest import LOGITS, PROBABILITIES
+from softmaxd.numerics.softmax import Softmax
+
+NUMBERS_SHOWN = 6  # of a row
+
+
+def check(prepared: Prepared, original: Apart, tried: Values) -> str:
+    """Return a note on the largest difference of a probability, in rows that were tried.
+
+    A probability may differ by `TOLERANCE`, or by half of that times the largest logit of its row, if that is more.
+    float32 sums that are added in another order differ by a share of their size. A logit z that is off by a share of
+    e changes a probability by at most e|z|/2: in the softmax's derivative a row's sizes sum to 2p(1 - p), at most 1/2.
+    Logits that are made of probabilities say nothing of sums, so for them it is `TOLERANCE` alone. Raises `Refused`.
+    """
+    heads, source = prepared.findings.heads, prepared.findings.source
+    taken, values = original.run(source.fed(tried), heads.probabilities or str(heads.logits))
+    rows = tried[taken]
+    outputs = Engine(prepared.content, device="cpu").run_inputs(source.served(rows))
+    served = outputs[PROBABILITIES]
+    if values.shape != served.shape:
+        raise Refused(f"{original.library} gives an output of the shape {values.shape}, not one for each class")
+    expected = values if heads.probabilities else Softmax(values.astype(np.float64)).probabilities
+    sizes = np.abs(outputs[LOGITS]).max(axis=1) if heads.logits else np.zeros(len(rows))
+    return _note(original, rows.tolist(), _differences(served, expected), TOLERANCE * np.maximum(1.0, sizes / 2))
+
+
+def _differences(served: Values, expected: Values) -> Values:
+    """Return the largest difference in each row; where both are not finite it is 0, where one is, infinite."""
+    finite = np.isfinite(served).all(axis=1), np.isfinite(expected).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        largest = np.abs(served - expected.astype(np.float64)).max(axis=1)
+    both = finite[0] & finite[1]
+    return np.where(both, largest, np.where(finite[0] == finite[1], 0.0, np.inf))
+
+
+def _note(original: Apart, rows: Sequence[Any], differences: Values, tolerances: Values) -> str:
+    """Return the note. Raises `Refused`, with the worst row, if a difference is above its tolerance."""
+    worst = int((differences / tolerances).argmax())
+    if differences[worst] > tolerances[worst]:
+        raise Refused(
+            f"the ONNX file that {original.converter} makes of it differs from {original.library} by "
+            f"{differences[worst]:.1e} in a probability, more than the tolerance of {tolerances[worst]:.1e}, "
+            f"for the row {_shown(rows[worst])}; "
+            f"it does in {np.count_nonzero(differences > tolerances)} of the {len(rows)} rows that were tried"
+        )
+    return (
+        f"checked: {len(rows)} rows against {original.library}; a probability differs by {differences.max():.1e} at "
+        f"most, with a tolerance of {TOLERANCE:.0e}"
+    )
+
+
+def _shown(row: Any) -> str:
+    """Return the first values of a row, [columns] or an array for each input, as text."""
+    cells = [cell for part in row for cell in np.ravel(part).tolist()]
+    texts = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells[:NUMBERS_SHOWN]]
+    return f"[{', '.join(texts + ['…'] * (len(cells) > NUMBERS_SHOWN))}]"

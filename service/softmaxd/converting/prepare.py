@@ -1,0 +1,84 @@
+"""Prepares any model file to be published: an ONNX file as it is, and another library's converted and checked."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from softmaxd.adding import add, graphs
+from softmaxd.adding.add import Prepared
+from softmaxd.converting.apart import Apart, opened_apart
+from softmaxd.converting.checking import check
+from softmaxd.converting.kinds import Kind, kind_of
+from softmaxd.converting.original import Values
+from softmaxd.errors import Refused
+from softmaxd.models.files import sha256
+
+UNTRUSTED = (
+    "it is a pickle, which runs any code that its author put into it, with your rights: --trust-pickle opens it "
+    "nevertheless; a file of skops needs no such trust"
+)
+
+
+def prepare(file: Path, *, trust_pickle: bool = False, pack: bool = False, **options: Any) -> Prepared:
+    """Return a model as it can be published. The other `options` are those of `adding.add.prepare_graph`.
+
+    Only with `trust_pickle` a pickle is opened. Raises `Refused`, `ModelError` or `OSError`.
+    """
+    try:
+        kind = kind_of(file)
+        if kind == "pickle" and not trust_pickle:
+            raise Refused(UNTRUSTED)
+        if kind != "onnx":
+            return _prepare_apart(kind, file, **options)
+    except Refused as error:
+        raise Refused(f"{file}: {error}") from error
+    return add.prepare(file, pack=pack, **options)
+
+
+def _prepare_apart(kind: Kind, file: Path, *, features: Sequence[str] | None = None, **options: Any) -> Prepared:
+    """Return the first of the ONNX files that are made of a file whose answers are those of its library.
+
+    Raises `Refused`, with the reason against the first one, if there is none.
+    """
+    with opened_apart(kind, file) as original:
+        options["features"] = features or original.features
+        origin = f"made from {file.name} of {original.library}, by {original.converter}, SHA-256 {_digest(file)}"
+        tried: list[Values] = []
+        refused: Refused | None = None
+        try:
+            for content in original.graphs():
+                try:
+                    prepared = add.prepare_graph(graphs.read(content), origin, **options)
+                    return _checked(prepared, original, tried, refused)
+                except Refused as error:
+                    refused = refused or error
+        except Refused as error:  # there is no other graph
+            refused = refused or error
+        assert refused is not None
+        raise refused
+
+
+def _checked(prepared: Prepared, original: Apart, tried: list[Values], refused: Refused | None) -> Prepared:
+    """Return a model with notes on its conversion, and add the rows that are tried to those of the file before it.
+
+    Raises `Refused` if it answers otherwise than the library.
+    """
+    rows = prepared.findings.rows
+    tried.append(rows)
+    checked = check(prepared, original, np.concatenate([each.astype(rows.dtype) for each in tried]))
+    float32 = (f"not as float32: {refused}",) if refused else ()
+    for note in (*original.notes, checked, *float32):
+        prepared = prepared.noting(note)
+    return prepared
+
+
+def _digest(file: Path) -> str:
+    """Return the SHA-256 of a file; of a folder that of the lines that sha256sum prints for its files, by name."""
+    if not file.is_dir():
+        return sha256(file)
+    files = sorted(path.relative_to(file).as_posix() for path in file.rglob("*") if path.is_file())
+    lines = "".join(f"{sha256(file / name)}  {name}\n" for name in files)
+    return hashlib.sha256(lines.encode()).hexdigest()

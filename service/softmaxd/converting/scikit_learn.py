@@ -1,0 +1,135 @@
+"""Opens models of scikit-learn, from pickles and skops files, and converts them with skl2onnx."""
+
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, TensorProto, helper
+
+from softmaxd.converting.boosters import of_lightgbm, of_xgboost
+from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
+from softmaxd.errors import Refused
+
+NEEDED = {"sklearn": "scikit-learn", "skl2onnx": "skl2onnx"}
+INSTALL = "scikit-learn skl2onnx"
+OTHER_VERSION = "InconsistentVersionWarning"
+OWNERS = {"lightgbm": of_lightgbm, "xgboost": of_xgboost}
+
+
+def open_pickle(file: Path) -> Original:
+    """Open a pickle, of joblib or plain, which runs the code in it. Raises `Refused`."""
+    need({**NEEDED, "joblib": "joblib"}, install=INSTALL)
+    import joblib  # noqa: PLC0415 - only scikit-learn brings it
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = joblib.load(file)
+        except Exception as error:  # a pickle runs any code
+            raise Refused(f"it cannot be unpickled: {_explain(error)}") from error
+    return _original(model, _notes(caught))
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"it needs the package of the module {error.name}"
+    return first_line(error)
+
+
+def open_skops(file: Path) -> Original:
+    """Open a skops file, if skops trusts all types in it. Raises `Refused`."""
+    need({**NEEDED, "skops": "skops"}, install=f"skops {INSTALL}")
+    import skops.io  # noqa: PLC0415 - no other part needs it
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            untrusted = skops.io.get_untrusted_types(file=file)
+            model = None if untrusted else skops.io.load(file)
+        except Exception as error:  # skops raises the errors of the constructors in a broken file
+            raise Refused(f"skops cannot load it: {first_line(error)}") from error
+    if untrusted:
+        raise Refused(f"it has types that skops does not trust: {', '.join(map(str, untrusted))}")
+    return _original(model, _notes(caught))
+
+
+def _notes(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    """Return a note if the file is of another version of scikit-learn."""
+    found = {
+        f"made by scikit-learn {getattr(each.message, 'original_sklearn_version', '')}, opened by another version"
+        for each in caught
+        if each.category.__name__ == OTHER_VERSION
+    }
+    return tuple(sorted(found))
+
+
+def _original(model: Any, notes: tuple[str, ...]) -> Original:
+    """Return a model of scikit-learn; those of XGBoost and LightGBM have converters of their own."""
+    if owner := OWNERS.get(type(model).__module__.partition(".")[0]):
+        return owner(model)
+    answer = getattr(model, "predict_proba", None) or getattr(model, "decision_function", None)
+    kind = type(model).__name__
+    if answer is None or not hasattr(model, "classes_"):
+        raise Refused(f"it has a {kind}, which is no fitted classifier of scikit-learn")
+    if not hasattr(model, "n_features_in_"):
+        raise Refused(f"it has a {kind} that does not say how many features it takes: export it to ONNX yourself")
+    names = tuple(map(str, getattr(model, "feature_names_in_", ())))
+
+    def run(inputs: Inputs, output: str) -> Values:
+        (rows,) = inputs.values()
+        values = np.asarray(answer(_table(rows.astype(np.float64), names)))
+        return np.stack([-values, values], axis=1) if values.ndim == 1 else values
+
+    library, converter = named("sklearn", "scikit-learn"), named("skl2onnx", "skl2onnx")
+    return Original(library, converter, _graphs(model), run, names or None, notes=notes)
+
+
+def _table(rows: Values, names: tuple[str, ...]) -> Any:
+    """Return rows as the model was fitted on them: a table of pandas if its columns had names."""
+    if not names or find_spec("pandas") is None:
+        return rows
+    import pandas  # noqa: PLC0415 - no other part needs it
+
+    return pandas.DataFrame(rows, columns=list(names))
+
+
+def _graphs(model: Any) -> Iterator[bytes]:
+    """Yield a model with float32 features, then with float64 features, in which scikit-learn computes.
+
+    Trees of scikit-learn take float32 numbers nevertheless, except those of its histograms.
+    """
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType  # noqa: PLC0415 - as for skl2onnx
+
+    yield bytes(_convert(model, FloatTensorType).SerializeToString())
+    graph = _convert(model, DoubleTensorType)
+    exact = bytes(graph.SerializeToString())
+    if _cast_to_float32(graph):
+        yield bytes(graph.SerializeToString())
+    yield exact
+
+
+def _convert(model: Any, kind: Any) -> ModelProto:
+    """Return a model as ONNX whose features are a tensor of a type. Raises `Refused`."""
+    from skl2onnx import to_onnx  # noqa: PLC0415 - only this needs it
+
+    types = [("features", kind([None, model.n_features_in_]))]
+    options = {"zipmap": False} if hasattr(model, "predict_proba") else None
+    try:
+        graph: ModelProto = to_onnx(model, initial_types=types, options=options)
+    except Exception as error:  # skl2onnx raises many classes
+        raise Refused(f"skl2onnx cannot convert it: {first_line(error)}") from error
+    return graph
+
+
+def _cast_to_float32(model: ModelProto) -> bool:
+    """Cast the features of each tree to float32; return whether there is one."""
+    nodes = list(model.graph.node)
+    trees = [node for node in nodes if node.op_type.startswith("TreeEnsemble")]
+    for number, tree in enumerate(trees):
+        features, tree.input[0] = tree.input[0], f"float32_{number}"
+        cast = helper.make_node("Cast", [features], [tree.input[0]], to=TensorProto.FLOAT)
+        model.graph.node.insert(list(model.graph.node).index(tree), cast)
+    return bool(trees)

@@ -1,0 +1,18 @@
+"""Pickles that call a function when they are opened, as the pickle of an attacker does."""
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+
+class _Call:
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._called = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._called
+
+
+def pickle_calling(function: Callable[..., Any], *arguments: Any) -> bytes:
+    """Return a pickle that calls a function, and becomes its result."""
+    return pickle.dumps(_Call(function, arguments))

@@ -1,0 +1,130 @@
+"""Files of XGBoost and LightGBM become ONNX with onnxmltools, beside the probabilities of the library."""
+
+import re
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+import xgboost
+from sklearn.datasets import load_iris
+
+from softmaxd.adding.add import prepare_graph
+from softmaxd.adding.graphs import read
+from softmaxd.converting.boosters import of_lightgbm, of_xgboost, open_lightgbm, open_xgboost
+from softmaxd.converting.original import Original, Values
+from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
+
+ROWS, CLASSES = load_iris(return_X_y=True)
+SPECIES = np.array(["setosa", "versicolor", "virginica"])
+NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
+FEW = {"n_estimators": 4, "n_jobs": 1, "random_state": 0}
+
+
+def served(original: Original, rows: Values) -> Values:
+    """Return the probabilities of the graph for float32 rows, as it is served."""
+    prepared = prepare_graph(read(next(original.graphs)), "made", name="m")
+    return np.asarray(Engine(prepared.content, device="cpu").run(rows.astype(np.float32))["probabilities"])
+
+
+@pytest.mark.parametrize("suffix", ["json", "ubj"])
+@pytest.mark.parametrize("classes", [CLASSES, (CLASSES == 1).astype(int)])
+def test_a_file_of_xgboost_answers_as_its_classifier(tmp_path: Path, suffix: str, classes: Values) -> None:
+    model = xgboost.XGBClassifier(**FEW).fit(ROWS, classes)
+    model.save_model(tmp_path / f"m.{suffix}")
+
+    original = open_xgboost(tmp_path / f"m.{suffix}")
+
+    assert (original.library, original.features) == (f"XGBoost {xgboost.__version__}", None)
+    assert original.converter.startswith("onnxmltools ")
+    assert np.array_equal(original.run({"features": ROWS}, ""), model.predict_proba(ROWS))
+    assert np.allclose(served(original, ROWS), model.predict_proba(ROWS), atol=1e-6)
+
+
+def test_xgboost_knows_the_names_of_features() -> None:
+    model = xgboost.XGBClassifier(**FEW).fit(ROWS, CLASSES)
+    model.get_booster().feature_names = NAMES
+
+    original = of_xgboost(model)
+
+    assert original.features == tuple(NAMES)
+    assert np.allclose(served(original, ROWS), original.run({"features": ROWS}, ""), atol=1e-6)
+
+
+def test_a_regression_of_xgboost_is_refused(tmp_path: Path) -> None:
+    model = xgboost.XGBRegressor(**FEW).fit(ROWS, CLASSES)
+    model.save_model(tmp_path / "m.json")
+
+    with pytest.raises(Refused, match=r"^XGBoost cannot load it as a classifier: "):
+        open_xgboost(tmp_path / "m.json")
+    with pytest.raises(Refused, match=r"^it has a XGBRegressor, which is no classifier$"):
+        of_xgboost(model)
+
+
+@pytest.mark.parametrize("classes", [CLASSES, (CLASSES == 1).astype(int)])
+def test_a_file_of_lightgbm_answers_as_its_classifier(tmp_path: Path, classes: Values) -> None:
+    model = lightgbm.LGBMClassifier(verbose=-1, **FEW).fit(ROWS, classes)
+    model.booster_.save_model(tmp_path / "m.txt")
+
+    original = open_lightgbm(tmp_path / "m.txt")
+
+    assert (original.library, original.features) == (f"LightGBM {lightgbm.__version__}", None)
+    assert np.allclose(
+        original.run({"features": ROWS}, ""), model.booster_.predict(ROWS) if classes is CLASSES else two(model)
+    )
+    assert np.allclose(served(original, ROWS), original.run({"features": ROWS}, ""), atol=1e-6)
+
+
+def two(model: lightgbm.LGBMClassifier) -> Values:
+    second = np.asarray(model.booster_.predict(ROWS))
+    return np.stack([1 - second, second], axis=1)
+
+
+def test_a_number_at_a_threshold_takes_the_branch_that_lightgbm_takes(tmp_path: Path) -> None:
+    model = lightgbm.LGBMClassifier(verbose=-1, **FEW).fit(ROWS, CLASSES)
+    thresholds = re.findall(r"^threshold=(.*)$", model.booster_.model_to_string(), re.MULTILINE)
+    numbers = np.array(" ".join(thresholds).split(), np.float64).astype(np.float32)
+    rows = np.random.default_rng(0).choice(numbers, (2000, 4))
+
+    original = of_lightgbm(model.booster_)
+
+    assert np.allclose(served(original, rows), original.run({"features": rows}, ""), atol=1e-6)
+
+
+def test_a_fitted_classifier_of_lightgbm_keeps_its_labels_and_names() -> None:
+    import pandas as pd  # noqa: PLC0415 - only this test needs it
+
+    table = pd.DataFrame(ROWS, columns=NAMES)
+    model = lightgbm.LGBMClassifier(verbose=-1, **FEW).fit(table, SPECIES[CLASSES])
+
+    original = of_lightgbm(model)
+    prepared = prepare_graph(read(next(original.graphs)), "made", name="m")
+
+    assert prepared.manifest.labels == tuple(SPECIES)
+    assert original.features == tuple(name.replace(" ", "_") for name in NAMES)
+
+
+def test_a_regression_of_lightgbm_is_refused() -> None:
+    model = lightgbm.LGBMRegressor(verbose=-1, **FEW).fit(ROWS, CLASSES)
+
+    with pytest.raises(Refused, match=r"^its objective is regression, not the classes of a classifier$"):
+        of_lightgbm(model)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"tree\nversion=v4\n", "LightGBM cannot load it: "), (b"tree\n\xff", "it is not UTF-8 text")],
+)
+def test_a_broken_file_of_lightgbm_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "m.txt").write_bytes(content)
+
+    with pytest.raises(Refused, match=reason):
+        open_lightgbm(tmp_path / "m.txt")
+
+
+def test_a_model_that_onnxmltools_cannot_convert_is_refused() -> None:
+    model = xgboost.XGBClassifier(booster="gblinear", **FEW).fit(ROWS, CLASSES)
+
+    with pytest.raises(Refused, match=r"^onnxmltools cannot convert it: "):
+        of_xgboost(model)

@@ -1,0 +1,128 @@
+"""Any file becomes a model that can be published, with notes on its conversion, or is refused."""
+
+import hashlib
+import pickle
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from softmaxd.converting.prepare import _digest, prepare
+from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
+from tests.support.onnx_graphs import logits_only
+from tests.support.pickles import pickle_calling
+
+NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
+SPECIES = np.array(["setosa", "versicolor", "virginica"])
+ROWS, CLASSES = load_iris(return_X_y=True)
+
+
+def pickled(model: object, folder: Path) -> Path:
+    (folder / "m.pkl").write_bytes(pickle.dumps(model))
+    return folder / "m.pkl"
+
+
+def test_an_onnx_file_is_prepared_as_it_is(tmp_path: Path) -> None:
+    onnx.save(logits_only(), tmp_path / "m.onnx")
+
+    prepared = prepare(tmp_path / "m.onnx", name="m", features=["a", "b"])
+
+    assert prepared.manifest.notes[0].startswith("made from m.onnx, by an unknown exporter, ")
+    assert not [note for note in prepared.manifest.notes if note.startswith("checked")]
+
+
+def test_without_trust_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "m.pkl").write_bytes(pickle_calling(Path.touch, tmp_path / "opened"))
+
+    with pytest.raises(Refused) as refused:
+        prepare(tmp_path / "m.pkl", name="m")
+
+    assert str(refused.value).startswith(f"{tmp_path / 'm.pkl'}: it is a pickle, which runs any code ")
+    assert "--trust-pickle" in str(refused.value)
+    assert not (tmp_path / "opened").exists()
+
+
+def test_with_trust_the_code_in_a_pickle_runs(tmp_path: Path) -> None:
+    (tmp_path / "m.pkl").write_bytes(pickle_calling(Path.touch, tmp_path / "opened"))
+
+    with pytest.raises(Refused, match=r"it has a NoneType"):
+        prepare(tmp_path / "m.pkl", name="m", trust_pickle=True)
+
+    assert (tmp_path / "opened").exists()
+
+
+def test_the_notes_name_the_file_the_converter_and_the_difference(tmp_path: Path) -> None:
+    model = LogisticRegression(max_iter=1000).fit(pd.DataFrame(ROWS, columns=NAMES), SPECIES[CLASSES])
+
+    manifest = prepare(pickled(model, tmp_path), name="m", trust_pickle=True).manifest
+
+    first, *_, last = manifest.notes
+    digest = hashlib.sha256((tmp_path / "m.pkl").read_bytes()).hexdigest()
+    assert first.startswith("made from m.pkl of scikit-learn ")
+    assert first.endswith(f", SHA-256 {digest}")
+    assert ", by skl2onnx " in first
+    assert last.startswith("checked: 66 rows against scikit-learn ")
+    assert manifest.labels == tuple(SPECIES)
+    assert [feature.name for feature in manifest.features] == NAMES
+
+
+def test_given_names_of_features_come_first(tmp_path: Path) -> None:
+    model = LogisticRegression(max_iter=1000).fit(pd.DataFrame(ROWS, columns=NAMES), CLASSES)
+
+    prepared = prepare(pickled(model, tmp_path), name="m", trust_pickle=True, features=list("abcd"))
+
+    assert [feature.name for feature in prepared.manifest.features] == list("abcd")
+
+
+def test_features_are_float64_where_float32_would_take_other_branches(tmp_path: Path) -> None:
+    """Near 1,000,000, float32 numbers are 1/16 apart, and the petals are measured in tenths."""
+    rows = ROWS + 1e6
+    model = make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=0)).fit(rows, CLASSES)
+
+    prepared = prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
+
+    *_, checked, float32 = prepared.manifest.notes
+    assert prepared.manifest.datatype == "FP64"
+    assert checked.startswith("checked: 196 rows against scikit-learn ")
+    assert float32.startswith("not as float32: the ONNX file that skl2onnx ")
+    served = Engine(prepared.content, device="cpu").run(rows)["probabilities"]
+    assert np.allclose(served, model.predict_proba(rows), atol=1e-6)
+
+
+def test_a_graph_that_no_type_makes_right_is_refused_with_the_first_reason(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"m\.pkl: output probabilities has scores of LinearClassifier"):
+        prepare(pickled(LinearSVC().fit(ROWS, CLASSES), tmp_path), name="m", trust_pickle=True)
+
+
+def test_a_model_that_cannot_be_converted_is_refused(tmp_path: Path) -> None:
+    model = KNeighborsClassifier(metric="canberra").fit(ROWS, CLASSES)
+
+    with pytest.raises(Refused, match=r"m\.pkl: skl2onnx cannot convert it: "):
+        prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
+
+
+def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        prepare(tmp_path / "m.keras", name="m")
+
+
+def test_the_digest_of_a_folder_is_that_of_sha256sum(tmp_path: Path) -> None:
+    (tmp_path / "variables").mkdir()
+    for name in ("variables/index", "saved_model.pb"):
+        (tmp_path / name).write_text(name)
+    command = "sha256sum saved_model.pb variables/index | sha256sum"
+
+    printed = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert printed.split()[0] == _digest(tmp_path)

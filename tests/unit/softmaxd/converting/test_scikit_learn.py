@@ -1,0 +1,167 @@
+"""Pickles and skops files become ONNX with skl2onnx, beside the model's own probabilities."""
+
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import lightgbm
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import skops.io
+import xgboost
+from onnx import TensorProto
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
+
+from softmaxd.converting.original import Original
+from softmaxd.converting.scikit_learn import open_pickle, open_skops
+from softmaxd.errors import Refused
+from tests.support.pickles import pickle_calling
+
+NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
+ROWS, CLASSES = load_iris(return_X_y=True)
+FLOWERS = pd.DataFrame(ROWS, columns=NAMES)
+
+
+def opened(model: object, folder: Path) -> Original:
+    joblib.dump(model, folder / "m.joblib")
+    return open_pickle(folder / "m.joblib")
+
+
+def test_a_classifier_is_converted_with_float32_and_with_float64_features(tmp_path: Path) -> None:
+    original = opened(LogisticRegression(max_iter=1000).fit(ROWS, CLASSES), tmp_path)
+
+    graphs = [onnx.load_model_from_string(content).graph for content in original.graphs]
+
+    kinds = [graph.input[0].type.tensor_type.elem_type for graph in graphs]
+    assert kinds == [TensorProto.FLOAT, TensorProto.DOUBLE]
+    assert (original.features, original.notes) == (None, ())
+    assert original.library.startswith("scikit-learn ")
+    assert original.converter.startswith("skl2onnx ")
+
+
+def test_trees_behind_float64_features_take_them_as_float32(tmp_path: Path) -> None:
+    forest = RandomForestClassifier(2, random_state=0).fit(ROWS, CLASSES)
+
+    graphs = [onnx.load_model_from_string(content).graph for content in opened(forest, tmp_path).graphs]
+
+    operators = [[node.op_type for node in graph.node if node.op_type != "Cast"] for graph in graphs]
+    casts = [sum(node.output[0] == "float32_0" for node in graph.node) for graph in graphs]
+    assert casts == [0, 1, 0]
+    assert operators[0] == operators[1] == operators[2]
+
+
+def test_the_columns_of_a_table_name_the_features(tmp_path: Path) -> None:
+    scaler = ColumnTransformer([("scaled", StandardScaler(), [0, 1, 2, 3])])
+    model = make_pipeline(scaler, LogisticRegression()).fit(FLOWERS, CLASSES)
+
+    original = opened(model, tmp_path)
+
+    assert original.features == tuple(NAMES)
+    assert np.array_equal(original.run({"features": ROWS}, ""), model.predict_proba(FLOWERS))
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_without_pandas_rows_have_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LogisticRegression(max_iter=1000).fit(FLOWERS, CLASSES)
+    original = opened(model, tmp_path)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+
+    assert np.array_equal(original.run({"features": ROWS}, ""), model.predict_proba(ROWS))
+
+
+def test_a_decision_function_is_that_of_its_classes(tmp_path: Path) -> None:
+    three, two = LinearSVC().fit(ROWS, CLASSES), LinearSVC().fit(ROWS, CLASSES == 1)
+
+    scores = three.decision_function(ROWS)
+    assert np.array_equal(opened(three, tmp_path).run({"features": ROWS}, ""), scores)
+    scores = two.decision_function(ROWS)
+    assert np.array_equal(opened(two, tmp_path).run({"features": ROWS}, ""), np.stack([-scores, scores], axis=1))
+    assert next(opened(two, tmp_path).graphs)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ({"a": 1}, "it has a dict, which is no fitted classifier of scikit-learn"),
+        (LogisticRegression(), "it has a LogisticRegression, which is no fitted classifier"),
+        (LinearRegression().fit(ROWS, CLASSES), "it has a LinearRegression, which is no fitted classifier"),
+        (
+            make_pipeline(FunctionTransformer(np.log1p), LogisticRegression(max_iter=1000)).fit(ROWS, CLASSES),
+            "skl2onnx cannot convert it",
+        ),
+        (
+            make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["one two", "two three"], [0, 1]),
+            "it has a Pipeline that does not say how many features it takes",
+        ),
+    ],
+)
+def test_another_model_is_refused(tmp_path: Path, model: Any, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        next(opened(model, tmp_path).graphs)
+
+
+@pytest.mark.parametrize(
+    ("model", "library"),
+    [(xgboost.XGBClassifier(n_estimators=2), "XGBoost"), (lightgbm.LGBMClassifier(n_estimators=2), "LightGBM")],
+)
+def test_a_classifier_of_another_library_is_converted_by_its_own_converter(
+    tmp_path: Path, model: Any, library: str
+) -> None:
+    original = opened(model.fit(ROWS, CLASSES), tmp_path)
+
+    assert original.library.partition(" ")[0] == library
+    assert original.converter.startswith("onnxmltools ")
+
+
+def test_a_missing_package_of_the_pickle_is_named(tmp_path: Path) -> None:
+    (tmp_path / "m.pkl").write_bytes(b"cno_such_package.models\nModel\n.")
+
+    with pytest.raises(Refused, match=r"^it cannot be unpickled: it needs the package of the module no_such_package$"):
+        open_pickle(tmp_path / "m.pkl")
+
+
+def test_an_older_version_is_noted(tmp_path: Path) -> None:
+    model = LogisticRegression(max_iter=1000).fit(ROWS, CLASSES)
+    version = model.__getstate__()["_sklearn_version"].encode()
+    content = pickle.dumps(model)
+    assert content.count(version) == 1
+    (tmp_path / "m.pkl").write_bytes(content.replace(version, b"0.1.2"[: len(version)]))
+
+    original = open_pickle(tmp_path / "m.pkl")
+
+    assert original.notes == ("made by scikit-learn 0.1.2, opened by another version",)
+
+
+def test_a_skops_file_of_trusted_types_is_opened(tmp_path: Path) -> None:
+    model = LogisticRegression(max_iter=1000).fit(ROWS, CLASSES)
+    skops.io.dump(model, tmp_path / "m.skops")
+
+    assert np.array_equal(open_skops(tmp_path / "m.skops").run({"features": ROWS}, ""), model.predict_proba(ROWS))
+
+
+def test_a_skops_file_of_other_types_is_refused_with_their_names(tmp_path: Path) -> None:
+    model = make_pipeline(FunctionTransformer(pickle_calling), LogisticRegression())
+    skops.io.dump(model, tmp_path / "m.skops")
+
+    with pytest.raises(
+        Refused, match=r"^it has types that skops does not trust: tests.support.pickles.pickle_calling$"
+    ):
+        open_skops(tmp_path / "m.skops")
+
+
+def test_a_broken_skops_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.skops").write_bytes(b"PK\x03\x04")
+
+    with pytest.raises(Refused, match=r"^skops cannot load it: "):
+        open_skops(tmp_path / "m.skops")
