@@ -9,7 +9,7 @@ from softmaxd.adding.calibrated import Source
 from softmaxd.adding.inner import common_tensors, with_tensors
 from softmaxd.errors import Refused
 from softmaxd.models.features import INPUT
-from softmaxd.models.manifest import Manifest
+from softmaxd.models.manifest import LOGITS, Manifest
 from softmaxd.models.outputs import Features
 from softmaxd.tables.rows import counted
 from softmaxd_training.outputs import outputs_of
@@ -61,7 +61,7 @@ def _encoded(content: bytes, manifest: Manifest, rows: Features) -> str:
     if found is None:
         raise Refused(
             f"{manifest.name} has no inner tensor of numbers that all its inputs flow into, which typicality needs: "
-            f"{OPTION}"
+            f"{OPTION}, such as {LOGITS}"
         )
     return found
 

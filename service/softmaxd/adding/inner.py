@@ -11,18 +11,25 @@ from softmaxd.models.manifest import ATYPICALITY, LOGITS, OUTPUTS
 
 GIVEN = "softmaxd_inner"  # the output that is an input of the graph
 NOT_INNER = {*OUTPUTS, ATYPICALITY}
+DECIDING = ("Classifier", "Regressor", "TreeEnsemble")  # the ends of operators that give scores
 
 
 def common_tensors(content: bytes) -> tuple[str, ...]:
-    """Return the inner tensors that depend on every input that the logits depend on, the nearest to these first."""
+    """Return the inner tensors that depend on every input that the logits depend on, the nearest to these first.
+
+    Scores and all that is made of them are none: they have lost that a row is strange.
+    """
     graph = read(content).graph
     origins = {value.name: frozenset([value.name]) for value in graph.input}
     for tensor in graph.initializer:  # older files list these as inputs, too
         origins[tensor.name] = frozenset()
+    scores = set(NOT_INNER)
     for node in graph.node:
-        found = frozenset[str]().union(*(origins.get(name, ()) for name in tensors_used(node)))
-        origins |= dict.fromkeys(node.output, found)
-    names = (name for node in graph.node for name in node.output if name and name not in NOT_INNER)
+        used = set(tensors_used(node))
+        origins |= dict.fromkeys(node.output, frozenset[str]().union(*(origins.get(name, ()) for name in used)))
+        if not used.isdisjoint(scores) or node.op_type.endswith(DECIDING):
+            scores.update(node.output)
+    names = (name for node in graph.node for name in node.output if name and name not in scores)
     return tuple(name for name in names if origins[name] >= origins[LOGITS])
 
 

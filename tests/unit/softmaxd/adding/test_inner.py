@@ -9,7 +9,7 @@ from softmaxd.adding.inner import common_tensors, with_tensors
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from tests.support import tables
-from tests.support.onnx_models import linear
+from tests.support.onnx_models import classifier, linear
 
 MIXED = tables.mixed().SerializeToString()
 
@@ -32,6 +32,20 @@ def test_a_constant_that_is_listed_as_an_input_is_none() -> None:
     model.graph.input.append(helper.make_tensor_value_info("weights", onnx.TensorProto.FLOAT, [6, 3]))
 
     assert common_tensors(model.SerializeToString()) == ("all",)
+
+
+def test_scores_and_all_that_is_made_of_them_are_none() -> None:
+    nodes = [
+        helper.make_node("Scaler", ["features"], ["scaled"], domain="ai.onnx.ml", scale=[2.0]),
+        helper.make_node(
+            "LinearClassifier", ["scaled"], ["label", "scores"], domain="ai.onnx.ml", coefficients=[1.0] * 6
+        ),
+        helper.make_node("Abs", ["scores"], ["positive"]),
+        helper.make_node("Log", ["positive"], ["logits"]),
+        helper.make_node("Neg", ["logits"], ["minus"]),
+    ]
+
+    assert common_tensors(classifier(nodes, {}).SerializeToString()) == ("scaled",)
 
 
 def test_a_branch_takes_tensors_from_outside() -> None:
