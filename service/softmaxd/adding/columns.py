@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
-from softmaxd.adding.graphs import Graph, Node, tensors_used
+from softmaxd.adding.graphs import Graph, Input, Node, tensors_used
 from softmaxd.adding.operators import comparisons
 from softmaxd.adding.tables import Source
 
@@ -42,8 +42,13 @@ Constants = Mapping[str, npt.NDArray[Any]]
 
 
 def trace(model: Graph, source: Source) -> dict[str, Trace]:
-    """Return the trace of every tensor that depends on a feature, by its name. Features are counted in order."""
+    """Return the trace of every tensor that depends on a feature, by its name. Features are counted in order.
+
+    Rows that are tensors have no features to follow.
+    """
     traces: dict[str, Trace] = {}
+    if isinstance(source, Input) and source.is_tensor:
+        return traces
     count = 0
     for each in source.inputs:
         traces[each.name] = _trace(Column(frozenset({count + index}), (1.0, 0.0)) for index in range(each.width))

@@ -8,7 +8,7 @@ import numpy as np
 
 from softmaxd.adding.columns import Trace, attributes_of, thresholds
 from softmaxd.adding.examples import UNKNOWN, Texts
-from softmaxd.adding.graphs import Graph, Heads, Node
+from softmaxd.adding.graphs import Graph, Heads, Input, Node
 from softmaxd.adding.running import ROW_COUNTS, Outputs, are_near, run
 from softmaxd.adding.tables import Source
 from softmaxd.errors import Refused
@@ -78,6 +78,8 @@ def find_missing(
             if trial.differ(index, text, UNKNOWN) and trial.takes(index, text):
                 found.setdefault(index, text)
     for name in told:
+        if isinstance(trial.source, Input) and trial.source.is_tensor:
+            raise Refused(f"--nullable {name}: rows that are tensors have no missing numbers")
         if name not in names:
             raise Refused(f"--nullable has the name {name!r}, which no feature has: these are {', '.join(names)}")
         index = names.index(name)

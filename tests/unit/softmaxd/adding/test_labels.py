@@ -12,6 +12,7 @@ from softmaxd.adding.inspection import inspect
 from softmaxd.adding.labels import choose_labels
 from softmaxd.errors import Refused
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
+from tests.support.table_graphs import people
 
 LABEL, TEXT_LABEL = (tensor("label", ["n"], kind) for kind in (TensorProto.INT64, TensorProto.STRING))
 S = tensor("s", ["n", 3])
@@ -214,3 +215,14 @@ def test_without_any_labels_they_are_numbered() -> None:
 
     assert labels == ("class-0", "class-1", "class-2")
     assert note == NUMBERED
+
+
+def test_a_label_that_disagrees_is_shown_with_the_row_of_a_table() -> None:
+    graph = people(zeros=0)
+    graph.graph.node.append(node("ArgMin", "scores", "label", axis=1, keepdims=0))
+    graph.graph.output.append(tensor("label", ["n"], TensorProto.INT64))
+
+    with pytest.raises(
+        Refused, match=r"^the output label says \d for the row \[[-+.e\d]+, clerk\], but \d would be served"
+    ):
+        labels_of(graph)

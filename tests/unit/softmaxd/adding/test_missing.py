@@ -142,6 +142,21 @@ def test_the_owner_is_refused_where_the_graph_gives_no_answer(
         missing(graph, source, told)
 
 
+def test_numbers_of_tensors_cannot_be_missing() -> None:
+    source = Input("x", "float", (2, 2), None)
+    nodes = [node("Flatten", "x", "flat"), imputer("flat", "y"), node("MatMul", "y w", "scores")]
+    graph = model(
+        nodes,
+        inputs=[tensor("x", ["n", 2, 2])],
+        outputs=[tensor("scores", ["n", 2])],
+        constants={"w": np.ones((4, 2), np.float32)},
+    )
+
+    assert missing(graph, source) == {}
+    with pytest.raises(Refused, match=r"^--nullable x: rows that are tensors have no missing numbers$"):
+        missing(graph, source, "x")
+
+
 def test_whole_numbers_cannot_be_missing() -> None:
     graph = people(
         node("Cast", "age", "number", to=1), inputs={"age": (7, ["n", 1]), "job": (TEXTS, ["n", 1])}, age="number"
