@@ -79,6 +79,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["models", "add", str(folder / "people.onnx"), "--name", "people", "--like", rows[0], *like]
     added = softmaxd(*command, models_dir=models)
     assert added[0] == 0, added[2]
+    command[command.index("people") :] = ["people-at-once", "--calibration", rows[0], *like]
+    at_once = softmaxd(*command, models_dir=models)
+    assert at_once[0] == 0, at_once[2]
     for table in rows:
         calibrated = softmaxd("models", "calibrate", "people", table, *like, models_dir=models)
         assert calibrated[0] == 0, calibrated[2]
@@ -103,6 +106,13 @@ def test_csv_and_parquet_give_the_same_calibration(folder: Path) -> None:
     assert again.calibration.atypicality == first.calibration.atypicality
     assert [feature.nullable for feature in first.features] == [True, True, False, False]
     assert [feature.min is None for feature in first.features] == [False, False, True, True]
+
+
+def test_a_table_may_be_added_and_calibrated_at_once(folder: Path) -> None:
+    first, at_once = (read_manifest(folder / "models" / name) for name in ("people/2", "people-at-once/1"))
+
+    assert at_once.calibration == first.calibration
+    assert at_once.features == first.features
 
 
 def test_the_typicality_is_that_of_the_encoded_columns(folder: Path, client: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from softmaxd.adding.features import describe_features, input_note, missing_note
 from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores, served
 from softmaxd.adding.inputs import column_names, find_inputs
-from softmaxd.adding.known import rows_like
+from softmaxd.adding.known import rows_like, rows_of
 from softmaxd.adding.missing import Trial, find_missing
 from softmaxd.adding.operators import origin, tree_thresholds
 from softmaxd.adding.running import Outputs, Thresholds, Values, are_near, check_rows, example_rows, open_graph, run
@@ -101,13 +101,14 @@ def _try(
         if known is not None:
             rows = np.concatenate([rows, rows_like(known, source)])
         return rows, run(engine, rows, source)
-    rows = table_rows(source, compared, texts)
+    own = [] if known is None else [rows_of(known, source)]
+    rows = np.concatenate([table_rows(source, compared, texts), *own])
     try:
         return rows, run(engine, rows, source)
     except Refused:
         if not texts or not all(texts.values()):
             raise
-    rows = table_rows(source, compared, texts, only_known=True)
+    rows = np.concatenate([table_rows(source, compared, texts, only_known=True), *own])
     return rows, run(engine, rows, source)
 
 

@@ -85,13 +85,13 @@ def publish_calibrated(
 
 
 def read_features(manifest: "Manifest", files: Sequence[Path | None], target: str) -> "Features":
-    """Return the features of all rows of these tables, [n, width]. Raises `Refused` if they are not the model's."""
+    """Return the features of all rows of these tables. Raises `Refused` if they are not the model's."""
     import numpy as np  # noqa: PLC0415 - only this action needs it
 
     from softmaxd_training.matching import read_rows  # noqa: PLC0415
 
     parts = [read_rows(file, target, manifest).rows.features for file in files if file is not None]
-    return np.concatenate([part.reshape(-1, manifest.layout.width) for part in parts])
+    return np.concatenate(parts)
 
 
 def _answering(models_dir: Path, name: str) -> tuple[Path, bool]:

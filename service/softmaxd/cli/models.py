@@ -126,7 +126,7 @@ def add_model(
     compared: Sequence[str] = ()
     try:
         prepared = prepare(file, **options)
-        if calibration is not None and target is not None and not prepared.manifest.tensors:
+        if calibration is not None and target is not None:
             known = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
             prepared = prepare(file, known=known, **options)
         if like is not None and target is not None:

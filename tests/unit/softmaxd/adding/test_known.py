@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from softmaxd.adding.graphs import Input
-from softmaxd.adding.known import rows_like
+from softmaxd.adding.known import rows_like, rows_of
+from softmaxd.adding.tables import Table
 from softmaxd.models.features import KINDS, Datatype
 
 FLOATS = np.array([[1e6, -3.5], [2e6, -3.25], [1.5e6, -3.0]])
@@ -73,3 +74,25 @@ def test_booleans_are_0_and_1_and_halves_are_rounded_as_the_graph_rounds_them() 
     assert set(booleans[:64, 0].tolist()) == {0, 1}
     assert set(booleans[:64, 1].tolist()) == {1}
     assert np.array_equal(halves, halves.astype(np.float16))
+
+
+def test_missing_numbers_have_no_part_in_the_range() -> None:
+    table = np.array([[1.0, np.nan], [3.0, 5.0], [2.0, 7.0]])
+
+    rows = rows_like(table, Input("x", "double", (2,), None))
+
+    assert np.isfinite(rows[:64]).all()
+    assert (rows[:64, 1].min(), rows[:64, 1].max()) == (pytest.approx(5, abs=0.2), pytest.approx(7, abs=0.2))
+    assert np.array_equal(rows[64:], table, equal_nan=True)
+
+
+def test_rows_of_a_table_have_the_inputs_of_the_graph() -> None:
+    source = Table((Input("logits", "float", (2,), None), Input("job", "string", (1,), None)))
+    served = np.empty(3, [("logits_", np.float32, (2,)), ("job", object, (1,))])
+    served["logits_"], served["job"] = [[1, 2], [3, 4], [5, 6]], [["a"], [""], ["c"]]
+
+    rows = rows_of(served, source)
+
+    assert rows.dtype == source.dtype
+    assert rows["logits"].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert rows["job"].ravel().tolist() == ["a", "", "c"]
