@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from softmaxd.adding.columns import Trace, attributes_of, thresholds
-from softmaxd.adding.examples import UNKNOWN, Texts
+from softmaxd.adding.examples import Texts
 from softmaxd.adding.graphs import Graph, Heads, Input, Node
 from softmaxd.adding.running import ROW_COUNTS, Outputs, are_near, run
 from softmaxd.adding.tables import Source
@@ -15,7 +15,7 @@ from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Features
 
-MISSING_TEXTS = ("", "nan", "NaN", "None", "missing", "null", "NA")  # categories that may stand for no text
+MISSING_TEXTS = ("", "nan", "None", "missing")  # categories that stand for no text
 LARGEST = float(np.finfo(np.float32).max)
 
 Missing = Mapping[int, str]  # the text for a missing one, by the index of each feature that may be missing
@@ -31,32 +31,19 @@ class Trial:
     outputs: Outputs
     heads: Heads
 
-    def answers(self, index: int, value: object) -> Outputs | None:
-        """Return the outputs for the rows with a value in a column, None if the graph cannot run them."""
-        try:
-            return run(self.engine, self.source.with_value(self.rows, index, value), self.source)
-        except Refused:
-            return None
-
     def takes(self, index: int, value: object) -> bool:
         """Return True if the outputs for rows with a value in a column are finite, and the same for each alone."""
-        outputs = self.answers(index, value)
-        if outputs is None:
-            return False
         rows = self.source.with_value(self.rows, index, value)
+        try:
+            outputs = run(self.engine, rows, self.source)
+        except Refused:
+            return False
         for name in self.names:
-            was_finite = np.isfinite(self.outputs[name]).all(axis=1)
-            if not np.isfinite(outputs[name][was_finite]).all():
+            finite, was_finite = (np.isfinite(each[name]).all(axis=1) for each in (outputs, self.outputs))
+            if not finite.any() or not finite[was_finite].all():
                 return False
         parts = [(run(self.engine, rows[:count], self.source), count) for count in ROW_COUNTS]
         return all(are_near(part[name], outputs[name][:count]) for part, count in parts for name in self.names)
-
-    def differ(self, index: int, text: str, other: str) -> bool:
-        """Return True if the graph answers one text, and differently than another one."""
-        answers, others = self.answers(index, text), self.answers(index, other)
-        if answers is None or others is None:
-            return answers is not None
-        return not all(np.array_equal(answers[name], others[name], equal_nan=True) for name in self.names)
 
     @property
     def names(self) -> list[str]:
@@ -75,7 +62,7 @@ def find_missing(
     found = {index: "" for index in sorted(_handled(model, traces)) if _may_be_nan(trial, index)}
     for index, texts in known.items():
         for text in (text for text in MISSING_TEXTS if text in texts):
-            if trial.differ(index, text, UNKNOWN) and trial.takes(index, text):
+            if trial.takes(index, text):
                 found.setdefault(index, text)
     for name in told:
         if isinstance(trial.source, Input) and trial.source.is_tensor:

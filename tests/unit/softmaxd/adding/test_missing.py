@@ -106,6 +106,7 @@ def test_in_a_table_only_the_columns_that_are_imputed_may_be_missing() -> None:
         (("", "clerk", "nan"), {1: ""}),
         (("None", "clerk", "nan"), {1: "nan"}),
         (("clerk", "missing"), {1: "missing"}),
+        (("NA", "US"), {}),  # countries
     ],
 )
 def test_a_text_may_be_missing_that_has_a_category_for_it(
@@ -114,9 +115,10 @@ def test_a_text_may_be_missing_that_has_a_category_for_it(
     assert missing(people(categories=categories, zeros=zeros)) == expected
 
 
-def test_a_category_for_missing_that_makes_no_difference_is_none() -> None:
-    graph = people(categories=("clerk", "nan"))
-    graph.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.array([[1, 2], [0, 0]], np.float32), "jw"))
+def test_a_category_for_missing_without_a_finite_answer_is_none() -> None:
+    graph = people(categories=("", "clerk"))
+    weights = np.array([[np.inf, 0], [0, 1]], np.float32)
+    graph.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weights, "jw"))
 
     assert missing(graph) == {}
 
