@@ -39,8 +39,9 @@ class Trial:
         except Refused:
             return False
         for name in self.names:
-            finite, was_finite = (np.isfinite(each[name]).all(axis=1) for each in (outputs, self.outputs))
-            if not finite.any() or not finite[was_finite].all():
+            finite = np.isfinite(outputs[name]).all(axis=1)
+            was_finite = np.isfinite(self.outputs[name]).all(axis=1)
+            if not finite.any() or (was_finite & ~finite).any():
                 return False
         parts = [(run(self.engine, rows[:count], self.source), count) for count in ROW_COUNTS]
         return all(are_near(part[name], outputs[name][:count]) for part, count in parts for name in self.names)
