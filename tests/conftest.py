@@ -1,5 +1,6 @@
 """Fixtures of a real server: one that the tests start on a free port, or the one at BASE_URL."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -19,6 +20,19 @@ settings.load_profile("ci" if "CI" in os.environ else "dev")
 @pytest.fixture
 def start_server() -> Iterator[StartServer]:
     """Start servers with options and settings of the test's own; they are stopped after it."""
+    with starting() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_shared_server() -> Iterator[StartServer]:
+    """Start servers for several tests of a module; they are stopped after its last one."""
+    with starting() as start:
+        yield start
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[StartServer]:
     servers: list[Server] = []
 
     def start(*options: str, **settings: str) -> Server:

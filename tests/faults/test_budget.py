@@ -19,9 +19,16 @@ INFER = "/v2/models/blobs/infer"
 BODIES = large_bodies(MAX_BODY - 100)
 
 
-@pytest.fixture(params=["on", "off"], ids="express={}".format)
+@pytest.fixture(scope="module", params=["on", "off"], ids="express={}".format)
 def lane(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def warmed(lane: str, start_shared_server: StartServer) -> tuple[Server, int]:
+    """A server that takes one body after another, and the memory that it had before the first."""
+    server = start_shared_server(express=lane)
+    return server, warm(server)
 
 
 def warm(server: Server) -> int:
@@ -33,9 +40,9 @@ def warm(server: Server) -> int:
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-def test_a_refused_body_takes_little_memory(start_server: StartServer, lane: str, body: bytes) -> None:
-    server = start_server(express=lane)
-    rest = warm(server)
+def test_a_refused_body_takes_little_memory(warmed: tuple[Server, int], body: bytes) -> None:
+    server, rest = warmed
+    forget_peak(server.process.pid)
 
     answer = httpx.post(server.url + ("/softmax" if b"logits" in body[:20] else "/predict"), content=body, timeout=60)
 
@@ -134,9 +141,9 @@ def test_answers_that_nobody_reads_count(start_server: StartServer, lane: str) -
     ],
     ids=["blanks", "brackets", "8 GiB", "empty members"],
 )
-def test_a_bomb_is_inflated_to_its_limit_only(start_server: StartServer, lane: str, encoding: str, bomb: bytes) -> None:
-    server = start_server(express=lane)
-    rest = warm(server)
+def test_a_bomb_is_inflated_to_its_limit_only(warmed: tuple[Server, int], encoding: str, bomb: bytes) -> None:
+    server, rest = warmed
+    forget_peak(server.process.pid)
 
     answer = httpx.post(server.url + INFER, content=bomb, headers={"Content-Encoding": encoding}, timeout=60)
 

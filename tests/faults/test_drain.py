@@ -11,8 +11,8 @@ from tests.support.server import Server, StartServer
 from tests.support.waiting import until
 
 BODY = b'{"instances": [[15.2, 0.3]]}'
-CLIENTS = 8
-STOPS = 20
+CLIENTS = 20
+STOPS = 8
 ENOUGH = 100  # answers, before the service is told to stop
 
 

@@ -16,9 +16,9 @@ SIZES = (1_300_000, 4_000_000, 20_000_000)
 TIMES = 4
 
 
-@pytest.fixture(params=["on", "off"], ids="express={}".format)
-def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
-    return start_server(express=str(request.param))
+@pytest.fixture(scope="module", params=["on", "off"], ids="express={}".format)
+def server(request: pytest.FixtureRequest, start_shared_server: StartServer) -> Server:
+    return start_shared_server(express=str(request.param))
 
 
 def by_urllib(server: Server, path: str, body: bytes, headers: dict[str, str]) -> int:

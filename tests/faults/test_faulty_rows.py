@@ -25,10 +25,21 @@ NATIVE = [{"type": "cannot_run", "loc": ["instances"], "msg": SENTENCE}]
 PATHS = ("/predict", "/v1/models/shop:predict", "/v2/models/shop/infer")
 
 
-@pytest.fixture(params=["on", "off"], ids="express={}".format)
-def server(request: pytest.FixtureRequest, start_server: StartServer, tmp_path: Path) -> Server:
-    publish_embedding(tmp_path, CATEGORIES)
-    return start_server(models_dir=str(tmp_path), express=str(request.param))
+@pytest.fixture(scope="module", params=["on", "off"], ids="express={}".format)
+def lane(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("models")
+    publish_embedding(folder, CATEGORIES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(lane: str, models: Path, start_shared_server: StartServer) -> Server:
+    return start_shared_server(models_dir=str(models), express=lane)
 
 
 def body_of(path: str, category: int) -> dict[str, Any]:
@@ -54,7 +65,10 @@ def test_the_neighbours_of_a_bad_row_get_the_answer_that_they_get_alone(server: 
     assert alone[bad][0] == (422 if path == "/predict" else 400)
 
 
-def test_each_protocol_says_it_in_its_own_form_and_the_log_in_one_line(server: Server) -> None:
+def test_each_protocol_says_it_in_its_own_form_and_the_log_in_one_line(
+    lane: str, models: Path, start_server: StartServer
+) -> None:
+    server = start_server(models_dir=str(models), express=lane)
     answers = [httpx.post(server.url + path, json=body_of(path, OUT_OF_TABLE)) for path in PATHS for _ in range(3)]
 
     assert [(answer.status_code, answer.json()) for answer in answers] == [

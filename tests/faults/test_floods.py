@@ -21,20 +21,26 @@ CHUNKED_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked
 LAST = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
-@pytest.fixture(params=["on", "off"], ids="express={}".format)
-def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
-    server = start_server(express=str(request.param), max_body_bytes=str(2**20))
+@pytest.fixture(scope="module", params=["on", "off"], ids="express={}".format)
+def server(request: pytest.FixtureRequest, start_shared_server: StartServer) -> Server:
+    server = start_shared_server(express=str(request.param), max_body_bytes=str(2**20))
     for _ in range(20):
         httpx.post(server.url + "/predict", content=BODY)
-    forget_peak(server.process.pid)
     return server
 
 
-@contextlib.contextmanager
-def growth_below_the_limit(server: Server) -> Iterator[None]:
-    before = resident(server.process.pid)
+@pytest.fixture(scope="module")
+def rest(server: Server) -> int:
+    """The memory that the server has before the first flood."""
+    return resident(server.process.pid)
+
+
+@pytest.fixture
+def bounded(server: Server, rest: int) -> Iterator[None]:
+    """Look at the memory after the test."""
+    forget_peak(server.process.pid)
     yield
-    assert peak(server.process.pid) - before < MAX_GROWTH
+    assert peak(server.process.pid) - rest < MAX_GROWTH
 
 
 def send_all(connection: socket.socket, flood: bytes) -> threading.Thread:
@@ -49,10 +55,11 @@ def send_all(connection: socket.socket, flood: bytes) -> threading.Thread:
     return thread
 
 
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize("one", [GET, POST], ids=["GET", "POST"])
 def test_requests_that_wait_for_their_turn_take_little_memory(server: Server, one: bytes) -> None:
     number = 4_000_000 // len(one) // 10
-    with growth_below_the_limit(server), connect(server.port) as connection:
+    with connect(server.port) as connection:
         sender = send_all(connection, one * number + LAST)
         answers = 0
         while chunk := connection.recv(2**20):
@@ -62,15 +69,17 @@ def test_requests_that_wait_for_their_turn_take_little_memory(server: Server, on
     assert number * 0.99 < answers <= number + 1
 
 
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize("one", [GET, POST], ids=["GET", "POST"])
 def test_requests_whose_answers_nobody_reads_take_little_memory(server: Server, one: bytes) -> None:
-    with growth_below_the_limit(server), connect(server.port) as connection:
+    with connect(server.port) as connection:
         connection.settimeout(2)
         with pytest.raises(TimeoutError):  # the service reads no more
             connection.sendall(one * (64_000_000 // len(one)))
         assert httpx.get(server.url + "/livez").status_code == 200
 
 
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize(
     "endless",
     [
@@ -81,7 +90,7 @@ def test_requests_whose_answers_nobody_reads_take_little_memory(server: Server, 
     ids=["one trailer", "many trailers", "chunk extension"],
 )
 def test_trailers_count_as_bytes_of_the_head(server: Server, endless: bytes) -> None:
-    with growth_below_the_limit(server), connect(server.port) as connection:
+    with connect(server.port) as connection:
         sender = send_all(connection, CHUNKED_HEAD + endless)
         answer = receive(connection)
         sender.join()
@@ -90,8 +99,9 @@ def test_trailers_count_as_bytes_of_the_head(server: Server, endless: bytes) -> 
     assert b"\r\nconnection: close\r\n" in answer
 
 
+@pytest.mark.usefixtures("bounded")
 def test_chunks_of_one_byte_get_413_once_there_are_too_many(server: Server) -> None:
-    with growth_below_the_limit(server), connect(server.port) as connection:
+    with connect(server.port) as connection:
         sender = send_all(connection, CHUNKED_HEAD + b"1\r\n \r\n" * (2 * 2**20))
         answer = receive(connection)
         sender.join()

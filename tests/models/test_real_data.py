@@ -51,10 +51,8 @@ def test_a_table_becomes_a_classifier_that_answers_as_its_card_says(
     assert main(["train", "example", name]) == 0
     file.write_text(capsys.readouterr().out)
 
-    assert (
-        main(["train", "table", str(file), "--target", TARGETS[name], "--seed", str(SEED), "--models-dir", str(models)])
-        == 0
-    )
+    command = ["train", "table", str(file), "--target", TARGETS[name], "--seed", str(SEED), "--epochs", "60"]
+    assert main([*command, "--models-dir", str(models)]) == 0
     until(lambda: client.get(f"/models/{name}").is_success)
 
     table = read_table(file, TARGETS[name])

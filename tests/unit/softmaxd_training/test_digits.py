@@ -25,7 +25,7 @@ def data() -> Parts:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
-    return digits.train(tmp_path_factory.mktemp("models"), seeds=1, epochs=20)
+    return digits.train(tmp_path_factory.mktemp("models"), seeds=1, epochs=8)
 
 
 def test_every_picture_is_in_one_part(data: Parts) -> None:
