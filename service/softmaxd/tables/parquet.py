@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from softmaxd.errors import Refused
 from softmaxd.tables.rows import Cell, Rows
 
 ROWS = 8192  # at a time
+MINUS_ZERO = {"-0": "-0.0"}  # as JSON has it: -0 is the whole number 0
 
 
 def read_parquet(source: BinaryIO) -> tuple[list[str], Iterator[Rows]]:
@@ -44,11 +47,16 @@ def _rows(file: Any) -> Iterator[Rows]:  # Any: pyarrow has no types
 
 
 def _is_plain(table: Any) -> bool:
-    """Return True if all cells are numbers, so that none needs quotes."""
+    """Return True if all cells are numbers, so that none needs quotes, and pyarrow's text of each is right."""
     from pyarrow import types  # noqa: PLC0415
 
     numbers = all(types.is_floating(kind) or types.is_integer(kind) for kind in table.schema.types)
-    return numbers and not any(column.null_count for column in table.columns)
+    return numbers and not any(column.null_count or _has_minus_zero(column) for column in table.columns)
+
+
+def _has_minus_zero(column: Any) -> bool:
+    values = column.to_numpy()
+    return bool((np.signbit(values) & (values == 0)).any())
 
 
 def _lines(table: Any) -> Sequence[bytes]:
@@ -66,11 +74,12 @@ def _cells(column: Any) -> Sequence[Cell]:
     """Return the values of a column as text: numbers with the digits that round-trip, truth as `true` and `false`."""
     import pyarrow  # noqa: PLC0415
 
+    others = MINUS_ZERO if pyarrow.types.is_floating(column.type) else {}
     try:
         texts = column.cast(_exact(column.type)).cast(pyarrow.string()).to_pylist()
     except pyarrow.ArrowException:  # such as a list, or bytes that are no text
         texts = [None if value is None else str(value) for value in column.to_pylist()]
-    return [None if text is None else text.encode() for text in texts]
+    return [None if text is None else others.get(text, text).encode() for text in texts]
 
 
 def _exact(kind: Any) -> Any:

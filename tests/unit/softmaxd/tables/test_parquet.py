@@ -33,6 +33,13 @@ def test_numbers_have_the_digits_that_round_trip() -> None:
     assert [rows.place(index) for index in (0, 1)] == ["row 1", "row 2"]
 
 
+def test_a_negative_zero_keeps_its_sign() -> None:
+    _, (rows,) = read({"x": [-0.0, 0.0, -1.0], "text": ["-0", "", "-1"]})
+
+    assert rows.cells() == [(b"-0.0", b"-0"), (b"0", b""), (b"-1", b"-1")]
+    assert read({"x": [1.5, -0.0]})[1][0].cells() == [(b"1.5",), (b"-0.0",)]
+
+
 def test_texts_stay_as_they_are_and_missing_ones_are_missing() -> None:
     columns = {
         "text": ["a,b", 'say "yes"\n', "", None],
