@@ -137,7 +137,28 @@ def test_the_file_is_tried_with_rows_like_those_of_the_tables(
     assert ("the output label says" in capsys.readouterr().err) == (largest > 1000)
 
 
-@pytest.mark.parametrize("options", [["--calibration", "rows.csv"], ["--target", "kind"], ["--training", "rows.csv"]])
+def test_the_typicality_may_be_of_a_tensor(models: Path, file: Path, capsys: Capture) -> None:
+    assert calibrate(models, "--typicality-of", "logits") == 0
+    assert "typicality: of the tensor logits, 3 numbers a row" in capsys.readouterr().out.splitlines()
+
+    assert calibrate(models, "--typicality-of", "Logits") == 1
+    assert capsys.readouterr().err == "softmaxd: the graph has no tensor Logits; the nearest name is logits\n"
+
+    command = ["models", "add", str(file), "--name", "new", "--features", "x1,x2", "--labels", "a,b,c"]
+    command += ["--calibration", str(models.parent / "rows.csv"), "--target", "kind", "--typicality-of", "logits"]
+    assert main([*command, "--models-dir", str(models)]) == 0
+    assert "typicality: of the tensor logits, 3 numbers a row" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--calibration", "rows.csv"],
+        ["--target", "kind"],
+        ["--training", "rows.csv"],
+        ["--like", "rows.csv", "--target", "kind", "--typicality-of", "logits"],
+    ],
+)
 def test_half_of_the_options_is_refused(options: list[str], models: Path, file: Path, capsys: Capture) -> None:
     assert main(["models", "add", str(file), "--name", "new", *options, "--models-dir", str(models)]) == 1
 
