@@ -92,6 +92,19 @@ def keras_network_by_its_own_export(folder: Path) -> Example:
     return Example((folder / "exported.onnx").read_bytes(), rows, expected, ["class-0", "class-1", "class-2"])
 
 
+def keras_network_of_two_inputs(folder: Path) -> Example:
+    keras.utils.set_random_seed(2)
+    inputs = [keras.Input((2,), name=name) for name in ("sepal", "petal")]
+    joined = keras.layers.Concatenate()([keras.layers.Dense(4, activation="relu")(each) for each in inputs])
+    network = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(joined))
+    rows = load_iris().data
+    expected = np.asarray(network([rows[:, :2], rows[:, 2:]]), dtype=np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # as above
+        network.export(folder / "two.onnx", format="onnx", verbose=False)
+    return Example((folder / "two.onnx").read_bytes(), rows, expected, ["class-0", "class-1", "class-2"])
+
+
 def pytorch_network() -> Example:
     expected = json.loads((HERE / "pytorch.json").read_text())
     return Example(
@@ -102,7 +115,19 @@ def pytorch_network() -> Example:
     )
 
 
-NAMES = ["logistic", "pipeline", "forest", "mlp", "two-classes", "double", "whole", "keras", "keras-export", "pytorch"]
+NAMES = [
+    "logistic",
+    "pipeline",
+    "forest",
+    "mlp",
+    "two-classes",
+    "double",
+    "whole",
+    "keras",
+    "keras-export",
+    "keras-inputs",
+    "pytorch",
+]
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +137,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
         **dict(scikit_learn()),
         "keras": keras_network(folder),
         "keras-export": keras_network_by_its_own_export(folder),
+        "keras-inputs": keras_network_of_two_inputs(folder),
         "pytorch": pytorch_network(),
     }
 
@@ -184,6 +210,7 @@ def test_it_takes_rows_by_feature_name(client: httpx.Client, examples: Mapping[s
         ("keras", "logits: the output logits; its softmax gives the probabilities"),
         ("keras", "labels: numbered, because the model has none"),
         ("keras-export", "logits: the tensor "),
+        ("keras-inputs", "features: the inputs sepal float32 [n, 2], petal float32 [n, 2]"),
         ("pytorch", "features: the input input, float32 [n, 4]; exported for 1 at a time, but takes any number"),
         ("pytorch", "probabilities: added as the softmax of the logits"),
     ],
