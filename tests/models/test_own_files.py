@@ -10,13 +10,15 @@ import keras
 import lightgbm
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 import skops.io
 import xgboost
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest
@@ -121,6 +123,28 @@ def test_every_kind_of_file_is_in_the_page(name: str) -> None:
 
     assert f"| {described} |" in PAGE
     assert converter in PAGE.partition(f"| {described} |")[2].partition("\n")[0]
+
+
+def test_a_pipeline_of_texts_and_numbers_answers_rows_by_name(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    jobs, ages = generator.choice(["cook", "nurse", "pilot"], 200), generator.normal(40, 10, 200)
+    people = pd.DataFrame({"age": ages, "job title": jobs})
+    encoded = [("n", StandardScaler(), ["age"]), ("t", OneHotEncoder(handle_unknown="ignore"), ["job title"])]
+    model = make_pipeline(ColumnTransformer(encoded), LogisticRegression())
+    model.fit(people, np.where((ages > 40) ^ (jobs == "cook"), "yes", "no"))
+    joblib.dump(model, tmp_path / "people.joblib")
+    people.to_csv(tmp_path / "people.csv", index=False)
+    command = ["models", "add", str(tmp_path / "people.joblib"), "--name", "people", "--trust-pickle"]
+
+    code, output, error = softmaxd(*command, models_dir=str(tmp_path))
+
+    assert (code, error) == (0, "")
+    assert "job_title text (3 categories: cook, nurse, pilot)" in output
+    answers = tmp_path / "answers.csv"
+    command = ["predict", "people", str(tmp_path / "people.csv"), "--out", str(answers)]
+    assert softmaxd(*command, models_dir=str(tmp_path))[0] == 0
+    served = pd.read_csv(answers)
+    assert np.abs(served[["probabilities.no", "probabilities.yes"]] - model.predict_proba(people)).max().max() < 1e-5
 
 
 def test_a_model_that_its_converter_changes_is_refused(tmp_path: Path) -> None:

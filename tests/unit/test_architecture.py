@@ -45,7 +45,7 @@ HOMES = {
     "lightgbm": {"converting.boosters"},
     "onnxmltools": {"converting.boosters"},
     "pandas": {"converting.scikit_learn"},
-    "skl2onnx": {"converting.scikit_learn"},
+    "skl2onnx": {"converting.columns", "converting.scikit_learn"},
     "skops": {"converting.scikit_learn"},
     "tensorflow": {"converting.networks"},
     "tf2onnx": {"converting.networks"},

@@ -10,6 +10,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from softmaxd.converting.boosters import of_lightgbm, of_xgboost
+from softmaxd.converting.columns import initial_types
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
 
@@ -79,21 +80,28 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
     names = tuple(map(str, getattr(model, "feature_names_in_", ())))
 
     def run(inputs: Inputs, output: str) -> Values:
-        (rows,) = inputs.values()
-        values = np.asarray(answer(_table(rows.astype(np.float64), names)))
+        values = np.asarray(answer(_table(inputs, names)))
         return np.stack([-values, values], axis=1) if values.ndim == 1 else values
 
     library, converter = named("sklearn", "scikit-learn"), named("skl2onnx", "skl2onnx")
     return Original(library, converter, _graphs(model), run, names or None, notes=notes)
 
 
-def _table(rows: Values, names: tuple[str, ...]) -> Any:
+def _table(inputs: Inputs, names: tuple[str, ...]) -> Any:
     """Return rows as the model was fitted on them: a table of pandas if its columns had names."""
+    columns = [_plain(column) for rows in inputs.values() for column in rows.T]
     if not names or find_spec("pandas") is None:
-        return rows
+        return np.stack(columns, axis=1)
     import pandas  # noqa: PLC0415 - no other part needs it
 
-    return pandas.DataFrame(rows, columns=list(names))
+    return pandas.DataFrame(dict(zip(names, columns, strict=True)))
+
+
+def _plain(column: Values) -> Values:
+    """Return numbers as float64, in which scikit-learn computes, and texts as Python has them."""
+    if column.dtype.kind == "f":
+        return column.astype(np.float64)
+    return column.astype(object) if column.dtype.kind == "U" else column
 
 
 def _graphs(model: Any) -> Iterator[bytes]:
@@ -115,7 +123,7 @@ def _convert(model: Any, kind: Any) -> ModelProto:
     """Return a model as ONNX whose features are a tensor of a type. Raises `Refused`."""
     from skl2onnx import to_onnx  # noqa: PLC0415 - only this needs it
 
-    types = [("features", kind([None, model.n_features_in_]))]
+    types = initial_types(model, kind)
     options = {"zipmap": False} if hasattr(model, "predict_proba") else None
     try:
         graph: ModelProto = to_onnx(model, initial_types=types, options=options)
