@@ -15,6 +15,7 @@ from softmaxd.errors import Refused
 NEEDED = {"onnxmltools": "onnxmltools", "skl2onnx": "skl2onnx"}
 PROBABILITY_OBJECTIVES = {"binary", "multiclass", "multiclassova"}  # of LightGBM
 DEFAULT_NAMES = re.compile(r"Column_\d+")  # that LightGBM gives to features without names
+LAST_LINE = "\nend of trees\n"  # without it and the sizes, LightGBM takes as many trees as there are
 SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
 THRESHOLDS = re.compile(r"^threshold=(.*)$", re.MULTILINE)
 
@@ -57,6 +58,8 @@ def open_lightgbm(file: Path) -> Original:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise Refused("it is not UTF-8 text") from error
+    if LAST_LINE not in text:
+        raise Refused("not all of it is there: it has no line 'end of trees'")
     return _of_booster(_booster(text))
 
 

@@ -114,7 +114,11 @@ def test_a_regression_of_lightgbm_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"tree\nversion=v4\n", "LightGBM cannot load it: "), (b"tree\n\xff", "it is not UTF-8 text")],
+    [
+        (b"tree\nversion=v4\n", "not all of it is there: it has no line 'end of trees'"),
+        (b"tree\nversion=v4\nend of trees\n", "LightGBM cannot load it: "),
+        (b"tree\n\xff", "it is not UTF-8 text"),
+    ],
 )
 def test_a_broken_file_of_lightgbm_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "m.txt").write_bytes(content)
