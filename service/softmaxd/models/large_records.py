@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
+from pydantic_core import from_json
 
 from softmaxd.errors import InvalidBody, Problem
 from softmaxd.models.large_json import read_without
@@ -17,6 +18,7 @@ from softmaxd.models.outputs import Features
 
 PIECE = 64 * 1024  # bytes of rows that are read at a time; more if the rest of the body is larger
 BETWEEN = {b"{": re.compile(rb"\}\s*,\s*(?=\{)"), b"[": re.compile(rb"\]\s*,\s*(?=\[)")}  # two rows, by the first byte
+NEXT_FIELD = re.compile(rb'\]\s*,\s*"')  # the end of the rows and another field, or the end of a list in a row
 ESCAPE = re.compile(rb"\\.", re.DOTALL)
 REST_OF_TEXT = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: else it keeps every step in memory
 POSITION = re.compile(r"line (\d+) column (\d+)$")  # at the end of a message about malformed JSON
@@ -87,18 +89,22 @@ def _read_pieces(
         try:
             features, request = read(text)
         except InvalidBody as error:
-            if _is_cut_off(error, text, len(head) + end - begin):
+            if _is_cut_off(error, text, len(head) + end - begin) or (
+                error.problems[0]["loc"] and _ends_early(body[begin:end])
+            ):
                 return read(body)
             raise InvalidBody(
                 *(
                     Problem(
                         type=problem["type"],
                         loc=_row_in_body(problem["loc"], rows),
-                        msg=_position_in_body(problem["msg"], text, body, start, begin - start),
+                        msg=_position_in_body(problem, text, body, start, begin - start),
                     )
                     for problem in error.problems
                 )
             ) from error
+        if _ends_early(body[begin:end]):
+            return read(body)
         parts.append(features)
         rows += len(features)
         check(rows)
@@ -132,10 +138,26 @@ def _row_in_body(loc: Sequence[str | int], rows: int) -> list[str | int]:
     return [part + rows if index == 1 and isinstance(part, int) else part for index, part in enumerate(loc)]
 
 
+def _ends_early(piece: bytes) -> bool:
+    """Return True if the rows end within a piece, and another field follows, which may have rows, too."""
+    if NEXT_FIELD.search(piece) is None:
+        return False
+    try:
+        from_json(b"[%s]" % piece)
+    except ValueError as error:
+        return "trailing characters" in str(error)
+    return False
+
+
 def _is_cut_off(error: InvalidBody, text: bytes, end: int) -> bool:
     """Return True if the JSON of a piece is malformed only where its rows end: a row has a list or an object."""
-    found = POSITION.search(error.problems[0]["msg"])
+    found = _position_of(error.problems[0])
     return found is not None and _index(found, text) > end
+
+
+def _position_of(problem: Problem) -> re.Match[str] | None:
+    """Return the place that the message about malformed JSON names; other messages may have names of features."""
+    return POSITION.search(problem["msg"]) if problem["type"] == "json_invalid" else None
 
 
 def _index(found: re.Match[str], text: bytes) -> int:
@@ -144,9 +166,9 @@ def _index(found: re.Match[str], text: bytes) -> int:
     return len(text) - len(text.split(b"\n", line - 1)[-1]) + column
 
 
-def _position_in_body(message: str, text: bytes, body: bytes, start: int, missing: int) -> str:
+def _position_in_body(problem: Problem, text: bytes, body: bytes, start: int, missing: int) -> str:
     """Return a message with its position in the whole body, of which the text misses some bytes from `start` on."""
-    found = POSITION.search(message)
+    message, found = problem["msg"], _position_of(problem)
     if found is None:
         return message
     index = _index(found, text)

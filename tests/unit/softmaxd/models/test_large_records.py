@@ -4,16 +4,19 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from softmaxd.errors import InvalidBody, TooLarge
 from softmaxd.models import large_records
 from softmaxd.models.inputs import read_rows
 from softmaxd.protocols.native.schemas import PREDICT_REQUEST, PREDICT_TABLE
+from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, CLASSIFY_TABLE
 from tests.support.manifests import manifest
 from tests.support.mutations import fuzz, mutations
 
@@ -140,7 +143,9 @@ def bodies(draw: st.DrawFn, rows: st.SearchStrategy[str]) -> bytes:
     """Draw a request with some records."""
     text = ",".join(draw(blanks) + row + draw(blanks) for row in draw(st.lists(rows, max_size=MAX_ROWS + 1)))
     before = draw(st.sampled_from(["", '"top_k":1,', '"include":["logits"],', '"x":[{}],']))
-    after = draw(st.sampled_from(["", ',"top_k":1', ',"include": ["logits"]', ',"instances":[]', ',"x":{}']))
+    after = draw(
+        st.sampled_from(["", ',"top_k":1', ',"include": ["logits"]', ',"instances":[]', ',"x":{}', ',"x":[{}]'])
+    )
     return f'{{{before}"instances"{draw(blanks)}:{draw(blanks)}[{text}]{after}}}'.encode()
 
 
@@ -169,13 +174,53 @@ def test_any_change_of_a_body_is_read_as_the_schema_reads_it(
     assert agree(outcome(body, piece=piece), whole(body))
 
 
+ROWS = b'[{"x1":1,"x2":2},{"x1":3,"x2":4},{"x1":5,"x2":6}]'
+WRONG_ROWS = b'[{"x1":7,"x2":8},{"x1":null,"x2":9}]'
+
+
+@pytest.mark.parametrize("piece", [1, 40, 60, 80, 200])
+@pytest.mark.parametrize("others", [ROWS, WRONG_ROWS, b"[[1,2],[3,4]]"], ids=["rows", "wrong", "lists"])
+@pytest.mark.parametrize(
+    ("schema", "body"), [(CLASSIFY_REQUEST, b'{"examples":%s,"x":%s}'), (CLASSIFY_TABLE, b'{"examples":%s , "x":%s}')]
+)
+def test_rows_of_another_field_are_not_read_with_these(
+    schema: TypeAdapter[Any], body: bytes, others: bytes, piece: int
+) -> None:
+    model = manifest(2, features=[{"name": "x1"}, {"name": "x2", "nullable": schema is CLASSIFY_TABLE}])
+
+    with pieces_of(piece):
+        features, _ = read_rows(schema, "examples", body % (ROWS, others), model, max_rows=MAX_ROWS)
+
+    assert features.tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+@pytest.mark.parametrize("piece", [1, 40, 60, 80, 200])
+def test_of_rows_that_come_twice_the_last_count(piece: int) -> None:
+    body = b'{"instances":%s,"instances":[{"x1":7,"x2":8},{"x1":9,"x2":9}]}' % ROWS
+    wrong = b'{"instances":%s,"instances":%s}' % (ROWS, WRONG_ROWS)
+
+    assert outcome(body, piece=piece) == whole(body)
+    assert outcome(wrong, piece=piece) == whole(wrong)
+
+
+@pytest.mark.parametrize("name", ["line 1 column 1", "line 0 column 5", f"line {10**30} column {10**30}"])
+def test_a_feature_may_be_called_like_a_place(name: str) -> None:
+    model = manifest(2, features=[{"name": name}, {"name": "x2"}])
+    body = orjson.dumps({"instances": [{name: 1, "x2": 2}, {name[:-1]: 1, "x2": 2}]})
+
+    with pieces_of(1), pytest.raises(InvalidBody) as error:
+        read_rows(PREDICT_REQUEST, "instances", body, model, max_rows=MAX_ROWS)
+
+    assert error.value.problems[-1]["msg"] == f"Extra inputs are not permitted; the nearest feature is {name}"
+
+
 TABLE = manifest(
     features=[
         {"name": 'a"},{', "nullable": True},
         {"name": "job", "input": "job", "datatype": "BYTES"},
     ]
 )
-AWKWARD = ["},{", "],[", "}]", ']],"x":[[', "\\", '"},{"']
+AWKWARD = ["}],", "]],", "],", "},{", "],[", "}]", ']],"x":[[', "\\", '"},{"']
 texts = st.text('a"\\{}[],: \n\u20ac', max_size=6) | st.sampled_from(AWKWARD)
 values = st.none() | st.integers(-9, 9) | st.booleans()
 table_rows = st.tuples(st.integers(-9, 9) | st.none(), texts) | st.tuples(values, texts | st.integers(0, 1))
