@@ -59,8 +59,8 @@ def rows_to_try(manifest: Manifest) -> Features:
     high = np.array([1.0 if feature.max is None else feature.max for feature in manifest.columns])
     generator = np.random.default_rng(0)
     if manifest.tensors:
-        columns = [generator.uniform(*ends, size=ROWS_TO_TRY) for ends in zip(low, high, strict=True)]
-        return _table(manifest, np.transpose(columns))
+        between = generator.uniform(size=(ROWS_TO_TRY, len(low)))
+        return _table(manifest, (1 - between) * low + between * high)
     tried = np.empty((ROWS_TO_TRY, len(low)), manifest.dtype)
     for index, row in enumerate(tried):  # one by one: an image has many numbers
         between = generator.uniform(size=len(low))

@@ -53,6 +53,24 @@ def test_rows_are_tried_in_the_ranges_of_the_features_some_of_them_whole() -> No
     assert (rows[1::2] != np.rint(rows[1::2])).any()
 
 
+RANGES = {
+    "wider than float64": {"min": -1.7e308, "max": 1.7e308},
+    "without an end": {"min": 5},
+    "without a begin": {"max": -5},
+    "the wrong way round": {"min": 5, "max": 1},
+}
+
+
+@pytest.mark.parametrize("ends", RANGES.values(), ids=RANGES)
+def test_a_table_has_rows_to_try_whatever_its_ranges_are(ends: dict[str, float]) -> None:
+    features = [{"name": "age", "input": "age", **ends}, {"name": "children", "input": "children", "datatype": "INT64"}]
+
+    rows = rows_to_try(manifest(features=features, datatype="FP64"))
+
+    assert np.isfinite(rows["age"]).all()
+    assert len(np.unique(rows["age"])) > 1
+
+
 def test_a_warm_up_takes_time_and_says_why_it_fails() -> None:
     assert warm_up(outputs, manifest()) > 0
     with pytest.raises(ModelError, match=r"^ONNX Runtime cannot run 64 rows: ValueError$"):
