@@ -94,8 +94,14 @@ class InputTensor:
 
 
 def is_table(features: Sequence[Feature]) -> bool:
-    """Return True if features are more than numbers of one type in one tensor: each column has a type of its own."""
-    return any(feature.input != INPUT or feature.datatype is not None or feature.nullable for feature in features)
+    """Return True if features are more than numbers of one type in one tensor, in its order."""
+    return any(
+        feature.input != INPUT
+        or feature.datatype is not None
+        or feature.nullable
+        or feature.column not in {None, index}
+        for index, feature in enumerate(features)
+    )
 
 
 def tensors_of(features: Sequence[Feature], datatype: Datatype) -> tuple[InputTensor, ...]:

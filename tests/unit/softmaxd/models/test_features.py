@@ -37,6 +37,15 @@ def test_a_table_has_a_tensor_for_each_input_with_the_columns_in_its_order() -> 
     assert str(table.dtype["texts"]) == "('O', (1,))"
 
 
+def test_numbers_in_another_order_than_their_input_are_a_table() -> None:
+    assert manifest({"name": "a", "column": 0}, {"name": "b", "column": 1}).tensors == ()
+
+    swapped = manifest({"name": "a", "column": 1}, {"name": "b", "column": 0})
+
+    assert [each.columns for each in swapped.tensors] == [(1, 0)]
+    assert not swapped.takes_array
+
+
 def test_columns_without_a_number_stand_in_the_order_of_the_features() -> None:
     features = [Feature(name=name, input="x", nullable=True) for name in "abc"]
     assert tensors_of(features, "FP64")[0].columns == (0, 1, 2)
@@ -54,6 +63,11 @@ def test_columns_without_a_number_stand_in_the_order_of_the_features() -> None:
             [{"name": "a", "input": "x", "column": 0}, {"name": "b", "input": "x", "column": 0}],
             "should have the columns 0 to 1 of x, each once",
             id="column-twice",
+        ),
+        pytest.param(
+            [{"name": "a", "column": 0}, {"name": "b", "column": 2}],
+            "should have the columns 0 to 1 of features, each once",
+            id="gap-in-the-only-input",
         ),
         pytest.param(
             [{"name": "a", "input": "x", "column": 1}], "should have the columns 0 to 0 of x, each once", id="gap"
