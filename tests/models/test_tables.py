@@ -31,7 +31,10 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from softmaxd.adding.add import add_model, prepare
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
+from softmaxd.models.loading import load
 from softmaxd.models.manifest import Manifest
+from softmaxd.models.tables import from_columns
+from softmaxd.settings import Settings
 from tests.support.server import Server
 
 TOLERANCE = 2.0**-17  # of a probability: a few float32 operations after each other
@@ -292,6 +295,26 @@ def test_texts_alone_are_a_table_of_one_input(tmp_path: Path) -> None:
     ]
     card = (tmp_path / "models" / "people" / "1" / "card.md").read_text()
     assert "| Input | `features`, text `[n, 2]`: X.0, X.1 |" in card
+
+
+@pytest.mark.parametrize(
+    "kinds", [[("x", FloatTensorType([None, 2]))], [("class", WHOLE), ("x", NUMBER)]], ids=["matrix", "columns"]
+)
+def test_whole_numbers_of_an_encoder_with_errors_are_served(kinds: Sequence[tuple[str, Any]], tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = np.stack([generator.integers(3, 6, 300), generator.normal(size=300).astype(np.float32)], axis=1)
+    model = make_pipeline(
+        ColumnTransformer([("class", OneHotEncoder(), [0]), ("x", StandardScaler(), [1])]), LogisticRegression()
+    )
+    classes = (rows[:, 0] == 4).astype(int) + (rows[:, 1] > 0)
+
+    added = add(model, (rows, classes), kinds, tmp_path)
+    served = load(tmp_path / "models" / "people" / "1", Settings())
+
+    features = from_columns(rows.T.tolist(), added.manifest, lambda *_: []) if added.manifest.tensors else rows
+    probabilities = served.run(np.asarray(features, added.manifest.dtype))["probabilities"]
+    assert np.abs(probabilities - model.predict_proba(rows)).max() < TOLERANCE
+    assert (added.manifest.features[0].min, added.manifest.features[0].max) == (3, 5)
 
 
 def sent(rows: Rows, names: Sequence[str]) -> list[dict[str, object]]:

@@ -1,5 +1,7 @@
 """Finds the texts that a graph knows for each of its features: by its encoders, or else by trying."""
 
+import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.adding.columns import Trace, attributes_of, constants_of, strings
-from softmaxd.adding.examples import UNKNOWN, Texts, table_rows
+from softmaxd.adding.examples import UNKNOWN, Texts, table_rows, with_known
 from softmaxd.adding.graphs import Graph, Node, nested_graphs
 from softmaxd.adding.running import run
 from softmaxd.adding.tables import Source, Table
@@ -17,6 +19,7 @@ from softmaxd.models.engine import Engine
 ENCODERS = {"CategoryMapper", "Equal", "LabelEncoder", "OneHotEncoder"}
 SPLITTERS = {"StringSplit", "TfIdfVectorizer", "Tokenizer"}  # of texts into words
 MOST_TRIED = 5000  # texts
+NUMBERS = ("cats_int64s", "keys_int64s", "keys_floats")  # attributes of encoders
 NOTHING = np.zeros(0)
 ROWS_FOR_EACH = 8  # in which a text may make a difference
 
@@ -36,6 +39,18 @@ def known_texts(model: Graph, engine: Engine, source: Source, traces: Mapping[st
             for index in indices
         }
     return {}
+
+
+def known_numbers(model: Graph, traces: Mapping[str, Trace]) -> dict[int, list[float]]:
+    """Return the numbers that the encoders of a graph know, sorted, by the index of each feature that reaches one."""
+    found: dict[int, set[float]] = defaultdict(set)
+    for node in model.graph.node:
+        if node.op_type in ENCODERS:
+            attributes = attributes_of(node)
+            numbers = [number for name in NUMBERS for number in attributes.get(name, ()) if math.isfinite(number)]
+            for feature in (feature for name in node.input if name in traces for feature in traces[name].features):
+                found[feature].update(numbers)
+    return {feature: sorted(numbers) for feature, numbers in found.items() if numbers}
 
 
 def only_categories(model: Graph, texts: Texts, traces: Mapping[str, Trace]) -> Texts:
@@ -91,7 +106,7 @@ def _answered(
 ) -> list[str]:
     """Return the texts whose answer differs from that of an unknown text, where the graph can run that."""
     others = {other: sorted(texts) or [UNKNOWN] for other, texts in known.items()}
-    rows = table_rows(table, {}, others, only_known=True)[:ROWS_FOR_EACH]
+    rows = with_known(table, table_rows(table, {}, {}), others)[:ROWS_FOR_EACH]
     unknown = _answer(engine, table, rows, index, UNKNOWN)
     answers = {text: _answer(engine, table, rows, index, text) for text in candidates}
     return [

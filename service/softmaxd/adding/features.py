@@ -1,6 +1,6 @@
 """Describes the features of a graph: in the manifest, and in plain words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -20,31 +20,38 @@ WRONG_NAME = "a feature's name should have 1 to 200 characters, and so should th
 Names = Sequence[str]
 
 
-def describe_features(source: Source, names: Names, known: Texts, missing: Missing) -> tuple[Feature, ...]:
-    """Return the features as a manifest has them. Raises `Refused` for a name that is not allowed."""
+def describe_features(
+    source: Source, names: Names, known: Texts, missing: Missing, taken: Mapping[int, Sequence[float]]
+) -> tuple[Feature, ...]:
+    """Return the features as a manifest has them. Raises `Refused` for a name that is not allowed.
+
+    `taken` are the numbers of features that the graph takes no others for; these give the range of the feature.
+    """
     check_unique(names, "--features")
+    ranges = {index: {"min": numbers[0], "max": numbers[-1]} for index, numbers in taken.items()}
     try:
-        if isinstance(source, Input):
-            shape = source.shape if source.is_tensor else ()
-            return tuple(Feature(name=name, shape=shape, nullable=index in missing) for index, name in enumerate(names))
-        return tuple(_features(source, names, known, missing))
+        features = _features(source, names, known, missing)
+        return tuple(feature.model_copy(update=ranges.get(index, {})) for index, feature in enumerate(features))
     except ValidationError as error:
         raise Refused(WRONG_NAME) from error
 
 
-def _features(table: Table, names: Names, known: Texts, missing: Missing) -> list[Feature]:
-    places = [(source, column) for source in table.inputs for column in range(source.width)]
+def _features(source: Source, names: Names, known: Texts, missing: Missing) -> list[Feature]:
+    if isinstance(source, Input):
+        shape = source.shape if source.is_tensor else ()
+        return [Feature(name=name, shape=shape, nullable=index in missing) for index, name in enumerate(names)]
+    places = [(each, column) for each in source.inputs for column in range(each.width)]
     return [
         Feature(
             name=name,
-            datatype=source.column_type,
-            input=table.served_names[source.name],
-            column=column if source.width > 1 else None,
+            datatype=each.column_type,
+            input=source.served_names[each.name],
+            column=column if each.width > 1 else None,
             nullable=index in missing,
             missing=missing.get(index, ""),
             categories=tuple(known.get(index, ())[:MAX_CATEGORIES]),
         )
-        for index, ((source, column), name) in enumerate(zip(places, names, strict=True))
+        for index, ((each, column), name) in enumerate(zip(places, names, strict=True))
     ]
 
 

@@ -7,9 +7,9 @@ from typing import cast
 import numpy as np
 
 from softmaxd.adding import graphs, rewiring
-from softmaxd.adding.categories import known_texts, only_categories
+from softmaxd.adding.categories import known_numbers, known_texts, only_categories
 from softmaxd.adding.columns import thresholds, trace
-from softmaxd.adding.examples import Texts, table_rows
+from softmaxd.adding.examples import Known, Texts, table_rows, with_known
 from softmaxd.adding.features import describe_features, input_note, missing_note
 from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores, served
@@ -25,6 +25,7 @@ from softmaxd.models.features import Feature
 from softmaxd.models.manifest import LOGITS, PROBABILITIES
 from softmaxd.models.outputs import Features
 
+STRICT = "categories: a row with one that the graph does not know is refused"
 HALVES = {"tensor(float16)", "tensor(bfloat16)"}
 
 
@@ -71,8 +72,11 @@ def inspect(
     traces = trace(model, source)
     texts = known_texts(model, engine, source, traces)
     categories = only_categories(model, texts, traces)
-    compared = thresholds(model, traces) if isinstance(source, Table) else tree_thresholds(model, source)
-    rows, outputs = _try(engine, source, compared, texts, known)
+    numbers = known_numbers(model, traces)
+    compared: Thresholds = {**numbers, **thresholds(model, traces)}
+    if isinstance(source, Input):
+        compared = tree_thresholds(model, source)
+    rows, outputs, strict_notes = _try(engine, source, _rows(source, compared, texts, known), {**numbers, **texts})
     scores = {name: outputs[name] for name in outputs if name in given and are_scores(outputs[name], len(rows))}
     if not scores:
         raise no_scores(engine, outputs, source)
@@ -82,34 +86,39 @@ def inspect(
     names = column_names(source, features)
     missing = find_missing(model, Trial(engine, source, rows, outputs, heads), traces, categories, names, nullable)
     missing_notes = [missing_note(names, missing)] if missing or isinstance(source, Table) else []
-    left_out = sorted(given - {heads.logits, heads.probabilities})
-    dropped = [f"left out: {', '.join(left_out)}"] if left_out else []
-    described = describe_features(source, names, categories, missing)
+    described = describe_features(source, names, categories, missing, numbers if strict_notes else {})
     first = input_note(source, names, categories)
-    return Findings(source, described, heads, rows, outputs, (first, *missing_notes, *notes, *rows_notes, *dropped))
+    every = (first, *strict_notes, *missing_notes, *notes, *rows_notes, *_left_out(given, heads))
+    return Findings(source, described, heads, rows, outputs, every)
 
 
-def _try(
-    engine: Engine, source: Source, compared: Thresholds, texts: Texts, known: Features | None
-) -> tuple[Features, Outputs]:
-    """Return the rows that a graph is tried with, and its outputs for these.
+def _left_out(given: set[str], heads: Heads) -> Sequence[str]:
+    """Return a note on the outputs of the file that are not served, if there are any."""
+    names = sorted(given - {heads.logits, heads.probabilities})
+    return [f"left out: {', '.join(names)}"] if names else []
 
-    A graph that cannot run a text that it does not know gets only those that it knows.
-    """
+
+def _rows(source: Source, compared: Thresholds, texts: Texts, known: Features | None) -> Features:
+    """Return the rows that a graph is tried with."""
     if isinstance(source, Input):
         rows = example_rows(source, compared)
-        if known is not None:
-            rows = np.concatenate([rows, rows_like(known, source)])
-        return rows, run(engine, rows, source)
-    own = [] if known is None else [rows_of(known, source)]
-    rows = np.concatenate([table_rows(source, compared, texts), *own])
+        return rows if known is None else np.concatenate([rows, rows_like(known, source)])
+    rows = table_rows(source, compared, texts)
+    return rows if known is None else np.concatenate([rows, rows_of(known, source)])
+
+
+def _try(engine: Engine, source: Source, rows: Features, known: Known) -> tuple[Features, Outputs, Sequence[str]]:
+    """Return the rows that a graph can run, its outputs for these, and a note if these are not all.
+
+    A graph that cannot run a category that it does not know gets only those that it knows.
+    """
     try:
-        return rows, run(engine, rows, source)
+        return rows, run(engine, rows, source), ()
     except Refused:
-        if not texts or not all(texts.values()):
+        if not any(known.values()):
             raise
-    rows = np.concatenate([table_rows(source, compared, texts, only_known=True), *own])
-    return rows, run(engine, rows, source)
+    rows = with_known(source, rows, known)
+    return rows, run(engine, rows, source), (STRICT,)
 
 
 def convert(model: Graph, findings: Findings) -> bytes:

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from softmaxd.adding.categories import known_texts, only_categories
+from softmaxd.adding.categories import known_numbers, known_texts, only_categories
 from softmaxd.adding.columns import trace
 from softmaxd.adding.examples import Texts
 from softmaxd.adding.graphs import Input
@@ -139,3 +139,16 @@ def test_a_graph_that_gives_no_numbers_tells_nothing_by_its_answers() -> None:
     graph.graph.output[0].CopyFrom(tensor("scores", None, TEXTS))
 
     assert known(graph, ONE) == {0: []}
+
+
+def test_the_numbers_of_encoders_are_known() -> None:
+    nodes = [
+        node("OneHotEncoder", "x", "a", cats_int64s=[3, 1], **CLASSICAL),
+        node("LabelEncoder", "x", "b", keys_floats=[2.5, float("nan")], values_int64s=[1, 2], **CLASSICAL),
+        node("OneHotEncoder", "w", "c", cats_int64s=[9], **CLASSICAL),
+        node("Identity", "x", "scores"),
+    ]
+    graph = model(nodes, inputs=[tensor("x", ["n", 1])], outputs=[tensor("scores", ["n", 1])])
+
+    assert known_numbers(graph, trace(graph, Input("x", "float", (1,), None))) == {0: [1, 2.5, 3]}
+    assert known_numbers(people(), trace(people(), PEOPLE)) == {}

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from softmaxd.adding.examples import ROWS, UNKNOWN, table_rows
+from softmaxd.adding.examples import ROWS, UNKNOWN, table_rows, with_known
 from softmaxd.adding.graphs import Input
 from softmaxd.adding.tables import Table
 from tests.support.table_graphs import PEOPLE
@@ -40,10 +40,12 @@ def test_texts_are_first_the_empty_and_an_unknown_one_then_those_that_are_known(
     assert set(texts) == {"", UNKNOWN, "clerk", "nurse"}
 
 
-def test_only_known_texts_are_tried_where_others_are_errors() -> None:
-    texts = table_rows(PEOPLE, {}, {1: ["clerk", "nurse"]}, only_known=True)["job"].ravel().tolist()
+def test_only_known_values_are_tried_where_others_are_errors() -> None:
+    rows = with_known(PEOPLE, table_rows(PEOPLE, {}, {}), {0: [3.0, 5.0], 1: ["clerk", "nurse"]})
 
-    assert set(texts) == {"clerk", "nurse"}
+    assert set(rows["job"].ravel().tolist()) == {"clerk", "nurse"}
+    assert set(rows["age"].ravel().tolist()) == {3, 5}
+    assert with_known(PEOPLE, rows, {1: ()}) is rows
 
 
 def test_the_rows_are_the_same_on_every_machine() -> None:

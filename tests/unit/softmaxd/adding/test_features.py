@@ -13,7 +13,7 @@ MATRICES = Table((Input("numbers", "double", (2,), 1), Input("texts", "string", 
 
 
 def test_the_features_of_a_table_have_their_place_and_type() -> None:
-    features = describe_features(MATRICES, "abcd", {2: ["x", "y"], 3: []}, {1: "", 2: "x"})
+    features = describe_features(MATRICES, "abcd", {2: ["x", "y"], 3: []}, {1: "", 2: "x"}, {})
 
     assert features == (
         Feature(name="a", datatype="FP64", input="numbers", column=0),
@@ -24,24 +24,24 @@ def test_the_features_of_a_table_have_their_place_and_type() -> None:
 
 
 def test_an_input_of_one_column_needs_no_number_for_it() -> None:
-    assert describe_features(PEOPLE, ["age", "job"], {}, {}) == (
+    assert describe_features(PEOPLE, ["age", "job"], {}, {}, {}) == (
         Feature(name="age", datatype="FP32", input="age"),
         Feature(name="job", datatype="BYTES", input="job"),
     )
 
 
 def test_numbers_of_one_tensor_have_names_only() -> None:
-    assert describe_features(Input("x", "float", (2,), None), "ab", {}, {}) == (Feature(name="a"), Feature(name="b"))
-    assert describe_features(Input("x", "float", (2, 3), None), ["image"], {}, {}) == (
-        Feature(name="image", shape=(2, 3)),
-    )
-    assert describe_features(Input("x", "float", (1,), None), ["a"], {}, {0: ""}) == (Feature(name="a", nullable=True),)
+    two, image, one = (Input("x", "float", shape, None) for shape in ((2,), (2, 3), (1,)))
+
+    assert describe_features(two, "ab", {}, {}, {}) == (Feature(name="a"), Feature(name="b"))
+    assert describe_features(image, ["image"], {}, {}, {}) == (Feature(name="image", shape=(2, 3)),)
+    assert describe_features(one, ["a"], {}, {0: ""}, {}) == (Feature(name="a", nullable=True),)
 
 
 def test_only_so_many_categories_are_in_the_manifest() -> None:
     many = [f"{index:04}" for index in range(MAX_CATEGORIES + 5)]
 
-    _, job = describe_features(PEOPLE, ["age", "job"], {1: many}, {})
+    _, job = describe_features(PEOPLE, ["age", "job"], {1: many}, {}, {})
 
     assert job.categories == tuple(many[:MAX_CATEGORIES])
 
@@ -56,7 +56,7 @@ def test_only_so_many_categories_are_in_the_manifest() -> None:
 @pytest.mark.parametrize("source", [PEOPLE, Input("x", "float", (2,), None)])
 def test_names_that_are_not_allowed_are_refused(names: list[str], message: str, source: Table | Input) -> None:
     with pytest.raises(Refused, match=message):
-        describe_features(source, names, {}, {})
+        describe_features(source, names, {}, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,11 @@ def test_the_features_that_may_be_missing_are_told(missing: dict[int, str], word
 def test_a_long_list_is_shortened() -> None:
     assert listed("abcdefghijkl") == "a, b, c, d, e, f, g, h, i, j, k, l"
     assert listed("abcdefghijklmn") == "a, b, c, d, e, f, g, h, i, j, k, l and 2 more"
+
+
+@pytest.mark.parametrize("source", [PEOPLE, Input("x", "float", (2,), None)])
+def test_a_feature_that_only_takes_some_numbers_has_their_range(source: Table | Input) -> None:
+    first, second = describe_features(source, ["class", "job"], {}, {}, {0: [1, 2, 7]})
+
+    assert (first.min, first.max) == (1, 7)
+    assert (second.min, second.max) == (None, None)

@@ -387,6 +387,33 @@ def test_only_known_texts_are_tried_where_others_are_errors() -> None:
     assert set(findings.rows["job"].ravel().tolist()) == set(JOBS)
 
 
+def strict(name: str, kind: int) -> onnx.ModelProto:
+    """Return a classifier of the category 3, 5 or 9 of one number, and of another number."""
+    nodes = [
+        node("Gather", f"{name} first", "column", axis=1),
+        node("Cast", "column", "class", to=TensorProto.INT64),
+        node("OneHotEncoder", "class", "hot", cats_int64s=[3, 5, 9], zeros=0, domain="ai.onnx.ml"),
+        node("Reshape", "hot row", "flat"),
+        node("Gather", f"{name} second", "other", axis=1),
+        node("Cast", "other", "number", to=TensorProto.FLOAT),
+        node("MatMul", "flat weights", "part"),
+        node("Add", "part number", "sum"),
+        node("Mul", "sum flat", "s"),
+    ]
+    weights = np.array([[4, 1, 2], [-3, 1, 2], [0, 5, -5]], np.float32)
+    constants = {"first": np.array([0]), "second": np.array([1]), "row": np.array([-1, 3]), "weights": weights}
+    return model(nodes, inputs=[tensor(name, ["n", 2], kind)], outputs=[S], constants=constants)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.INT64])
+def test_only_known_numbers_are_tried_where_others_are_errors(kind: int) -> None:
+    findings = inspect(strict("x", kind), None)
+
+    assert set(findings.rows[:, 0].tolist()) == {3, 5, 9}
+    assert [(feature.min, feature.max) for feature in findings.features] == [(3, 9), (None, None)]
+    assert "categories: a row with one that the graph does not know is refused" in findings.notes
+
+
 def test_a_table_that_cannot_be_run_is_refused() -> None:
     wrong = model(
         [node("Concat", "age job", "x", axis=1), node("Reshape", "x shape", "y"), node("MatMul", "y w", "s")],

@@ -9,7 +9,7 @@ import pytest
 
 from softmaxd.adding.categories import known_texts
 from softmaxd.adding.columns import trace
-from softmaxd.adding.examples import table_rows
+from softmaxd.adding.examples import table_rows, with_known
 from softmaxd.adding.graphs import Heads, Input
 from softmaxd.adding.missing import Missing, Trial, find_missing
 from softmaxd.adding.rewiring import free_rows
@@ -29,7 +29,8 @@ def missing(graph: onnx.ModelProto, source: Source = PEOPLE, *told: str) -> Miss
     engine, traces = open_graph(graph), trace(graph, source)
     known = known_texts(graph, engine, source, traces)
     names = ["age", "job"] if isinstance(source, Table) else ["x0", "x1"]
-    rows = table_rows(source, {}, known, only_known=True) if isinstance(source, Table) else example_rows(source, {})
+    rows = table_rows(source, {}, known) if isinstance(source, Table) else example_rows(source, {})
+    rows = with_known(source, rows, known)
     trial = Trial(engine, source, rows, run(engine, rows, source), SCORES)
     return find_missing(graph, trial, traces, known, names, told)
 
