@@ -52,7 +52,12 @@ def _add_add(actions: Commands) -> None:
     parser.add_argument("--name", metavar="NAME", required=True, help="The name of the model in URLs.")
     for option, kind, more, default in (
         ("labels", names, "", "the model's own, else class-0, class-1 and so on"),
-        ("features", feature_names, "; or their number", "x0, x1 and so on"),
+        (
+            "features",
+            feature_names,
+            "; or their number",
+            "those of the inputs if there are several, else x0, x1 and so on",
+        ),
     ):
         text = f"The names of the {option} in order, with commas between them; or @FILE, one a line{more}."
         parser.add_argument(f"--{option}", metavar="A,B,C", type=kind, help=f"{text} Default: {default}.")
