@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from softmaxd.converting.boosters import of_lightgbm, of_xgboost
 from softmaxd.converting.columns import initial_types
@@ -140,4 +140,15 @@ def _cast_to_float32(model: ModelProto) -> bool:
         features, tree.input[0] = tree.input[0], f"float32_{number}"
         cast = helper.make_node("Cast", [features], [tree.input[0]], to=TensorProto.FLOAT)
         model.graph.node.insert(list(model.graph.node).index(tree), cast)
+    _declare_float32(model.graph, {name for tree in trees for name in tree.output})
     return bool(trees)
+
+
+def _declare_float32(graph: GraphProto, scores: set[str]) -> None:
+    """Declare outputs that are the scores of trees as float32, which they are; skl2onnx may call them float64."""
+    for node in graph.node:
+        if node.op_type == "Identity" and node.input[0] in scores:
+            scores.add(node.output[0])
+    for output in graph.output:
+        if output.name in scores and output.type.tensor_type.elem_type == TensorProto.DOUBLE:
+            output.type.tensor_type.elem_type = TensorProto.FLOAT

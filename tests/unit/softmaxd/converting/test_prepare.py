@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -85,10 +86,13 @@ def test_given_names_of_features_come_first(tmp_path: Path) -> None:
     assert [feature.name for feature in prepared.manifest.features] == list("abcd")
 
 
-def test_features_are_float64_where_float32_would_take_other_branches(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "trees", [RandomForestClassifier(20, random_state=0), GradientBoostingClassifier(n_estimators=20, random_state=0)]
+)
+def test_features_are_float64_where_float32_would_take_other_branches(tmp_path: Path, trees: BaseEstimator) -> None:
     """Near 1,000,000, float32 numbers are 1/16 apart, and the petals are measured in tenths."""
     rows = ROWS + 1e6
-    model = make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=0)).fit(rows, CLASSES)
+    model = make_pipeline(StandardScaler(), trees).fit(rows, CLASSES == 1)
 
     prepared = prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
 
