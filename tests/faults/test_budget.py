@@ -5,13 +5,14 @@ import zlib
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 
 from tests.support.attack import SMALL, attack, large_bodies
 from tests.support.memory import forget_peak, peak, resident
 from tests.support.server import Server, StartServer
 from tests.support.sockets import connect, receive
-from tests.support.tables import ROWS, publish_mixed
+from tests.support.tables import ROWS, publish_mixed, publish_texts
 
 MIB = 2**20
 MAX_BODY = 8 * MIB
@@ -101,6 +102,28 @@ def test_what_does_not_fit_is_refused_before_it_is_read(start_server: StartServe
         assert b"1000000 bytes of the setting max_inflight_bytes" in answer
         assert httpx.post(server.url + "/predict", content=SMALL).status_code == 200
     assert httpx.post(server.url + "/predict", content=SMALL.ljust(700_000)).status_code == 200
+
+
+def test_the_texts_of_a_compressed_body_count(start_server: StartServer, tmp_path: Path, lane: str) -> None:
+    columns, rows = 100, 100
+    publish_texts(tmp_path, columns)
+    server = start_server(express=lane, models_dir=str(tmp_path), max_inflight_bytes="1000000")
+    texts = b"\x02\0\0\0ab" * (columns * rows)
+    place = {"binary_data_size": len(texts)}
+    tensor = {"name": "texts", "datatype": "BYTES", "shape": [rows, columns], "parameters": place}
+    text = orjson.dumps({"inputs": [tensor]})
+    headers = {"Content-Encoding": "deflate", "Inference-Header-Content-Length": str(len(text))}
+
+    def post() -> int:
+        url = server.url + "/v2/models/texts/infer"
+        return httpx.post(url, content=zlib.compress(text + texts), headers=headers).status_code
+
+    assert post() == 200
+    with connect(server.port) as other:
+        other.sendall(b"POST /softmax HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n{")
+        assert httpx.get(server.url + "/livez").status_code == 200
+
+        assert post() == 429
 
 
 def test_chunks_count_as_they_come(start_server: StartServer) -> None:

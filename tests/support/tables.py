@@ -116,3 +116,22 @@ def publish_filled(models: Path, name: str = "filled", columns: int = 3) -> Path
     features = [Feature(name=f"f{index}", min=-1, max=1, nullable=index > 0) for index in range(columns)]
     content = filled_with_means([feature.name for feature in features]).SerializeToString()
     return publish(models, 1, content, name=name, features=features)
+
+
+def publish_texts(models: Path, columns: int, name: str = "texts") -> Path:
+    """Publish a model of texts t0, t1, … in one input."""
+    value = helper.make_tensor_value_info
+    encoding: dict[str, Any] = {"keys_strings": ["a", "b"], "values_floats": [1.0, 2.0], "default_float": 0.0}
+    nodes = [
+        helper.make_node("LabelEncoder", ["texts"], ["codes"], domain="ai.onnx.ml", **encoding),
+        helper.make_node("MatMul", ["codes", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
+    ]
+    weights = np.sin(np.arange(columns * len(LABELS), dtype=np.float32)).reshape(columns, len(LABELS))
+    outputs = [value(each, TensorProto.FLOAT, ["n", len(LABELS)]) for each in ("logits", "probabilities")]
+    inputs = [value("texts", TensorProto.STRING, ["n", columns])]
+    graph = helper.make_graph(nodes, "texts", inputs, outputs, [numpy_helper.from_array(weights, "weights")])
+    imports = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    content = helper.make_model(graph, opset_imports=imports, ir_version=9).SerializeToString()
+    features = [Feature(name=f"t{index}", input="texts", datatype="BYTES") for index in range(columns)]
+    return publish(models, 1, content, name=name, features=features)

@@ -51,7 +51,7 @@ async def _run(operation: Operation, request: Request, max_body_bytes: int) -> R
         return operation.encode(NOT_ASKED, job)
     share: Share | None = getattr(request.state, "share", None)  # of our connections; other servers have none
     if share is not None:
-        share.take(len(job.features) * model.manifest.answer_bytes)
+        share.take(model.manifest.held_bytes(job.features))
     outputs = await _predict(model, job.features, request)
     return operation.encode(outputs, job)
 

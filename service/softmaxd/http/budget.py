@@ -1,4 +1,4 @@
-"""Bounds the memory of the bodies and answers that one process holds at the same time."""
+"""Bounds the memory of the bodies, features and answers that one process holds at the same time."""
 
 from softmaxd.errors import Overloaded
 

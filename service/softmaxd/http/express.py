@@ -117,7 +117,7 @@ class Call:
             body, self.body = self.body, b""  # or a large one would be held while its answer is written
             self.job = operation.decode(body, self.headers, self.model)
             if self.model is not None and self.job.features is not None:
-                expected = len(self.job.features) * self.model.manifest.answer_bytes
+                expected = self.model.manifest.held_bytes(self.job.features)
                 if expected > LARGE_BYTES:
                     self.share.take(expected)
                 self.waiting = self.model.batcher.submit(

@@ -9,6 +9,7 @@ from struct import Struct
 from typing import Annotated, Any, Literal, NamedTuple, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 from pydantic import AfterValidator, Field, FiniteFloat, PositiveInt, model_validator
 
@@ -209,6 +210,12 @@ class Manifest(Frozen):
     def answer_bytes(self) -> int:
         """A bound of the bytes in the answer to a row, in any form and with all fields."""
         return 4 * (self.label_bytes[-1] + MOST_BYTES * (len(self.labels) + 1))
+
+    def held_bytes(self, features: npt.NDArray[Any]) -> int:
+        """Return a bound of the bytes that a request holds until it is answered: its features and its answer."""
+        texts = [tensor.name for tensor in self.tensors if tensor.datatype == "BYTES"]
+        size = sum(sum(map(str.__sizeof__, features[name].ravel().tolist())) for name in texts)
+        return features.nbytes + size + len(features) * self.answer_bytes
 
     @cached_property
     def labels_as_json(self) -> list[bytes]:

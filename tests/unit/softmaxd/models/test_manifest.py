@@ -1,3 +1,6 @@
+import sys
+
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -17,3 +20,15 @@ def test_calibration_rows_by_label_are_those_of_its_labels() -> None:
     assert manifest(labels=("a", "b"), calibration=calibration).calibration is not None
     with pytest.raises(ValidationError, match="should have calibration rows by label for its 3 labels"):
         manifest(labels=("a", "b", "c"), calibration=calibration)
+
+
+def test_a_request_holds_its_features_with_their_texts_and_its_answer() -> None:
+    numbers = np.zeros((5, 2), dtype=np.float32)
+    assert manifest(2).held_bytes(numbers) == 5 * (8 + manifest(2).answer_bytes)
+
+    table = manifest(features=[{"name": "age", "input": "age"}, {"name": "job", "input": "job", "datatype": "BYTES"}])
+    rows = np.empty(2, table.dtype)
+    rows["job"][:, 0] = ["clerk", "Köchin 😀"]
+
+    texts = sys.getsizeof("clerk") + sys.getsizeof("Köchin 😀")
+    assert table.held_bytes(rows) == 2 * (4 + 8 + table.answer_bytes) + texts
