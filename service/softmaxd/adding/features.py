@@ -1,6 +1,5 @@
 """Describes the features of a graph: in the manifest, and in plain words."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
@@ -26,24 +25,17 @@ def describe_features(
 ) -> tuple[Feature, ...]:
     """Return the features as a manifest has them. Raises `Refused` for a name that is not allowed.
 
-    `taken` are the numbers of features that the graph takes no others for; these give the range of the feature. Raises
-    `Refused` too if the middle of a range is none of them: the service tries every model there.
+    `taken` are the numbers of features that the graph takes no others for, sorted; these give the range of the feature.
     """
     check_unique(names, "--features")
-    ranges = {index: _range(names[index], numbers) for index, numbers in taken.items()}
+    ranges = {
+        index: {"min": numbers[0], "max": numbers[-1], "values": tuple(numbers)} for index, numbers in taken.items()
+    }
     try:
         features = _features(source, names, known, missing)
         return tuple(feature.model_copy(update=ranges.get(index, {})) for index, feature in enumerate(features))
     except ValidationError as error:
         raise Refused(WRONG_NAME) from error
-
-
-def _range(name: str, numbers: Sequence[float]) -> dict[str, float]:
-    middle = (numbers[0] + numbers[-1]) / 2
-    if not {math.floor(middle), round(middle)} <= set(numbers):
-        some = listed([f"{number:g}" for number in numbers])
-        raise Refused(f"{name} takes only {some}, and nothing in the middle: export it with handle_unknown='ignore'")
-    return {"min": numbers[0], "max": numbers[-1]}
 
 
 def _features(source: Source, names: Names, known: Texts, missing: Missing) -> list[Feature]:

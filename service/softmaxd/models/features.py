@@ -59,6 +59,7 @@ class Feature(Frozen):
     column: Annotated[NonNegativeInt | None, Field(description="Its column there; null stands for its position")] = None
     nullable: Annotated[bool, Field(description="True if it may be missing: `null`")] = False
     missing: Annotated[str, Field(max_length=200, description="The text that the graph takes for a missing one")] = ""
+    values: Annotated[tuple[FiniteFloat, ...], Field(description="The only numbers that the graph takes, if any")] = ()
     categories: Annotated[
         tuple[str, ...], Field(description="Texts that the graph knows, as far as they are found")
     ] = ()

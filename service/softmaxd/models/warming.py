@@ -60,20 +60,31 @@ def rows_to_try(manifest: Manifest) -> Features:
     generator = np.random.default_rng(0)
     if manifest.tensors:
         between = generator.uniform(size=(ROWS_TO_TRY, len(low)))
-        return _table(manifest, (1 - between) * low + between * high)
+        return _table(manifest, _taken((1 - between) * low + between * high, manifest))
     tried = np.empty((ROWS_TO_TRY, len(low)), manifest.dtype)
     for index, row in enumerate(tried):  # one by one: an image has many numbers
         between = generator.uniform(size=len(low))
         numbers = (1 - between) * low + between * high
         row[:] = _fitted(np.rint(numbers) if index % 2 == 0 else numbers, manifest.dtype)
-    return tried
+    return _taken(tried, manifest)
 
 
 def middle(manifest: Manifest, rows: int) -> Features:
     """Return the middle of the ranges of the features, as many times."""
     numbers = np.array([[((feature.min or 0.0) + (feature.max or 0.0)) / 2 for feature in manifest.columns]])
+    numbers = _taken(numbers, manifest)
     features = _table(manifest, numbers) if manifest.tensors else _fitted(numbers, manifest.dtype)
     return features.repeat(rows, axis=0)
+
+
+def _taken(numbers: Features, manifest: Manifest) -> Features:
+    """Return the numbers [n, features], with the nearest one that the graph takes where it takes only some."""
+    for index, feature in enumerate(manifest.features):
+        if feature.values:
+            values = np.array(feature.values)
+            nearest = np.abs(numbers[:, index, None] - values).argmin(axis=1)
+            numbers[:, index] = values[nearest]
+    return numbers
 
 
 def _table(manifest: Manifest, numbers: Floats) -> Features:
@@ -98,7 +109,8 @@ def _values(feature: Feature, dtype: np.dtype[Any], numbers: Floats, index: int)
         return np.array(chosen, dtype=object)
     if dtype.kind == "b":
         return np.array(rows % 2 == 1)
-    values = _fitted(np.where(rows % 2 == 0, np.rint(numbers), numbers), dtype)
+    is_whole = (rows % 2 == 0) & (not feature.values)
+    values = _fitted(np.where(is_whole, np.rint(numbers), numbers), dtype)
     return np.where(is_missing, np.array(np.nan, dtype), values) if feature.nullable else values
 
 

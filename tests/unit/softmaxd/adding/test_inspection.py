@@ -388,11 +388,11 @@ def test_only_known_texts_are_tried_where_others_are_errors() -> None:
 
 
 def strict(name: str, kind: int) -> onnx.ModelProto:
-    """Return a classifier of the category 3, 5 or 7 of one number, and of another number."""
+    """Return a classifier of the category 3, 5 or 9 of one number, and of another number."""
     nodes = [
         node("Gather", f"{name} first", "column", axis=1),
         node("Cast", "column", "class", to=TensorProto.INT64),
-        node("OneHotEncoder", "class", "hot", cats_int64s=[3, 5, 7], zeros=0, domain="ai.onnx.ml"),
+        node("OneHotEncoder", "class", "hot", cats_int64s=[3, 5, 9], zeros=0, domain="ai.onnx.ml"),
         node("Reshape", "hot row", "flat"),
         node("Gather", f"{name} second", "other", axis=1),
         node("Cast", "other", "number", to=TensorProto.FLOAT),
@@ -409,8 +409,8 @@ def strict(name: str, kind: int) -> onnx.ModelProto:
 def test_only_known_numbers_are_tried_where_others_are_errors(kind: int) -> None:
     findings = inspect(strict("x", kind), None)
 
-    assert set(findings.rows[:, 0].tolist()) == {3, 5, 7}
-    assert [(feature.min, feature.max) for feature in findings.features] == [(3, 7), (None, None)]
+    assert set(findings.rows[:, 0].tolist()) == {3, 5, 9}
+    assert [(feature.min, feature.max) for feature in findings.features] == [(3, 9), (None, None)]
     assert "categories: a row with one that the graph does not know is refused" in findings.notes
 
 

@@ -4,7 +4,7 @@ import pytest
 from softmaxd.errors import ModelError
 from softmaxd.models.outputs import Array
 from softmaxd.models.together import Run
-from softmaxd.models.warming import check_finite, rows_to_try, warm_up
+from softmaxd.models.warming import check_finite, middle, rows_to_try, warm_up
 from tests.support.manifests import manifest
 
 
@@ -69,6 +69,19 @@ def test_a_table_has_rows_to_try_whatever_its_ranges_are(ends: dict[str, float])
 
     assert np.isfinite(rows["age"]).all()
     assert len(np.unique(rows["age"])) > 1
+
+
+@pytest.mark.parametrize("place", [{}, {"input": "codes"}], ids=["array", "table"])
+def test_only_numbers_that_the_graph_takes_are_tried(place: dict[str, str]) -> None:
+    features = [{"name": "code", "min": 3, "max": 9, "values": [3, 5.5, 9], **place}]
+    codes = manifest(features=features)
+
+    rows, one = rows_to_try(codes), middle(codes, 2)
+    if place:
+        rows, one = rows["codes"], one["codes"]
+
+    assert set(rows[:, 0].tolist()) == {3, 5.5, 9}
+    assert one.tolist() == [[5.5], [5.5]]
 
 
 def test_a_warm_up_takes_time_and_says_why_it_fails() -> None:
