@@ -96,7 +96,7 @@ class Settings(BaseModel):
     max_body_bytes: PositiveInt = Field(8 * 2**20, description="The most bytes in a body; more get 413.")
     max_inflight_bytes: PositiveInt = Field(
         64 * 2**20,
-        description="The most bytes of bodies, features and answers that a process holds at the same time; more get 429. "
+        description="The most bytes of bodies, features and answers that a process holds at once; more get 429. "
         "A request alone always fits.",
     )
     max_rows: PositiveInt = Field(100_000, description="The most rows in one request; more get 413.")
