@@ -89,7 +89,7 @@ class Call:
         self.keep_alive = True
         self.response_complete = False
         self.start = time.perf_counter()
-        self.job: Job
+        self.job: Job | None = None
         self.waiting: Entry | None = None
         self.is_large = plain.body_bytes > LARGE_BYTES
 
@@ -115,13 +115,13 @@ class Call:
         operation = self.operation
         try:
             body, self.body = self.body, b""  # or a large one would be held while its answer is written
-            self.job = operation.decode(body, self.headers, self.model)
-            if self.model is not None and self.job.features is not None:
-                expected = self.model.manifest.held_bytes(self.job.features)
+            self.job = job = operation.decode(body, self.headers, self.model)
+            if self.model is not None and job.features is not None:
+                expected = self.model.manifest.held_bytes(job.features)
                 if expected > LARGE_BYTES:
                     self.share.take(expected)
                 self.waiting = self.model.batcher.submit(
-                    self.job.features, self._finish_large if self.is_large else self._finish
+                    job.features, self._finish_large if self.is_large else self._finish
                 )
             else:
                 self._finish(NOT_ASKED)
@@ -145,6 +145,7 @@ class Call:
         except Exception as error:  # as above
             self._fail(error)
         else:
+            self.job = None  # the connection keeps this call until its next request
             self.send(self, reply)
 
     def _finish_large(self, outcome: Outputs | Exception) -> None:
@@ -153,4 +154,5 @@ class Call:
         self.lane.turns.spend(time.monotonic() - start)
 
     def _fail(self, error: Exception) -> None:
+        self.job = None
         self.send(self, reply_to_error(self.operation, error, self.lane.metrics))

@@ -1,6 +1,7 @@
 """The express lane without a socket, on a loop whose time the tests tell."""
 
 import asyncio
+import weakref
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any, NoReturn
 import pytest
 
 from softmaxd.app import create_app
+from softmaxd.errors import OutputNotFinite
 from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
 from softmaxd.http.heads import PlainHead
 from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.http.turns import LARGE_BYTES
-from softmaxd.models.outputs import Outputs
+from softmaxd.models.outputs import Features, Outputs
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
 from tests.support.operations import changed
@@ -39,6 +41,13 @@ def plain(lane: ExpressLane, body_bytes: int = len(BODY), **changes: Any) -> Pla
 
 def run(lane: ExpressLane, heads: list[PlainHead], bodies: list[bytes], *, gone: Collection[int] = ()) -> list[Reply]:
     """Return the replies of calls that arrive in one turn of the loop, in their order."""
+    return [reply for _, reply in answered(lane, heads, bodies, gone=gone)]
+
+
+def answered(
+    lane: ExpressLane, heads: list[PlainHead], bodies: list[bytes], *, gone: Collection[int] = ()
+) -> list[tuple[Call, Reply]]:
+    """Return the calls, too."""
     replies: list[tuple[Call, Reply]] = []
 
     async def main() -> None:
@@ -59,11 +68,32 @@ def run(lane: ExpressLane, heads: list[PlainHead], bodies: list[bytes], *, gone:
                 await asyncio.sleep(0.001)
 
     asyncio.run(main())
-    return [reply for _, reply in replies]
+    return replies
 
 
 def broken(*_: object) -> NoReturn:
     raise ZeroDivisionError("a secret")
+
+
+def refused(*_: object) -> NoReturn:
+    raise OutputNotFinite(0)
+
+
+@pytest.mark.parametrize("changes", [{}, {"encode": refused}], ids=["answered", "refused"])
+def test_a_call_that_its_connection_keeps_holds_no_rows(lane: ExpressLane, changes: dict[str, Any]) -> None:
+    decode = plain(lane).target[0].decode
+    rows: list[weakref.ref[Features]] = []
+
+    def remember(*arguments: Any) -> Job:
+        job = decode(*arguments)
+        assert job.features is not None
+        rows.append(weakref.ref(job.features))
+        return job
+
+    calls = answered(lane, [plain(lane, decode=remember, **changes)], [BODY])
+
+    assert len(calls) == len(rows) == 1
+    assert rows[0]() is None
 
 
 @pytest.mark.parametrize("step", ["decode", "encode"])
