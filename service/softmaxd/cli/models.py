@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmaxd.cli import calibrate
 from softmaxd.cli import versions as version_actions
-from softmaxd.cli.parser import Commands, add_settings, feature_names, names, need
+from softmaxd.cli.parser import Commands, Parser, add_settings, feature_names, names, need
 from softmaxd.errors import ModelError, Refused
 from softmaxd.logs import printable
 from softmaxd.settings import Settings
@@ -45,6 +45,13 @@ def _add_add(actions: Commands) -> None:
         epilog="example: softmaxd models add iris.onnx --name iris --labels setosa,versicolor,virginica",
     )
     parser.set_defaults(run=add_model)
+    _add_file(parser)
+    _add_tables(parser)
+    add_settings(parser, ["models_dir"])
+
+
+def _add_file(parser: Parser) -> None:
+    """Add the options of a model's file."""
     text = (
         "An ONNX file; a file of Keras, XGBoost, LightGBM or skops; a SavedModel folder; or a pickle of scikit-learn."
     )
@@ -73,13 +80,16 @@ def _add_add(actions: Commands) -> None:
     parser.add_argument("--logits", metavar="OUTPUT", help=text)
     text = "Features that may be missing (null), where the file does not show that they may: NaN, or an empty text."
     parser.add_argument("--nullable", metavar="A,B,C", type=names, default=(), help=text)
+
+
+def _add_tables(parser: Parser) -> None:
+    """Add the options of tables with labels."""
     text = "A table of rows that the model was not trained on, to calibrate it with, as models calibrate does."
     parser.add_argument("--calibration", metavar="FILE", type=Path, help=text)
     text = "A table of rows with the labels to expect: print the accuracy and the disagreements before publishing."
     parser.add_argument("--like", metavar="FILE", type=Path, help=text)
     parser.add_argument("--target", metavar="COLUMN", help="The column of these tables with the labels.")
     calibrate.add_typicality(parser)
-    add_settings(parser, ["models_dir"])
 
 
 def _add_list(actions: Commands) -> None:
