@@ -37,7 +37,7 @@ HOMES = {
     "uvicorn": {"http.connection", "http.flow", "http.reading", "http.replies", "process", "server"},
     "prometheus_client": {"metrics.exposition"},
     "pythonjsonlogger": {"logs"},
-    "pydantic_core": {"models.hopeless"},
+    "pydantic_core": {"models.hopeless", "models.large_records"},
     "simdjson": {"models.large_json"},
     "google": {"adding.graphs"},
     "joblib": {"converting.scikit_learn"},
