@@ -9,6 +9,7 @@ import numpy as np
 
 from softmaxd.adding import add, graphs
 from softmaxd.adding.add import Prepared
+from softmaxd.adding.inspection import Findings
 from softmaxd.converting.apart import Apart, opened_apart
 from softmaxd.converting.checking import check
 from softmaxd.converting.kinds import Kind, kind_of
@@ -16,6 +17,7 @@ from softmaxd.converting.original import Values
 from softmaxd.errors import Refused
 from softmaxd.models.files import sha256
 
+ROWS_WITHOUT = 3  # each number that may be missing
 UNTRUSTED = (
     "it is a pickle, which runs any code that its author put into it, with your rights: --trust-pickle opens it "
     "nevertheless; a file of skops needs no such trust"
@@ -66,13 +68,20 @@ def _checked(prepared: Prepared, original: Apart, tried: list[Values], refused: 
 
     Raises `Refused` if it answers otherwise than the library.
     """
-    rows = prepared.findings.rows
+    rows = _rows(prepared.findings)
     tried.append(rows)
     checked = check(prepared, original, np.concatenate([each.astype(rows.dtype) for each in tried]))
     float32 = (f"not as float32: {refused}",) if refused else ()
     for note in (*original.notes, checked, *float32):
         prepared = prepared.noting(note)
     return prepared
+
+
+def _rows(findings: Findings) -> Values:
+    """Return the rows that a graph was tried with, and some without a number that may be missing."""
+    rows = findings.rows
+    nullable = [index for index, each in enumerate(findings.features) if each.nullable and each.datatype != "BYTES"]
+    return np.concatenate([rows, *(findings.source.with_value(rows[:ROWS_WITHOUT], each, np.nan) for each in nullable)])
 
 
 def _digest(file: Path) -> str:

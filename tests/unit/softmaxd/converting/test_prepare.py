@@ -5,6 +5,7 @@ import pickle
 import subprocess
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import onnx
 import pandas as pd
@@ -102,6 +103,15 @@ def test_features_are_float64_where_float32_would_take_other_branches(tmp_path: 
     assert float32.startswith("not as float32: the ONNX file that skl2onnx ")
     served = Engine(prepared.content, device="cpu").run(rows)["probabilities"]
     assert np.allclose(served, model.predict_proba(rows), atol=1e-6)
+
+
+def test_rows_without_a_number_that_may_be_missing_are_checked_too(tmp_path: Path) -> None:
+    model = lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1).fit(ROWS, CLASSES)
+
+    manifest = prepare(pickled(model, tmp_path), name="m", trust_pickle=True).manifest
+
+    assert all(feature.nullable for feature in manifest.features)
+    assert manifest.notes[-1].startswith(f"checked: {130 + 3 * 4} rows against LightGBM ")
 
 
 def test_a_graph_that_no_type_makes_right_is_refused_with_the_first_reason(tmp_path: Path) -> None:
