@@ -1,14 +1,13 @@
-"""A server with the models that the tests add, and the table at the end of the run."""
+"""The models that libraries export, and the table at the end of the run."""
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.paths import REPOSITORY
-from tests.support.server import Server
 
 Exported = Callable[[str], Path]
 
@@ -26,19 +25,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         return folders[library]
 
     return find
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
-
-
-@pytest.fixture(scope="session")
-def url(models: Path) -> Iterator[str]:
-    """Where a server has the models of the folder, soon after they are added to it."""
-    server = Server("--models-dir", str(models), "--reload-interval", "0.05", environment={})
-    yield server.url
-    assert server.stop() == 0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,9 +1,11 @@
 """Models that libraries export are served as the library itself answers, or refused: a table of docs/models.md."""
 
+import contextlib
+import io
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,9 @@ import numpy.typing as npt
 import pytest
 from onnxruntime import InferenceSession
 
-from tests.support.command import softmaxd
+from softmaxd.cli.main import main
 from tests.support.paths import REPOSITORY
-from tests.support.waiting import until
+from tests.support.server import Server
 
 TABLE = (REPOSITORY / "docs" / "models.md").read_text().partition("\n## Exporters that CI runs\n")[2]
 ROWS = re.findall(r"^\| (.+) \| `(.+)` \| .+ \|$", TABLE.partition("\n## ")[0], re.MULTILINE)
@@ -43,6 +45,7 @@ class Other:
 
     library: str
     name: str
+    options: tuple[str, ...] = ()
 
 
 def networks(prefix: str, library: str, names: Mapping[str, str]) -> dict[str, Added]:
@@ -120,6 +123,27 @@ ADDED: Mapping[str, Added] = {
             "`XGBClassifier` behind a `StandardScaler`": "xgboost",
         },
     ),
+    **networks(
+        "Table: ",
+        "tables",
+        {
+            'numbers that may be missing, and texts behind `OneHotEncoder(handle_unknown="ignore")`': "ignoring",
+            "the same behind `OneHotEncoder()`": "known",
+            "the same with a boolean": "member",
+            "texts behind an `OrdinalEncoder`, and `ExtraTreesClassifier`": "ordinal",
+            "the same, and `GradientBoostingClassifier`": "boosting",
+            "the same, and `LGBMClassifier` of numbers that may be missing": "lightgbm",
+            "numbers and texts, and `SVC(probability=True)`": "svc",
+            "numbers and `CountVectorizer(lowercase=False)`": "words",
+            "numbers and `TfidfVectorizer(lowercase=False)`": "weights",
+            "texts, `CountVectorizer(lowercase=False)` and `MultinomialNB`": "counts",
+            "`LGBMClassifier` of numbers that may be missing": "lightgbm-missing",
+            "`XGBClassifier` of numbers that may be missing": "xgboost-missing",
+        },
+    ),
+    "Table: `CatBoostClassifier` of numbers that may be missing": Added(
+        "tables", "catboost-missing", TREES, ("--nullable", "x0,x1")
+    ),
     "`MultinomialNB`": Added("scikit_learn", "multinomial", PRODUCTS),
     "`ComplementNB`": Added("scikit_learn", "complement", PRODUCTS),
 }
@@ -142,6 +166,8 @@ MISWRITTEN: Mapping[str, Other] = {
 }
 NOT_EXPORTED: Mapping[str, Other] = {
     "`HistGradientBoostingClassifier`": Other("scikit_learn", "histogram-three"),
+    "Table: `SimpleImputer()` of texts": Other("tables", "texts-filled"),
+    "Table: `CatBoostClassifier` of texts": Other("tables", "catboost-texts"),
     '`VotingClassifier(voting="soft")`': Other("scikit_learn", "voting-flat"),
 }
 
@@ -161,30 +187,67 @@ def test_every_row_of_the_table_is_tested() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """The answers to the rows of a model that was added, and the lines and seconds of the command."""
+class Addition:
+    """The exit code, the output, the errors and the seconds of `softmaxd models add`."""
 
-    probabilities: Floats
+    code: int
     output: str
+    errors: str
     seconds: float
 
 
-def serve(file: Path, name: str, models: Path, url: str, *options: str) -> Served:
-    """Add a file to the folder of a running server, and ask it."""
-    begin = time.monotonic()
-    code, output, error = softmaxd("models", "add", str(file), "--name", name, *options, models_dir=str(models))
-    seconds = time.monotonic() - begin
-    assert (code, error) == (0, "")
-    until(lambda: httpx.get(f"{url}/models/{name}").is_success)
-    body = {"instances": json.loads(file.with_suffix(".json").read_text())["instances"]}
-    reply = httpx.post(f"{url}/models/{name}/predict", json=body, timeout=30)
-    assert reply.status_code == 200, reply.text
-    return Served(np.array(reply.json()["probabilities"]), output, seconds)
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The exported files of a library, how they were added, and where a server has those that are served."""
+
+    files: Path
+    additions: Mapping[str, Addition]
+    url: str
+
+    def answers(self, name: str) -> Floats:
+        """Return the served probabilities of a model for its rows."""
+        assert (self.additions[name].code, self.additions[name].errors) == (0, "")
+        body = {"instances": json.loads((self.files / f"{name}.json").read_text())["instances"]}
+        reply = httpx.post(f"{self.url}/models/{name}/predict", json=body, timeout=30)
+        assert reply.status_code == 200, reply.text
+        return np.array(reply.json()["probabilities"])
+
+
+def add(file: Path, name: str, models: Path, *options: str) -> Addition:
+    command = ["models", "add", str(file), "--name", name, *options, "--models-dir", str(models)]
+    output, errors, begin = io.StringIO(), io.StringIO(), time.monotonic()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        code = main(command)
+    return Addition(code, output.getvalue(), errors.getvalue(), time.monotonic() - begin)
+
+
+@pytest.fixture(scope="session")
+def served(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Library]]:
+    """Return a library whose models were all added and are served, from when it is first asked for."""
+    libraries: dict[str, Library] = {}
+    servers: list[Server] = []
+
+    def find(name: str) -> Library:
+        if name not in libraries:
+            files, models = exported(name), tmp_path_factory.mktemp("models")
+            rows: list[Added | Other] = [*ADDED.values(), *MISWRITTEN.values()]
+            added = {
+                row.name: add(files / f"{row.name}.onnx", row.name, models, *row.options)
+                for row in rows
+                if row.library == name
+            }
+            servers.append(Server("--models-dir", str(models), environment={}))
+            libraries[name] = Library(files, added, servers[-1].url)
+        return libraries[name]
+
+    yield find
+    for server in servers:
+        assert server.stop() == 0
 
 
 def expected(file: Path) -> Floats:
     """Return the probabilities of the library itself."""
-    return np.array(json.loads(file.with_suffix(".json").read_text())["probabilities"])
+    return np.array(json.loads(file.read_text())["probabilities"])
 
 
 def as_written(file: Path) -> Floats:
@@ -197,48 +260,48 @@ def as_written(file: Path) -> Floats:
 
 @pytest.mark.parametrize("text", grouped(ADDED))
 def test_it_is_added_and_answers_as_the_library_itself(
-    text: str, exported: Exported, models: Path, url: str, record_property: Record
+    text: str, served: Callable[[str], Library], record_property: Record
 ) -> None:
     row = ADDED[text]
-    file = exported(row.library) / f"{row.name}.onnx"
+    library = served(row.library)
 
-    served = serve(file, f"{row.library}-{row.name}", models, url)
+    probabilities = library.answers(row.name)
 
-    difference = np.abs(served.probabilities - expected(file)).max()
-    record_property("row", f"{text} | added | {difference:.1e} | {served.seconds:.1f}")
-    assert len(served.probabilities) >= 40
-    assert FOUND[text] in served.output
+    difference = np.abs(probabilities - expected(library.files / f"{row.name}.json")).max()
+    added = library.additions[row.name]
+    record_property("row", f"{text} | added | {difference:.1e} | {added.seconds:.2f}")
+    assert len(probabilities) >= 40
+    assert FOUND[text] in added.output
     assert difference <= row.tolerance
-    assert np.abs(served.probabilities.sum(axis=1) - 1).max() <= 1e-6
+    assert np.abs(probabilities.sum(axis=1) - 1).max() <= 1e-6
 
 
 @pytest.mark.parametrize("text", grouped(MISWRITTEN))
 def test_a_file_that_is_not_the_model_is_served_as_it_is_written(
-    text: str, exported: Exported, models: Path, url: str, record_property: Record
+    text: str, served: Callable[[str], Library], record_property: Record
 ) -> None:
     row = MISWRITTEN[text]
-    file = exported(row.library) / f"{row.name}.onnx"
+    library = served(row.library)
 
-    served = serve(file, f"{row.library}-{row.name}", models, url)
+    probabilities = library.answers(row.name)
 
-    difference = np.abs(served.probabilities - expected(file)).max()
-    record_property("row", f"{text} | miswritten by its exporter | {difference:.1e} | {served.seconds:.1f}")
-    assert FOUND[text] in served.output
+    difference = np.abs(probabilities - expected(library.files / f"{row.name}.json")).max()
+    added = library.additions[row.name]
+    record_property("row", f"{text} | miswritten by its exporter | {difference:.1e} | {added.seconds:.2f}")
+    assert FOUND[text] in added.output
     assert difference > 0.1
-    assert np.abs(served.probabilities - as_written(file)).max() <= SUMS
+    assert np.abs(probabilities - as_written(library.files / f"{row.name}.onnx")).max() <= SUMS
 
 
 @pytest.mark.parametrize("text", grouped(REFUSED))
 def test_it_is_refused_in_these_words(text: str, exported: Exported, tmp_path: Path, record_property: Record) -> None:
     row = REFUSED[text]
-    file = exported(row.library) / f"{row.name}.onnx"
-    begin = time.monotonic()
 
-    code, _, error = softmaxd("models", "add", str(file), "--name", "m", models_dir=str(tmp_path))
+    added = add(exported(row.library) / f"{row.name}.onnx", "m", tmp_path)
 
-    record_property("row", f"{text} | refused | – | {time.monotonic() - begin:.1f}")
-    assert code == 1
-    assert FOUND[text] in error
+    record_property("row", f"{text} | refused | – | {added.seconds:.2f}")
+    assert added.code == 1
+    assert FOUND[text] in added.errors
     assert not list(tmp_path.iterdir())
 
 
