@@ -65,7 +65,7 @@ fuzz:  ## Fuzz with coverage: each target for 10 minutes, or SECONDS, on PROCESS
 
 test-exporters:  ## Export models with every other library, add them, and compare their answers
 	$(MAKE) --no-print-directory VENV=.venv-exporters .venv-exporters/.exporters
-	.venv-exporters/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup tests/exporters
+	.venv-exporters/bin/python -m pytest tests/exporters
 
 release-check: $(VENV)/.test  ## Build sdist and wheel, and check content, metadata and version
 	$(BIN)/python -m tests.support.release

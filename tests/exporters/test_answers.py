@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -176,11 +175,6 @@ Exported = Callable[[str], Path]
 Floats = npt.NDArray[np.float64]
 
 
-def grouped(rows: Mapping[str, Any]) -> list[Any]:
-    """Return the rows as parameters; those of a library run in one process, so that it exports once."""
-    return [pytest.param(text, marks=pytest.mark.xdist_group(row.library), id=text) for text, row in rows.items()]
-
-
 def test_every_row_of_the_table_is_tested() -> None:
     assert len(FOUND) == len(ROWS)
     assert FOUND.keys() == ADDED.keys() | REFUSED.keys() | MISWRITTEN.keys() | NOT_EXPORTED.keys()
@@ -258,7 +252,7 @@ def as_written(file: Path) -> Floats:
     return np.array([list(each.values()) if isinstance(each, dict) else each for each in answers])
 
 
-@pytest.mark.parametrize("text", grouped(ADDED))
+@pytest.mark.parametrize("text", ADDED)
 def test_it_is_added_and_answers_as_the_library_itself(
     text: str, served: Callable[[str], Library], record_property: Record
 ) -> None:
@@ -276,7 +270,7 @@ def test_it_is_added_and_answers_as_the_library_itself(
     assert np.abs(probabilities.sum(axis=1) - 1).max() <= 1e-6
 
 
-@pytest.mark.parametrize("text", grouped(MISWRITTEN))
+@pytest.mark.parametrize("text", MISWRITTEN)
 def test_a_file_that_is_not_the_model_is_served_as_it_is_written(
     text: str, served: Callable[[str], Library], record_property: Record
 ) -> None:
@@ -293,7 +287,7 @@ def test_a_file_that_is_not_the_model_is_served_as_it_is_written(
     assert np.abs(probabilities - as_written(library.files / f"{row.name}.onnx")).max() <= SUMS
 
 
-@pytest.mark.parametrize("text", grouped(REFUSED))
+@pytest.mark.parametrize("text", REFUSED)
 def test_it_is_refused_in_these_words(text: str, exported: Exported, tmp_path: Path, record_property: Record) -> None:
     row = REFUSED[text]
 
@@ -305,7 +299,7 @@ def test_it_is_refused_in_these_words(text: str, exported: Exported, tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("text", grouped(NOT_EXPORTED))
+@pytest.mark.parametrize("text", NOT_EXPORTED)
 def test_it_cannot_be_exported_for_this_reason(text: str, exported: Exported, record_property: Record) -> None:
     row = NOT_EXPORTED[text]
 
