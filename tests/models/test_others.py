@@ -30,6 +30,8 @@ ADDED = {
     "LightGBM, `onnxmltools.convert_lightgbm(model, …)`": ("others/lightgbm", FLOAT32),
     "XGBoost, `onnxmltools.convert_xgboost(model, …)`": ("others/xgboost", FLOAT32),
     "PyTorch, `torch.onnx.export(…, external_data=False)`": ("pytorch", FLOAT32),
+    "PyTorch, `torch.onnx.export(…, dynamo=False)`": ("others/pytorch-old", FLOAT32),
+    "PyTorch, `torch.onnx.export(…, dynamic_shapes=…)` of pictures": ("others/pytorch-pictures", FLOAT32),
     "`onnxconverter_common.float16`": ("others/float16", FLOAT16),
     "`onnxruntime.quantization.quantize_dynamic`": ("others/dynamic", BITS8),
     "`onnxruntime.quantization.quantize_static`": ("others/static", BITS8),
