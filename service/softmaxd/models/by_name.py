@@ -43,8 +43,13 @@ def _expected(key: str, missing: Sequence[str], names: Sequence[str]) -> str:
     """Return the missing feature whose name is nearest to a key; or all names without one."""
     if nearest := nearest_name(key, missing):
         return f"the nearest feature is {nearest}"
+    return f"the features are {listed(names)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names for a message, and the number of the others."""
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return f"the features are {', '.join(names[:MOST_LISTED])}{more}"
+    return ", ".join(names[:MOST_LISTED]) + more
 
 
 def nearest_name(name: str, known: Sequence[str]) -> str | None:

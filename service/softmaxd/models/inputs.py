@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from softmaxd.errors import InvalidBody
-from softmaxd.models.by_name import by_name
+from softmaxd.models.by_name import by_name, listed
 from softmaxd.models.datatypes import invalid, misfit, to_type
 from softmaxd.models.hopeless import MIB, check_columns, check_openings, check_rows, check_values
 from softmaxd.models.large_json import read_numbers
@@ -162,7 +162,7 @@ def to_features(
     ]
     for index, row in enumerate(rows):
         if len(row) != len(names):
-            expected = f"{len(names)} numbers ({', '.join(names)})"
+            expected = f"{len(names)} numbers ({listed(names)})"
             raise invalid("row_length", [*place, index], f"Input should be {expected}, not {len(row)}")
     features, fit = to_type(rows, manifest.datatype)
     if not fit.all():

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.errors import InvalidBody, Problem
-from softmaxd.models.by_name import by_name
+from softmaxd.models.by_name import by_name, listed
 from softmaxd.models.datatypes import invalid, misfit, to_type
 from softmaxd.models.features import Datatype, Feature, InputTensor
 from softmaxd.models.manifest import Manifest
@@ -49,7 +49,7 @@ def to_table(rows: Sequence[object], manifest: Manifest, place: Place) -> Featur
         if not isinstance(row, list):
             raise invalid("list_type", [*place, index], "Input should be a valid array")
         if len(row) != len(names):
-            expected = f"{len(names)} values ({', '.join(names)})"
+            expected = f"{len(names)} values ({listed(names)})"
             raise invalid("row_length", [*place, index], f"Input should be {expected}, not {len(row)}")
     array = _array(ordered, manifest) if manifest.takes_array else None
     if array is not None:

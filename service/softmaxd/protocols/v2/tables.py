@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.errors import InvalidBody
+from softmaxd.models.by_name import listed
 from softmaxd.models.features import InputTensor
 from softmaxd.models.hopeless import check_rows
 from softmaxd.models.manifest import Manifest
@@ -31,7 +32,7 @@ def from_inputs(inputs: Sequence[V2TableTensor], tail: bytes, manifest: Manifest
     """
     expected = {tensor.name: tensor for tensor in manifest.tensors}
     if sorted(given["name"] for given in inputs) != sorted(expected):
-        raise invalid_tensor(f"inputs should be {', '.join(expected)}, each once")
+        raise invalid_tensor(f"inputs should be {listed([*expected])}, each once")
     rows = _rows_of(inputs[0])
     check_rows(rows, max_rows)
     table, fields = empty(manifest, rows)

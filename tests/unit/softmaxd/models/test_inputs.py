@@ -472,3 +472,10 @@ def test_float32_is_what_numpy_makes_of_the_python_floats(values: list[list[floa
     features, _ = read_features(PREDICT_REQUEST, body, manifest(2), max_rows=MAX_ROWS, fast_from=0)
 
     assert features.tobytes() == np.array(values, dtype=np.float32).tobytes()
+
+
+def test_of_many_features_a_message_lists_the_first() -> None:
+    with pytest.raises(
+        InvalidBody, match=r"^instances\[0\]: Input should be 30 numbers \(x1, x2, .*, x20 and 10 more\), not 1$"
+    ):
+        read_features(PREDICT_REQUEST, b'{"instances":[[1]]}', manifest(30), max_rows=1)

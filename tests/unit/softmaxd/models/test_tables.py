@@ -106,3 +106,12 @@ def test_a_number_beyond_float32_is_refused_without_null() -> None:
 
     with pytest.raises(InvalidBody, match="Input should be a finite number, also as float32"):
         to_table([[1, 1e39]], numbers, ["instances"])
+
+
+def test_of_many_features_a_message_lists_the_first() -> None:
+    model = manifest(features=[{"name": f"f{index}", "nullable": True} for index in range(3000)])
+
+    with pytest.raises(
+        InvalidBody, match=r"^instances\[0\]: Input should be 3000 values \(f0, f1, .*, f19 and 2980 more\), not 1$"
+    ):
+        to_table([[1]], model, ["instances"])
