@@ -58,6 +58,7 @@ def _records(blocks: Iterable[bytes]) -> Iterator[Rows]:
 
 def _quoted(blocks: Iterable[bytes], line: int) -> Iterator[Rows]:
     """Yield the rows of text in which cells may have quotes, and so commas and ends of lines."""
+    csv.field_size_limit(MAX_LINE)  # of the process; by default a cell has at most 128 KiB
     reader = csv.reader(_lines(blocks, line), strict=True)
     lines: list[int] = []
     rows: list[list[Cell]] = []

@@ -86,3 +86,10 @@ def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch, start: b
 
     with pytest.raises(Refused, match=r"^line 3 has more than 50 bytes$"):
         read(start + b"2" * 60)
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_text_may_be_long(quote: str) -> None:
+    text = "é" * 200_000
+
+    assert read(f"x,y\n{quote}{text}{quote},1\n".encode(), size=100_000) == (["x", "y"], [(2, [text, "1"])])
