@@ -10,6 +10,7 @@ from softmaxd.tables.rows import Cell, Rows
 
 BLOCK = 256 * 1024  # bytes that are read at a time
 MAX_LINE = 64 * 2**20  # bytes
+MAX_CELL = 8 * 2**20  # characters in quotes; where a quote is not closed, so many are kept in memory
 BOM = b"\xef\xbb\xbf"
 
 
@@ -58,7 +59,7 @@ def _records(blocks: Iterable[bytes]) -> Iterator[Rows]:
 
 def _quoted(blocks: Iterable[bytes], line: int) -> Iterator[Rows]:
     """Yield the rows of text in which cells may have quotes, and so commas and ends of lines."""
-    csv.field_size_limit(MAX_LINE)  # of the process; by default a cell has at most 128 KiB
+    csv.field_size_limit(MAX_CELL)  # of the process
     reader = csv.reader(_lines(blocks, line), strict=True)
     lines: list[int] = []
     rows: list[list[Cell]] = []

@@ -93,3 +93,8 @@ def test_a_text_may_be_long(quote: str) -> None:
     text = "é" * 200_000
 
     assert read(f"x,y\n{quote}{text}{quote},1\n".encode(), size=100_000) == (["x", "y"], [(2, [text, "1"])])
+
+
+def test_a_quote_that_is_not_closed_is_refused_before_all_is_read() -> None:
+    with pytest.raises(Refused, match=r"^line 2 is not CSV: field larger than field limit \(8388608\)$"):
+        read(b'x\n"' + b"12345678\n" * 10**6, size=100_000)
