@@ -21,9 +21,9 @@ def problems_of(error: ValidationError) -> list[Problem]:
     fields: dict[str | int, dict[str | int, list[Problem]]] = {}  # by field, then by branch
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         loc = [part if isinstance(part, int) else part[:MAX_KEY] for part in item["loc"]]
-        branch = next((part for part in loc[1:] if part in TAGS), "")  # the client's own keys come later
-        if branch:
-            loc.remove(branch)
+        # tags follow the name of a field; of the client's own keys, those of a row follow its index, or come later
+        place = next((at for at in range(1, len(loc)) if loc[at] in TAGS and isinstance(loc[at - 1], str)), None)
+        branch = "" if place is None else loc.pop(place)
         problem = Problem(type=item["type"], loc=loc, msg=item["msg"])
         fields.setdefault(loc[0] if loc else "", {}).setdefault(branch, []).append(problem)
     furthest = [max(branches.values(), key=lambda found: _depth(found[0]["loc"])) for branches in fields.values()]

@@ -4,6 +4,7 @@ from pydantic import TypeAdapter, ValidationError
 from softmaxd.errors import Problem
 from softmaxd.models.problems import MAX_ERRORS, MAX_KEY, MAX_PROBLEMS, problems_of
 from softmaxd.protocols.native.schemas import PREDICT_REQUEST
+from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST
 
 
 def problems(body: bytes, schema: TypeAdapter[object] = PREDICT_REQUEST) -> list[Problem]:  # type: ignore[assignment]
@@ -39,3 +40,11 @@ def test_many_problems_are_cut_or_counted() -> None:
     assert problems(body(MAX_ERRORS + 1)) == [
         {"type": "too_many_errors", "loc": [], "msg": "Input has 101 errors, most of them unknown fields"}
     ]
+
+
+@pytest.mark.parametrize("name", ["index", "rows", "records"])
+def test_a_feature_may_be_called_like_a_branch(name: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        CLASSIFY_REQUEST.validate_json(b'{"examples":[{"%s":1},{"%s":"a"}]}' % (name.encode(), name.encode()))
+
+    assert problems_of(error.value)[0]["loc"] == ["examples", 1, name]
