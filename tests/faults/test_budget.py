@@ -154,6 +154,17 @@ def test_answers_that_nobody_reads_count(start_server: StartServer, lane: str) -
     assert statuses[-1] == b"HTTP/1.1 429"
 
 
+def test_an_answer_that_was_read_leaves_the_budget(start_server: StartServer, lane: str) -> None:
+    server = start_server(express=lane, max_inflight_bytes="20000000")
+    logits = b'{"logits": [%s]}' % b",".join([b"1.5"] * 600_000)
+    with (
+        httpx.Client(base_url=server.url, timeout=60) as first,
+        httpx.Client(base_url=server.url, timeout=60) as second,
+    ):
+        for client in (first, second, first):
+            assert client.post("/softmax", content=logits).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("encoding", "bomb"),
     [

@@ -164,6 +164,12 @@ class Connection(Reader):
         if self.flow.read_paused or self.flow.write_paused or self._client_ended:
             self.loop.call_soon(self._parse_on)
 
+    def resume_writing(self) -> None:
+        """Hold nothing any more once an answer is read, and go on."""
+        if not self._is_busy and self._phase is not BODY:
+            self._share.keep(0)
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the batcher drop the rows of a request whose client has left."""
         self._give_up()
