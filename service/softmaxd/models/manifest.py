@@ -213,9 +213,12 @@ class Manifest(Frozen):
 
     def held_bytes(self, features: npt.NDArray[Any]) -> int:
         """Return a bound of the bytes that a request holds until it is answered: its features and its answer."""
-        texts = [tensor.name for tensor in self.tensors if tensor.datatype == "BYTES"]
-        size = sum(sum(map(str.__sizeof__, features[name].ravel().tolist())) for name in texts)
-        return features.nbytes + size + len(features) * self.answer_bytes
+        size = features.nbytes + len(features) * self.answer_bytes
+        return size + self._bytes_of_texts(features) if self.tensors else size
+
+    def _bytes_of_texts(self, features: npt.NDArray[Any]) -> int:
+        names = [tensor.name for tensor in self.tensors if tensor.datatype == "BYTES"]
+        return sum(sum(map(str.__sizeof__, features[name].ravel().tolist())) for name in names)
 
     @cached_property
     def labels_as_json(self) -> list[bytes]:
