@@ -190,7 +190,8 @@ def opset(model: Graph, domains: Collection[str] = STANDARD_DOMAINS) -> int:
 def unwrap_outputs(model: Graph) -> tuple[str, ...]:
     """Make the table [n, classes] behind a ZipMap or a quantised softmax the output in its place; return notes on it.
 
-    A ZipMap turns a table into n dictionaries. It stays in the graph for its labels.
+    A ZipMap turns a table into n dictionaries. It stays in the graph for its labels, and gets float32, the only type
+    that ONNX Runtime takes there: skl2onnx gives it float64, too.
     """
     producers = {name: node for node in model.graph.node for name in node.output}
     notes = []
@@ -199,9 +200,15 @@ def unwrap_outputs(model: Graph) -> tuple[str, ...]:
         table, wrapping = _wrapped(producers.get(name, NodeProto()), producers)
         if table:
             node = producers[name]
+            added = [helper.make_node("Identity", [table], [name])]
+            if node.op_type == "ZipMap":
+                node.input[0] = f"{name} as float32"
+                added.append(helper.make_node("Cast", [table], [node.input[0]], to=TensorProto.FLOAT))
             node.output[0] = f"{name} as it was"
             value.CopyFrom(onnx.ValueInfoProto(name=name))
-            model.graph.node.insert(list(model.graph.node).index(node), helper.make_node("Identity", [table], [name]))
+            place = list(model.graph.node).index(node)
+            for each in added:
+                model.graph.node.insert(place, each)
             notes.append(f"{name}: the tensor {table}, without its {wrapping}")
     return tuple(notes)
 

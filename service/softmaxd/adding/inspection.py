@@ -59,6 +59,7 @@ def inspect(
     `features` are the names, `logits` the output, `nullable` the features that may be missing, and `known` rows
     [n, width], that the user gave, if any. Raises `Refused` if the graph is no classifier that can be served.
     """
+    rewiring.forget_types(model)
     engine = open_graph(model)
     source = find_inputs(engine.inputs, features)
     given = set(engine.outputs)

@@ -30,15 +30,22 @@ OUR_NAMES = {INPUT, *OUTPUTS, ATYPICALITY}
 SMALLEST = float(np.finfo(np.float32).tiny)  # the smallest normal float32: ln 0 does not exist
 
 
-def free_rows(model: Graph, source: Source) -> None:
-    """Declare that the graph takes any number of rows; only running it shows whether it does."""
+def forget_types(model: Graph) -> None:
+    """Remove the types and shapes of all tensors but the inputs, which ONNX Runtime finds out itself.
+
+    Exporters declare some that the operators do not give, and ONNX Runtime loads no such file: float64 for the scores
+    of trees, or a fixed number of rows.
+    """
     for graph in nested_graphs(model.graph):
         del graph.value_info[:]
+    for value in model.graph.output:
+        value.CopyFrom(onnx.ValueInfoProto(name=value.name))
+
+
+def free_rows(model: Graph, source: Source) -> None:
+    """Declare that the graph takes any number of rows; only running it shows whether it does."""
     for each in source.inputs:
         _input_of(model, each).type.CopyFrom(_tensor("", each.kind, each.shape).type)
-    for value in model.graph.output:
-        if value.type.HasField("tensor_type"):
-            value.type.tensor_type.ClearField("shape")
     if isinstance(source, Table):
         _take_columns(model, source)
 

@@ -21,7 +21,7 @@ from softmaxd.adding.graphs import (
     unwrap_outputs,
     uses_bfloat16,
 )
-from softmaxd.errors import Refused
+from softmaxd.errors import ModelError, Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import KINDS, Datatype
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES
@@ -252,6 +252,19 @@ def test_the_table_behind_a_zipmap_becomes_the_output_and_its_labels_stay() -> N
     assert notes == ("maps: the tensor p, without its ZipMap",)
     assert [value.name for value in graph.graph.output] == ["label", "maps"]
     assert np.allclose(run(graph)["maps"], scores / scores.sum(axis=1, keepdims=True), atol=1e-6)
+    assert label_lists(graph, 3) == {("a", "b", "c")}
+
+
+def test_a_zipmap_of_float64_which_onnx_runtime_does_not_have_is_left_out_too() -> None:
+    graph = zip_map()
+    graph.graph.node[1].output[0] = "single"
+    graph.graph.node.insert(2, node("Cast", "single", "p", to=TensorProto.DOUBLE))
+    with pytest.raises(ModelError, match="ZipMap"):
+        run(graph)
+
+    unwrap_outputs(graph)
+
+    assert run(graph)["maps"].dtype == np.float64
     assert label_lists(graph, 3) == {("a", "b", "c")}
 
 

@@ -10,6 +10,7 @@ from onnx import TensorProto, numpy_helper
 from softmaxd.adding.examples import UNKNOWN
 from softmaxd.adding.graphs import Input
 from softmaxd.adding.inspection import Findings, convert, inspect
+from softmaxd.adding.running import open_graph
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import DTYPES, Datatype
@@ -139,6 +140,20 @@ def test_a_float16_network_answers_as_before_within_the_tolerance_of_float32(sho
     assert (findings.heads.logits, findings.heads.are_float32) == ("s", True)
     assert np.abs(found["logits"] - logits).max() < 2**-9 * np.abs(logits).max()  # float16 has 2⁻¹¹ a rounding
     assert np.allclose(found["probabilities"], softmax(found["logits"]), atol=1e-6)
+
+
+@pytest.mark.parametrize("where", ["output", "value_info"])
+def test_a_wrong_type_that_the_file_declares_for_a_tensor_does_not_matter(where: str) -> None:
+    nodes = [node("MatMul", "x w", "l"), node("Softmax", "l", "p")]
+    graph = model(nodes, outputs=[tensor("p", ["n", 3])])
+    if where == "output":
+        graph.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+    else:
+        graph.graph.value_info.append(tensor("l", ["n", 3], TensorProto.DOUBLE))
+    with pytest.raises(Refused, match="Type Error"):
+        open_graph(graph)
+
+    assert inspect(graph, None).heads.probabilities == "p"
 
 
 def test_an_output_of_bfloat16_is_given_as_float32() -> None:
