@@ -40,13 +40,39 @@ def server(start_server: StartServer, models: Path) -> Server:
 
 
 @pytest.fixture(scope="module")
-def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server for all tests in which it refuses to change a model."""
+def shared(tmp_path_factory: pytest.TempPathFactory, start_shared_server: StartServer) -> Iterator[Server]:
+    """A server for the tests that use `unchanged` or `changed`."""
     folder = publish_both(tmp_path_factory.mktemp("models"))
-    server = Server("--models-dir", str(folder), environment={"SOFTMAXD_ADMIN_KEYS": HASHED})
+    server = start_shared_server(models_dir=str(folder), admin_keys=HASHED, reload_interval="0.02")
     yield server
-    assert {state for state, _ in states(server).values()} == {"READY"}
     assert server.stop() == 0
+
+
+@pytest.fixture
+def unchanged(shared: Server) -> Iterator[Server]:
+    """A server that refuses to change a model."""
+    yield shared
+    assert {state for state, _ in states(shared).values()} == {"READY"}
+
+
+@pytest.fixture
+def changed(shared: Server) -> Iterator[Server]:
+    """A server that changes its models; they are loaded again after the test."""
+    yield shared
+    for name in ("linear", "other"):
+        assert post(shared, f"/v2/repository/models/{name}/load") == (200, {})
+
+
+@pytest.fixture(scope="module")
+def without_keys(tmp_path_factory: pytest.TempPathFactory, start_shared_server: StartServer) -> Server:
+    return start_shared_server(models_dir=str(publish_both(tmp_path_factory.mktemp("models"))))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, start_shared_server: StartServer) -> Server:
+    """A server that takes small bodies only."""
+    folder = publish_both(tmp_path_factory.mktemp("models"))
+    return start_shared_server(models_dir=str(folder), admin_keys=HASHED, max_body_bytes="1024")
 
 
 def predict(server: Server) -> int:
@@ -64,29 +90,29 @@ def states(server: Server, **body: bool) -> dict[tuple[str, str], tuple[str, str
     return {(each["name"], each["version"]): (each["state"], each["reason"]) for each in listed}
 
 
-def test_an_unloaded_model_is_gone_until_it_is_loaded_again(server: Server) -> None:
-    assert post(server, UNLOAD) == (200, {})
-    assert predict(server) == 404
-    assert states(server) == {
+def test_an_unloaded_model_is_gone_until_it_is_loaded_again(changed: Server) -> None:
+    assert post(changed, UNLOAD) == (200, {})
+    assert predict(changed) == 404
+    assert states(changed) == {
         ("linear", "1"): ("UNAVAILABLE", "unloaded by request"),
         ("other", "1"): ("READY", ""),
     }
-    assert states(server, ready=True) == {("other", "1"): ("READY", "")}
-    ready = httpx.get(server.url + "/v2/models/linear/ready")
+    assert states(changed, ready=True) == {("other", "1"): ("READY", "")}
+    ready = httpx.get(changed.url + "/v2/models/linear/ready")
     assert (ready.status_code, ready.json()) == (503, {"error": "Version 1 is unloaded: unloaded by request"})
-    assert httpx.get(server.url + "/v2/health/ready").json() == {"ready": True}
+    assert httpx.get(changed.url + "/v2/health/ready").json() == {"ready": True}
 
-    assert post(server, LOAD) == (200, {})
-    assert predict(server) == 200
-    assert states(server)["linear", "1"] == ("READY", "")
-    assert httpx.get(server.url + "/v2/models/linear/ready").json() == {"name": "linear", "ready": True}
+    assert post(changed, LOAD) == (200, {})
+    assert predict(changed) == 200
+    assert states(changed)["linear", "1"] == ("READY", "")
+    assert httpx.get(changed.url + "/v2/models/linear/ready").json() == {"name": "linear", "ready": True}
 
 
-def test_the_service_is_not_ready_without_any_model(server: Server) -> None:
-    post(server, UNLOAD)
-    post(server, UNLOAD.replace("linear", "other"))
+def test_the_service_is_not_ready_without_any_model(changed: Server) -> None:
+    post(changed, UNLOAD)
+    post(changed, UNLOAD.replace("linear", "other"))
 
-    response = httpx.get(server.url + "/v2/health/ready")
+    response = httpx.get(changed.url + "/v2/health/ready")
 
     assert (response.status_code, list(response.json())) == (503, ["error"])
 
@@ -102,17 +128,17 @@ def test_without_the_key_nothing_changes(unchanged: Server, path: str, headers: 
 
 
 @BOTH
-def test_it_is_forbidden_where_no_key_is_configured(start_server: StartServer, models: Path, path: str) -> None:
-    server = start_server(models_dir=str(models))
+def test_it_is_forbidden_where_no_key_is_configured(without_keys: Server, path: str) -> None:
+    answer = post(without_keys, path)
 
-    assert post(server, path) == (403, {"error": "This is only possible with an admin key, and none is configured"})
-    assert predict(server) == 200
+    assert answer == (403, {"error": "This is only possible with an admin key, and none is configured"})
+    assert predict(without_keys) == 200
 
 
 @BOTH
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"parameters": null}', b'{"parameters": {"x": 1, "config": null}}'])
-def test_a_body_may_have_parameters_that_say_nothing(server: Server, path: str, body: bytes) -> None:
-    assert post(server, path, content=body) == (200, {})
+def test_a_body_may_have_parameters_that_say_nothing(changed: Server, path: str, body: bytes) -> None:
+    assert post(changed, path, content=body) == (200, {})
 
 
 @BOTH
@@ -134,10 +160,8 @@ def test_a_body_that_is_something_else_is_400(unchanged: Server, path: str, body
 
 
 @BOTH
-def test_a_body_that_is_too_large_is_413(start_server: StartServer, models: Path, path: str) -> None:
-    server = start_server(models_dir=str(models), admin_keys=HASHED, max_body_bytes="1024")
-
-    assert post(server, path, content=b" " * 1025) == (413, {"error": "The body is larger than 1024 bytes"})
+def test_a_body_that_is_too_large_is_413(small: Server, path: str) -> None:
+    assert post(small, path, content=b" " * 1025) == (413, {"error": "The body is larger than 1024 bytes"})
 
 
 @pytest.mark.parametrize("name", ["none", "..", "%2e%2e", "linear%2f1"])
@@ -174,8 +198,8 @@ def test_every_worker_follows(workers: Server) -> None:
         until(lambda status=status: all_answer(status))  # type: ignore[misc]
 
 
-def test_triton_s_client_loads_and_unloads(server: Server) -> None:
-    client = http.InferenceServerClient(urlsplit(server.url).netloc)
+def test_triton_s_client_loads_and_unloads(changed: Server) -> None:
+    client = http.InferenceServerClient(urlsplit(changed.url).netloc)
 
     client.unload_model("linear", headers=ADMIN)
     assert not client.is_model_ready("linear")
