@@ -35,9 +35,9 @@ def start_shared_server() -> Iterator[StartServer]:
 def starting() -> Iterator[StartServer]:
     servers: list[Server] = []
 
-    def start(*options: str, **settings: str) -> Server:
+    def start(*options: str, traced: bool = True, **settings: str) -> Server:
         environment = {f"SOFTMAXD_{name.upper()}": value for name, value in settings.items()}
-        servers.append(Server(*options, environment=environment))
+        servers.append(Server(*options, environment=environment, traced=traced))
         return servers[-1]
 
     yield start

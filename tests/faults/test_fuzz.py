@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from softmaxd.models.manifest import OUTPUTS
 from softmaxd.protocols.v2.schemas import TRUST_OUTPUTS
-from tests.support.processes import run
+from tests.support.paths import MODELS
+from tests.support.processes import run, untraced
+from tests.support.server import StartServer
 
 EXAMPLES = 1000 if "CI" in os.environ else 100
 SHARE = 1 if "CI" in os.environ else 0.025  # of the examples for an operation
@@ -79,6 +82,24 @@ header_values |= st.text(st.characters(min_codepoint=33, max_codepoint=255, excl
 DOCUMENTED = {200, 400, 401, 403, 404, 405, 413, 415, 422, 431}
 
 fuzz = settings(max_examples=EXAMPLES)
+
+
+@pytest.fixture(scope="module")
+def base_url(start_shared_server: StartServer) -> Iterator[str]:
+    """Where a service that is not traced is, as tens of thousands of requests come."""
+    if "BASE_URL" in os.environ:
+        yield os.environ["BASE_URL"]
+        return
+    server = start_shared_server(traced=False, models_dir=str(MODELS))
+    yield server.url
+    assert server.stop() == 0
+    assert not [line for line in server.messages() if line["level"] in {"ERROR", "CRITICAL"}]
+
+
+@pytest.fixture(scope="module")
+def client(base_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=base_url, timeout=30) as client:
+        yield client
 
 
 @fuzz
@@ -221,8 +242,7 @@ def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path, pat
             *("--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off"),
         ],
         cwd=tmp_path,
-        # to trace Schemathesis itself would double its time
-        env={name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"},
+        env=untraced(),
     )
 
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr

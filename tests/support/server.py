@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.support.paths import REPOSITORY
-from tests.support.processes import forget, start
+from tests.support.processes import forget, start, untraced
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -20,13 +20,18 @@ class Server:
     """A `softmaxd serve` of its own, on a free port; its log lines are kept."""
 
     def __init__(
-        self, *options: str, environment: Mapping[str, str], program: Sequence[str] = ("softmaxd", "serve")
+        self,
+        *options: str,
+        environment: Mapping[str, str],
+        program: Sequence[str] = ("softmaxd", "serve"),
+        traced: bool = True,
     ) -> None:
         command = [sys.executable, "-m", *program, "--port", "0", *options]
         self.lines: list[str] = []
         self.url = ""
         self._listening = threading.Event()
-        self.process = start(command, cwd=REPOSITORY, env={**os.environ, **environment})
+        inherited = os.environ if traced else untraced()
+        self.process = start(command, cwd=REPOSITORY, env={**inherited, **environment})
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         if not self._listening.wait(START_SECONDS) or not self.url:
