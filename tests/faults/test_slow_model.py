@@ -7,7 +7,6 @@ import signal
 import socket
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,18 +18,38 @@ from tests.support.server import Server, StartServer
 from tests.support.sockets import connect, receive
 
 A_WHILE = 1000.0  # turns of the slow network: about a second
+A_MOMENT = A_WHILE / 4  # where nothing has to happen meanwhile
 PATIENT = "1000"  # seconds, so that a batch of a while does not step aside
 
 
-@pytest.fixture(params=["on", "off"], ids="express={}".format)
+@pytest.fixture(scope="module", params=["on", "off"], ids="express={}".format)
 def lane(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> str:
-    publish_slow(tmp_path)
-    return str(tmp_path)
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("models")
+    publish_slow(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def server(start_shared_server: StartServer, models: str, lane: str) -> Server:
+    """A server for the tests that need no settings of their own, and do not end it."""
+    return start_shared_server(models_dir=models, express=lane, run_timeout=PATIENT, queue_timeout=PATIENT)
+
+
+def rows_run(server: Server) -> float:
+    return metric(server.url, "softmaxd_batch_rows_sum")
+
+
+def batches_run(server: Server) -> float:
+    return metric(server.url, "softmaxd_batch_rows_count")
+
+
+def answered(server: Server) -> float:
+    return metric(server.url, "softmaxd_requests_total", operation="/predict")
 
 
 @contextlib.contextmanager
@@ -58,11 +77,7 @@ def status_of(connection: socket.socket) -> int:
     return int(receive(connection, b"}").split()[1])
 
 
-def test_it_runs_in_a_thread_while_the_service_answers_others(
-    start_server: StartServer, models: str, lane: str
-) -> None:
-    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
-
+def test_it_runs_in_a_thread_while_the_service_answers_others(server: Server) -> None:
     with asked(server, A_WHILE) as slow:
         assert httpx.get(server.url + "/readyz").status_code == 200
         assert httpx.post(server.url + "/softmax", content=b'{"logits": [1]}').status_code == 200
@@ -72,8 +87,8 @@ def test_it_runs_in_a_thread_while_the_service_answers_others(
     assert server.messages()[0]["inline"] is False
 
 
-def test_rows_gather_into_one_batch_while_another_runs(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
+def test_rows_gather_into_one_batch_while_another_runs(server: Server) -> None:
+    batches, rows = batches_run(server), rows_run(server)
 
     with contextlib.ExitStack() as stack:
         slow = stack.enter_context(asked(server, A_WHILE))
@@ -82,13 +97,15 @@ def test_rows_gather_into_one_batch_while_another_runs(start_server: StartServer
         assert not is_answered(slow)
 
         assert [status_of(connection) for connection in (slow, *others)] == [200] * 11
-    assert metric(server.url, "softmaxd_batch_rows_count") == 2
-    assert metric(server.url, "softmaxd_batch_rows_sum") == 31
+    assert batches_run(server) == batches + 2
+    assert rows_run(server) == rows + 31
     assert metric(server.url, "softmaxd_queued_rows") == 0
 
 
 def test_more_rows_than_may_wait_are_refused_at_once(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, max_queued_rows="10")
+    server = start_server(
+        models_dir=models, express=lane, run_timeout=PATIENT, queue_timeout=PATIENT, max_queued_rows="10"
+    )
 
     with asked(server, A_WHILE) as slow, asked(server, 0, rows=10) as waiting:
         refused = httpx.post(server.url + "/predict", content=b'{"instances": [[0, 0]]}')
@@ -135,11 +152,11 @@ def test_rows_that_wait_too_long_are_given_up_while_another_batch_runs(
         assert late.status_code == 504
         assert late.json() == {"detail": "waited in the queue for more than 0.1 s"}
         assert status_of(slow) == 200
-    assert metric(server.url, "softmaxd_batch_rows_sum") == 1
+    assert rows_run(server) == 1
 
 
-def test_the_rows_of_a_client_that_left_do_not_run(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
+def test_the_rows_of_a_client_that_left_do_not_run(server: Server) -> None:
+    rows, requests = rows_run(server), answered(server)
 
     with asked(server, A_WHILE) as slow, asked(server, 0) as staying:
         with asked(server, 0, rows=5) as leaving:
@@ -148,8 +165,8 @@ def test_the_rows_of_a_client_that_left_do_not_run(start_server: StartServer, mo
         assert not is_answered(slow)
 
         assert [status_of(slow), status_of(staying)] == [200, 200]
-    assert metric(server.url, "softmaxd_batch_rows_sum") == 2
-    assert metric(server.url, "softmaxd_requests_total", operation="/predict") == 2
+    assert rows_run(server) == rows + 2
+    assert answered(server) == requests + 2
 
 
 def test_a_client_that_ended_its_side_is_answered_if_it_waits_and_forgotten_if_it_left(
@@ -166,7 +183,7 @@ def test_a_client_that_ended_its_side_is_answered_if_it_waits_and_forgotten_if_i
 
     assert answers.startswith(b"HTTP/1.1 100 Continue\r\n\r\n")  # to find out whether it has left
     assert re.findall(rb"HTTP/1.1 (\d+)", answers)[-1] == b"200"
-    assert metric(server.url, "softmaxd_requests_total", operation="/predict") == 2
+    assert answered(server) == 2
 
 
 def test_nobody_waits_for_a_client_that_left(start_server: StartServer, models: str, lane: str) -> None:
@@ -181,7 +198,7 @@ def test_nobody_waits_for_a_client_that_left(start_server: StartServer, models: 
 
 
 def test_a_batch_that_runs_is_answered_before_the_end(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, queue_timeout=PATIENT)
 
     with asked(server, A_WHILE) as slow, asked(server, 0) as waiting:
         server.send_signal(signal.SIGTERM)
@@ -196,15 +213,12 @@ def test_no_deadline_of_the_connection_runs_while_the_model_does(
     timeouts = {f"{name}_timeout": "0.01" for name in ("header", "request", "keep_alive")}
     server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, **timeouts)
 
-    with asked(server, A_WHILE) as slow:
+    with asked(server, A_MOMENT) as slow:
         assert status_of(slow) == 200
         assert receive(slow) == b""
 
 
-def test_bytes_that_are_not_http_are_refused_after_the_requests_before_them(
-    start_server: StartServer, models: str, lane: str
-) -> None:
-    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT)
+def test_bytes_that_are_not_http_are_refused_after_the_requests_before_them(server: Server) -> None:
     body = b'{"instances": [[%g, 0]]}' % (A_WHILE / 2)
     chunked = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (
         len(body),
