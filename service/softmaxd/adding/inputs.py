@@ -45,6 +45,8 @@ def column_names(source: Source, features: Names | None) -> list[str]:
 
 def _input(name: str, tensor: str, shape: Sequence[object], features: Names | None, *, in_table: bool) -> Input:
     kind = tensor.removeprefix("tensor(").removesuffix(")")
+    if not name:
+        raise Refused("an input has no name: name it in the export")
     if kind == "bfloat16":
         raise Refused(f"input {name} is bfloat16, which NumPy does not have: export it as float32 ({TO_FLOAT32})")
     if kind not in {*TABLE_KINDS.values(), *CONVERTED}:

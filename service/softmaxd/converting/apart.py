@@ -84,3 +84,6 @@ def opened_apart(kind: str, file: Path, *, deadline: float = DEADLINE) -> Iterat
                 yield Apart(process, Path(folder), deadline)
             finally:
                 process.terminate()
+                assert process.stdin is not None
+                with suppress(OSError):  # it has ended, and a request is left that it did not take
+                    process.stdin.close()

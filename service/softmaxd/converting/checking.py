@@ -26,7 +26,7 @@ def check(prepared: Prepared, original: Apart, tried: Values) -> str:
     Logits that are made of probabilities say nothing of sums, so for them it is `TOLERANCE` alone. Raises `Refused`.
     """
     heads, source = prepared.findings.heads, prepared.findings.source
-    taken, values = original.run(source.fed(tried), heads.probabilities or str(heads.logits))
+    taken, values = _run(prepared, original, tried)
     rows = tried[taken]
     outputs = Engine(prepared.content, device="cpu").run_inputs(source.served(rows))
     served = outputs[PROBABILITIES]
@@ -35,6 +35,32 @@ def check(prepared: Prepared, original: Apart, tried: Values) -> str:
     expected = values if heads.probabilities else Softmax(values.astype(np.float64)).probabilities
     sizes = np.abs(outputs[LOGITS]).max(axis=1) if heads.logits else np.zeros(len(rows))
     return _note(original, rows.tolist(), _differences(served, expected), TOLERANCE * np.maximum(1.0, sizes / 2))
+
+
+def first_taken(prepared: Prepared, original: Apart, count: int) -> Values:
+    """Return the first rows, so many, of those that were tried that the library takes. Raises `Refused`."""
+    taken, _ = _run(prepared, original, prepared.findings.rows)
+    return np.asarray(prepared.findings.rows[taken[:count]])
+
+
+def answers_alike(prepared: Prepared, original: Apart, taken: Values, others: Values) -> bool:
+    """Return whether the library takes some of the other rows, and has the same answers for these as are served.
+
+    It gets rows that it has `taken` besides, because it ends where it takes none.
+    """
+    rows = np.concatenate([taken, others])
+    if _run(prepared, original, rows)[0][-1] < len(taken):
+        return False
+    try:
+        check(prepared, original, rows)
+    except Refused:
+        return False
+    return True
+
+
+def _run(prepared: Prepared, original: Apart, rows: Values) -> tuple[list[int], Values]:
+    heads = prepared.findings.heads
+    return original.run(prepared.findings.source.fed(rows), heads.probabilities or str(heads.logits))
 
 
 def _differences(served: Values, expected: Values) -> Values:

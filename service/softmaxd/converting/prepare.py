@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from softmaxd.adding import add, graphs
 from softmaxd.adding.add import Prepared
-from softmaxd.adding.inspection import Findings
+from softmaxd.adding.features import listed
 from softmaxd.converting.apart import Apart, opened_apart
-from softmaxd.converting.checking import check
+from softmaxd.converting.checking import answers_alike, check, first_taken
 from softmaxd.converting.kinds import Kind, kind_of
 from softmaxd.converting.original import Values
 from softmaxd.errors import Refused
@@ -54,7 +55,7 @@ def _prepare_apart(kind: Kind, file: Path, *, features: Sequence[str] | None = N
             for content in original.graphs():
                 try:
                     prepared = add.prepare_graph(graphs.read(content), origin, **options)
-                    return _checked(prepared, original, tried, refused)
+                    return _checked(prepared, original, tried, options.get("nullable", ()), refused)
                 except Refused as error:
                     refused = refused or error
         except Refused as error:  # there is no other graph
@@ -63,25 +64,47 @@ def _prepare_apart(kind: Kind, file: Path, *, features: Sequence[str] | None = N
         raise refused
 
 
-def _checked(prepared: Prepared, original: Apart, tried: list[Values], refused: Refused | None) -> Prepared:
+def _checked(
+    prepared: Prepared, original: Apart, tried: list[Values], told: Sequence[str], refused: Refused | None
+) -> Prepared:
     """Return a model with notes on its conversion, and add the rows that are tried to those of the file before it.
 
     Raises `Refused` if it answers otherwise than the library.
     """
-    rows = _rows(prepared.findings)
+    rows = prepared.findings.rows
     tried.append(rows)
-    checked = check(prepared, original, np.concatenate([each.astype(rows.dtype) for each in tried]))
+    prepared, without = _confirmed(prepared, original, told)
+    every = [each.astype(rows.dtype) for each in (*tried, *without)]
+    checked = check(prepared, original, np.concatenate(every))
     float32 = (f"not as float32: {refused}",) if refused else ()
     for note in (*original.notes, checked, *float32):
         prepared = prepared.noting(note)
     return prepared
 
 
-def _rows(findings: Findings) -> Values:
-    """Return the rows that a graph was tried with, and some without a number that may be missing."""
-    rows = findings.rows
-    nullable = [index for index, each in enumerate(findings.features) if each.nullable and each.datatype != "BYTES"]
-    return np.concatenate([rows, *(findings.source.with_value(rows[:ROWS_WITHOUT], each, np.nan) for each in nullable)])
+def _confirmed(prepared: Prepared, original: Apart, told: Sequence[str]) -> tuple[Prepared, list[Values]]:
+    """Return a model in which a number may be missing only where the library has the same answers, and rows without it.
+
+    The graph alone shows that it has an answer, not that it is right. One that is `told` to be nullable stays so.
+    """
+    source, features = prepared.findings.source, list(prepared.manifest.features)
+    numbers = [index for index, each in enumerate(features) if each.nullable and each.datatype != "BYTES"]
+    rows = first_taken(prepared, original, ROWS_WITHOUT) if numbers else prepared.findings.rows[:0]
+    without = {index: source.with_value(rows, index, np.nan) for index in numbers}
+    others = [
+        index
+        for index in numbers
+        if features[index].name not in told and not answers_alike(prepared, original, rows, without[index])
+    ]
+    if not others:
+        return prepared, list(without.values())
+    note = f"missing: null is not taken for {listed([features[index].name for index in others])} after all, because "
+    for index in others:
+        features[index] = features[index].model_copy(update={"nullable": False})
+        del without[index]
+    manifest = prepared.manifest.model_copy(update={"features": tuple(features)})
+    noted = replace(prepared, manifest=manifest).noting(f"{note}{original.library} refuses it or answers otherwise")
+    return noted, list(without.values())
 
 
 def _digest(file: Path) -> str:

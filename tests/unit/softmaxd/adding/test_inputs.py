@@ -42,6 +42,7 @@ def test_several_inputs_or_texts_are_a_table() -> None:
             None,
             r"\[n, 2, 2\]: texts must be columns, \[n, features\] or \[n\]$",
         ),
+        ({"a": ("tensor(float)", ["n", 1]), "": ("tensor(float)", ["n", 1])}, None, "^an input has no name: "),
         ({"x": ("seq(tensor(float))", [])}, None, "only numbers, booleans and texts are supported$"),
     ],
 )

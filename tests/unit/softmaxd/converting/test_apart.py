@@ -59,3 +59,15 @@ def test_a_file_that_takes_too_long_is_refused(tmp_path: Path) -> None:
         opened_apart("pickle", tmp_path / "m.pkl", deadline=0.1),
     ):
         pass
+
+
+def test_a_request_to_a_process_that_has_ended_is_refused_too(tmp_path: Path) -> None:
+    rows, classes = load_iris(return_X_y=True)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(LogisticRegression(max_iter=1000).fit(rows, classes)))
+
+    with opened_apart("pickle", tmp_path / "m.pkl") as original:
+        with pytest.raises(Refused, match=r"^scikit-learn .* cannot run it: X has 1 features"):
+            original.run({"features": rows[:3, :1]}, "probabilities")
+        original._process.wait()
+        with pytest.raises(Refused, match=r"^its library ended without an answer \(code 0\)"):
+            original.run({"features": rows[:3]}, "probabilities")

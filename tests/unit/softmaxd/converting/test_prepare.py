@@ -16,8 +16,9 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PowerTransformer, QuantileTransformer, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from softmaxd.converting.prepare import _digest, prepare
 from softmaxd.errors import Refused
@@ -112,6 +113,34 @@ def test_rows_without_a_number_that_may_be_missing_are_checked_too(tmp_path: Pat
 
     assert all(feature.nullable for feature in manifest.features)
     assert manifest.notes[-1].startswith(f"checked: {130 + 3 * 4} rows against LightGBM ")
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        ((PowerTransformer(), LogisticRegression()), "x0, x1, x2, x3"),
+        ((QuantileTransformer(n_quantiles=9), DecisionTreeClassifier(max_depth=1, random_state=0)), "x3"),
+    ],
+    ids=["refused", "otherwise"],
+)
+def test_null_is_taken_only_where_the_library_has_the_same_answer(
+    tmp_path: Path, steps: tuple[BaseEstimator, ...], names: str
+) -> None:
+    """The graphs have an answer for NaN, too; the tree looks at x3 only."""
+    model = make_pipeline(*steps).fit(ROWS, CLASSES > 1)
+
+    manifest = prepare(pickled(model, tmp_path), name="m", trust_pickle=True).manifest
+
+    assert ", ".join(each.name for each in manifest.features if not each.nullable) == names
+    assert [note for note in manifest.notes if note.startswith(f"missing: null is not taken for {names} after all, ")]
+
+
+def test_a_number_that_may_be_missing_as_the_user_says_is_checked(tmp_path: Path) -> None:
+    steps = make_pipeline(QuantileTransformer(n_quantiles=9), DecisionTreeClassifier(max_depth=1, random_state=0))
+    model = pickled(steps.fit(ROWS, CLASSES > 1), tmp_path)
+
+    with pytest.raises(Refused, match=r"differs from scikit-learn .* for the row .*nan"):
+        prepare(model, name="m", trust_pickle=True, nullable=["x3"])
 
 
 def test_a_graph_that_no_type_makes_right_is_refused_with_the_first_reason(tmp_path: Path) -> None:
