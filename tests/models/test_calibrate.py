@@ -59,7 +59,10 @@ def test_it_prints_the_figures_before_and_after(folder: Path) -> None:
     assert lines[0] == "calibrated from version 1 by softmaxd models calibrate iris rows.csv --target species --seed 0"
     assert lines[1].startswith("rows of rows.csv: SHA-256 ")
     assert lines[2] == "rows: 25 for typicality, 25 for calibration, 25 for testing"
-    assert lines[3] == "temperature: 1.0000, which changes nothing"  # all calibration rows are labelled right
+    assert (
+        lines[3]
+        == "temperature: 1.0000, which changes nothing: the calibration rows are all right, or no better than chance"
+    )  # all calibration rows are labelled right
     assert lines[4].split() == ["on", "the", "test", "rows", "before", "after", "95", "%", "confidence"]
     assert [line[:27].strip() for line in lines[5:9]] == [
         "accuracy",
@@ -125,3 +128,22 @@ def test_a_decision_function_becomes_probabilities_by_rows_with_labels(tmp_path:
     metrics = read_manifest(tmp_path / "models" / "svc" / "1").metrics
     assert metrics["test_loss"] < 0.6 * metrics["test_loss_before"]
     assert metrics["test_ece"] < 0.05 < metrics["test_ece_before"]
+
+
+def test_scores_are_refused_if_the_rows_do_not_show_their_probabilities(tmp_path: Path) -> None:
+    digits = load_digits()
+    easy = digits.target < 3
+    features, classes = digits.data[easy].astype("float32"), digits.target[easy]
+    classifier = LinearSVC(C=0.01).fit(features, classes)  # labels all of its own rows right
+    (tmp_path / "svc.onnx").write_bytes(to_onnx(classifier, features[:1]).SerializeToString())
+    lines = [",".join(map(str, [*row, kind])) for row, kind in zip(features, classes, strict=True)]
+    header = ",".join([*(f"p{index}" for index in range(64)), "digit"])
+    (tmp_path / "rows.csv").write_text("\n".join([header, *lines]) + "\n")
+    command = ["models", "add", str(tmp_path / "svc.onnx"), "--name", "svc", "--logits", "probabilities"]
+    table = ["--calibration", str(tmp_path / "rows.csv"), "--target", "digit"]
+
+    code, _, error = softmaxd(*command, *table, models_dir=str(tmp_path / "models"))
+
+    assert code == 1
+    assert "they do not show which probabilities its scores mean: give more rows" in error
+    assert not (tmp_path / "models").exists()

@@ -242,5 +242,7 @@ def _words(calibrated: Calibrated) -> str:
     if calibrated.added:
         return f"after {calibrated.added:.2g} is added to each probability, because some are 0"
     if calibrated.temperature == 1:
-        return "which changes nothing"
+        return "which changes nothing: the calibration rows are all right, or no better than chance"
+    if round(calibrated.temperature, 4) == 1:
+        return "which changes nearly nothing"
     return f"which makes every answer {'less sure' if calibrated.temperature > 1 else 'surer'}"

@@ -74,12 +74,21 @@ def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, *
 
 
 def publish_calibrated(
-    content: bytes, manifest: "Manifest", job: "Job", origin: str, models_dir: Path
+    content: bytes, manifest: "Manifest", job: "Job", origin: str, models_dir: Path, *, scores: str | None = None
 ) -> tuple[Path, list[str]]:
-    """Publish the next version of a model, calibrated; return its folder, and its notes and figures as lines."""
+    """Publish the next version of a model, calibrated; return its folder, and its notes and figures as lines.
+
+    `scores` is the output that the user calls the logits. Raises `Refused` if no temperature can be found for it: then
+    nothing shows that its softmax is the probabilities.
+    """
     from softmaxd_training.recalibration import publish, recalibrate, summary  # noqa: PLC0415
 
     calibrated = recalibrate(content, manifest, job, origin)
+    if scores is not None and calibrated.temperature == 1:
+        raise Refused(
+            f"--logits {scores}: the calibration rows are all right, or no better than chance, so they do not show "
+            "which probabilities its scores mean: give more rows"
+        )
     published = publish(calibrated, job, models_dir)
     return published, [*calibrated.manifest.notes, *summary(calibrated), f"published {published}"]
 

@@ -151,7 +151,9 @@ def add_model(
             folder, manifest = adding.publish(prepared, settings.models_dir)
             lines = [*manifest.notes, f"published {folder}"]
         else:
-            lines = _calibrated(prepared, settings.models_dir, file.name, calibration, target, **typicality)
+            origin = f"softmaxd models add {file.name} --calibration"
+            scores = options["logits"]
+            lines = _calibrated(prepared, settings.models_dir, origin, calibration, target, scores, **typicality)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
     print(*(line for line in lines if line not in compared), sep="\n")
@@ -159,14 +161,23 @@ def add_model(
 
 
 def _calibrated(
-    prepared: "Prepared", models_dir: Path, file: str, calibration: Path, target: str, **typicality: Any
+    prepared: "Prepared",
+    models_dir: Path,
+    command: str,
+    calibration: Path,
+    target: str,
+    scores: str | None,
+    **typicality: Any,
 ) -> list[str]:
     """Publish a model that was calibrated before; return its notes and figures as lines."""
     from softmaxd_training.recalibration import Job  # noqa: PLC0415 - only this action needs it
 
     job = Job(calibration, target, **typicality)
-    origin = f"calibrated by softmaxd models add {file} --calibration {job.words}"
-    return calibrate.publish_calibrated(prepared.content, prepared.manifest, job, origin, models_dir)[1]
+    origin = f"calibrated by {command} {job.words}"
+    published = calibrate.publish_calibrated(
+        prepared.content, prepared.manifest, job, origin, models_dir, scores=scores
+    )
+    return published[1]
 
 
 def list_models(settings: Settings) -> int:

@@ -1,9 +1,11 @@
 """Tells the type of each column that a fitted model of scikit-learn takes, which only its encoders know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+
+from softmaxd.converting.original import Values
 
 Types = list[tuple[str, Any]]  # of skl2onnx: the name and the type of each input
 
@@ -18,13 +20,33 @@ def initial_types(model: Any, kind: Any) -> Types:
 
     types = {"text": StringTensorType, "whole": Int64TensorType, "number": kind}
     kinds = ["number"] * model.n_features_in_
-    first = _steps(model)[0]
-    for column, found in _encoded(first):
-        kinds[column] = found
-    names = getattr(model, "feature_names_in_", None)
-    if names is None or not hasattr(first, "transformers_"):
+    for column, categories in _encoded(model):
+        kinds[column] = _kind(categories)
+    if not takes_table(model):
         return [("features", types[kinds[0]]([None, len(kinds)]))]
-    return [(str(name), types[each]([None, 1])) for name, each in zip(names, kinds, strict=True)]
+    return [(str(name), types[each]([None, 1])) for name, each in zip(model.feature_names_in_, kinds, strict=True)]
+
+
+def takes_table(model: Any) -> bool:
+    """Return whether the first step of a model chooses columns of a table by their names."""
+    return hasattr(model, "feature_names_in_") and hasattr(_first_step(model), "transformers_")
+
+
+def missing_texts(model: Any) -> Mapping[int, Mapping[str, Any]]:
+    """Return the values that an encoder has for no text, NaN and None, by their text in ONNX, for each such column."""
+    found = {}
+    for column, categories in _encoded(model):
+        values = [] if _kind(categories) != "text" else [value for value in categories if not isinstance(value, str)]
+        if values:
+            found[column] = {str(value): value for value in values}
+    return found
+
+
+def _first_step(model: Any) -> Any:
+    """Return the first step of a pipeline, which a search or a calibration may have chosen, or the model itself."""
+    inner = getattr(model, "best_estimator_", model)
+    calibrated = getattr(inner, "calibrated_classifiers_", None)
+    return _steps(calibrated[0].estimator if calibrated else inner)[0]
 
 
 def _steps(model: Any) -> list[Any]:
@@ -33,27 +55,28 @@ def _steps(model: Any) -> list[Any]:
     return [step for _, step in steps] if steps else [model]
 
 
-def _encoded(first: Any) -> Iterator[tuple[int, str]]:
-    """Yield each column that the first step of a model encodes, and the kind of its values."""
+def _encoded(model: Any) -> Iterator[tuple[int, Values]]:
+    """Yield each column that the first step of a model encodes, and its categories; words are no categories."""
+    first = _first_step(model)
     if not hasattr(first, "transformers_"):
-        yield from enumerate(_kinds([first]))
+        yield from enumerate(_categories([first]))
         return
     places = first._transformer_to_input_indices
     for label, transformer, _ in first.transformers_:
-        yield from zip(places[label], _kinds(_steps(transformer)), strict=False)
+        yield from zip(places[label], _categories(_steps(transformer)), strict=False)
 
 
-def _kinds(steps: list[Any]) -> list[str]:
-    """Return the kind of the values that each column of an encoder has; nothing if no step is one."""
+def _categories(steps: list[Any]) -> list[Values]:
+    """Return the categories that each column of an encoder has; nothing if no step is one."""
     for step in steps:
         if hasattr(step, "categories_"):
-            return [_kind(np.asarray(categories)) for categories in step.categories_]
+            return [np.asarray(categories) for categories in step.categories_]
         if hasattr(step, "vocabulary_"):
-            return ["text"]
+            return [np.array([], dtype=object)]
     return []
 
 
-def _kind(categories: Any) -> str:
+def _kind(categories: Values) -> str:
     if categories.dtype.kind in "iu":
         return "whole"
     return "text" if categories.dtype.kind in "OUST" else "number"

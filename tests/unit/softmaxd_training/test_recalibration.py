@@ -307,7 +307,10 @@ def test_the_typicality_may_be_of_a_named_tensor(version: Path, tmp_path: Path) 
     [
         (lambda kinds, _: kinds, "which makes every answer less sure"),
         (lambda kinds, best: np.where(np.arange(len(kinds)) % 40 == 0, kinds, best), "which makes every answer surer"),
-        (lambda _, best: best, "temperature: 1.0000, which changes nothing"),
+        (
+            lambda _, best: best,
+            "temperature: 1.0000, which changes nothing: the calibration rows are all right",
+        ),
     ],
 )
 def test_the_summary_says_in_words_how_the_temperature_works(

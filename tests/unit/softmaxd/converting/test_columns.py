@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from skl2onnx.common.data_types import FloatTensorType
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from softmaxd.converting.columns import initial_types
+from softmaxd.converting.columns import initial_types, missing_texts, takes_table
 
 PEOPLE = pd.DataFrame(
     {"age": [20.0, 30, 40, 50], "job": ["cook", "nurse", "pilot", "cook"], "level": [0, 1, 2, 1], "note": list("abcd")}
@@ -70,3 +72,29 @@ def test_a_model_without_a_pipeline_has_one_input() -> None:
     model = LogisticRegression().fit(PEOPLE[["age", "level"]], CLASSES)
 
     assert types(model) == [("features", "FloatTensorType", [None, 2])]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [lambda model: GridSearchCV(model, {}, cv=2), lambda model: CalibratedClassifierCV(model, cv=2)],
+    ids=["search", "calibration"],
+)
+def test_the_columns_are_those_of_the_model_in_a_search_or_a_calibration(around: Any) -> None:
+    words = ColumnTransformer([("encoded", OneHotEncoder(handle_unknown="ignore"), ["job"])], remainder="passthrough")
+    model = around(make_pipeline(words, LogisticRegression())).fit(PEOPLE[["age", "job"]], CLASSES)
+
+    assert takes_table(model)
+    assert types(model) == [("age", "FloatTensorType", [None, 1]), ("job", "StringTensorType", [None, 1])]
+
+
+def test_the_categories_for_no_text_are_told_by_their_text() -> None:
+    jobs = pd.DataFrame(
+        {"job": ["cook", np.nan, "cook", "nurse"], "level": [0, 1, 2, 1], "team": ["a", None, "b", "a"]}
+    )
+    model = OneHotEncoder().fit(jobs.astype({"job": object, "team": object}))
+
+    found = missing_texts(model)
+
+    assert found.keys() == {0, 2}
+    assert np.isnan(found[0]["nan"])
+    assert set(found[2]) <= {"None", "nan"}

@@ -20,7 +20,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from softmaxd.converting.original import Original
@@ -78,6 +78,26 @@ def test_without_pandas_rows_have_no_names(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "pandas", None)
 
     assert np.array_equal(original.run({"features": ROWS}, ""), model.predict_proba(ROWS))
+
+
+def test_a_table_needs_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_pipeline(ColumnTransformer([("scaled", StandardScaler(), NAMES)]), LogisticRegression())
+    model.fit(FLOWERS, CLASSES)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+
+    with pytest.raises(Refused, match=r"^it needs pandas: python -m pip install pandas$"):
+        opened(model, tmp_path)
+
+
+def test_the_text_of_a_missing_category_is_missing_for_the_library(tmp_path: Path) -> None:
+    jobs = pd.DataFrame({"job": np.array(["cook", np.nan, "cook", "nurse"], dtype=object)})
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(jobs, [0, 1, 0, 1])
+
+    found = opened(model, tmp_path).run({"features": np.array([["cook"], ["nan"], ["other"]])}, "")
+
+    expected = model.predict_proba(pd.DataFrame({"job": np.array(["cook", np.nan, "other"], dtype=object)}))
+    assert np.array_equal(found, expected)
+    assert not np.array_equal(found[1], found[2])
 
 
 def test_a_decision_function_is_that_of_its_classes(tmp_path: Path) -> None:
