@@ -24,12 +24,26 @@ def initial_types(model: Any, kind: Any) -> Types:
         kinds[column] = _kind(categories)
     if not takes_table(model):
         return [("features", types[kinds[0]]([None, len(kinds)]))]
-    return [(str(name), types[each]([None, 1])) for name, each in zip(model.feature_names_in_, kinds, strict=True)]
+    names = model.feature_names_in_
+    return [(str(names[column]), types[kinds[column]]([None, 1])) for column in columns_read(model)]
 
 
 def takes_table(model: Any) -> bool:
     """Return whether the first step of a model chooses columns of a table by their names."""
     return hasattr(model, "feature_names_in_") and hasattr(_first_step(model), "transformers_")
+
+
+def columns_read(model: Any) -> list[int]:
+    """Return the columns that a model reads: of a table, those that a transformer names; else all."""
+    every = list(range(model.n_features_in_))
+    if not takes_table(model):
+        return every
+    first = _first_step(model)
+    parts = [part for part in first.transformers_ if part[1] != "drop"]
+    if not all(isinstance(name, str) for _, _, names in parts for name in np.ravel(names).tolist()):
+        return every  # the converter counts columns by number
+    places = first._transformer_to_input_indices
+    return sorted({column for label, _, _ in parts for column in places[label]})
 
 
 def missing_texts(model: Any) -> Mapping[int, Mapping[str, Any]]:

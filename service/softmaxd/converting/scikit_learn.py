@@ -1,7 +1,7 @@
 """Opens models of scikit-learn, from pickles and skops files, and converts them with skl2onnx."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from softmaxd.converting.boosters import of_lightgbm, of_xgboost
-from softmaxd.converting.columns import initial_types, missing_texts, takes_table
+from softmaxd.converting.columns import columns_read, initial_types, missing_texts, takes_table
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
 
@@ -78,31 +78,34 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
     if not hasattr(model, "n_features_in_"):
         raise Refused(f"it has a {kind} that does not say how many features it takes: export it to ONNX yourself")
     names = tuple(map(str, getattr(model, "feature_names_in_", ())))
+    read = columns_read(model)
     if takes_table(model):
         need({"pandas": "pandas"}, install="pandas")
     missing = missing_texts(model)
 
     def run(inputs: Inputs, output: str) -> Values:
-        values = np.asarray(answer(_table(inputs, names, missing)))
+        columns = dict(zip(read, (_plain(column) for rows in inputs.values() for column in rows.T), strict=True))
+        values = np.asarray(answer(_table(columns, names, missing)))
         return np.stack([-values, values], axis=1) if values.ndim == 1 else values
 
     library, converter = named("sklearn", "scikit-learn"), named("skl2onnx", "skl2onnx")
-    return Original(library, converter, _graphs(model), run, names or None, notes=notes)
+    features = tuple(names[column] for column in read) if names else None
+    return Original(library, converter, _graphs(model), run, features, notes=notes)
 
 
-def _table(inputs: Inputs, names: tuple[str, ...], missing: Mapping[int, Mapping[str, Any]]) -> Any:
+def _table(columns: dict[int, Values], names: Sequence[str], missing: Mapping[int, Mapping[str, Any]]) -> Any:
     """Return rows as the model was fitted on them: a table of pandas if its columns had names.
 
-    `missing` has the values for no text, which are texts in ONNX, by the index of a column.
+    `columns` are those that it reads, by index. `missing` has their values for no text, which are texts in ONNX.
     """
-    columns = [_plain(column) for rows in inputs.values() for column in rows.T]
     for index, values in missing.items():
-        columns[index] = np.array([values.get(text, text) for text in columns[index]], dtype=object)
+        if index in columns:
+            columns[index] = np.array([values.get(text, text) for text in columns[index]], dtype=object)
     if not names or find_spec("pandas") is None:
-        return np.stack(columns, axis=1)
+        return np.stack(list(columns.values()), axis=1)
     import pandas  # noqa: PLC0415 - no other part needs it
 
-    return pandas.DataFrame(dict(zip(names, columns, strict=True)))
+    return pandas.DataFrame({name: columns.get(index, np.nan) for index, name in enumerate(names)})
 
 
 def _plain(column: Values) -> Values:

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from softmaxd.converting.columns import initial_types, missing_texts, takes_table
+from softmaxd.converting.columns import columns_read, initial_types, missing_texts, takes_table
 
 PEOPLE = pd.DataFrame(
     {"age": [20.0, 30, 40, 50], "job": ["cook", "nurse", "pilot", "cook"], "level": [0, 1, 2, 1], "note": list("abcd")}
@@ -42,6 +42,13 @@ def test_each_column_of_a_table_is_an_input() -> None:
         ("job", "StringTensorType", [None, 1]),
         ("level", "Int64TensorType", [None, 1]),
     ]
+
+
+def test_columns_by_number_are_all_read() -> None:
+    table = ColumnTransformer([("scaled", StandardScaler(), [0])])
+    model = make_pipeline(table, LogisticRegression()).fit(PEOPLE[["age", "level"]], CLASSES)
+
+    assert columns_read(model) == [0, 1]
 
 
 def test_words_are_text() -> None:

@@ -80,6 +80,19 @@ def test_without_pandas_rows_have_no_names(tmp_path: Path, monkeypatch: pytest.M
     assert np.array_equal(original.run({"features": ROWS}, ""), model.predict_proba(ROWS))
 
 
+def test_a_column_that_no_transformer_names_is_no_feature(tmp_path: Path) -> None:
+    scaler = ColumnTransformer([("scaled", StandardScaler(), NAMES[1:3]), ("left", "drop", NAMES[:1])])
+    model = make_pipeline(scaler, LogisticRegression()).fit(FLOWERS, CLASSES)
+
+    original = opened(model, tmp_path)
+
+    assert original.features == tuple(NAMES[1:3])
+    inputs = onnx.load_model_from_string(next(original.graphs)).graph.input
+    assert [value.name.replace("_", " ") for value in inputs] == NAMES[1:3]
+    rows = {name: ROWS[:, [index]] for index, name in enumerate(NAMES) if index in {1, 2}}
+    assert np.array_equal(original.run(rows, ""), model.predict_proba(FLOWERS))
+
+
 def test_a_table_needs_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_pipeline(ColumnTransformer([("scaled", StandardScaler(), NAMES)]), LogisticRegression())
     model.fit(FLOWERS, CLASSES)
