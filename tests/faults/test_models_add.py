@@ -200,6 +200,13 @@ REFUSED = {
         ending_with(node("ReduceMax", "scores", "y", axes=[1]), shape=("n", 1)),
         "output y is one number per row: a classifier of two classes must give both probabilities, ",
     ),
+    "a regression": (
+        model(
+            [node("LinearRegressor", "x", "y", domain="ai.onnx.ml", coefficients=[1.0, 2.0], intercepts=[0.5])],
+            outputs=[tensor("y", ["n", 1])],
+        ),
+        "output y is one number per row, of a regression (LinearRegressor): export a classifier",
+    ),
     "sigmoids": (
         ending_with(node("Sigmoid", "scores", "y"), shape=("n", 3)),
         "output y lies in [0, 1], but its rows do not sum to 1: multi-label models (one sigmoid per label) are not ",

@@ -38,8 +38,8 @@ def are_scores(values: Values, rows: int) -> bool:
     return bool(values.shape[0] == rows and values.shape[1] > 1)
 
 
-def no_scores(engine: Engine, outputs: Outputs, source: Source) -> Refused:
-    """Return the error for a graph none of whose outputs is a table of numbers [n, classes]."""
+def no_scores(engine: Engine, outputs: Outputs, source: Source, origins: Mapping[str, Origin]) -> Refused:
+    """Return the error for a graph none of whose outputs, by their origins, is a table of numbers [n, classes]."""
     for name, (kind, _) in engine.outputs.items():
         if kind.startswith(("seq", "map")):
             return Refused(f"output {name} is {kind}: it must be a table of numbers [n, classes]")
@@ -49,6 +49,9 @@ def no_scores(engine: Engine, outputs: Outputs, source: Source) -> Refused:
             f"outputs {', '.join(single)} are one number per row: make one output of them, [n, classes] "
             "(skl2onnx: options={'zipmap': False})"
         )
+    if single and origins[single[0]].is_regression:
+        scorer = origins[single[0]].scorer
+        return Refused(f"output {single[0]} is one number per row, of a regression ({scorer}): export a classifier")
     if single:
         return Refused(
             f"output {single[0]} is one number per row: a classifier of two classes must give both probabilities, "

@@ -79,9 +79,9 @@ def inspect(
         compared = tree_thresholds(model, source)
     rows, outputs, strict_notes = _try(engine, source, _rows(source, compared, texts, known), {**numbers, **texts})
     scores = {name: outputs[name] for name in outputs if name in given and are_scores(outputs[name], len(rows))}
+    origins = {name: origin(model, name) for name in outputs}
     if not scores:
-        raise no_scores(engine, outputs, source)
-    origins = {name: origin(model, name) for name in scores}
+        raise no_scores(engine, outputs, source, origins)
     heads, notes = find_heads(scores, outputs, softmax_inputs, origins, told=logits)
     rows_notes = check_rows(engine, rows, outputs, source, heads, quantised=graphs.quantises_dynamically(model))
     names = column_names(source, features)
