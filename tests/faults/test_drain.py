@@ -1,5 +1,6 @@
 """Clients that send all the time lose no request when the service stops or is restarted."""
 
+import contextlib
 import http.client
 import signal
 import threading
@@ -102,4 +103,9 @@ def until_others_serve(server: Server, old: set[int]) -> None:
 def workers_of(server: Server) -> set[int]:
     """Return the process ids of the workers."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return {int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()}
+    workers = set()
+    for child in children:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                workers.add(int(child))
+    return workers

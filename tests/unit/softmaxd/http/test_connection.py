@@ -308,6 +308,19 @@ def test_an_answer_waits_until_the_one_before_it_is_read() -> None:
     run(main)
 
 
+def test_a_body_that_arrives_stays_in_the_budget_when_an_answer_is_read() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            share = client.side._share
+            client.writer.write(CHUNKED_HEAD + b"5\r\n12345\r\n")
+            await client.until(lambda: share.held)
+            held = share.held
+            client.side.resume_writing()
+            assert share.held == held > 0
+
+    run(main)
+
+
 def test_nothing_more_is_read_from_a_client_until_it_has_read() -> None:
     async def main(server: Server) -> None:
         async with connected(server) as client, asyncio.timeout(10):

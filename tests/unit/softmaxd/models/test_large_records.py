@@ -295,3 +295,15 @@ def test_lists_and_objects_in_a_row_are_told_as_they_are(body: bytes) -> None:
         read_rows(PREDICT_TABLE, "instances", body, TABLE, max_rows=MAX_ROWS)
 
     assert in_pieces.value.problems == whole_body.value.problems
+
+
+def test_a_row_of_many_texts_that_look_like_ends_of_rows_is_read_at_once() -> None:
+    body = json.dumps({"instances": [["],["] * 1100, [2, "x"]]}).encode()
+
+    assert outcome_of_table(body, 1) == outcome_of_table(body, sys.maxsize) == (InvalidBody,)
+
+
+def test_many_texts_with_brackets_after_the_rows_end_the_search() -> None:
+    body = json.dumps({"instances": [[1, "x"]], "include": ["a]"] * 1100}).encode()
+
+    assert outcome_of_table(body, 1) == outcome_of_table(body, sys.maxsize) == (InvalidBody,)

@@ -18,6 +18,7 @@ from softmaxd.models.outputs import Outputs
 from softmaxd.settings import Settings
 from tests.support.onnx_graphs import WEIGHTS, exact, model, node, tensor
 from tests.support.onnx_models import classifier, linear, publish
+from tests.support.tables import FEATURES, mixed
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "model.onnx"])
@@ -186,4 +187,11 @@ def test_a_graph_whose_input_is_not_of_the_manifests_type_is_refused(
     folder = publish(tmp_path, 1, content, datatype=datatype)
 
     with pytest.raises(ModelError, match=re.escape(reason)):
+        loading.load(folder, Settings())
+
+
+def test_a_graph_with_an_input_that_the_manifest_does_not_have_is_refused(tmp_path: Path) -> None:
+    folder = publish(tmp_path, 1, mixed().SerializeToString(), features=FEATURES[:-1])
+
+    with pytest.raises(ModelError, match=r"^the graph has the input city, which manifest\.json does not have$"):
         loading.load(folder, Settings())
