@@ -84,7 +84,7 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
     missing = missing_texts(model)
 
     def run(inputs: Inputs, output: str) -> Values:
-        columns = dict(zip(read, (_plain(column) for rows in inputs.values() for column in rows.T), strict=True))
+        columns = dict(zip(read, (_plain(column) for rows in inputs.values() for column in rows.T), strict=False))
         values = np.asarray(answer(_table(columns, names, missing)))
         return np.stack([-values, values], axis=1) if values.ndim == 1 else values
 
@@ -99,8 +99,7 @@ def _table(columns: dict[int, Values], names: Sequence[str], missing: Mapping[in
     `columns` are those that it reads, by index. `missing` has their values for no text, which are texts in ONNX.
     """
     for index, values in missing.items():
-        if index in columns:
-            columns[index] = np.array([values.get(text, text) for text in columns[index]], dtype=object)
+        columns[index] = np.array([values.get(text, text) for text in columns[index]], dtype=object)
     if not names or find_spec("pandas") is None:
         return np.stack(list(columns.values()), axis=1)
     import pandas  # noqa: PLC0415 - no other part needs it
