@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar, cast
 
+from pydantic import TypeAdapter
+
 from softmaxd.http.operation import Job
 from softmaxd.models.answers import pieces
 from softmaxd.models.by_name import by_name
@@ -56,7 +58,7 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
     features, request = (
         read_large(schema, "instances", body, manifest, max_rows=max_rows)
         or read_large(schema, "inputs", body, manifest, max_rows=max_rows)
-        or _read_named(body, manifest, max_rows=max_rows)
+        or _read_named(schema, body, manifest, max_rows=max_rows)
         or _read_rows(body, manifest, max_rows=max_rows)
         or (None, read_json(schema, body))
     )
@@ -76,14 +78,15 @@ def _features(request: V1PredictRequest, manifest: Manifest, *, max_rows: int) -
     return to_features(rows, manifest, max_rows=max_rows, place=place)
 
 
-def _read_named(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Features, V1PredictRequest] | None:
+def _read_named(
+    schema: TypeAdapter[V1PredictRequest], body: bytes, manifest: Manifest, *, max_rows: int
+) -> tuple[Features, V1PredictRequest] | None:
     """Return the features [rows, features] of a large body that names the input, in each row or once, and the request.
 
     None means that the schema must read it: something else is in it.
     """
     if len(body) < LARGE_BODY or not manifest.takes_array:
         return None
-    schema = PREDICT_TABLE if manifest.tensors else PREDICT_REQUESTS[manifest.depth]
     plain, number = NAMED.subn(rb"\1", body)
     rows = read_large(schema, "instances", plain, manifest, max_rows=max_rows) if number else None
     if rows is not None and len(rows[0]) == number:

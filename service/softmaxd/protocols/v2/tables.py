@@ -18,7 +18,7 @@ from softmaxd.models.outputs import Features
 from softmaxd.models.schemas import Cell
 from softmaxd.models.tables import column_of, empty
 from softmaxd.protocols.v2.schemas import V2TableTensor
-from softmaxd.protocols.v2.tensors import find_place, invalid_tensor
+from softmaxd.protocols.v2.tensors import count_rows, find_place, invalid_tensor
 
 LENGTH = struct.Struct("<I")  # before each text in bytes
 
@@ -64,11 +64,7 @@ def from_only_bytes(body: bytes, manifest: Manifest, *, max_rows: int) -> Featur
             "The body should have JSON before the bytes: the model takes more than one tensor of numbers"
         )
     row_bytes = tensor.width * tensor.dtype.itemsize
-    rows, rest = divmod(len(body), row_bytes)
-    if rows == 0 or rest:
-        numbers = f"{tensor.width} little-endian {tensor.datatype} numbers"
-        raise invalid_tensor(f"The body should be rows of {numbers}, at least one row")
-    check_rows(rows, max_rows)
+    rows = count_rows(body, f"{tensor.width} little-endian {tensor.datatype} numbers", row_bytes, max_rows)
     table, fields = empty(manifest, rows)
     fields[tensor.name][:] = _from_bytes(body, tensor, manifest, rows)
     return table

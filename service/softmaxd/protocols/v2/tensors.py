@@ -86,13 +86,21 @@ def _whole(numbers: Floats | list[float], datatype: Datatype) -> Features:
 
 
 def one_tensor(body: bytes, layout: Layout, *, max_rows: int) -> Features:
-    """Return the features of a body with nothing but their bytes."""
-    rows, rest = divmod(len(body), layout.row_bytes)
-    if rows == 0 or rest:
-        numbers = f"{layout.width} little-endian {layout.datatype} numbers"
-        raise invalid_tensor(f"The body should be rows of {numbers}, at least one row")
-    check_rows(rows, max_rows)
+    """Return the features of a body with nothing but their bytes. Raises `InvalidBody` or `TooLarge`."""
+    rows = count_rows(body, f"{layout.width} little-endian {layout.datatype} numbers", layout.row_bytes, max_rows)
     return from_bytes(body, layout, rows)
+
+
+def count_rows(body: bytes, row: str, row_bytes: int, max_rows: int) -> int:
+    """Return the rows of a body with nothing but their bytes; `row` describes one.
+
+    Raises `InvalidBody` or `TooLarge`.
+    """
+    rows, rest = divmod(len(body), row_bytes)
+    if rows == 0 or rest:
+        raise invalid_tensor(f"The body should be rows of {row}, at least one row")
+    check_rows(rows, max_rows)
+    return rows
 
 
 def from_bytes(tensor: bytes, layout: Layout, rows: int) -> Features:
