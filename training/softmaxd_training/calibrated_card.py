@@ -77,12 +77,10 @@ file gets calibrated probabilities."""
 UNKNOWN_RANGE = "unknown: {few} rows make up half of it"
 
 
-def card_of(
-    manifest: Manifest, *, file: str, target: str, temperature: float, added: float, rows: Mapping[str, int]
-) -> str:
+def card_of(manifest: Manifest, *, file: str, target: str, added: float, rows: Mapping[str, int]) -> str:
     """Return the card of a model that was calibrated later; `rows` is the number of rows by part of the table.
 
-    `temperature` is by which its logits were divided now, `added` what was added to each probability before that.
+    `added` is what was added to each probability before its logits were divided by the temperature.
     """
     calibration, evaluation = manifest.calibration, manifest.evaluation
     assert calibration is not None
@@ -99,7 +97,7 @@ def card_of(
         rows=", ".join(f"{count:,} for {part}" for part, count in rows.items()),
         bins=BINS,
         loss_range=loss_range,
-        temperature=filled(_temperature(temperature, added, calibration.rows)),
+        temperature=filled(_temperature(calibration.temperature, added, calibration.rows)),
         reliability=_reliability(evaluation),
         typicality=filled(spread_of_typicality(calibration, evaluation)),
         sha256=manifest.sha256,

@@ -21,6 +21,7 @@ from softmaxd.numerics.trust import quantiles
 from softmaxd_training.rows import Classes, one_hot
 
 COLDEST, HOTTEST = 0.05, 20.0  # the range in which the temperature is searched
+HARDLY = 0.01  # so near to 1, a temperature changes next to nothing: of two labels a probability by at most 0.0023
 HALVINGS = 60  # of that range of logarithms: down to the last bit
 BINS = 15  # of the reliability diagram and the expected calibration error
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
@@ -62,6 +63,13 @@ def can_fit_temperature(logits: Floats, classes: Classes) -> bool:
     """
     right = logits.argmax(axis=1) == classes
     return not right.all() and bool((_true(logits, classes) - logits.mean(axis=1)).mean() > 0)
+
+
+def effect_of(temperature: float) -> str:
+    """Return in words how a temperature changes the answers."""
+    if abs(temperature - 1) <= HARDLY:
+        return "changes next to nothing"
+    return f"makes every answer {'less sure' if temperature > 1 else 'surer'}"
 
 
 def fit_with_zeros(logits: Floats, classes: Classes) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest, Provenance
 from softmaxd_training import coverage, demonstrations, templates
-from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST
+from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST, effect_of
 from softmaxd_training.coverage import MOST_LABELS
 
 EPOCHS = 240  # of the blobs, by default; `demonstrations.MORE_EPOCHS` gives the reason
@@ -182,9 +182,7 @@ def _calibration(calibration: Calibration, evaluation: Evaluation) -> str:
 def temperature_text(temperature: float, rows: int, place: str) -> str:
     if temperature == 1:
         return templates.TEMPERATURE_OF_ONE.format(rows=rows)
-    text = templates.TEMPERATURE.format(
-        temperature=temperature, words="less sure" if temperature > 1 else "surer", rows=rows, place=place
-    )
+    text = templates.TEMPERATURE.format(temperature=temperature, effect=effect_of(temperature), rows=rows, place=place)
     if COLDEST * 1.001 < temperature < HOTTEST * 0.999:
         return text
     return text + templates.TEMPERATURE_AT_AN_END.format(coldest=COLDEST, hottest=HOTTEST)

@@ -20,7 +20,7 @@ from softmaxd.numerics.softmax import Floats, Softmax
 from softmaxd.tables.rows import counted
 from softmaxd_training import calibrated_card
 from softmaxd_training.atypicality import Atypicality
-from softmaxd_training.calibration import calibrate, evaluate, figures, fit_with_zeros, measure, reliability
+from softmaxd_training.calibration import calibrate, effect_of, evaluate, figures, fit_with_zeros, measure, reliability
 from softmaxd_training.chance import mean_by_chance, share_by_chance
 from softmaxd_training.matching import read_rows
 from softmaxd_training.outputs import finite_outputs_of
@@ -72,17 +72,20 @@ class Calibrated:
 
     content: bytes
     manifest: Manifest
-    temperature: float  # by which the logits were divided
-    added: float  # to each probability before that
+    added: float  # to each probability before its logits were divided by the temperature
     rows: Mapping[str, int]
+
+    @property
+    def temperature(self) -> float:
+        """The number by which the logits were divided now."""
+        assert self.manifest.calibration is not None
+        return self.manifest.calibration.temperature
 
     def card(self, job: Job, version: int) -> str:
         """Return the card of a version."""
         manifest = self.manifest.model_copy(update={"version": version})
         names = {"file": job.file.name, "target": job.target}
-        return calibrated_card.card_of(
-            manifest, **names, temperature=self.temperature, added=self.added, rows=self.rows
-        )
+        return calibrated_card.card_of(manifest, **names, added=self.added, rows=self.rows)
 
 
 def recalibrate(content: bytes, manifest: Manifest, job: Job, origin: str) -> Calibrated:
@@ -112,10 +115,8 @@ def recalibrate(content: bytes, manifest: Manifest, job: Job, origin: str) -> Ca
     known, tested = (finite_outputs_of(changed, described, rows.features) for rows in (parts.calibration, parts.test))
     calibration = calibrate(known, parts.calibration.classes, temperature)
     evaluation, metrics = _measured(tested, tested_before, parts.test.classes, calibration)
-    earlier = 1.0 if manifest.calibration is None else manifest.calibration.temperature
-    calibration = calibration.model_copy(update={"temperature": earlier * temperature})
     found = {"metrics": metrics, "evaluation": evaluation, "calibration": calibration}
-    return Calibrated(changed, described.model_copy(update=found), temperature, added, parts.counts())
+    return Calibrated(changed, described.model_copy(update=found), added, parts.counts())
 
 
 def _measured(
@@ -243,6 +244,4 @@ def _words(calibrated: Calibrated) -> str:
         return f"after {calibrated.added:.2g} is added to each probability, because some are 0"
     if calibrated.temperature == 1:
         return "which changes nothing: the calibration rows are all right, or no better than chance"
-    if round(calibrated.temperature, 4) == 1:
-        return "which changes nearly nothing"
-    return f"which makes every answer {'less sure' if calibrated.temperature > 1 else 'surer'}"
+    return f"which {effect_of(calibrated.temperature)}"

@@ -84,7 +84,7 @@ CALIBRATION = """\
 {diagram}"""
 
 TEMPERATURE = """
-The logits are divided by the temperature {temperature:.4f}, which makes every answer {words}. It is the temperature
+The logits are divided by the temperature {temperature:.4f}, which {effect}. It is the temperature
 with the lowest loss on the {rows:,} calibration rows. It is {place}, and every program that runs the file gets
 calibrated probabilities."""
 
@@ -96,7 +96,7 @@ TEMPERATURE_AT_AN_END = (
 )
 
 TEMPERATURE_OF_ONE = """
-The temperature is 1: the network is as it was trained. No temperature has the lowest loss on the {rows:,} calibration
+The temperature is 1, which changes nothing. No temperature has the lowest loss on the {rows:,} calibration
 rows. If the model labels every row right, being surer always looks better; if it is no better than chance, being less
 sure does."""
 

@@ -60,7 +60,7 @@ class Calibration(Frozen):
     """The quantiles of calibration rows: rows like those to come, which the model was not trained on."""
 
     rows: Annotated[PositiveInt, Field(le=MAX_CALIBRATION_ROWS)]
-    temperature: Annotated[FiniteFloat, Field(gt=0, description="By which the graph divides the network's logits")]
+    temperature: Annotated[FiniteFloat, Field(gt=0, description="By which the last calibration divided the logits")]
     scores: Annotated[
         Quantiles, Field(description="−ln p of the true label, sorted, thinned (softmaxd.numerics.trust)")
     ]

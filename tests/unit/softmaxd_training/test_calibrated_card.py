@@ -10,9 +10,10 @@ RANGES = {"test_accuracy_low": 0.88, "test_accuracy_high": 1.0, "test_loss_low":
 def text_of(temperature: float = 1.5, *, added: float = 0.0, without: tuple[str, ...] = (), **changed: object) -> str:
     content = Manifest.model_validate_json((MODELS / "iris" / "1" / "manifest.json").read_bytes()).model_dump()
     metrics = {name: value for name, value in {**content["metrics"], **RANGES}.items() if name not in without}
-    manifest = Manifest.model_validate({**content, "metrics": metrics, **changed})
+    calibration = {**content["calibration"], "temperature": temperature}
+    manifest = Manifest.model_validate({**content, "metrics": metrics, "calibration": calibration, **changed})
     rows = {"typicality": 1075, "calibration": 30, "testing": 30}
-    return card_of(manifest, file="rows.csv", target="kind `x`", temperature=temperature, added=added, rows=rows)
+    return card_of(manifest, file="rows.csv", target="kind `x`", added=added, rows=rows)
 
 
 def test_the_card_has_the_figures_with_their_ranges() -> None:

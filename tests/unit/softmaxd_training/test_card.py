@@ -53,9 +53,11 @@ def test_the_committed_cards_are_made_from_their_manifests() -> None:
 @pytest.mark.parametrize(
     ("temperature", "words"),
     [
-        (1.0, "The temperature is 1: the network is as it was trained."),
+        (1.0, "The temperature is 1, which changes nothing."),
         (0.7, "the temperature 0.7000, which makes every answer surer."),
         (1.5, "the temperature 1.5000, which makes every answer less sure."),
+        (0.9901, "the temperature 0.9901, which changes next to nothing."),
+        (1.0099, "the temperature 1.0099, which changes next to nothing."),
         (0.0500001, "It is at the end of the range that is searched, 0.05 to 20: do not rely on it."),
         (19.99999, "It is at the end of the range that is searched, 0.05 to 20: do not rely on it."),
     ],

@@ -192,7 +192,7 @@ class CalibrationInfo(TypedDict):
     """The calibration data of a model."""
 
     rows: Annotated[int, Field(gt=0, description="Rows that took no part in training.")]
-    temperature: Annotated[float, Field(gt=0, description="The graph divides the network's logits by it.")]
+    temperature: Annotated[float, Field(gt=0, description="The last calibration divided the logits by it.")]
     most_coverage: Annotated[float, Field(gt=0, lt=1, description="Above it, a prediction set has all labels.")]
     rows_by_label: Annotated[
         list[int] | None,
