@@ -1,11 +1,9 @@
-"""One serving process: uvicorn with our connection class, drain and sweep, and its memory, files and socket."""
+"""One serving process: uvicorn with our connection class, drain and sweep, and its memory and files."""
 
 import asyncio
 import logging
-import os
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,11 +14,11 @@ import uvicorn
 
 from softmaxd.app import create_app
 from softmaxd.ending import LastResort, end_now
-from softmaxd.errors import StartupError
 from softmaxd.http.connection import Connection
 from softmaxd.http.express import ExpressLane
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.replies import OkReplies
+from softmaxd.listening import accept_waiting, drop_new_connections
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.engine_thread import is_any_busy
 from softmaxd.models.memory import keep_freed_memory
@@ -28,7 +26,6 @@ from softmaxd.settings import Settings
 
 CLOSE_SECONDS = 1  # uvicorn closes its connections in this time after the drain
 LAST_SECONDS = 1.0  # after the drain; then the process is ended from outside its event loop
-SECONDS_TO_RECONNECT = 0.01  # for a client whose response was the last one of its connection
 TICKS_BETWEEN_SWEEPS = 5  # half a second
 MAX_FILES = 65536  # open at the same time, if the system allows it
 
@@ -106,16 +103,20 @@ class Server(uvicorn.Server):
         self.should_exit |= not self.server_state.connections or now > self._drain_until
 
     async def _stop_listening(self, listener: socket.socket) -> None:
-        """Close a listening socket, and serve every connection that waits in it: the kernel would reset them."""
+        """Close a listening socket, and serve every connection that waits in it."""
         loop = asyncio.get_running_loop()
         with listener.dup() as last:
             for server in self.servers:
                 server.close()
-            time.sleep(SECONDS_TO_RECONNECT)  # noqa: ASYNC251 - nobody is answered meanwhile, so nobody comes back later
-            last.setblocking(False)
-            waiting = list(_accept_all(last))
+            if self.is_service_ending():
+                drop_new_connections(last)
+            waiting = list(accept_waiting(last))
         for connection in waiting:
             await loop.connect_accepted_socket(self._new_connection, connection)
+
+    def is_service_ending(self) -> bool:
+        """Return True if no other process goes on to listen."""
+        return True
 
     def _new_connection(self) -> Connection:
         kind: Any = self.config.http_protocol_class
@@ -130,13 +131,6 @@ class Server(uvicorn.Server):
                 connection.transport.abort()
         await super().shutdown(sockets)
         self._metrics.save()
-
-
-def _accept_all(listener: socket.socket) -> Iterator[socket.socket]:
-    """Accept the connections that wait in a non-blocking socket."""
-    with suppress(OSError):  # none waits, or no file descriptor is free
-        while True:
-            yield listener.accept()[0]
 
 
 AnyServer = TypeVar("AnyServer", bound=Server)
@@ -170,20 +164,3 @@ def allow_many_files() -> None:
     wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
     with suppress(ValueError):  # macOS may allow fewer than its own limit says
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raises `StartupError`."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address, family=family, backlog=2048)
-    except OSError as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        cure = "choose others by --host and --port, or SOFTMAXD_HOST and SOFTMAXD_PORT"
-        raise StartupError(f"cannot listen on {host} port {port}: {reason}; {cure}") from error
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the URL of a listening socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"

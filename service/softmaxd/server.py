@@ -17,10 +17,11 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
 from softmaxd.errors import StartupError
+from softmaxd.listening import listen, url_of
 from softmaxd.logs import set_up_logs
 from softmaxd.models.folders import look_first
 from softmaxd.models.repository import Repository
-from softmaxd.process import Server, allow_many_files, listen, new_server, url_of
+from softmaxd.process import Server, allow_many_files, new_server
 from softmaxd.settings import Settings
 from softmaxd.shared_folder import hold, shared_folder
 
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 class WorkerServer(Server):
     """The server of one worker among several; it ends when its supervisor says so, or has died."""
 
-    supervisor = 0  # its process id
+    workers: "WorkersConfig"
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain; later signals change nothing, because systemd, for one, sends SIGTERM to every process."""
@@ -43,9 +44,13 @@ class WorkerServer(Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Drain if the supervisor has died; else as every server."""
-        if os.getppid() != self.supervisor and not self._lifecycle.leaving:
+        if self.workers.is_orphan() and not self._lifecycle.leaving:
             self.handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)
+
+    def is_service_ending(self) -> bool:
+        """Return True unless this worker is only replaced."""
+        return self.workers.are_ending()
 
 
 class WorkersConfig(uvicorn.Config):
@@ -62,6 +67,23 @@ class WorkersConfig(uvicorn.Config):
         self.settings = settings
         self.shared_folder = shared_folder
         self.supervisor = os.getpid()
+
+    @property
+    def _mark(self) -> Path:
+        return self.shared_folder / "ending"
+
+    def mark_ending(self) -> None:
+        """Tell the workers that none of them is replaced any more."""
+        with suppress(OSError):  # the folder is away
+            self._mark.touch()
+
+    def are_ending(self) -> bool:
+        """Return True in a worker if all of them are to end."""
+        return self.is_orphan() or self._mark.exists()
+
+    def is_orphan(self) -> bool:
+        """Return True in a worker whose supervisor has died."""
+        return os.getppid() != self.supervisor
 
 
 class Worker(multiprocess.Process):
@@ -92,7 +114,7 @@ class Worker(multiprocess.Process):
         except StartupError as error:
             logger.error("%s", error)
             sys.exit(STARTUP_FAILURE)
-        server.supervisor = self.config.supervisor
+        server.workers = self.config
         self._server = server
         server.run(sockets)
 
@@ -118,11 +140,14 @@ def wait_for_models(models_dir: Path) -> None:
 class Supervisor(multiprocess.Multiprocess):
     """uvicorn's supervisor of workers."""
 
+    config: WorkersConfig
+
     def terminate_all(self) -> None:
         """Tell the workers to end, so that the last process to close the listening socket is one that drains.
 
         The kernel resets the connections that wait in the socket when it is closed for the last time.
         """
+        self.config.mark_ending()
         for process in self.processes:
             if not process.is_ready(READY_SECONDS):  # a worker that is starting ends without a drain
                 process.terminate()

@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from softmaxd.app import create_app
-from softmaxd.process import listen
+from softmaxd.listening import listen
 from softmaxd.settings import Settings
 from tests.support.paths import MODELS
 

@@ -1,13 +1,10 @@
-import socket
-
 import pytest
 import uvicorn
 
 from softmaxd import process
-from softmaxd.errors import StartupError
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.process import Server, listen, url_of
+from softmaxd.process import Server
 from softmaxd.settings import Settings
 from tests.support.uvicorn_names import names_after, names_of_base
 
@@ -32,18 +29,3 @@ def test_a_run_that_cannot_be_stopped_does_not_hold_up_the_end(monkeypatch: pyte
     Server(uvicorn.Config(""), Lifecycle(), Metrics(), Settings()).run()
 
     assert ends == [("a run of a model cannot be stopped", 0)] * is_busy
-
-
-def test_a_free_port_is_told_by_its_url() -> None:
-    with listen("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
-
-        assert url_of(listener) == f"http://127.0.0.1:{port}"
-        with pytest.raises(StartupError, match=rf"^cannot listen on 127.0.0.1 port {port}: Address already in use; "):
-            listen("127.0.0.1", port)
-
-
-@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
-def test_an_ipv6_address_stands_in_brackets() -> None:
-    with socket.socket(socket.AF_INET6) as listener:
-        assert url_of(listener) == "http://[::]:0"

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -5,7 +6,8 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import multiprocess
 
-from softmaxd.server import Worker, WorkerServer
+from softmaxd.server import Worker, WorkersConfig, WorkerServer
+from softmaxd.settings import Settings
 from tests.support.uvicorn_names import names_of_base
 
 ON_WINDOWS = """
@@ -58,3 +60,16 @@ def test_uvicorn_has_the_names_that_a_worker_uses() -> None:
     }
     process.parent_conn.close()
     process.child_conn.close()
+
+
+def test_workers_are_ending_when_their_supervisor_says_so_or_has_died(tmp_path: Path) -> None:
+    config = WorkersConfig(Settings(), tmp_path)
+    assert config.is_orphan()  # this process is no child of itself
+    assert config.are_ending()
+    config.supervisor = os.getppid()
+    assert not config.are_ending()
+
+    config.mark_ending()
+
+    assert config.are_ending()
+    assert not config.is_orphan()
