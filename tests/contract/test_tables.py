@@ -232,6 +232,11 @@ WRONG: dict[str, tuple[object, list[object], str]] = {
         ["city"],
         "Field required",
     ),
+    "another name for a feature that may be missing": (
+        {**{name: ROWS[0][name] for name in NAMES if name != "job"}, "Job": "clerk"},
+        ["Job"],
+        "Extra inputs are not permitted; the nearest feature is job",
+    ),
     "a misspelt nullable feature": (
         {**ROWS[0], "Job": "clerk"},
         ["Job"],
@@ -285,6 +290,24 @@ WRONG_COLUMNS: dict[str, tuple[Json, list[object], str]] = {
     "a value": ({"city": ["a", "b", 3, "d"]}, ["inputs", "city", 2], "Input should be a valid string"),
     "a name": ({"Age": []}, ["inputs", "Age"], f"Extra inputs are not permitted; the features are {', '.join(NAMES)}"),
 }
+
+
+def test_v1_takes_an_absent_column_for_missing_values(client: httpx.Client) -> None:
+    inputs = {name: [row[name] for row in ROWS] for name in NAMES if name not in {"age", "job"}}
+    missing = [None] * len(ROWS)
+
+    answer = post(client, "/v1/models/people:predict", {"inputs": inputs})
+
+    assert answer == post(client, "/v1/models/people:predict", {"inputs": {**inputs, "age": missing, "job": missing}})
+
+
+def test_v1_names_the_nearest_absent_column(client: httpx.Client) -> None:
+    inputs = {"Age" if name == "age" else name: [row[name] for row in ROWS] for name in NAMES}
+
+    answer = client.post("/v1/models/people:predict", json={"inputs": inputs})
+
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "inputs.Age: Extra inputs are not permitted; the nearest feature is age"}
 
 
 @pytest.mark.parametrize(("change", "place", "message"), WRONG_COLUMNS.values(), ids=WRONG_COLUMNS)

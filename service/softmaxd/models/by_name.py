@@ -8,23 +8,32 @@ from softmaxd.errors import InvalidBody, Problem
 from softmaxd.models.problems import MAX_KEY, MAX_PROBLEMS
 
 MOST_OF_A_KIND = MAX_PROBLEMS // 2  # of missing features, and of unknown names
-MOST_COMPARED = 100  # missing features, with an unknown name
+MOST_COMPARED = 100  # features that a row lacks, with an unknown name
 MOST_LISTED = 20  # features, in a message
 
 T = TypeVar("T")
 
 
-def by_name(row: Mapping[str, T], names: Sequence[str], place: Sequence[str | int]) -> list[T]:
-    """Return the values of a row in the order of `names`. Raises `InvalidBody` for missing and for unknown names."""
-    values = [row[name] for name in names if name in row]
-    if not len(values) == len(names) == len(row):
-        raise InvalidBody(*_problems(row, names, place))
+def by_name(
+    row: Mapping[str, T], names: Sequence[str], place: Sequence[str | int], absent: Mapping[str, T] | None = None
+) -> list[T]:
+    """Return the values of a row in the order of `names`; `absent` has the values of those that may be absent.
+
+    Raises `InvalidBody` for missing and for unknown names.
+    """
+    filled = {**absent, **row} if absent else row
+    values = [filled[name] for name in names if name in filled]
+    if not len(values) == len(names) == len(filled):
+        raise InvalidBody(*_problems(row, names, place, absent or {}))
     return values
 
 
-def _problems(row: Mapping[str, object], names: Sequence[str], place: Sequence[str | int]) -> list[Problem]:
+def _problems(
+    row: Mapping[str, object], names: Sequence[str], place: Sequence[str | int], absent: Mapping[str, object]
+) -> list[Problem]:
     known = set(names)
-    missing = [name for name in names if name not in row]
+    lacking = [name for name in names if name not in row]
+    missing = [name for name in lacking if name not in absent]
     unknown = [key[:MAX_KEY] for key in row if key not in known][:MOST_OF_A_KIND]
     return [
         *(Problem(type="missing", loc=[*place, name], msg="Field required") for name in missing[:MOST_OF_A_KIND]),
@@ -32,16 +41,16 @@ def _problems(row: Mapping[str, object], names: Sequence[str], place: Sequence[s
             Problem(
                 type="extra_forbidden",
                 loc=[*place, key],
-                msg=f"Extra inputs are not permitted; {_expected(key, missing[:MOST_COMPARED], names)}",
+                msg=f"Extra inputs are not permitted; {_expected(key, lacking[:MOST_COMPARED], names)}",
             )
             for key in unknown
         ),
     ]
 
 
-def _expected(key: str, missing: Sequence[str], names: Sequence[str]) -> str:
-    """Return the missing feature whose name is nearest to a key; or all names without one."""
-    if nearest := nearest_name(key, missing):
+def _expected(key: str, lacking: Sequence[str], names: Sequence[str]) -> str:
+    """Return the feature that the row lacks whose name is nearest to a key; or all names without one."""
+    if nearest := nearest_name(key, lacking):
         return f"the nearest feature is {nearest}"
     return f"the features are {listed(names)}"
 

@@ -42,8 +42,7 @@ def to_table(rows: Sequence[object], manifest: Manifest, place: Place) -> Featur
     names = [feature.name for feature in manifest.features]
     absent = {feature.name: None for feature in manifest.features if feature.nullable}
     ordered: list[Any] = [
-        by_name(absent | row, names, [*place, index]) if isinstance(row, dict) else row
-        for index, row in enumerate(rows)
+        by_name(row, names, [*place, index], absent) if isinstance(row, dict) else row for index, row in enumerate(rows)
     ]
     for index, row in enumerate(ordered):
         if not isinstance(row, list):

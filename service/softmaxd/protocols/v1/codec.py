@@ -19,6 +19,7 @@ from softmaxd.models.large_records import read_records
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features, Outputs, to_json
 from softmaxd.models.problems import MAX_KEY
+from softmaxd.models.schemas import Cell
 from softmaxd.models.tables import from_columns
 from softmaxd.protocols.protocol import refuse_nan
 from softmaxd.protocols.v1.schemas import (
@@ -108,7 +109,10 @@ def _read_rows(body: bytes, manifest: Manifest, *, max_rows: int) -> tuple[Featu
 
 
 def _features_of_table(request: V1PredictRequest, manifest: Manifest, *, max_rows: int) -> Features:
-    """Return the features of a table: rows, or a list for each feature by its name. Raises `InvalidBody`."""
+    """Return the features of a table: rows, or a list for each feature by its name, which may be absent if nullable.
+
+    Raises `InvalidBody` or `TooLarge`.
+    """
     if "instances" in request:
         unwrapped = [
             {name: unwrap(value) for name, value in row.items()} if isinstance(row, dict) else row
@@ -119,20 +123,17 @@ def _features_of_table(request: V1PredictRequest, manifest: Manifest, *, max_row
     if isinstance(inputs, list):
         return to_features(inputs, manifest, max_rows=max_rows, place=["inputs"])
     names = [feature.name for feature in manifest.features]
-    columns = by_name(inputs, names, ["inputs"])
-    check_rows(len(columns[0]), max_rows)
-    _check_lengths(names, columns)
-    values = [list(map(unwrap, column)) for column in columns]
-    return from_columns(values, manifest, lambda index, row: ["inputs", names[index], row])
-
-
-def _check_lengths(names: Sequence[str], columns: Sequence[Sequence[object]]) -> None:
-    """Refuse columns of different lengths, or without values. Raises `InvalidBody`."""
-    rows = len(columns[0])
+    first = next((name for name in names if name in inputs), names[0])
+    rows = len(inputs.get(first, ()))
+    check_rows(rows, max_rows)
+    given = {name: list(map(unwrap, column)) for name, column in inputs.items()}
+    missing: list[Cell] = [None] * rows
+    columns = by_name(given, names, ["inputs"], {each.name: missing for each in manifest.features if each.nullable})
     for name, column in zip(names, columns, strict=True):
         if len(column) != rows or not rows:
-            expected = f"as many values as {names[0]}, {rows}" if rows else "at least 1 value"
+            expected = f"as many values as {first}, {rows}" if rows else "at least 1 value"
             raise invalid("column_length", ["inputs", name], f"Input should have {expected}")
+    return from_columns(columns, manifest, lambda index, row: ["inputs", names[index], row])
 
 
 def _rows(instances: list[list[float]] | list[dict[str, list[float]]]) -> tuple[list[list[float]], list[str]]:
