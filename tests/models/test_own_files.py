@@ -125,11 +125,12 @@ def test_every_kind_of_file_is_in_the_page(name: str) -> None:
     assert converter in PAGE.partition(f"| {described} |")[2].partition("\n")[0]
 
 
-def test_a_pipeline_of_texts_and_numbers_answers_rows_by_name(tmp_path: Path) -> None:
+def test_a_pipeline_of_texts_numbers_and_booleans_answers_rows_by_name(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     jobs, ages = generator.choice(["cook", "nurse", "pilot"], 200), generator.normal(40, 10, 200)
-    people = pd.DataFrame({"age": ages, "job title": jobs})
-    encoded = [("n", StandardScaler(), ["age"]), ("t", OneHotEncoder(handle_unknown="ignore"), ["job title"])]
+    people = pd.DataFrame({"age": ages, "job title": jobs, "member": ages > 50, "old": ages > 60})
+    encoded = [("n", StandardScaler(), ["age"]), ("t", OneHotEncoder(handle_unknown="ignore"), ["job title", "old"])]
+    encoded.append(("b", "passthrough", ["member"]))
     model = make_pipeline(ColumnTransformer(encoded), LogisticRegression())
     model.fit(people, np.where((ages > 40) ^ (jobs == "cook"), "yes", "no"))
     joblib.dump(model, tmp_path / "people.joblib")

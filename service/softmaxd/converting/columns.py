@@ -13,8 +13,8 @@ Types = list[tuple[str, Any]]  # of skl2onnx: the name and the type of each inpu
 def initial_types(model: Any, kind: Any) -> Types:
     """Return the inputs that a model has in ONNX: one for all columns, or one for each column of a table.
 
-    Numbers have the type `kind` of skl2onnx; a column whose categories are texts or whole numbers has theirs. A model
-    whose first step chooses columns of a table has one input for each.
+    Numbers have the type `kind` of skl2onnx; a column whose categories are texts or whole numbers has theirs, one of
+    booleans whole numbers. A model whose first step chooses columns of a table has one input for each.
     """
     from skl2onnx.common.data_types import Int64TensorType, StringTensorType  # noqa: PLC0415 - needed only here
 
@@ -91,6 +91,6 @@ def _categories(steps: list[Any]) -> list[Values]:
 
 
 def _kind(categories: Values) -> str:
-    if categories.dtype.kind in "iu":
+    if categories.dtype.kind in "iub":  # skl2onnx encodes no booleans
         return "whole"
     return "text" if categories.dtype.kind in "OUST" else "number"

@@ -24,6 +24,7 @@ JSON_NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MOST_DIGITS = 1000  # of a number
 TRUTHS = {b"true": b"true", b"1": b"true", b"false": b"false", b"0": b"false"}
+NUMBERS_OF_TRUTHS = {b"true": b"1", b"false": b"0"}
 
 T = TypeVar("T")
 Decode = Callable[[bytes, int], T]  # takes the instances as JSON, and their number
@@ -131,10 +132,12 @@ def _nested(found: Rows, cells: Sequence[Sequence[Cell]], manifest: Manifest) ->
 
 
 def as_json(cell: Cell) -> bytes:
-    """Return a cell as JSON: a number, or `null` if it is empty, or else a text."""
+    """Return a cell as JSON: a number, which true and false are too, or `null` if it is empty, or else a text."""
     text = (cell or b"").strip()
     if JSON_NUMBER.fullmatch(text):
         return text
+    if (number_of_truth := NUMBERS_OF_TRUTHS.get(text.lower())) is not None:
+        return number_of_truth
     if NUMBER.fullmatch(text) and len(text) <= MOST_DIGITS and math.isfinite(number := float(text)):
         return repr(number).encode()
     return orjson.dumps(text.decode()) if text else b"null"

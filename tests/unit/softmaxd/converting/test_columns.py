@@ -17,7 +17,13 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from softmaxd.converting.columns import columns_read, initial_types, missing_texts, takes_table
 
 PEOPLE = pd.DataFrame(
-    {"age": [20.0, 30, 40, 50], "job": ["cook", "nurse", "pilot", "cook"], "level": [0, 1, 2, 1], "note": list("abcd")}
+    {
+        "age": [20.0, 30, 40, 50],
+        "job": ["cook", "nurse", "pilot", "cook"],
+        "level": [0, 1, 2, 1],
+        "member": [True, False, False, True],
+        "note": list("abcd"),
+    }
 )
 CLASSES = [0, 1, 0, 1]
 TABLE = ColumnTransformer(
@@ -60,7 +66,12 @@ def test_words_are_text() -> None:
 
 @pytest.mark.parametrize(
     ("column", "kind"),
-    [("job", "StringTensorType"), ("level", "Int64TensorType"), ("age", "FloatTensorType")],
+    [
+        ("job", "StringTensorType"),
+        ("level", "Int64TensorType"),
+        ("member", "Int64TensorType"),
+        ("age", "FloatTensorType"),
+    ],
 )
 def test_columns_that_are_all_encoded_are_one_input(column: str, kind: str) -> None:
     model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(PEOPLE[[column]], CLASSES)

@@ -33,6 +33,9 @@ ONE = BLOBS.model_copy(update={"features": (Feature(name="x"),)})
         (b"", b"null"),
         (b" ", b"null"),
         (None, b"null"),
+        (b"True", b"1"),
+        (b" FALSE ", b"0"),
+        (b"truth", b'"truth"'),
         (b"nan", b'"nan"'),
         (b"1_0", b'"1_0"'),
         (b"+1e999", b'"+1e999"'),
@@ -56,7 +59,7 @@ def test_a_number_has_the_bits_that_a_request_gives_it(cell: bytes) -> None:
     assert lines[1].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("row", [b"1,2.5,3,0.1", b"+1,2.5,03,.1"])
+@pytest.mark.parametrize("row", [b"1,2.5,3,0.1", b"+1,2.5,03,.1", b"True,2.5,3,0.1"])
 def test_numbers_of_a_tensor_have_the_bits_that_a_request_gives_them(row: bytes) -> None:
     expected = decode_predict(b'{"instances":[[[[1],[2.5]],[[3],[0.1]]]]}', PICTURES, max_rows=1).features
     assert expected is not None
@@ -164,6 +167,10 @@ PEOPLE = manifest_of(*tables.FEATURES)  # age, job, income, member, children, ci
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [
+        (
+            [b"True", b"true", b"false", b"true", b"True", b"False"],
+            {**tables.ROWS[0], "age": 1, "job": "true", "income": 0, "children": 1, "city": "False"},
+        ),
         ([b"41", b"clerk", b"120.5", b"true", b"2", b"Rome"], tables.ROWS[0]),
         ([b"", b"", b"0", b"False", b"+0", b"Oslo"], tables.ROWS[1]),
         ([b" 18.25", b'say "x"},{', b"1e3", b"1", b"9.0", b"a\0b"], tables.ROWS[2]),
