@@ -72,11 +72,11 @@ def _encoded(
     """Return the texts of encoders that a feature reaches alone, and those of encoders that it may reach."""
     sure: dict[int, set[str]] = {index: set() for index in indices}
     possible: dict[int, set[str]] = {index: set() for index in indices}
-    constants = constants_of(model)
+    every, constants = set(indices), constants_of(model)
     for node in model.graph.node:
         reached = [traces[name] for name in node.input if name in traces] if node.op_type in ENCODERS else []
         for found in reached:
-            features = found.features & set(indices)
+            features = found.features & every
             for index in features:
                 (sure if found.columns or len(features) == 1 else possible)[index].update(_texts(node, constants))
     return sure, possible
@@ -119,7 +119,7 @@ def _answered(
 def _answer(engine: Engine, table: Table, rows: npt.NDArray[Any], index: int, text: str) -> npt.NDArray[Any] | None:
     """Return all numbers that a graph gives for rows with a text in a column; None if it cannot run them."""
     try:
-        outputs = run(engine, table.with_value(rows, index, text), table)
+        outputs = run(engine, table.with_values(rows, {index: text}), table)
     except Refused:
         return None
     numbers = [np.ravel(values) for values in outputs.values() if isinstance(values, np.ndarray)]

@@ -38,10 +38,8 @@ def table_rows(table: Table, thresholds: Thresholds, known: Texts) -> npt.NDArra
 
 def with_known(source: Source, rows: npt.NDArray[Any], known: Known) -> npt.NDArray[Any]:
     """Return rows in which features that have known values have only these."""
-    for index, values in known.items():
-        if values:
-            rows = source.with_value(rows, index, _drawn(values, len(rows), seed=index))
-    return rows
+    drawn = {index: _drawn(values, len(rows), seed=index) for index, values in known.items() if values}
+    return source.with_values(rows, drawn)
 
 
 def _numbers(source: Input, thresholds: Sequence[float], *, seed: int) -> npt.NDArray[Any]:

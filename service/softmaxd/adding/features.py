@@ -42,7 +42,6 @@ def _features(source: Source, names: Names, known: Texts, missing: Missing) -> l
     if isinstance(source, Input):
         shape = source.shape if source.is_tensor else ()
         return [Feature(name=name, shape=shape, nullable=index in missing) for index, name in enumerate(names)]
-    places = [(each, column) for each in source.inputs for column in range(each.width)]
     return [
         Feature(
             name=name,
@@ -53,7 +52,7 @@ def _features(source: Source, names: Names, known: Texts, missing: Missing) -> l
             missing=missing.get(index, ""),
             categories=tuple(known.get(index, ())[:MAX_CATEGORIES]),
         )
-        for index, ((each, column), name) in enumerate(zip(places, names, strict=True))
+        for index, ((each, column), name) in enumerate(zip(source.columns, names, strict=True))
     ]
 
 

@@ -1,7 +1,4 @@
-"""Reads ONNX graphs: operators, tensors, label lists.
-
-It, `calibrated`, `columns`, `operators` and `rewiring` import onnx.
-"""
+"""Reads ONNX graphs: operators, tensors, label lists."""
 
 import math
 import re
@@ -71,10 +68,11 @@ class Input:
         rows = rows.reshape(-1, *self.shape)
         return {self.name: rows.astype(self.kind) if self.kind in CONVERTED else rows}
 
-    def with_value(self, rows: npt.NDArray[Any], index: int, value: object) -> npt.NDArray[Any]:
-        """Return the rows with a value in one of all their columns."""
+    def with_values(self, rows: npt.NDArray[Any], values: Mapping[int, object]) -> npt.NDArray[Any]:
+        """Return the rows with other values in some columns."""
         rows = rows.copy()
-        rows[:, index] = value
+        for index, value in values.items():
+            rows[:, index] = value
         return rows
 
     def served(self, rows: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

@@ -7,7 +7,9 @@ from softmaxd.adding.running import TO_FLOAT32, shape_text
 from softmaxd.adding.tables import Source, Table
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Nodes
-from softmaxd.models.features import KINDS, MAX_DIMENSIONS, TABLE_KINDS
+from softmaxd.models.features import KINDS, MAX_DIMENSIONS, MAX_NUMBERS, TABLE_KINDS
+
+MAX_FEATURES = 2**18  # each has a description in the manifest
 
 Names = Sequence[str]
 
@@ -19,9 +21,13 @@ def find_inputs(inputs: Nodes, features: Names | None) -> Source:
     """
     is_table = len(inputs) > 1
     found = tuple(_input(name, *node, features, in_table=is_table) for name, node in inputs.items())
+    width, most = sum(source.width for source in found), MAX_NUMBERS if found[0].is_tensor else MAX_FEATURES
+    if width > most:
+        widest = max(found, key=lambda source: source.width)
+        shape = shape_text(["n", *widest.shape])
+        raise Refused(f"input {widest.name} has the shape {shape}: a row may have at most {most:,} values in all")
     if not is_table and found[0].kind != TABLE_KINDS["BYTES"]:
         return found[0]
-    width = sum(source.width for source in found)
     if features and len(features) != width:
         raise Refused(f"--features needs {width} names, one per column of its inputs, but has {len(features)}")
     return Table(found)

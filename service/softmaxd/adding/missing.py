@@ -13,9 +13,11 @@ from softmaxd.adding.running import ROW_COUNTS, Outputs, are_near, run
 from softmaxd.adding.tables import Source
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
+from softmaxd.models.features import TableDatatype
 from softmaxd.models.outputs import Features
 
 MISSING_TEXTS = ("", "nan", "None", "missing")  # categories that stand for no text
+FLOATS = {"FP32", "FP64"}  # types that have a value for a missing number
 LARGEST = float(np.finfo(np.float32).max)
 
 Missing = Mapping[int, str]  # the text for a missing one, by the index of each feature that may be missing
@@ -31,9 +33,18 @@ class Trial:
     outputs: Outputs
     heads: Heads
 
-    def takes(self, index: int, value: object) -> bool:
-        """Return True if the outputs for rows with a value in a column are finite, and the same for each alone."""
-        rows = self.source.with_value(self.rows, index, value)
+    def taken(self, values: Mapping[int, object]) -> Sequence[int]:
+        """Return the features that the graph takes these values of: all of them at once, or else by halves."""
+        indices = list(values)
+        if not values or self._takes(values):
+            return indices
+        middle = len(values) // 2
+        halves = (indices[:middle], indices[middle:]) if middle else ()
+        return [index for half in halves for index in self.taken({index: values[index] for index in half})]
+
+    def _takes(self, values: Mapping[int, object]) -> bool:
+        """Return True if the outputs for rows with these values are finite, and the same for each row alone."""
+        rows = self.source.with_values(self.rows, values)
         try:
             outputs = run(self.engine, rows, self.source)
         except Refused:
@@ -60,17 +71,18 @@ def find_missing(
     a category for a missing one. `told` are the `names` of others, as the user says. Raises `Refused` if the graph
     does not take one of these.
     """
-    found = {index: "" for index in sorted(_handled(model, traces)) if _may_be_nan(trial, index)}
-    for index, texts in known.items():
-        for text in (text for text in MISSING_TEXTS if text in texts):
-            if trial.takes(index, text):
-                found.setdefault(index, text)
+    asked = [index for index in sorted(_handled(model, traces)) if _datatype(trial.source, index) in FLOATS]
+    found = dict.fromkeys(trial.taken(dict.fromkeys(asked, math.nan)), "")
+    for text in MISSING_TEXTS:
+        having = [index for index, texts in known.items() if text in texts and index not in found]
+        found |= dict.fromkeys(trial.taken(dict.fromkeys(having, text)), text)
+    places = {name: index for index, name in enumerate(names)}
     for name in told:
         if isinstance(trial.source, Input) and trial.source.is_tensor:
             raise Refused(f"--nullable {name}: rows that are tensors have no missing numbers")
-        if name not in names:
+        if name not in places:
             raise Refused(f"--nullable has the name {name!r}, which no feature has: these are {', '.join(names)}")
-        index = names.index(name)
+        index = places[name]
         if index not in found:
             _check_told(trial, index, name)
             found[index] = ""
@@ -80,20 +92,16 @@ def find_missing(
 def _check_told(trial: Trial, index: int, name: str) -> None:
     kind = _datatype(trial.source, index)
     if kind == "BYTES":
-        if not trial.takes(index, ""):
+        if not trial.taken({index: ""}):
             raise Refused(f"--nullable {name}: the graph does not take the empty text, which stands for a missing one")
-    elif kind not in {"FP32", "FP64"}:
+    elif kind not in FLOATS:
         raise Refused(f"--nullable {name}: a number of the type {kind} cannot be missing, as it has no NaN")
-    elif not _may_be_nan(trial, index):
+    elif not trial.taken({index: math.nan}):
         raise Refused(f"--nullable {name}: its outputs are not finite where {name} is NaN")
 
 
-def _may_be_nan(trial: Trial, index: int) -> bool:
-    return _datatype(trial.source, index) in {"FP32", "FP64"} and trial.takes(index, math.nan)
-
-
-def _datatype(source: Source, index: int) -> str:
-    return [each.column_type for each in source.inputs for _ in range(each.width)][index]
+def _datatype(source: Source, index: int) -> TableDatatype:
+    return (source if isinstance(source, Input) else source.columns[index][0]).column_type
 
 
 def _handled(model: Graph, traces: Mapping[str, Trace]) -> set[int]:

@@ -44,8 +44,9 @@ def forget_types(model: Graph) -> None:
 
 def free_rows(model: Graph, source: Source) -> None:
     """Declare that the graph takes any number of rows; only running it shows whether it does."""
+    values = {value.name: value for value in model.graph.input}
     for each in source.inputs:
-        _input_of(model, each).type.CopyFrom(_tensor("", each.kind, each.shape).type)
+        values[each.name].type.CopyFrom(_tensor("", each.kind, each.shape).type)
     if isinstance(source, Table):
         _take_columns(model, source)
 
@@ -53,27 +54,21 @@ def free_rows(model: Graph, source: Source) -> None:
 def _take_columns(model: Graph, table: Table) -> None:
     """Let the graph take each input of a table as columns [n, d], of a type that is served."""
     nodes = []
-    for each in table.inputs:
-        kind = TABLE_KINDS[each.column_type]
-        if each.shape and each.kind == kind:
-            continue
-        inside = f"{OUR_PREFIX}{each.name}_as_it_was"
-        value = _input_of(model, each)
-        rename_tensors(model.graph, {each.name: inside})
-        value.CopyFrom(_tensor(each.name, kind, [each.width]))
+    changed = [each for each in table.inputs if not each.shape or each.kind != TABLE_KINDS[each.column_type]]
+    inside = {each.name: f"{OUR_PREFIX}{each.name}_as_it_was" for each in changed}
+    rename_tensors(model.graph, inside)
+    values = {value.name: value for value in model.graph.input}
+    for each in changed:
+        name = inside[each.name]
+        values[name].CopyFrom(_tensor(each.name, TABLE_KINDS[each.column_type], [each.width]))
         nodes += [
             _constant(f"{each.name}_shape", [-1, *each.shape], np.int64),
-            helper.make_node("Reshape", [each.name, f"{OUR_PREFIX}{each.name}_shape"], [f"{inside}_served"]),
-            _cast(f"{inside}_served", inside, each.kind),
+            helper.make_node("Reshape", [each.name, f"{OUR_PREFIX}{each.name}_shape"], [f"{name}_served"]),
+            _cast(f"{name}_served", name, each.kind),
         ]
     kept = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *kept])
-
-
-def _input_of(model: Graph, source: Input) -> onnx.ValueInfoProto:
-    value: onnx.ValueInfoProto = next(value for value in model.graph.input if value.name == source.name)
-    return value
 
 
 def show_softmax_inputs(model: Graph) -> dict[str, str]:

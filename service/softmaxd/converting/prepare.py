@@ -90,7 +90,7 @@ def _confirmed(prepared: Prepared, original: Apart, told: Sequence[str]) -> tupl
     source, features = prepared.findings.source, list(prepared.manifest.features)
     numbers = [index for index, each in enumerate(features) if each.nullable and each.datatype != "BYTES"]
     rows = first_taken(prepared, original, ROWS_WITHOUT) if numbers else prepared.findings.rows[:0]
-    without = {index: source.with_value(rows, index, np.nan) for index in numbers}
+    without = {index: source.with_values(rows, {index: np.nan}) for index in numbers}
     others = [
         index
         for index in numbers

@@ -1,5 +1,7 @@
 """The inputs of a graph are rows of numbers, or columns of a table; others are refused with a reason."""
 
+import re
+
 import pytest
 
 from softmaxd.adding.graphs import Input
@@ -49,6 +51,21 @@ def test_several_inputs_or_texts_are_a_table() -> None:
 def test_inputs_that_are_no_columns_are_refused(inputs: Nodes, features: list[str] | None, message: str) -> None:
     with pytest.raises(Refused, match=message):
         find_inputs(inputs, features)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shape", "most"),
+    [
+        ({"x": ("tensor(float)", ["n", 2**40])}, "[n, 1099511627776]", 2**18),
+        ({"x": ("tensor(string)", ["n", 2**18 + 1])}, "[n, 262145]", 2**18),
+        ({"a": ("tensor(float)", ["n", 1]), "x": ("tensor(float)", ["n", 2**40])}, "[n, 1099511627776]", 2**18),
+        ({"x": ("tensor(float)", ["n", 2**17]), "y": ("tensor(int64)", ["n", 2**17 + 1])}, "[n, 131073]", 2**18),
+        ({"x": ("tensor(float)", ["n", 2**20, 2**20])}, "[n, 1048576, 1048576]", 2**24),
+    ],
+)
+def test_rows_that_are_too_wide_are_refused(inputs: Nodes, shape: str, most: int) -> None:
+    with pytest.raises(Refused, match=f"has the shape {re.escape(shape)}: a row may have at most {most:,} values in "):
+        find_inputs(inputs, None)
 
 
 def test_columns_are_named_as_the_user_says_or_after_their_inputs() -> None:

@@ -1,6 +1,6 @@
 """Features may be missing where the graph has an operator for that, and answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from softmaxd.adding.rewiring import free_rows
 from softmaxd.adding.running import example_rows, open_graph, run
 from softmaxd.adding.tables import Source, Table
 from softmaxd.errors import Refused
+from softmaxd.models.engine import Engine
+from softmaxd.models.outputs import Array, Features
 from tests.support.onnx_graphs import model, node, tensor
 from tests.support.table_graphs import CLASSICAL, JOBS, PEOPLE, TEXTS, imputer, people
 
@@ -97,6 +99,42 @@ def test_numbers_may_not_be_missing_where_they_change_the_answers_of_other_rows(
 
 def test_in_a_table_only_the_columns_that_are_imputed_may_be_missing() -> None:
     assert missing(people(imputer("age", "known_age"), age="known_age")) == {0: ""}
+
+
+class CountedEngine(Engine):
+    """An engine that counts its runs."""
+
+    runs = 0
+
+    def run_inputs(self, features: Mapping[str, Features]) -> dict[str, Array]:
+        self.runs += 1
+        return super().run_inputs(features)
+
+
+@pytest.mark.parametrize(("bad", "most_runs"), [([], 4), ([5], 32), ([0, 31, 63], 80)])
+def test_many_features_are_tried_at_once_and_then_by_halves(bad: list[int], most_runs: int) -> None:
+    width = 64
+    handled = np.array([index not in bad for index in range(width)])
+    graph = model(
+        [
+            node("IsNaN", "x", "is"),
+            node("And", "is handled", "known"),
+            node("Where", "known zero x", "y"),
+            node("MatMul", "y w", "scores"),
+        ],
+        inputs=[tensor("x", ["n", width])],
+        outputs=[tensor("scores", ["n", 2])],
+        constants={"handled": handled, "zero": np.zeros(1, np.float32), "w": np.ones((width, 2), np.float32)},
+    )
+    source = Input("x", "float", (width,), None)
+    rows = example_rows(source, {})
+    engine = CountedEngine(graph.SerializeToString())
+    trial = Trial(engine, source, rows, open_graph(graph).run_inputs(source.fed(rows)), SCORES)
+
+    found = find_missing(graph, trial, trace(graph, source), {}, [f"x{index}" for index in range(width)], ())
+
+    assert list(found) == np.flatnonzero(handled).tolist()
+    assert engine.runs <= most_runs
 
 
 @pytest.mark.parametrize("zeros", [0, 1])

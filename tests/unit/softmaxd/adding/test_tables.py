@@ -18,7 +18,14 @@ MIXED = Table(
 
 
 def test_a_row_has_the_columns_of_all_inputs() -> None:
-    assert [source.name for source in MIXED.columns] == ["numbers", "numbers", "flag", "half", "texts", "texts"]
+    assert [(source.name, column) for source, column in MIXED.columns] == [
+        ("numbers", 0),
+        ("numbers", 1),
+        ("flag", 0),
+        ("half", 0),
+        ("texts", 0),
+        ("texts", 1),
+    ]
     assert MIXED.text_features == [4, 5]
     assert MIXED.rows == 3
     assert PEOPLE.rows is None
@@ -50,7 +57,7 @@ def test_inputs_are_served_by_their_own_names_where_these_are_free(names: list[s
 def test_the_rows_get_a_value_in_one_column() -> None:
     rows = rows_of(PEOPLE, [1.0, 2.0], ["clerk", "nurse"])
 
-    changed = PEOPLE.with_value(rows, 1, "miner")
+    changed = PEOPLE.with_values(rows, {1: "miner"})
 
     assert changed["job"].ravel().tolist() == ["miner", "miner"]
     assert changed["age"].ravel().tolist() == [1.0, 2.0]
@@ -59,7 +66,7 @@ def test_the_rows_get_a_value_in_one_column() -> None:
 
 
 def test_each_column_of_an_input_can_be_changed() -> None:
-    changed = MIXED.with_value(np.zeros(1, MIXED.dtype), 1, 7.0)
+    changed = MIXED.with_values(np.zeros(1, MIXED.dtype), {1: 7.0})
 
     assert changed["numbers"].tolist() == [[0.0, 7.0]]
 
