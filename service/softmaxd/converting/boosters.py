@@ -1,13 +1,15 @@
 """Opens model files of XGBoost and LightGBM, and converts them with onnxmltools."""
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from softmaxd.adding.features import listed
 from softmaxd.adding.graphs import OLDEST_OPSET
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
@@ -18,6 +20,11 @@ DEFAULT_NAMES = re.compile(r"Column_\d+")  # that LightGBM gives to features wit
 LAST_LINE = "\nend of trees\n"  # without it and the sizes, LightGBM takes as many trees as there are
 SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
 THRESHOLDS = re.compile(r"^threshold=(.*)$", re.MULTILINE)
+RANGES = re.compile(r"^feature_infos=(.*)$", re.MULTILINE)  # [least:greatest], none, or the codes of categories
+CATEGORIES = (
+    "it has categories ({names}), which onnxmltools converts wrongly: train it on numbers instead, "
+    "such as the columns of pandas.get_dummies"
+)
 
 
 def open_xgboost(file: Path) -> Original:
@@ -41,14 +48,32 @@ def of_xgboost(model: Any) -> Original:
     if not hasattr(model, "predict_proba"):
         raise Refused(f"it has a {type(model).__name__}, which is no classifier")
     booster = model.get_booster()
-    names, booster.feature_names = booster.feature_names, None  # with names, onnxmltools refuses it
+    kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
+    if kind != "gbtree":
+        raise Refused(f"it has booster='{kind}', and onnxmltools converts only gbtree: train it with booster='gbtree'")
+    names = booster.feature_names
+    _check_categories((kind == "c" for kind in booster.feature_types or ()), names)
+    # names make onnxmltools fail; types leave out thresholds of booleans, and round those of integers
+    booster.feature_names = booster.feature_types = None
 
     def run(inputs: Inputs, output: str) -> Values:
         (rows,) = inputs.values()
         return np.asarray(model.predict_proba(rows.astype(np.float32)))
 
-    graph = _convert(convert_xgboost, model, booster.num_features())
-    return Original(named("xgboost", "XGBoost"), _converter(), iter([graph]), run, _features(names))
+    counted = copy(model)
+    counted.n_estimators = None  # else onnxmltools takes parallel trees for classes
+    graph = _convert(convert_xgboost, counted, booster.num_features())
+    _correct_classes(graph, json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]["tree_info"])
+    content = graph.SerializeToString()
+    return Original(named("xgboost", "XGBoost"), _converter(), iter([content]), run, _features(names))
+
+
+def _correct_classes(graph: Any, classes: Sequence[int]) -> None:
+    """Give each tree its class: onnxmltools takes them for one tree of each class in turn (`num_parallel_tree`)."""
+    for node in graph.graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == "TreeEnsembleClassifier":
+            attributes["class_ids"].ints[:] = [classes[tree] for tree in attributes["class_treeids"].ints]
 
 
 def open_lightgbm(file: Path) -> Original:
@@ -91,13 +116,16 @@ def _of_booster(booster: Any, model: Any = None) -> Original:
         values = np.asarray(booster.predict(rows.astype(np.float64)))
         return np.stack([1 - values, values], axis=1) if values.ndim == 1 else values
 
-    rounded = _booster(THRESHOLDS.sub(_rounded_down, booster.model_to_string()))
+    text = booster.model_to_string()
+    ranges = "".join(RANGES.findall(text)).split()
+    _check_categories((not each.startswith(("[", "none")) for each in ranges), _features(booster.feature_name()))
+    rounded = _booster(THRESHOLDS.sub(_rounded_down, text))
     if model not in (None, booster):
         labelled = copy(model)
         labelled._Booster, rounded = rounded, labelled
-    graph = _convert(convert_lightgbm, rounded, booster.num_feature(), zipmap=False)
+    content = _convert(convert_lightgbm, rounded, booster.num_feature(), zipmap=False).SerializeToString()
     features = _features(booster.feature_name())
-    return Original(named("lightgbm", "LightGBM"), _converter(), iter([graph]), run, features)
+    return Original(named("lightgbm", "LightGBM"), _converter(), iter([content]), run, features)
 
 
 def _rounded_down(line: re.Match[str]) -> str:
@@ -111,6 +139,13 @@ def _rounded_down(line: re.Match[str]) -> str:
     return "threshold=" + " ".join(repr(float(number)) for number in below)
 
 
+def _check_categories(are: Iterable[bool], names: Sequence[str] | None) -> None:
+    """Raise `Refused` if a feature is a category: the file has splits of its codes, which it rounds down before."""
+    found = [names[index] if names else f"x{index}" for index, is_category in enumerate(are) if is_category]
+    if found:
+        raise Refused(CATEGORIES.format(names=listed(found)))
+
+
 def _features(names: Sequence[str] | None) -> tuple[str, ...] | None:
     """Return names that the user gave to the features, if any."""
     if not names or all(map(DEFAULT_NAMES.fullmatch, names)):
@@ -118,17 +153,17 @@ def _features(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _convert(convert: Callable[..., Any], model: Any, width: int, **options: Any) -> bytes:
+def _convert(convert: Callable[..., Any], model: Any, width: int, **options: Any) -> Any:
     from onnxmltools.convert.common.data_types import FloatTensorType  # noqa: PLC0415
 
     try:
-        graph = convert(model, initial_types=[("features", FloatTensorType([None, width]))], **options)
+        graph: Any = convert(model, initial_types=[("features", FloatTensorType([None, width]))], **options)
     except Exception as error:  # onnxmltools raises many classes
         raise Refused(f"onnxmltools cannot convert it: {first_line(error)}") from error
     for entry in graph.opset_import:
         if not entry.domain:  # onnxmltools writes the oldest with its operators; they are the same in this one
             entry.version = max(entry.version, OLDEST_OPSET)
-    return bytes(graph.SerializeToString())
+    return graph
 
 
 def _converter() -> str:

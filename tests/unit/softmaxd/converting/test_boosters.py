@@ -5,6 +5,7 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 import xgboost
 from sklearn.datasets import load_iris
@@ -93,8 +94,6 @@ def test_a_number_at_a_threshold_takes_the_branch_that_lightgbm_takes(tmp_path: 
 
 
 def test_a_fitted_classifier_of_lightgbm_keeps_its_labels_and_names() -> None:
-    import pandas as pd  # noqa: PLC0415 - only this test needs it
-
     table = pd.DataFrame(ROWS, columns=NAMES)
     model = lightgbm.LGBMClassifier(verbose=-1, **FEW).fit(table, SPECIES[CLASSES])
 
@@ -127,8 +126,58 @@ def test_a_broken_file_of_lightgbm_is_refused(tmp_path: Path, content: bytes, re
         open_lightgbm(tmp_path / "m.txt")
 
 
-def test_a_model_that_onnxmltools_cannot_convert_is_refused() -> None:
-    model = xgboost.XGBClassifier(booster="gblinear", **FEW).fit(ROWS, CLASSES)
+@pytest.mark.parametrize("booster", ["dart", "gblinear"])
+def test_a_booster_of_xgboost_that_has_other_trees_or_none_is_refused(booster: str) -> None:
+    model = xgboost.XGBClassifier(booster=booster, **FEW).fit(ROWS, CLASSES)
 
-    with pytest.raises(Refused, match=r"^onnxmltools cannot convert it: "):
+    with pytest.raises(Refused, match=rf"^it has booster='{booster}', .* train it with booster='gbtree'$"):
         of_xgboost(model)
+
+
+def test_a_model_that_onnxmltools_cannot_convert_is_refused() -> None:
+    model = xgboost.XGBClassifier(missing=-1, **FEW).fit(ROWS, CLASSES)
+
+    with pytest.raises(Refused, match=r"^onnxmltools cannot convert it: .* missing values are not nan but -1"):
+        of_xgboost(model)
+
+
+def test_booleans_and_integers_of_xgboost_have_their_thresholds(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame({"member": draw.random(300) < 0.5, "age": draw.integers(0, 9, 300), "x": draw.random(300)})
+    model = xgboost.XGBClassifier(**FEW).fit(table, (table.member ^ (table.age > 4)).astype(int))
+    model.save_model(tmp_path / "m.json")
+    rows = np.column_stack([draw.random((300, 2)) * [1, 9], table.x]).astype(np.float32)
+
+    original = open_xgboost(tmp_path / "m.json")
+
+    assert original.features == ("member", "age", "x")
+    assert np.allclose(original.run({"features": table.to_numpy(np.float32)}, ""), model.predict_proba(table))
+    assert np.allclose(served(original, rows), original.run({"features": rows}, ""), atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [CLASSES, (CLASSES == 1).astype(int)])
+def test_each_parallel_tree_of_xgboost_counts_for_its_class(classes: Values) -> None:
+    forest = xgboost.XGBRFClassifier(**FEW).fit(ROWS, classes)
+    boosted = xgboost.XGBClassifier(num_parallel_tree=3, subsample=0.5, base_score=0.2, **FEW).fit(ROWS, classes)
+
+    for model in (forest, boosted):
+        assert np.allclose(served(of_xgboost(model), ROWS), model.predict_proba(ROWS), atol=1e-6)
+
+
+def test_categories_are_refused_and_columns_of_numbers_in_their_place_are_not() -> None:
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame({"x": draw.normal(size=300), "job": pd.Categorical(draw.choice(["cook", "nurse"], 300))})
+    labels = ((table.job == "cook") ^ (table.x > 0)).astype(int)
+    codes, numbers = table.assign(job=table.job.cat.codes).to_numpy(), pd.get_dummies(table)
+    light, boosted = lightgbm.LGBMClassifier(verbose=-1, **FEW), xgboost.XGBClassifier(enable_categorical=True, **FEW)
+    refused = r"^it has categories \({}\), .* train it on numbers instead, such as the columns of pandas.get_dummies$"
+
+    with pytest.raises(Refused, match=refused.format("job")):
+        of_xgboost(boosted.fit(table, labels))
+    with pytest.raises(Refused, match=refused.format("job")):
+        of_lightgbm(light.fit(table, labels))
+    with pytest.raises(Refused, match=refused.format("x1")):
+        of_lightgbm(light.fit(codes, labels, categorical_feature=[1]))
+    for original in (of_xgboost(boosted.fit(numbers, labels)), of_lightgbm(light.fit(numbers, labels))):
+        rows = numbers.to_numpy(np.float32)
+        assert np.allclose(served(original, rows), original.run({"features": rows}, ""), atol=1e-6)
