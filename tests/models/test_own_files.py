@@ -15,14 +15,16 @@ import pytest
 import skops.io
 import xgboost
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import MODEL_FILE
+from softmaxd.numerics.softmax import Softmax
 from tests.support.command import softmaxd
 from tests.support.paths import REPOSITORY
 
@@ -146,6 +148,32 @@ def test_a_pipeline_of_texts_numbers_and_booleans_answers_rows_by_name(tmp_path:
     assert softmaxd(*command, models_dir=str(tmp_path))[0] == 0
     served = pd.read_csv(answers)
     assert np.abs(served[["probabilities.no", "probabilities.yes"]] - model.predict_proba(people)).max().max() < 1e-5
+
+
+def test_rows_with_labels_make_probabilities_of_a_decision_function_at_the_end_of_a_pipeline(tmp_path: Path) -> None:
+    digits, classes = load_digits(return_X_y=True, as_frame=True)
+    model = make_pipeline(StandardScaler(), LinearSVC()).fit(digits[:900], classes[:900])
+    joblib.dump(model, tmp_path / "m.joblib")
+    digits[900:].assign(digit=classes[900:]).to_csv(tmp_path / "rows.csv", index=False)
+    command = [
+        "models",
+        "add",
+        str(tmp_path / "m.joblib"),
+        "--name",
+        "m",
+        "--trust-pickle",
+        "--logits",
+        "probabilities",
+    ]
+    command += ["--calibration", str(tmp_path / "rows.csv"), "--target", "digit"]
+
+    code, output, error = softmaxd(*command, models_dir=str(tmp_path))
+
+    assert (code, error) == (0, "")
+    temperature = float(output.partition("\ntemperature: ")[2].partition(",")[0])
+    probabilities = Engine(tmp_path / "m" / "1" / MODEL_FILE, device="cpu").run(digits.to_numpy(np.float32))
+    expected = Softmax(model.decision_function(digits) / temperature).probabilities
+    assert np.abs(probabilities["probabilities"] - expected).max() < 1e-3  # the temperature is printed with 4 digits
 
 
 def test_a_model_that_its_converter_changes_is_refused(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ REGRESSION = (
     "; the file is a regression ({regressor}): these are probabilities if it was fitted to one 1 in each row, "
     "at the label, and 0 elsewhere"
 )
+CALIBRATED = "CalibratedClassifierCV(classifier), or make_pipeline(…, CalibratedClassifierCV(classifier))"
 CURE = (  # of scores that are no probabilities
-    "export probabilities that sum to 1 (scikit-learn: of CalibratedClassifierCV(classifier), without raw_scores); "
+    f"export probabilities that sum to 1 (scikit-learn: of {CALIBRATED}, without raw_scores); "
     "or let rows with labels make probabilities of it: --logits {name} --calibration FILE --target COLUMN; "
     "if its softmax is the probabilities, say so with --logits {name}"
 )
@@ -55,7 +56,7 @@ def no_scores(engine: Engine, outputs: Outputs, source: Source, origins: Mapping
     if single:
         return Refused(
             f"output {single[0]} is one number per row: a classifier of two classes must give both probabilities, "
-            "[1 - p, p]; of a decision function, export CalibratedClassifierCV(classifier)"
+            f"[1 - p, p]; of a decision function, export {CALIBRATED}"
         )
     found = ", ".join(f"{name} {kind} {shape_text(shape)}" for name, (kind, shape) in engine.outputs.items())
     return fixed_rows(source) or Refused(f"no output is a table of numbers [n, classes]; the outputs are {found}")

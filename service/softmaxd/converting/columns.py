@@ -56,6 +56,14 @@ def missing_texts(model: Any) -> Mapping[int, Mapping[str, Any]]:
     return found
 
 
+def last_steps(model: Any) -> Iterator[Any]:
+    """Yield a model, then the last step of a pipeline or the model that a search chose, and of that, and so on."""
+    yield model
+    inner = getattr(model, "best_estimator_", _steps(model)[-1])
+    if inner is not model:
+        yield from last_steps(inner)
+
+
 def _first_step(model: Any) -> Any:
     """Return the first step of a pipeline, which a search or a calibration may have chosen, or the model itself."""
     inner = getattr(model, "best_estimator_", model)

@@ -10,7 +10,7 @@ import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from softmaxd.converting.boosters import of_lightgbm, of_xgboost
-from softmaxd.converting.columns import columns_read, initial_types, missing_texts, takes_table
+from softmaxd.converting.columns import columns_read, initial_types, last_steps, missing_texts, takes_table
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
 
@@ -134,7 +134,10 @@ def _convert(model: Any, kind: Any) -> ModelProto:
     from skl2onnx import to_onnx  # noqa: PLC0415 - only this needs it
 
     types = initial_types(model, kind)
-    options = {"zipmap": False} if hasattr(model, "predict_proba") else None
+    # without options of their own, skl2onnx gives the classifiers in a pipeline one that LinearSVC does not know
+    options: dict[Any, Any] = {id(step): {} for step in last_steps(model)}
+    if hasattr(model, "predict_proba"):
+        options = {"zipmap": False}
     try:
         graph: ModelProto = to_onnx(model, initial_types=types, options=options)
     except Exception as error:  # skl2onnx raises many classes

@@ -11,6 +11,7 @@ import onnx
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -143,9 +144,25 @@ def test_a_number_that_may_be_missing_as_the_user_says_is_checked(tmp_path: Path
         prepare(model, name="m", trust_pickle=True, nullable=["x3"])
 
 
-def test_a_graph_that_no_type_makes_right_is_refused_with_the_first_reason(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"m\.pkl: output probabilities has scores of LinearClassifier"):
-        prepare(pickled(LinearSVC().fit(ROWS, CLASSES), tmp_path), name="m", trust_pickle=True)
+@pytest.mark.parametrize("model", [LinearSVC(), make_pipeline(StandardScaler(), LinearSVC())])
+def test_a_graph_that_no_type_makes_right_is_refused_with_the_first_reason(
+    tmp_path: Path, model: BaseEstimator
+) -> None:
+    file = pickled(model.fit(ROWS, CLASSES), tmp_path)
+
+    with pytest.raises(Refused, match=r"m\.pkl: output probabilities has scores of LinearClassifier") as refused:
+        prepare(file, name="m", trust_pickle=True)
+
+    assert "make_pipeline(…, CalibratedClassifierCV(classifier))" in str(refused.value)
+
+
+def test_a_calibrated_classifier_at_the_end_of_a_pipeline_is_taken_as_the_refusal_says(tmp_path: Path) -> None:
+    model = make_pipeline(StandardScaler(), CalibratedClassifierCV(LinearSVC())).fit(ROWS, CLASSES)
+
+    prepared = prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
+
+    served = Engine(prepared.content, device="cpu").run(ROWS.astype(np.float32))["probabilities"]
+    assert np.allclose(served, model.predict_proba(ROWS), atol=1e-5)
 
 
 def test_a_model_that_cannot_be_converted_is_refused(tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ import pytest
 import skops.io
 import xgboost
 from onnx import TensorProto
+from onnxruntime import InferenceSession
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
@@ -121,6 +123,25 @@ def test_a_decision_function_is_that_of_its_classes(tmp_path: Path) -> None:
     scores = two.decision_function(ROWS)
     assert np.array_equal(opened(two, tmp_path).run({"features": ROWS}, ""), np.stack([-scores, scores], axis=1))
     assert next(opened(two, tmp_path).graphs)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(StandardScaler(), LinearSVC()),
+        make_pipeline(StandardScaler(), make_pipeline(LinearSVC())),
+        GridSearchCV(make_pipeline(StandardScaler(), LinearSVC()), {}, cv=2),
+        make_pipeline(StandardScaler(), GridSearchCV(make_pipeline(LinearSVC()), {}, cv=2)),
+    ],
+    ids=["pipeline", "nested", "search", "search inside"],
+)
+def test_a_decision_function_at_the_end_of_a_pipeline_is_converted(tmp_path: Path, model: Any) -> None:
+    original = opened(model.fit(ROWS, CLASSES), tmp_path)
+
+    session = InferenceSession(next(original.graphs))
+    _, scores = session.run(None, {"features": ROWS.astype(np.float32)})
+
+    assert np.allclose(scores, model.decision_function(ROWS), atol=1e-5)
 
 
 @pytest.mark.parametrize(
