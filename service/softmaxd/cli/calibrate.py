@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, Parser, add_settings, need, whole_number
 from softmaxd.errors import Refused
-from softmaxd.logs import printable
 from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, *
         published, lines = publish_calibrated(content, manifest, job, origin, settings.models_dir)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
-    print(*map(printable, lines[len(manifest.notes) :]), sep="\n")
+    say(*lines[len(manifest.notes) :])
     if pinned:
-        print(f"version {folder.name} is pinned and goes on answering: softmaxd models pin {name} {published.name}")
+        say(f"version {folder.name} is pinned and goes on answering: softmaxd models pin {name} {published.name}")
     return 0
 
 

@@ -3,6 +3,7 @@
 import http.client
 import sys
 
+from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, add_settings
 from softmaxd.settings import Settings
 
@@ -29,9 +30,9 @@ def run(settings: Settings) -> int:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        print(f"softmaxd: no answer from {host} port {settings.port}: {error}", file=sys.stderr)
+        say(f"softmaxd: no answer from {host} port {settings.port}: {error}", file=sys.stderr)
         return 1
     finally:
         connection.close()
-    print(f"{host} port {settings.port} is {'ready' if status == http.client.OK else f'not ready: {status}'}")
+    say(f"{host} port {settings.port} is {'ready' if status == http.client.OK else f'not ready: {status}'}")
     return 0 if status == http.client.OK else 1

@@ -6,9 +6,9 @@ import sys
 
 from softmaxd import __version__
 from softmaxd.cli import health, models, predict, serve, train
+from softmaxd.cli.output import say
 from softmaxd.cli.parser import Parser
 from softmaxd.errors import ModelError, Refused, StartupError
-from softmaxd.logs import printable
 from softmaxd.settings import Settings, SettingsError, read_settings
 
 INTERRUPTED = 130  # as a shell reports it: 128 + SIGINT
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(message: object, code: int) -> int:
-    print(f"softmaxd: {printable(str(message))}", file=sys.stderr)
+    say(f"softmaxd: {message}", file=sys.stderr)
     return code
 
 

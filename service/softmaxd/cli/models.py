@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from softmaxd.cli import calibrate
 from softmaxd.cli import versions as version_actions
+from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, Parser, add_settings, feature_names, names, need
 from softmaxd.errors import ModelError, Refused
-from softmaxd.logs import printable
 from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def add_model(
             prepared = prepare(file, known=known, **options)
         if like is not None and target is not None:
             prepared, compared = adding.compare_with(prepared, like, target)
-            print(*map(printable, compared), sep="\n", flush=True)
+            say(*compared)
         if calibration is None or target is None:
             folder, manifest = adding.publish(prepared, settings.models_dir)
             lines = [*manifest.notes, f"published {folder}"]
@@ -156,7 +156,7 @@ def add_model(
             lines = _calibrated(prepared, settings.models_dir, origin, calibration, target, scores, **typicality)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
-    print(*(line for line in lines if line not in compared), sep="\n")
+    say(*(line for line in lines if line not in compared))
     return 0
 
 
@@ -186,8 +186,7 @@ def list_models(settings: Settings) -> int:
     versions, code = _versions(settings)
     rows += [(name, version, *_describe(folder)) for name, version, folder in versions]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print(printable("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
+    say(*("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
     return code
 
 
@@ -223,14 +222,14 @@ def check_models(settings: Settings) -> int:
     versions, code = _versions(settings)
     width = max(len(name) for name in ("model", *(name for name, _, _ in versions)))
     digits = max(len(number) for number in ("version", *(number for _, number, _ in versions)))
-    print(f"{'model':{width}}  {'version':{digits}}  state")
+    say(f"{'model':{width}}  {'version':{digits}}  state")
     for name, version, folder in versions:
         try:
             try_out(folder, settings)
             state = "ready"
         except ModelError as error:
             state, code = f"rejected: {error}", 1
-        print(f"{name:{width}}  {version:{digits}}  {printable(state)}", flush=True)
+        say(f"{name:{width}}  {version:{digits}}  {state}")
     return code
 
 
@@ -245,7 +244,7 @@ def _versions(settings: Settings) -> tuple[list[tuple[str, str, Path]], int]:
     missing = sorted(key for key in found.pins.items() if key not in found.folders)
     problems = found.problems() + [f"{name} version {pin} is pinned, but not there" for name, pin in missing]
     for problem in problems:
-        print(f"softmaxd: {printable(problem)}", file=sys.stderr)
+        say(f"softmaxd: {problem}", file=sys.stderr)
     versions = [
         (name, f"{number} pinned" if found.pins.get(name) == number else str(number), folder)
         for (name, number), (folder, _) in sorted(found.folders.items())

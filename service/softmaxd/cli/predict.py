@@ -7,9 +7,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, add_settings, names
 from softmaxd.errors import Refused
-from softmaxd.logs import printable
 from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _score(settings: Settings, name: str, file: Path, out: Path | None, choice: 
         output.flush()
     progress.end(rows)
     if labels := not_guaranteed(model.manifest, choice):
-        print(f"not_guaranteed: {printable(', '.join(labels))}", file=sys.stderr)
+        say(f"not_guaranteed: {', '.join(labels)}", file=sys.stderr)
 
 
 class Progress:
@@ -103,12 +103,16 @@ class Progress:
         now = time.perf_counter() - self._start
         if self._is_terminal and now >= self._last + PAUSE:
             self._last = now
-            print(f"\r{place / max(self._size, 1):4.0%}  {self._speed(rows, now)}", end="", file=sys.stderr, flush=True)
+            self._write(f"\r{place / max(self._size, 1):4.0%}  {self._speed(rows, now)}")
 
     def end(self, rows: int) -> None:
         """Tell how many rows were done."""
         speed = self._speed(rows, time.perf_counter() - self._start)
-        print(f"\r100%  {speed}" if self._is_terminal else speed, file=sys.stderr)
+        self._write(f"\r100%  {speed}\n" if self._is_terminal else f"{speed}\n")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
     def _speed(self, rows: int, seconds: float) -> str:
         return f"{rows:,} rows, {rows / seconds:,.0f} rows/s"

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, add_settings, need, whole_number
 from softmaxd.errors import Refused
 from softmaxd.settings import Settings
@@ -95,7 +96,7 @@ def train_seeds(settings: Settings, *, recipe: str, seeds: int, epochs: int) -> 
             from softmaxd_training import blobs, digits  # noqa: PLC0415 - TensorFlow takes ten seconds
         train = {blobs.NAME: blobs.train, digits.NAME: digits.train}[recipe]
         folder, manifest = train(settings.models_dir, seeds=seeds, epochs=epochs)
-    print(_spread(manifest), *_bayes(manifest), _figures(manifest), f"published {folder}", sep="\n")
+    say(*_spread(manifest), *_bayes(manifest), _figures(manifest), f"published {folder}")
     return 0
 
 
@@ -113,7 +114,7 @@ def train_table(settings: Settings, *, file: Path, target: str, name: str | None
             from softmaxd_training.table import Job, train  # noqa: PLC0415 - TensorFlow takes ten seconds
         job = Job(file.name, target, name, seed=seed, epochs=epochs)
         folder, manifest = train(table, parts, job, settings.models_dir)
-    print(_figures(manifest), f"published {folder}", sep="\n")
+    say(_figures(manifest), f"published {folder}")
     return 0
 
 
@@ -168,8 +169,8 @@ def _without_native_logs() -> Iterator[None]:
         os.close(kept)
 
 
-def _spread(manifest: "Manifest") -> str:
-    """Return the figures of every seed, the chosen one marked, as lines of text."""
+def _spread(manifest: "Manifest") -> list[str]:
+    """Return a line with the figures of every seed, the chosen one marked, and one with their spread."""
     assert manifest.provenance is not None
     lines = ["seed  validation loss  test loss  test accuracy  (before the temperature)"]
     for run in manifest.provenance.seeds:
@@ -178,7 +179,7 @@ def _spread(manifest: "Manifest") -> str:
         lines.append(row)
     losses = [run.test_loss for run in manifest.provenance.seeds]
     lines.append(f"test loss from {min(losses):.6f} to {max(losses):.6f}, median {median(losses):.6f}")
-    return "\n".join(lines)
+    return lines
 
 
 def _bayes(manifest: "Manifest") -> list[str]:

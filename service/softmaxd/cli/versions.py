@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, add_settings, whole_number
 from softmaxd.errors import Refused
 from softmaxd.settings import Settings
@@ -79,11 +80,11 @@ def pin(settings: Settings, *, name: str, version: int | None, unpin: bool) -> i
         if version is None:
             _check_model(found, settings, name)
             remove_pin(settings.models_dir / name)
-            print(f"{name} has no pinned version: the highest one answers")
+            say(f"{name} has no pinned version: the highest one answers")
         else:
             read_manifest(_folder_of(found, settings, name, version))
             write_pin(settings.models_dir / name, version)
-            print(f"{name} version {version} is pinned")
+            say(f"{name} version {version} is pinned")
     return 0
 
 
@@ -98,7 +99,7 @@ def remove(settings: Settings, *, name: str, version: int) -> int:
                 f"{name} version {version} is pinned: first pin another one, or use softmaxd models pin {name} --unpin"
             )
         remove_version(folder)
-        print(f"removed {folder}")
+        say(f"removed {folder}")
     return 0
 
 
@@ -116,7 +117,7 @@ def copy(settings: Settings, *, name: str, version: int, to_name: str | None, to
     with _changing(settings) as found:
         source = _folder_of(found, settings, name, version)
         copied = copy_version(source, read_manifest(source), (to_dir or settings.models_dir) / target)
-        print(f"published {copied}")
+        say(f"published {copied}")
     return 0
 
 

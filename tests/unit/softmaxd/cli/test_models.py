@@ -11,7 +11,7 @@ from softmaxd.models.pins import write_pin
 from tests.support.onnx_graphs import logits_only
 from tests.support.onnx_models import linear, publish
 from tests.support.paths import MODELS
-from tests.support.table_graphs import people
+from tests.support.table_graphs import NUMBERS, TEXTS, people
 
 
 def test_an_empty_folder_has_a_header_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,3 +171,17 @@ def test_a_missing_table_is_one_line(file: Path, capsys: pytest.CaptureFixture[s
     assert main(["models", "add", str(file), "--name", "m", *options]) == 1
 
     assert capsys.readouterr().err == "softmaxd: No such file or directory: none.csv\n"
+
+
+def test_add_prints_no_name_of_the_file_raw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    age = "a\x1b[2Jge"
+    graph = people(age=age, inputs={age: (NUMBERS, ("n", 1)), "job": (TEXTS, ("n", 1))}, categories=("\x07", "\r"))
+    onnx.save(graph, tmp_path / "people.onnx")
+
+    options = ["--models-dir", str(tmp_path / "models")]
+    assert main(["models", "add", str(tmp_path / "people.onnx"), "--name", "people", *options]) == 0
+    assert main(["models", "list", *options]) == 0
+
+    lines = capsys.readouterr().out.split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert "features: the inputs a\\x1b[2Jge float32, job text (2 categories: \\x07, \\r)" in lines
