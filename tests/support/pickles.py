@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 
-class _Call:
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+class Calling:
+    """An object whose pickle calls a function, and becomes its result."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
         self._called = function, arguments
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -14,5 +16,5 @@ class _Call:
 
 
 def pickle_calling(function: Callable[..., Any], *arguments: Any) -> bytes:
-    """Return a pickle that calls a function, and becomes its result."""
-    return pickle.dumps(_Call(function, arguments))
+    """Return the pickle of such an object."""
+    return pickle.dumps(Calling(function, *arguments))

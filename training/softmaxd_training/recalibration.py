@@ -1,7 +1,6 @@
 """Calibrates a model that exists, whoever trained it, on rows that it has not seen: read from top to bottom."""
 
 import hashlib
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +43,12 @@ class Job:
     typicality_of: str | None = None
 
     @property
-    def words(self) -> str:
-        """The words of a command line that ask for it."""
+    def words(self) -> list[str]:
+        """The words of a command line that ask for it, but for the seed."""
         words = [self.file.name, "--target", self.target]
         words += [] if self.training is None else ["--training", self.training.name]
         words += [] if self.typicality_of is None else ["--typicality-of", self.typicality_of]
-        return f"{shlex.join(words)} --seed {self.seed}"
+        return words
 
 
 @dataclass(frozen=True, slots=True, eq=False)

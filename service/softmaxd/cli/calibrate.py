@@ -1,5 +1,6 @@
 """`softmaxd models calibrate`: needs the extra `add`, which serving does not."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,8 @@ def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, *
     try:
         manifest = read_manifest(folder)
         content = (folder / MODEL_FILE).read_bytes()
-        origin = f"calibrated from version {manifest.version} by softmaxd models calibrate {name} {job.words}"
+        command = shlex.join(["softmaxd", "models", "calibrate", name, *job.words, "--seed", str(job.seed)])
+        origin = f"calibrated from version {manifest.version} by {command}"
         published, lines = publish_calibrated(content, manifest, job, origin, settings.models_dir)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error

@@ -1,5 +1,6 @@
 """`softmaxd models`: list, check and add models; `calibrate` and `versions` have the other actions."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,11 +127,11 @@ def add_model(
     """Publish a file as the next version of a model. Raises `Refused`, or `StartupError` without the extra.
 
     Before, compare its labels with those in the column `target` of the table `like`, if there is one. The other
-    `options` are those of a calibration and of `softmaxd.converting.prepare.prepare`.
+    `options` are those of a calibration and of `softmaxd.converting.prepare.opened`.
     """
     need(["onnx"], "softmaxd models add", "add")
     from softmaxd.adding import add as adding  # noqa: PLC0415 - only this action needs it
-    from softmaxd.converting.prepare import prepare  # noqa: PLC0415
+    from softmaxd.converting.prepare import opened  # noqa: PLC0415
 
     typicality = {name: options.pop(name) for name in ("training", "typicality_of")}
     if (target is None) == bool(like or calibration) or (any(typicality.values()) and not calibration):
@@ -140,10 +141,11 @@ def add_model(
         )
     compared: Sequence[str] = ()
     try:
-        prepared = prepare(file, **options)
-        if calibration is not None and target is not None:
-            known = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
-            prepared = prepare(file, known=known, **options)
+        with opened(file, trust_pickle=options.pop("trust_pickle"), pack=options.pop("pack")) as prepare:
+            prepared = prepare(**options)
+            if calibration is not None and target is not None:
+                known = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
+                prepared = prepare(known=known, **options)
         if like is not None and target is not None:
             prepared, compared = adding.compare_with(prepared, like, target)
             say(*compared)
@@ -151,9 +153,9 @@ def add_model(
             folder, manifest = adding.publish(prepared, settings.models_dir)
             lines = [*manifest.notes, f"published {folder}"]
         else:
-            origin = f"softmaxd models add {file.name} --calibration"
+            command = ["softmaxd", "models", "add", file.name, "--name", prepared.manifest.name, "--calibration"]
             scores = options["logits"]
-            lines = _calibrated(prepared, settings.models_dir, origin, calibration, target, scores, **typicality)
+            lines = _calibrated(prepared, settings.models_dir, command, calibration, target, scores, **typicality)
     except OSError as error:
         raise Refused(f"{error.strerror}: {error.filename}") from error
     say(*(line for line in lines if line not in compared))
@@ -163,7 +165,7 @@ def add_model(
 def _calibrated(
     prepared: "Prepared",
     models_dir: Path,
-    command: str,
+    command: Sequence[str],
     calibration: Path,
     target: str,
     scores: str | None,
@@ -173,7 +175,7 @@ def _calibrated(
     from softmaxd_training.recalibration import Job  # noqa: PLC0415 - only this action needs it
 
     job = Job(calibration, target, **typicality)
-    origin = f"calibrated by {command} {job.words}"
+    origin = f"calibrated by {shlex.join([*command, *job.words])}"
     published = calibrate.publish_calibrated(
         prepared.content, prepared.manifest, job, origin, models_dir, scores=scores
     )

@@ -37,11 +37,14 @@ class Apart:
         self.converter: str = facts["converter"]
         self.features: list[str] | None = facts["features"]
         self.notes: list[str] = facts["notes"]
+        self._made: list[bytes] = []
 
     def graphs(self) -> Iterator[bytes]:
-        """Yield the ONNX files that are made of it. Raises `Refused`."""
+        """Yield the ONNX files that are made of it, each of them once for all calls. Raises `Refused`."""
+        yield from self._made
         while self._ask({})["found"]:
-            yield (self._folder / GRAPH).read_bytes()
+            self._made.append((self._folder / GRAPH).read_bytes())
+            yield self._made[-1]
 
     def run(self, inputs: Inputs, output: str) -> tuple[list[int], Values]:
         """Return the numbers of the rows that the library takes, and an output for them. Raises `Refused`."""

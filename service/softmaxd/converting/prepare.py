@@ -1,8 +1,10 @@
 """Prepares any model file to be published: an ONNX file as it is, and another library's converted and checked."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from softmaxd.adding.add import Prepared
 from softmaxd.adding.features import listed
 from softmaxd.converting.apart import Apart, opened_apart
 from softmaxd.converting.checking import answers_alike, check, first_taken
-from softmaxd.converting.kinds import Kind, kind_of
+from softmaxd.converting.kinds import kind_of
 from softmaxd.converting.original import Values
 from softmaxd.errors import Refused
 from softmaxd.models.files import sha256
@@ -25,32 +27,41 @@ UNTRUSTED = (
 )
 
 
-def prepare(file: Path, *, trust_pickle: bool = False, pack: bool = False, **options: Any) -> Prepared:
-    """Return a model as it can be published. The other `options` are those of `adding.add.prepare_graph`.
+@contextmanager
+def opened(file: Path, *, trust_pickle: bool = False, pack: bool = False) -> Iterator[Callable[..., Prepared]]:
+    """Yield a function that returns a model as it can be published; its options are those of `prepare_graph`.
 
-    Only with `trust_pickle` a pickle is opened. Raises `Refused`, `ModelError` or `OSError`.
+    A library's file is opened and converted once, however often it is called. Only with `trust_pickle` a pickle is
+    opened. Raises `Refused`, `ModelError` or `OSError`, the function too.
     """
+    with ExitStack() as stack:
+        with _naming(file):
+            kind = kind_of(file)
+            if kind == "pickle" and not trust_pickle:
+                raise Refused(UNTRUSTED)
+            original = None if kind == "onnx" else stack.enter_context(opened_apart(kind, file))
+        yield partial(add.prepare, file, pack=pack) if original is None else partial(_prepare, original, file)
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Begin each refusal with the file."""
     try:
-        kind = kind_of(file)
-        if kind == "pickle" and not trust_pickle:
-            raise Refused(UNTRUSTED)
-        if kind != "onnx":
-            return _prepare_apart(kind, file, **options)
+        yield
     except Refused as error:
         raise Refused(f"{file}: {error}") from error
-    return add.prepare(file, pack=pack, **options)
 
 
-def _prepare_apart(kind: Kind, file: Path, *, features: Sequence[str] | None = None, **options: Any) -> Prepared:
+def _prepare(original: Apart, file: Path, *, features: Sequence[str] | None = None, **options: Any) -> Prepared:
     """Return the first of the ONNX files that are made of a file whose answers are those of its library.
 
     Raises `Refused`, with the reason against the first one, if there is none.
     """
-    with opened_apart(kind, file) as original:
-        options["features"] = features or original.features
-        origin = f"made from {file.name} of {original.library}, by {original.converter}, SHA-256 {_digest(file)}"
-        tried: list[Values] = []
-        refused: Refused | None = None
+    options["features"] = features or original.features
+    origin = f"made from {file.name} of {original.library}, by {original.converter}, SHA-256 {_digest(file)}"
+    tried: list[Values] = []
+    refused: Refused | None = None
+    with _naming(file):
         try:
             for content in original.graphs():
                 try:

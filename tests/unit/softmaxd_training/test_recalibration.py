@@ -129,7 +129,7 @@ def test_other_rows_give_the_typicality(version: Path, tmp_path: Path) -> None:
     assert found.rows == {"typicality": 500, "calibration": 450, "testing": 450}
     digest = hashlib.sha256(training.read_bytes()).hexdigest()
     assert f"rows of training.csv, for the typicality: SHA-256 {digest}" in found.manifest.notes
-    assert job.words == "rows.csv --target kind --training training.csv --seed 0"
+    assert job.words == ["rows.csv", "--target", "kind", "--training", "training.csv"]
 
 
 def test_columns_in_order_and_labels_without_rows_are_noted(version: Path, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_the_typicality_may_be_of_a_named_tensor(version: Path, tmp_path: Path) 
     found = calibrated_of(version, job)
 
     assert "typicality: of the tensor logits, 3 numbers a row" in found.manifest.notes
-    assert job.words == "rows.csv --target kind --typicality-of logits --seed 0"
+    assert job.words == ["rows.csv", "--target", "kind", "--typicality-of", "logits"]
     try_out(publish(found, job, tmp_path / "models"), Settings())
 
 

@@ -1,12 +1,16 @@
 """`softmaxd models calibrate` publishes the next version, or says in one line why it does not."""
 
+import os
+import pickle
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 from onnx import TensorProto
+from sklearn.linear_model import LogisticRegression
 
 from softmaxd.cli.main import main
 from softmaxd.models.loading import read_manifest
@@ -15,6 +19,7 @@ from softmaxd.tables import parquet
 from tests.support.onnx_graphs import WEIGHTS, node, tensor
 from tests.support.onnx_graphs import model as graph
 from tests.support.onnx_models import LABELS, linear, publish
+from tests.support.pickles import Calling
 
 Capture = pytest.CaptureFixture[str]
 
@@ -109,11 +114,25 @@ def test_a_model_is_added_and_calibrated_in_one_step(models: Path, file: Path, c
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("made from linear.onnx")
-    assert "calibrated by softmaxd models add linear.onnx --calibration rows.csv --target kind --seed 0" in lines
+    assert "calibrated by softmaxd models add linear.onnx --name new --calibration rows.csv --target kind" in lines
     assert lines[-1] == f"published {models / 'new' / '1'}"
     manifest = read_manifest(models / "new" / "1")
     assert manifest.calibration is not None
     assert manifest.notes == tuple(lines[: len(manifest.notes)])
+
+
+def test_a_librarys_file_is_opened_once(models: Path, capsys: Capture) -> None:
+    rows = pd.read_csv(models.parent / "rows.csv")
+    model = LogisticRegression().fit(rows[["x1", "x2"]], rows.kind)
+    model.opened = Calling(os.mkdir, models.parent / "opened")  # which is an error the second time
+    (models.parent / "m.pkl").write_bytes(pickle.dumps(model))
+    command = ["models", "add", str(models.parent / "m.pkl"), "--name", "m", "--trust-pickle"]
+    command += ["--calibration", str(models.parent / "rows.csv"), "--target", "kind"]
+
+    assert main([*command, "--models-dir", str(models)]) == 0
+
+    assert (models.parent / "opened").exists()
+    assert "calibrated by softmaxd models add m.pkl --name m --calibration" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("option", "largest"), [("--calibration", 2000), ("--training", 2000), ("--training", 10)])

@@ -22,11 +22,15 @@ def test_a_model_gives_its_facts_its_graphs_and_its_answers(tmp_path: Path) -> N
 
     with opened_apart("pickle", tmp_path / "m.pkl") as original:
         facts = original.library.split()[0], original.converter.split()[0], original.features, original.notes
+        first = next(original.graphs())
         graphs = list(original.graphs())
+        again = list(original.graphs())
         taken, values = original.run({"features": rows[:3]}, "probabilities")
 
     assert facts == ("scikit-learn", "skl2onnx", None, [])
     assert len(graphs) == 2
+    assert again == graphs
+    assert first is graphs[0]
     assert taken == [0, 1, 2]
     assert np.array_equal(values, model.predict_proba(rows[:3]))
 

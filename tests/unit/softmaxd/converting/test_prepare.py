@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -21,7 +22,8 @@ from sklearn.preprocessing import PowerTransformer, QuantileTransformer, Standar
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from softmaxd.converting.prepare import _digest, prepare
+from softmaxd.adding.add import Prepared
+from softmaxd.converting.prepare import _digest, opened
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from tests.support.onnx_graphs import logits_only
@@ -30,6 +32,11 @@ from tests.support.pickles import pickle_calling
 NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
 SPECIES = np.array(["setosa", "versicolor", "virginica"])
 ROWS, CLASSES = load_iris(return_X_y=True)
+
+
+def prepare(file: Path, *, trust_pickle: bool = False, **options: Any) -> Prepared:
+    with opened(file, trust_pickle=trust_pickle) as prepared:
+        return prepared(**options)
 
 
 def pickled(model: object, folder: Path) -> Path:
