@@ -298,13 +298,22 @@ def test_a_graph_that_cannot_be_served_is_refused(name: str, file: Path, models:
     assert not models.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", logits_only().SerializeToString()[:-30]])
-def test_a_file_that_is_no_onnx_file_is_refused(content: bytes, file: Path, models: Path, capsys: Capture) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "this is not an ONNX file: export the model to ONNX first"),
+        (b"garbage", "this is not an ONNX file: export the model to ONNX first"),
+        (logits_only().SerializeToString()[:-30], "this ONNX file is damaged or incomplete: copy or export it again"),
+    ],
+)
+def test_a_file_that_is_no_onnx_file_is_refused(
+    content: bytes, message: str, file: Path, models: Path, capsys: Capture
+) -> None:
     file.write_bytes(content)
 
     line = refusal(capsys, str(file), "--name", "iris", "--models-dir", str(models))
 
-    assert line == f"{file}: this is not an ONNX file: export the model to ONNX first"
+    assert line == f"{file}: {message}"
     assert not models.exists()
 
 

@@ -22,6 +22,7 @@ HOMES = {
         "adding.graphs",
         "adding.inner",
         "adding.operators",
+        "adding.packing",
         "adding.rewiring",
         "converting.scikit_learn",
     },

@@ -1,7 +1,9 @@
 """Describes the features of a graph: in the manifest, and in plain words."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from softmaxd.adding.examples import Texts
@@ -15,6 +17,7 @@ from softmaxd.models.features import DTYPES, TABLE_DTYPES, Feature
 MAX_CATEGORIES = 1000  # of a feature in a manifest
 MOST_NAMED = 12  # inputs and features in a sentence
 CATEGORIES_NAMED = 3
+VALUES_SHOWN = 6  # of a row
 WRONG_NAME = "a feature's name should have 1 to 200 characters, and so should that of an input"
 
 Names = Sequence[str]
@@ -97,6 +100,15 @@ def listed(names: Names) -> str:
     """Return names with commas between them, the first ones if they are many."""
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def row_text(row: Any, features: Sequence[Feature]) -> str:
+    """Return the first values of a row, [columns] or an array for each input, with the names of their features."""
+    cells = [cell for part in row for cell in np.ravel(part).tolist()]
+    values = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells[:VALUES_SHOWN]]
+    if len(cells) == len(features):  # a tensor is one feature
+        values = [f"{feature.name}={value}" for feature, value in zip(features, values, strict=False)]
+    return f"[{', '.join(values + ['…'] * (len(cells) > VALUES_SHOWN))}]"
 
 
 def _described(source: Input, columns: Sequence[tuple[str, Sequence[str]]]) -> str:

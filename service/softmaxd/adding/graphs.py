@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -11,19 +11,21 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from google.protobuf.message import DecodeError, Message
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, defs, helper, numpy_helper
 from onnx.external_data_helper import uses_external_data
 from onnx.inliner import inline_local_functions
 
+from softmaxd.adding.packing import pack
 from softmaxd.errors import Refused
 from softmaxd.models.features import INPUT, KINDS, TABLE_KINDS, Datatype, TableDatatype
-from softmaxd.models.files import read_regular
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES, OPERATOR_DOMAINS
 
 STANDARD_DOMAINS = {"", "ai.onnx"}
 DOMAINS = {domain.decode() for domain in OPERATOR_DOMAINS}
 OLDEST_OPSET = 9  # the first with `Where`, which rewiring may add
 OUR_PREFIX = "softmaxd_"  # of every tensor that is added, other than inputs and outputs
+FIRST_FIELD = b"\x08"  # of an ONNX file: the version of its format
+NO_ONNX = "this is not an ONNX file: export the model to ONNX first"
 CONVERTED = {"float16", "bool"}  # types of the only input that are served as float32
 
 Graph = ModelProto
@@ -103,23 +105,44 @@ def read(content: bytes, weights: Path | None = None) -> Graph:
     if outside := [tensor for tensor in _tensors(model.graph) if uses_external_data(tensor)]:
         if weights is None:
             raise Refused("the weights are in another file (external data): --pack takes them from the same folder")
-        _pack(outside, weights, MAX_MODEL_BYTES - len(content))
+        pack(outside, weights, MAX_MODEL_BYTES - len(content))
     if custom := sorted(_custom_operators(model.graph)):
         raise Refused(f"custom operators ({', '.join(custom)}) are not supported: use those of ONNX and ONNX Runtime")
-    if 0 < opset(model) < OLDEST_OPSET:
-        raise Refused(f"opset {opset(model)} is too old: export with opset {OLDEST_OPSET} or newer")
+    _raise_opset(model)
     return model
+
+
+def _raise_opset(model: Graph) -> None:
+    """Declare the oldest opset that is served for an older one with the same operators. Raises `Refused` for others."""
+    nodes = [node for graph in nested_graphs(model.graph) for node in graph.node if node.domain in STANDARD_DOMAINS]
+    for entry in model.opset_import:
+        if entry.domain in STANDARD_DOMAINS and entry.version < OLDEST_OPSET:
+            if not all(_is_same(node.op_type, entry.version) for node in nodes):
+                raise Refused(f"opset {entry.version} is too old: export with opset {OLDEST_OPSET} or newer")
+            entry.version = OLDEST_OPSET
+
+
+def _is_same(operator: str, opset: int) -> bool:
+    """Return whether an operator of an older opset is also that of the oldest opset that is served."""
+    try:
+        versions = {defs.get_schema(operator, each).since_version for each in (opset, OLDEST_OPSET)}
+    except defs.SchemaError:
+        return False
+    return len(versions) == 1
 
 
 def _parse(content: bytes) -> Graph:
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
-        raise Refused("this is not an ONNX file: export the model to ONNX first") from error
+        is_cut_off = content.startswith(FIRST_FIELD)
+        raise Refused(
+            "this ONNX file is damaged or incomplete: copy or export it again" if is_cut_off else NO_ONNX
+        ) from error
     if not _is_text(model):
         raise Refused("it has a name or another text that is not UTF-8")
     if not model.graph.node:
-        raise Refused("this is not an ONNX file: export the model to ONNX first")
+        raise Refused(NO_ONNX)
     return model
 
 
@@ -136,37 +159,6 @@ def _texts(message: Message) -> Iterator[object]:
         elif field.type == field.TYPE_MESSAGE:
             for inner in values:
                 yield from _texts(inner)
-
-
-def _pack(tensors: Iterable[TensorProto], folder: Path, max_bytes: int) -> None:
-    """Read the weights of tensors from the files of a folder into the tensors.
-
-    Raises `Refused`, `OSError` or `ModelError` if a file is not in the folder or cannot be read, or if the weights have
-    more than `max_bytes`.
-    """
-    files: dict[str, memoryview] = {}
-    for tensor in tensors:
-        name, start, length = _place(tensor)
-        if name not in files:
-            files[name] = memoryview(read_regular(folder / name, max_bytes=MAX_MODEL_BYTES))
-        weights = files[name][start:][:length]
-        max_bytes -= len(weights)
-        if max_bytes < 0:
-            raise Refused(f"with its weights it has more than the {MAX_MODEL_BYTES} bytes that a model may have")
-        tensor.raw_data = bytes(weights)
-        tensor.ClearField("data_location")
-        del tensor.external_data[:]
-
-
-def _place(tensor: TensorProto) -> tuple[str, int, int | None]:
-    """Return the file of a tensor's weights, where they start in it, and their length, None for up to its end."""
-    place = {entry.key: entry.value for entry in tensor.external_data}
-    name = place.get("location", "")
-    if name in {"", ".."} or name != Path(name).name or "\0" in name:
-        raise Refused(f"the weights are in {name!r}, but --pack takes only files of the same folder")
-    if not all(re.fullmatch("[0-9]{1,18}", place.get(key, "0")) for key in ("offset", "length")):
-        raise Refused("the place of its weights in the other file is not a number")
-    return name, int(place.get("offset", 0)), int(place["length"]) if "length" in place else None
 
 
 def exporter(model: Graph) -> str:

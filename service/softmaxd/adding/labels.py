@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from softmaxd.adding import graphs
+from softmaxd.adding.features import row_text
 from softmaxd.adding.graphs import Graph
 from softmaxd.adding.inspection import Findings
 from softmaxd.adding.operators import origin
 from softmaxd.adding.running import TOLERANCE, Values
 from softmaxd.errors import Refused
-
-NUMBERS_SHOWN = 6  # of a row, in a message
 
 Labels = Sequence[str]
 
@@ -57,7 +56,13 @@ def _compare(lists: Sequence[Labels], model: Graph, findings: Findings) -> tuple
             counted = f"{len(differing)} of the {len(best)} rows that were tried"
             if not _has_votes(model, findings):
                 row = differing[0]
-                raise _disagreement(name, texts[row], named[best[row]], findings.rows[row], counted)
+                raise _disagreement(
+                    name,
+                    texts[row],
+                    named[best[row]],
+                    row_text(findings.rows[row].tolist(), findings.features),
+                    counted,
+                )
             notes.append(
                 f"labels: the most probable; the output {name} has others in {counted}, by the votes of an SVM"
             )
@@ -104,12 +109,9 @@ def _has_votes(model: Graph, findings: Findings) -> bool:
     return name is not None and origin(model, name).has_votes
 
 
-def _disagreement(name: str, found: str, served: str, row: Values, counted: str) -> Refused:
-    values = [value for field in row.tolist() for value in field] if row.dtype.names else row.tolist()
-    texts = [value if isinstance(value, str) else f"{value:.6g}" for value in values[:NUMBERS_SHOWN]]
-    shown = ", ".join(texts + ["…"] * (len(values) > NUMBERS_SHOWN))
+def _disagreement(name: str, found: str, served: str, row: str, counted: str) -> Refused:
     return Refused(
-        f"the output {name} says {found} for the row [{shown}], but {served} would be served, which has the highest "
+        f"the output {name} says {found} for the row {row}, but {served} would be served, which has the highest "
         f"score; they differ in {counted}: the scores are not those of the labels in order; if the scores are right "
         "and the label is not, export the model without the label"
     )

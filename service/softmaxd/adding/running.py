@@ -21,6 +21,7 @@ ROWS_OF_SCALE = 16
 ROW_COUNTS = (1, 2, 3)  # batches of these sizes must give the same as all rows together
 TOLERANCE = 1e-5  # of a probability, or relative to the largest logit: float32 sums depend on their order
 TO_FLOAT32 = "PyTorch: network.float()"
+FLOAT32_FEATURES = "float32 features (skl2onnx: FloatTensorType)"
 ANY_LOCALE = "C.UTF-8"  # that every Linux has
 DYNAMIC = (
     "rows: each request runs alone, and its rows change each other's answers, because dynamic quantisation takes its "
@@ -55,7 +56,17 @@ def _explain(message: str, model: Graph) -> str:
         return f"it needs the locale {found[1]}, which is not installed here: {cure}"
     if found := re.search(r"max supported IR version: (\d+)", message):
         return f"IR version {model.ir_version} is too new for {runtime}: export with an older version of onnx"
-    return message
+    return _explain_types(message, runtime) or message
+
+
+def _explain_types(message: str, runtime: str) -> str:
+    """Return the reason if an operator has float64 numbers that ONNX Runtime does not take there, else nothing."""
+    if {"float", "double"} == set(re.findall(r"tensor\((\w+)\)", message.partition(" bound to different types ")[2])):
+        operator = "".join(re.findall(r"of Optype \((\w+)\)", message))
+        return f"its operator {operator} gets float32 and float64 numbers at once: export it with {FLOAT32_FEATURES}"
+    if found := re.search(r"Could not find an implementation for (Imputer)\(", message):
+        return f"{runtime} has no {found[1]} of float64 numbers: export it with {FLOAT32_FEATURES}"
+    return ""
 
 
 @np.errstate(over="ignore")  # of thresholds that float16 or float32 does not have

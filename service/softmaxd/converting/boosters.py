@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from softmaxd.adding.features import listed
-from softmaxd.adding.graphs import OLDEST_OPSET
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
 
@@ -160,9 +159,6 @@ def _convert(convert: Callable[..., Any], model: Any, width: int, **options: Any
         graph: Any = convert(model, initial_types=[("features", FloatTensorType([None, width]))], **options)
     except Exception as error:  # onnxmltools raises many classes
         raise Refused(f"onnxmltools cannot convert it: {first_line(error)}") from error
-    for entry in graph.opset_import:
-        if not entry.domain:  # onnxmltools writes the oldest with its operators; they are the same in this one
-            entry.version = max(entry.version, OLDEST_OPSET)
     return graph
 
 

@@ -1,11 +1,9 @@
 """Compares the probabilities that are served with those of the library that the file is from."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from softmaxd.adding.add import Prepared
+from softmaxd.adding.features import row_text
 from softmaxd.adding.running import TOLERANCE
 from softmaxd.converting.apart import Apart
 from softmaxd.converting.original import Values
@@ -13,8 +11,6 @@ from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import LOGITS, PROBABILITIES
 from softmaxd.numerics.softmax import Softmax
-
-NUMBERS_SHOWN = 6  # of a row
 
 
 def check(prepared: Prepared, original: Apart, tried: Values) -> str:
@@ -34,7 +30,19 @@ def check(prepared: Prepared, original: Apart, tried: Values) -> str:
         raise Refused(f"{original.library} gives an output of the shape {values.shape}, not one for each class")
     expected = values if heads.probabilities else Softmax(values.astype(np.float64)).probabilities
     sizes = np.abs(outputs[LOGITS]).max(axis=1) if heads.logits else np.zeros(len(rows))
-    return _note(original, rows.tolist(), _differences(served, expected), TOLERANCE * np.maximum(1.0, sizes / 2))
+    differences, tolerances = _differences(served, expected), TOLERANCE * np.maximum(1.0, sizes / 2)
+    worst = int((differences / tolerances).argmax())
+    if differences[worst] > tolerances[worst]:
+        raise Refused(
+            f"the ONNX file that {original.converter} makes of it differs from {original.library} by "
+            f"{differences[worst]:.1e} in a probability, more than the tolerance of {tolerances[worst]:.1e}, "
+            f"for the row {row_text(rows[worst].tolist(), prepared.manifest.features)}; "
+            f"it does in {np.count_nonzero(differences > tolerances)} of the {len(rows)} rows that were tried"
+        )
+    return (
+        f"checked: {len(rows)} rows against {original.library}; a probability differs by {differences.max():.1e} at "
+        f"most, with a tolerance of {TOLERANCE:.0e}"
+    )
 
 
 def first_taken(prepared: Prepared, original: Apart, count: int) -> Values:
@@ -70,26 +78,3 @@ def _differences(served: Values, expected: Values) -> Values:
         largest = np.abs(served - expected.astype(np.float64)).max(axis=1)
     both = finite[0] & finite[1]
     return np.where(both, largest, np.where(finite[0] == finite[1], 0.0, np.inf))
-
-
-def _note(original: Apart, rows: Sequence[Any], differences: Values, tolerances: Values) -> str:
-    """Return the note. Raises `Refused`, with the worst row, if a difference is above its tolerance."""
-    worst = int((differences / tolerances).argmax())
-    if differences[worst] > tolerances[worst]:
-        raise Refused(
-            f"the ONNX file that {original.converter} makes of it differs from {original.library} by "
-            f"{differences[worst]:.1e} in a probability, more than the tolerance of {tolerances[worst]:.1e}, "
-            f"for the row {_shown(rows[worst])}; "
-            f"it does in {np.count_nonzero(differences > tolerances)} of the {len(rows)} rows that were tried"
-        )
-    return (
-        f"checked: {len(rows)} rows against {original.library}; a probability differs by {differences.max():.1e} at "
-        f"most, with a tolerance of {TOLERANCE:.0e}"
-    )
-
-
-def _shown(row: Any) -> str:
-    """Return the first values of a row, [columns] or an array for each input, as text."""
-    cells = [cell for part in row for cell in np.ravel(part).tolist()]
-    texts = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells[:NUMBERS_SHOWN]]
-    return f"[{', '.join(texts + ['…'] * (len(cells) > NUMBERS_SHOWN))}]"

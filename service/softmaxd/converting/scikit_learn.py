@@ -17,6 +17,9 @@ from softmaxd.errors import Refused
 NEEDED = {"sklearn": "scikit-learn", "skl2onnx": "skl2onnx"}
 INSTALL = "scikit-learn skl2onnx"
 OTHER_VERSION = "InconsistentVersionWarning"
+CURES = {  # of skl2onnx, by a text in its message
+    "got a boolean": "; it does with an older protobuf (pip install 'protobuf<7'), or take LightGBM's LGBMClassifier",
+}
 OWNERS = {"lightgbm": of_lightgbm, "xgboost": of_xgboost}
 
 
@@ -140,8 +143,10 @@ def _convert(model: Any, kind: Any) -> ModelProto:
         options = {"zipmap": False}
     try:
         graph: ModelProto = to_onnx(model, initial_types=types, options=options)
-    except Exception as error:  # skl2onnx raises many classes
-        raise Refused(f"skl2onnx cannot convert it: {first_line(error)}") from error
+    except Exception as error:  # skl2onnx raises many classes, some of them around the cause
+        reason = first_line(error.__cause__ or error).rstrip(".")
+        cure = next((each for text, each in CURES.items() if text in reason), "")
+        raise Refused(f"skl2onnx cannot convert it: {reason}{cure}") from error
     return graph
 
 

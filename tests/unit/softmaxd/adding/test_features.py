@@ -1,8 +1,9 @@
 """The features of a graph are described in a manifest, and in plain words."""
 
+import numpy as np
 import pytest
 
-from softmaxd.adding.features import MAX_CATEGORIES, describe_features, input_note, listed, missing_note
+from softmaxd.adding.features import MAX_CATEGORIES, describe_features, input_note, listed, missing_note, row_text
 from softmaxd.adding.graphs import Input
 from softmaxd.adding.tables import Table
 from softmaxd.errors import Refused
@@ -21,6 +22,15 @@ def test_the_features_of_a_table_have_their_place_and_type() -> None:
         Feature(name="c", datatype="BYTES", input="texts", column=0, nullable=True, missing="x", categories=("x", "y")),
         Feature(name="d", datatype="BYTES", input="texts", column=1),
     )
+
+
+def test_a_row_has_the_names_of_its_features() -> None:
+    record = (np.array([1.5, 2.0]), np.array(["a text"], dtype=object), *[np.array([True])] * 4)
+    features = [Feature(name=name) for name in "abcdefg"]
+
+    assert row_text(record, features) == "[a=1.5, b=2, c=a text, d=True, e=True, f=True, …]"
+    assert row_text([1.0, 2.0], features[:2]) == "[a=1, b=2]"
+    assert row_text([1.0, 2.0], [Feature(name="image", shape=(1, 2))]) == "[1, 2]"
 
 
 def test_an_input_of_one_column_needs_no_number_for_it() -> None:

@@ -1,6 +1,5 @@
 """An ONNX file is read completely, or refused."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from softmaxd.adding.graphs import (
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import KINDS, Datatype
-from softmaxd.models.onnxfile import MAX_MODEL_BYTES
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
 
 
@@ -32,10 +30,16 @@ def test_a_graph_is_read_as_it_was_written() -> None:
     assert read(logits_only().SerializeToString()) == logits_only()
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", logits_only().SerializeToString()[:-30]])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"{}"])
 def test_a_file_that_is_no_onnx_file_is_refused(content: bytes) -> None:
     with pytest.raises(Refused, match=r"^this is not an ONNX file: export the model to ONNX first$"):
         read(content)
+
+
+@pytest.mark.parametrize("end", [5, 30, -30, -1])
+def test_a_file_that_is_cut_off_is_refused(end: int) -> None:
+    with pytest.raises(Refused, match=r"^this ONNX file is damaged or incomplete: copy or export it again$"):
+        read(logits_only().SerializeToString()[:end])
 
 
 @pytest.mark.parametrize("name", [b"classifier", b"scores"], ids=["of the graph", "of an output of a node"])
@@ -44,81 +48,6 @@ def test_a_name_that_is_not_utf8_is_refused(name: bytes) -> None:
 
     with pytest.raises(Refused, match="it has a name or another text that is not UTF-8"):
         read(content.replace(name, b"\xff" + name[1:]))
-
-
-def with_weights_elsewhere(**place: str) -> bytes:
-    """Return the plainest classifier with its weights at another place: a location, an offset, a length."""
-    file = logits_only()
-    (weights,) = file.graph.initializer
-    weights.ClearField("raw_data")
-    weights.data_location = TensorProto.EXTERNAL
-    for key, value in place.items():
-        weights.external_data.add(key=key, value=value)
-    return bytes(file.SerializeToString())
-
-
-def test_weights_in_another_file_are_refused() -> None:
-    with pytest.raises(Refused, match=r"^the weights are in another file .*: --pack takes them from the same folder$"):
-        read(with_weights_elsewhere(location="weights.bin"))
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "place"), [("", "", {}), ("123", "45", {"offset": "3", "length": str(WEIGHTS.nbytes)})]
-)
-def test_weights_in_another_file_are_packed(before: str, after: str, place: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "weights.bin").write_bytes(before.encode() + WEIGHTS.tobytes() + after.encode())
-
-    packed = read(with_weights_elsewhere(location="weights.bin", **place), weights=tmp_path)
-
-    assert packed == logits_only()
-
-
-def test_a_node_may_have_its_weights_in_another_file_too(tmp_path: Path) -> None:
-    (tmp_path / "weights.bin").write_bytes(WEIGHTS.tobytes())
-    file = onnx.load_model_from_string(with_weights_elsewhere(location="weights.bin"))
-    constant = node("Constant", "", "w", value=file.graph.initializer.pop())
-    file.graph.node.insert(0, constant)
-
-    packed = read(file.SerializeToString(), weights=tmp_path)
-
-    assert np.allclose(
-        Engine(packed.SerializeToString(), device="cpu").run(np.eye(2, dtype=np.float32))["scores"], WEIGHTS
-    )
-
-
-@pytest.mark.parametrize(
-    ("place", "message"),
-    [
-        (
-            {"location": "../weights.bin"},
-            "the weights are in '../weights.bin', but --pack takes only files of the same",
-        ),
-        ({"location": "/etc/passwd"}, "the weights are in '/etc/passwd', but "),
-        ({"location": ".."}, "the weights are in '..', but "),
-        ({"location": ""}, "the weights are in '', but "),
-        ({"location": "a\0b"}, r"the weights are in 'a\x00b', but "),
-        ({"location": "weights.bin", "length": "9" * 5000}, "the place of its weights in the other file is not a"),
-        ({"location": "weights.bin", "offset": "-1"}, "the place of its weights in the other file is not a number"),
-    ],
-)
-def test_weights_at_other_places_are_not_packed(place: dict[str, str], message: str, tmp_path: Path) -> None:
-    with pytest.raises(Refused) as refused:
-        read(with_weights_elsewhere(**place), weights=tmp_path)
-
-    assert str(refused.value).startswith(message)
-
-
-def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"weights\.bin"):
-        read(with_weights_elsewhere(location="weights.bin"), weights=tmp_path)
-
-
-def test_weights_are_packed_up_to_the_limit_of_a_model(tmp_path: Path) -> None:
-    with (tmp_path / "weights.bin").open("wb") as weights:
-        weights.truncate(MAX_MODEL_BYTES)
-
-    with pytest.raises(Refused, match=r"^with its weights it has more than the 536870912 bytes that a model may have$"):
-        read(with_weights_elsewhere(location="weights.bin"), weights=tmp_path)
 
 
 def test_custom_operators_are_refused_by_name() -> None:
@@ -138,6 +67,19 @@ def test_an_opset_without_where_is_refused(number: int, is_read: bool) -> None:
     else:
         with pytest.raises(Refused, match=r"^opset 8 is too old: export with opset 9 or newer$"):
             read(content)
+
+
+def test_an_older_opset_with_the_same_operators_is_read_as_the_oldest_with_where() -> None:
+    content = model([node("Identity", "x", "s")], outputs=[tensor("s", ["n", 2])], opset=8).SerializeToString()
+
+    assert opset(read(content)) == 9
+
+
+def test_an_unknown_operator_of_an_older_opset_is_refused() -> None:
+    content = model([node("Sharpen", "x", "s")], outputs=[tensor("s", ["n", 2])], opset=8).SerializeToString()
+
+    with pytest.raises(Refused, match=r"^opset 8 is too old: export with opset 9 or newer$"):
+        read(content)
 
 
 def test_functions_of_the_file_are_inlined() -> None:

@@ -84,7 +84,7 @@ def test_a_label_that_is_not_the_most_probable_one_is_refused() -> None:
     graph = labelled(np.array(["a", "b", "c"], dtype=object), TEXT_LABEL)
     graph.graph.node[1].CopyFrom(node("ArgMin", "s", "best", axis=1, keepdims=0))
 
-    with pytest.raises(Refused, match=r"^the output label says c for the row \[1, 1\], but a would be served, "):
+    with pytest.raises(Refused, match=r"^the output label says c for the row \[x0=1, x1=1\], but a would be served, "):
         labels_of(graph, ["x", "y", "z"])
 
 
@@ -126,7 +126,7 @@ def test_of_a_long_row_a_few_numbers_are_shown() -> None:
         nodes, inputs=[tensor("x", ["n", 7])], outputs=[LABEL, S], constants={"w": np.eye(7, 3, dtype=np.float32)}
     )
 
-    with pytest.raises(Refused, match=r" for the row \[0\.\d+, -?0\.\d+, (-?0\.\d+, ){4}…\], but "):
+    with pytest.raises(Refused, match=r" for the row \[x0=0\.\d+, (x\d=-?0\.\d+, ){5}…\], but "):
         labels_of(graph)
 
 
@@ -134,7 +134,7 @@ def test_swapped_labels_of_two_classes_are_refused_though_each_goes_with_one_cla
     nodes = [node("MatMul", "x w", "s"), node("ArgMin", "s", "label", axis=1, keepdims=0)]
     outputs = [LABEL, tensor("s", ["n", 2])]
 
-    with pytest.raises(Refused, match=r"^the output label says 1 for the row \[1, 1\], but 0 would be served"):
+    with pytest.raises(Refused, match=r"^the output label says 1 for the row \[x0=1, x1=1\], but 0 would be served"):
         labels_of(model(nodes, outputs=outputs, constants={"w": WEIGHTS[:, :2]}))
 
 
@@ -223,6 +223,6 @@ def test_a_label_that_disagrees_is_shown_with_the_row_of_a_table() -> None:
     graph.graph.output.append(tensor("label", ["n"], TensorProto.INT64))
 
     with pytest.raises(
-        Refused, match=r"^the output label says \d for the row \[[-+.e\d]+, clerk\], but \d would be served"
+        Refused, match=r"^the output label says \d for the row \[age=[-+.e\d]+, job=clerk\], but \d would be served"
     ):
         labels_of(graph)

@@ -116,6 +116,26 @@ def test_a_graph_that_cannot_be_loaded_is_refused() -> None:
         open_graph(graph)
 
 
+def test_float64_numbers_that_an_operator_does_not_take_are_named_with_the_cure() -> None:
+    cure = r"export it with float32 features \(skl2onnx: FloatTensorType\)$"
+    mixed = model(
+        [node("MatMul", "x w", "s")],
+        inputs=[tensor("x", ["n", 2], TensorProto.DOUBLE)],
+        outputs=[tensor("s", ["n", 2], TensorProto.DOUBLE)],
+    )
+    imputer = node("Imputer", "x", "s", domain="ai.onnx.ml", imputed_value_floats=[0.0, 1.0])
+    filled = model(
+        [imputer],
+        inputs=[tensor("x", ["n", 2], TensorProto.DOUBLE)],
+        outputs=[tensor("s", ["n", 2], TensorProto.DOUBLE)],
+    )
+
+    with pytest.raises(Refused, match=r"^its operator MatMul gets float32 and float64 numbers at once: " + cure):
+        open_graph(mixed)
+    with pytest.raises(Refused, match=r"^ONNX Runtime \S+ has no Imputer of float64 numbers: " + cure):
+        open_graph(filled)
+
+
 def test_a_graph_that_is_too_new_is_refused_with_the_newest_that_is_not() -> None:
     graph = logits_only()
     graph.opset_import[0].version = 99
