@@ -52,11 +52,14 @@ def read_columns(path: Path, target: str) -> tuple[Mapping[str, Column], str]:
     """Return the columns of a file by their names, and its SHA-256. Raises `Refused` if one of them is not `target`."""
     with path.open("rb") as source:
         header, found = read_rows(source)
-        _check_header(header, target)
-        columns: dict[str, list[tuple[str, str]]] = {name: [] for name in header}
+        names = [name.strip() for name in header.names]
+        _check_names(names, target)
+        if text := next((name for place, name in enumerate(names) if place in header.texts and name != target), None):
+            raise Refused(f"column {quoted(text)} is text: save it as numbers")
+        columns: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
         for rows in found:
             places = [rows.place(index) for index in range(len(rows))]
-            for column, cells in zip(columns.values(), rows.columns(len(header)), strict=True):
+            for column, cells in zip(columns.values(), rows.columns(len(names)), strict=True):
                 texts = [(cell or b"").decode().strip() for cell in cells]
                 column.extend(zip(places, texts, strict=True))
         source.seek(0)
@@ -66,15 +69,15 @@ def read_columns(path: Path, target: str) -> tuple[Mapping[str, Column], str]:
     return columns, sha256
 
 
-def _check_header(header: Sequence[str], target: str) -> None:
-    for number, name in enumerate(header, start=1):
+def _check_names(names: Sequence[str], target: str) -> None:
+    for number, name in enumerate(names, start=1):
         if not name:
             raise Refused(f"column {number} has no name")
         if len(name) > LONGEST_NAME:
             raise Refused(f"the name of column {number} has {len(name)} characters; {LONGEST_NAME} are allowed")
-        if header.index(name) != number - 1:
-            raise Refused(f"columns {header.index(name) + 1} and {number} are both called {quoted(name)}")
-    if target not in header:
-        raise Refused(f"it has no column {quoted(target)}; its columns are {', '.join(map(quoted, header))}")
-    if len(header) == 1:
+        if names.index(name) != number - 1:
+            raise Refused(f"columns {names.index(name) + 1} and {number} are both called {quoted(name)}")
+    if target not in names:
+        raise Refused(f"it has no column {quoted(target)}; its columns are {', '.join(map(quoted, names))}")
+    if len(names) == 1:
         raise Refused(f"{quoted(target)} is its only column: columns of numbers are needed, too")

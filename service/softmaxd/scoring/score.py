@@ -85,8 +85,8 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
     size = max(1, min(MOST_ROWS, MOST_NUMBERS // (len(labels) * (1 + len(choice.include)))))
     count = 0
     with file.open("rb") as source:
-        names, found = read_rows(source)
-        columns = columns_of(names, manifest, keep=choice.keep)
+        header, found = read_rows(source)
+        columns = columns_of(header, manifest, keep=choice.keep)
         output.write(_header(columns.kept_names, manifest, choice.include))
         for rows in found:
             for start in range(0, len(rows), size):

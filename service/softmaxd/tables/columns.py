@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from softmaxd.errors import Refused
 from softmaxd.models.by_name import nearest_name
 from softmaxd.models.manifest import Manifest
-from softmaxd.tables.rows import Rows, counted
+from softmaxd.tables.rows import Header, Rows, counted
 
 MOST_LISTED = 20  # columns, in a message
 
@@ -35,12 +35,14 @@ class Columns:
         return features, found.of_columns([columns[index] for index in self.kept]).lines() if self.kept else None
 
 
-def columns_of(names: Sequence[str], manifest: Manifest, *, keep: bool) -> Columns:
-    """Return the columns of a file whose header has these names; with `keep` the others are passed through.
+def columns_of(header: Header, manifest: Manifest, *, keep: bool) -> Columns:
+    """Return the columns of a file with this header; with `keep` the others are passed through.
 
     The numbers of a tensor `image` are the columns image.0, image.1 …, the last dimension fastest; without image.0 they
-    are all columns, in order. Raises `Refused` if one is missing.
+    are all columns, in order. Raises `Refused` if one is missing, or if a column is text that should not be.
     """
+    wanted = _names_of(manifest)
+    names = _matched(header, wanted)
     if not _are_named(names, manifest):
         width, name = manifest.layout.width, manifest.features[0].name
         if len(names) != width:
@@ -48,34 +50,51 @@ def columns_of(names: Sequence[str], manifest: Manifest, *, keep: bool) -> Colum
                 f"it has {counted(len(names), 'column')}, but a row of the model has {counted(width, 'number')}: "
                 f"name these {name}.0 to {name}.{width - 1} to have others beside them"
             )
-        return Columns(names, range(width), are_by_order=True)
+        return _typed(Columns(names, range(width), are_by_order=True), header, manifest)
     _check_once(names)
-    wanted = _names_of(manifest)
     known = set(wanted)
     others = [index for index, name in enumerate(names) if name not in known]
-    return Columns(names, _places(names, wanted), others if keep else ())
+    return _typed(Columns(names, _places(names, wanted), others if keep else ()), header, manifest)
 
 
-def columns_beside(names: Sequence[str], target: str, manifest: Manifest) -> tuple[Columns, int]:
+def columns_beside(header: Header, target: str, manifest: Manifest) -> tuple[Columns, int]:
     """Return the columns of the features in a file with labels, and the place of its column `target`.
 
     Columns are found by the names of the features, or of the numbers of a tensor as in `columns_of`. If no column has
     such a name and there are as many as features, they are taken in order. Raises `Refused` if they do not fit.
     """
+    wanted, width = _names_of(manifest), manifest.layout.width
+    names = _matched(header, [*wanted, target])
     _check_once(names)
     if target not in names:
         raise Refused(f"it has no column {target}{_listed(names)}")
-    others = [index for index, name in enumerate(names) if name != target]
-    wanted, width = _names_of(manifest), manifest.layout.width
+    place = names.index(target)
     if _are_named(names, manifest) and not {*wanted}.isdisjoint(names):
-        return Columns(names, _places(names, wanted, target)), names.index(target)
+        return _typed(Columns(names, _places(names, wanted, target)), header, manifest), place
+    others = [index for index in range(len(names)) if index != place]
     if len(others) != width:
         noun = "number" if manifest.depth else "feature"
         raise Refused(
             f"it has {counted(len(others), 'column')} besides {target}, but the model takes {counted(width, noun)}: "
             f"it should have a column for each, by name ({wanted[0]} …), or else in order"
         )
-    return Columns(names, others, are_by_order=True), names.index(target)
+    return _typed(Columns(names, others, are_by_order=True), header, manifest), place
+
+
+def _matched(header: Header, wanted: Sequence[str]) -> Sequence[str]:
+    """Return the names of the columns; one that no feature has is compared without the blanks around it."""
+    known, without_blanks = set(wanted), {name.strip(): name for name in wanted}
+    return [name if name in known else without_blanks.get(name.strip(), name.strip()) for name in header.names]
+
+
+def _typed(columns: Columns, header: Header, manifest: Manifest) -> Columns:
+    """Return the columns, none of which is text by its type where the model takes none. Raises `Refused`."""
+    for feature, place in enumerate(columns.features) if header.texts else ():
+        datatype = manifest.features[0 if manifest.depth else feature].datatype
+        if place in header.texts and datatype != "BYTES":
+            kind = "booleans" if datatype == "BOOL" else "numbers"
+            raise Refused(f"its column {columns.names[place]} is text, but the model takes {kind}: save it as {kind}")
+    return columns
 
 
 def _names_of(manifest: Manifest) -> Sequence[str]:

@@ -30,8 +30,8 @@ def read_labelled(source: BufferedReader, target: str, manifest: Manifest) -> tu
     The column `target` has the labels. Raises `Refused` if columns, numbers or labels are not those of the model, the
     iterator too.
     """
-    names, found = read_rows(source)
-    columns, place = columns_beside(names, target, manifest)
+    header, found = read_rows(source)
+    columns, place = columns_beside(header, target, manifest)
 
     def labelled() -> Iterator[Labelled]:
         for part in found:

@@ -15,18 +15,19 @@ Classes = npt.NDArray[np.int64]
 
 
 def classes_of(found: Rows, cells: Sequence[bytes | None], labels: Sequence[str], target: str) -> Classes:
-    """Return the class of each row [n] whose label is in these cells, without the blanks around it.
+    """Return the class of each row [n] whose label is in these cells, exactly or but for the blanks around it.
 
     Where the labels are the numbers of classes, 1.0 may stand for 1, and false for 0. Raises `Refused` for a label that
     the model does not have.
     """
-    index = {label: number for number, label in enumerate(labels)}
+    exact = {label: number for number, label in enumerate(labels)}
+    index = {label.strip(): number for label, number in exact.items()} | exact
     classes = np.empty(len(cells), dtype=np.int64)
     for row, cell in enumerate(cells):
-        text = (cell or b"").decode().strip()
-        label = next((spelling for spelling in _spellings(text) if spelling in index), None)
+        text = (cell or b"").decode()
+        label = next((spelling for spelling in (text, *_spellings(text.strip())) if spelling in index), None)
         if label is None:
-            raise Refused(f"{found.place(row)}, column {target}: {_reason(text, labels)}")
+            raise Refused(f"{found.place(row)}, column {target}: {_reason(text.strip(), labels)}")
         classes[row] = index[label]
     return classes
 

@@ -8,14 +8,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from softmaxd.errors import Refused
-from softmaxd.tables.rows import Cell, Rows
+from softmaxd.tables.rows import Cell, Header, Rows
 
 ROWS = 8192  # at a time
+TEXTS = {f"{size}{kind}" for kind in ("string", "binary") for size in ("", "large_")}  # types, as pyarrow names them
 MINUS_ZERO = {"-0": "-0.0"}  # as JSON has it: -0 is the whole number 0
 
 
-def read_parquet(source: BinaryIO) -> tuple[list[str], Iterator[Rows]]:
-    """Return the names of the columns, and an iterator over the rows. Raises `Refused`, the iterator too."""
+def read_parquet(source: BinaryIO) -> tuple[Header, Iterator[Rows]]:
+    """Return the header, and an iterator over the rows. Raises `Refused`, the iterator too."""
     if find_spec("pyarrow") is None:
         raise Refused("it is a Parquet file, which needs pyarrow: python -m pip install pyarrow, or save it as CSV")
     import pyarrow  # noqa: PLC0415 - it is not always there
@@ -25,7 +26,15 @@ def read_parquet(source: BinaryIO) -> tuple[list[str], Iterator[Rows]]:
         file = parquet.ParquetFile(source)
     except (pyarrow.ArrowException, OSError) as error:
         raise _unreadable(error) from error
-    return [name.strip() for name in file.schema_arrow.names], _rows(file)
+    texts = frozenset(index for index, kind in enumerate(file.schema_arrow.types) if _is_text(kind))
+    return Header(file.schema_arrow.names, texts), _rows(file)
+
+
+def _is_text(kind: Any) -> bool:  # Any: pyarrow has no types
+    from pyarrow import types  # noqa: PLC0415 - it is not always there
+
+    values = kind.value_type if types.is_dictionary(kind) else kind
+    return str(values) in TEXTS
 
 
 def _unreadable(error: Exception) -> Refused:

@@ -1,17 +1,17 @@
-"""A file → the names of its columns, and its rows some at a time. Memory does not grow with the file."""
+"""A file → its header, and its rows some at a time. Memory does not grow with the file."""
 
 from collections.abc import Iterator
 from io import BufferedReader
 
 from softmaxd.tables.parquet import read_parquet
-from softmaxd.tables.rows import Rows
+from softmaxd.tables.rows import Header, Rows
 from softmaxd.tables.text import BLOCK, read_text
 
 PARQUET = b"PAR1"  # at the start of such a file
 
 
-def read_rows(source: BufferedReader) -> tuple[list[str], Iterator[Rows]]:
-    """Return the names of the columns of a CSV or Parquet file, and an iterator over its rows.
+def read_rows(source: BufferedReader) -> tuple[Header, Iterator[Rows]]:
+    """Return the header of a CSV or Parquet file, and an iterator over its rows.
 
     Raises `Refused` with the place, the iterator too.
     """

@@ -10,6 +10,14 @@ Cell = bytes | None  # UTF-8 text; None is a missing value of Parquet
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """The names of the columns of a file as they stand there, and which columns of Parquet are text by their type."""
+
+    names: Sequence[str]
+    texts: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Some rows of a file, and the number of each: of the line on which it begins, or in Parquet of the row.
 

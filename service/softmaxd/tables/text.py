@@ -6,7 +6,7 @@ from itertools import chain
 from typing import cast
 
 from softmaxd.errors import Refused
-from softmaxd.tables.rows import Cell, Rows
+from softmaxd.tables.rows import Cell, Header, Rows
 
 BLOCK = 256 * 1024  # bytes that are read at a time
 MAX_LINE = 64 * 2**20  # bytes
@@ -14,14 +14,14 @@ MAX_CELL = 8 * 2**20  # characters in quotes; where a quote is not closed, so ma
 BOM = b"\xef\xbb\xbf"
 
 
-def read_text(blocks: Iterable[bytes]) -> tuple[list[str], Iterator[Rows]]:
-    """Return the names of the columns, and an iterator over the rows. Raises `Refused`, the iterator too."""
+def read_text(blocks: Iterable[bytes]) -> tuple[Header, Iterator[Rows]]:
+    """Return the header, and an iterator over the rows. Raises `Refused`, the iterator too."""
     records = _without_empty(_records(blocks))
     first = next(records, None)
     if first is None:
         raise Refused("it has no header: the first line should name the columns")
-    names = [(cell or b"").decode().strip() for cell in first[:1].cells()[0]]
-    return names, chain([first[1:]] if len(first) > 1 else [], records)
+    names = [(cell or b"").decode() for cell in first[:1].cells()[0]]
+    return Header(names), chain([first[1:]] if len(first) > 1 else [], records)
 
 
 def _without_empty(records: Iterable[Rows]) -> Iterator[Rows]:

@@ -190,7 +190,7 @@ def test_a_parquet_file_gives_the_same_table(tmp_path: Path) -> None:
     [
         ({"x": (None, 2.5)}, "plants.parquet: column 'x', row 1: the value is missing"),
         ({"x": (float("nan"), 2.5)}, "plants.parquet: column 'x', row 1: 'nan' is not finite as float32"),
-        ({"y": ("tall", "short")}, "plants.parquet: column 'y', row 1: 'tall' is not a number"),
+        ({"y": ("2", "3")}, "plants.parquet: column 'y' is text: save it as numbers"),
         ({"y": (True, False)}, "plants.parquet: column 'y', row 1: 'true' is not a number"),
         ({"label": (None, 7)}, "plants.parquet: column 'label', row 1: the label is missing"),
         ({}, "plants.parquet: column 'label' has only the label '7'"),

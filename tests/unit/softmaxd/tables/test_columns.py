@@ -6,7 +6,7 @@ from softmaxd.errors import Refused
 from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest
 from softmaxd.tables.columns import columns_beside, columns_of
-from softmaxd.tables.rows import Rows
+from softmaxd.tables.rows import Header, Rows
 
 
 def manifest_of(*features: Feature) -> Manifest:
@@ -19,8 +19,8 @@ IMAGES = manifest_of(Feature(name="image", shape=(2, 1)))
 
 def test_features_stand_in_any_order_between_other_columns() -> None:
     rows = Rows([2, 3], [b"7,2,1", b"8,4,3"])
-    dropped = columns_of(["id", "y", "x"], POINTS, keep=False)
-    kept = columns_of(["id", "y", "x"], POINTS, keep=True)
+    dropped = columns_of(Header(["id", "y", "x"]), POINTS, keep=False)
+    kept = columns_of(Header(["id", "y", "x"]), POINTS, keep=True)
 
     assert dropped.choose(rows) == (Rows([2, 3], [b"1,2", b"3,4"]), None)
     assert kept.choose(rows) == (Rows([2, 3], [b"1,2", b"3,4"]), [b"7", b"8"])
@@ -30,18 +30,18 @@ def test_features_stand_in_any_order_between_other_columns() -> None:
 def test_lines_of_features_in_order_stay_as_they_are() -> None:
     rows = Rows([2], [b"1,2"])
 
-    assert columns_of(["x", "y"], POINTS, keep=True).choose(rows) == (rows, None)
+    assert columns_of(Header(["x", "y"]), POINTS, keep=True).choose(rows) == (rows, None)
 
 
 def test_a_row_of_another_length_is_refused_with_its_line() -> None:
-    columns = columns_of(["y", "x"], POINTS, keep=False)
+    columns = columns_of(Header(["y", "x"]), POINTS, keep=False)
 
     with pytest.raises(Refused, match=r"^line 3 has 1 value, but the header names 2$"):
         columns.choose(Rows([2, 3], [b"1,2", b"3"]))
 
 
 def test_a_missing_value_is_an_empty_cell() -> None:
-    columns = columns_of(["x", "id", "y"], POINTS, keep=True)
+    columns = columns_of(Header(["x", "id", "y"]), POINTS, keep=True)
 
     assert columns.choose(Rows([1], [(None, None, b"")])) == (Rows([1], [(None, b"")]), [b""])
 
@@ -49,9 +49,9 @@ def test_a_missing_value_is_an_empty_cell() -> None:
 def test_the_numbers_of_a_tensor_are_found_by_name_or_are_all_columns() -> None:
     rows = Rows([2], [b"1,2"])
 
-    assert columns_of(["b", "b"], IMAGES, keep=True).choose(rows) == (rows, None)
-    assert columns_of(["image.1", "image.0"], IMAGES, keep=False).choose(rows) == (Rows([2], [b"2,1"]), None)
-    kept = columns_of(["image.1", "id", "image.0"], IMAGES, keep=True)
+    assert columns_of(Header(["b", "b"]), IMAGES, keep=True).choose(rows) == (rows, None)
+    assert columns_of(Header(["image.1", "image.0"]), IMAGES, keep=False).choose(rows) == (Rows([2], [b"2,1"]), None)
+    kept = columns_of(Header(["image.1", "id", "image.0"]), IMAGES, keep=True)
     assert kept.choose(Rows([2], [b"1,a,2"])) == (Rows([2], [b"2,1"]), [b"a"])
 
 
@@ -77,7 +77,7 @@ def test_the_numbers_of_a_tensor_are_found_by_name_or_are_all_columns() -> None:
 )
 def test_a_header_that_does_not_fit_is_refused(names: list[str], manifest: Manifest, reason: str) -> None:
     with pytest.raises(Refused) as refused:
-        columns_of(names, manifest, keep=False)
+        columns_of(Header(names), manifest, keep=False)
 
     assert str(refused.value) == reason
 
@@ -96,7 +96,7 @@ def test_a_header_that_does_not_fit_is_refused(names: list[str], manifest: Manif
 def test_columns_beside_the_target_are_features_by_name_or_else_in_order(
     names: list[str], manifest: Manifest, features: list[int], are_by_order: bool
 ) -> None:
-    columns, target = columns_beside(names, "kind", manifest)
+    columns, target = columns_beside(Header(names), "kind", manifest)
 
     assert (columns.features, columns.are_by_order, target) == (features, are_by_order, names.index("kind"))
 
@@ -124,6 +124,61 @@ def test_columns_beside_the_target_are_features_by_name_or_else_in_order(
 )
 def test_columns_beside_a_target_that_do_not_fit_are_refused(names: list[str], manifest: Manifest, reason: str) -> None:
     with pytest.raises(Refused) as refused:
-        columns_beside(names, "kind", manifest)
+        columns_beside(Header(names), "kind", manifest)
 
     assert str(refused.value) == reason
+
+
+SPACED = manifest_of(Feature(name=" x"), Feature(name="y "))
+
+
+@pytest.mark.parametrize(
+    "names", [[" x", "kind", "y "], ["x", "kind", "y"], ["x ", " kind ", "  y"], [" x", "kind", "y"]]
+)
+def test_names_are_those_of_the_header_or_else_without_blanks_around_both(names: list[str]) -> None:
+    columns, target = columns_beside(Header(names), "kind", SPACED)
+
+    assert (columns.features, columns.names, target) == ([0, 2], [" x", "kind", "y "], 1)
+    assert columns_of(Header(names), SPACED, keep=True).kept_names == [names[1].strip()]
+
+
+def test_features_that_differ_by_blanks_only_are_found_exactly() -> None:
+    both = manifest_of(Feature(name="x"), Feature(name=" x"))
+
+    assert columns_of(Header([" x", "x"]), both, keep=False).features == [1, 0]
+    with pytest.raises(Refused, match=r"^the header names x twice$"):
+        columns_of(Header(["x", "x "]), POINTS, keep=False)
+
+
+PEOPLE = manifest_of(
+    Feature(name="job", datatype="BYTES", input="job"),
+    Feature(name="age", datatype="FP32", input="age"),
+    Feature(name="member", datatype="BOOL", input="member"),
+)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "names", "texts", "reason"),
+    [
+        (POINTS, ["y", "x"], {0}, "its column y is text, but the model takes numbers: save it as numbers"),
+        (
+            IMAGES,
+            ["image.1", "image.0"],
+            {1},
+            "its column image.0 is text, but the model takes numbers: save it as num",
+        ),
+        (IMAGES, ["a", "b"], {1}, "its column b is text, but the model takes numbers: save it as numbers"),
+        (PEOPLE, ["age", "member", "job"], {1, 2}, "its column member is text, but the model takes booleans: save it "),
+    ],
+)
+def test_a_column_of_texts_is_no_numbers(manifest: Manifest, names: list[str], texts: set[int], reason: str) -> None:
+    with pytest.raises(Refused, match=f"^{reason}"):
+        columns_of(Header(names, frozenset(texts)), manifest, keep=False)
+    with pytest.raises(Refused, match=f"^{reason}"):
+        columns_beside(Header([*names, "kind"], frozenset(texts)), "kind", manifest)
+
+
+def test_texts_may_be_a_feature_of_texts_the_target_or_another_column() -> None:
+    header = Header(["remark", "job", "kind", "age", "member"], frozenset({0, 1, 2}))
+
+    assert columns_beside(header, "kind", PEOPLE)[0].features == [1, 3, 4]

@@ -22,6 +22,8 @@ def classes(cell: bytes | None, *labels: str) -> list[int]:
         (b"1", ("0.0", "1.0")),
         (b"1.0", ("1", "1.0")),
         (b"true", ("1", "true")),
+        (b" b", ("b", " b")),
+        (b"b ", ("a", " b")),
     ],
 )
 def test_a_label_may_be_spelt_as_tables_do(cell: bytes, labels: tuple[str, ...]) -> None:

@@ -12,22 +12,22 @@ from pyarrow import parquet
 from softmaxd.errors import Refused
 from softmaxd.tables import parquet as module
 from softmaxd.tables.parquet import ROWS, read_parquet
-from softmaxd.tables.rows import Rows
+from softmaxd.tables.rows import Header, Rows
 
 
-def read(columns: dict[str, Any]) -> tuple[list[str], list[Rows]]:
+def read(columns: dict[str, Any]) -> tuple[Header, list[Rows]]:
     file = io.BytesIO()
     parquet.write_table(pyarrow.table(columns), file)
-    names, rows = read_parquet(file)
-    return names, list(rows)
+    header, rows = read_parquet(file)
+    return header, list(rows)
 
 
 def test_numbers_have_the_digits_that_round_trip() -> None:
     exact = np.array([0.1, 7.0385307e-26], dtype=np.float32)
 
-    names, (rows,) = read({"x ": exact, "y": [0.1, None], "z": [1, 2**53]})
+    header, (rows,) = read({"x ": exact, "y": [0.1, None], "z": [1, 2**53]})
 
-    assert names == ["x", "y", "z"]
+    assert header == Header(["x ", "y", "z"])
     assert [row[1:] for row in rows.cells()] == [(b"0.1", b"1"), (None, b"9007199254740992")]
     assert [np.float32(row[0] or b"") for row in rows.cells()] == exact.tolist()
     assert [rows.place(index) for index in (0, 1)] == ["row 1", "row 2"]
@@ -51,8 +51,9 @@ def test_texts_stay_as_they_are_and_missing_ones_are_missing() -> None:
         "bytes": [b"a", b"\xff", b"", None],
     }
 
-    _, (rows,) = read(columns)
+    header, (rows,) = read(columns)
 
+    assert [header.names[place] for place in sorted(header.texts)] == ["text", "category", "bytes"]
     assert [list(column) for column in zip(*rows.cells(), strict=True)] == [
         [b"a,b", b'say "yes"\n', b"", None],
         [b"low", b"high", None, b"low"],

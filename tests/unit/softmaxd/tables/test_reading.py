@@ -21,8 +21,8 @@ from tests.support import tables
 
 
 def read(content: bytes) -> tuple[list[str], list[tuple[str, list[bytes]]]]:
-    names, found = read_rows(BufferedReader(BytesIO(content)))
-    return names, [
+    header, found = read_rows(BufferedReader(BytesIO(content)))
+    return list(header.names), [
         (rows.place(index), [cell or b"" for cell in cells])
         for rows in found
         for index, cells in enumerate(rows.cells())
@@ -79,8 +79,8 @@ def as_parquet(rows: list[dict[str, Any]]) -> bytes:
 def test_any_row_of_a_table_has_the_bits_that_a_request_gives_it(
     write: Callable[[list[dict[str, Any]]], bytes], rows: list[dict[str, Any]]
 ) -> None:
-    names, (part,) = read_rows(BufferedReader(BytesIO(write(rows))))
-    columns = columns_of(names, PEOPLE, keep=False)
+    header, (part,) = read_rows(BufferedReader(BytesIO(write(rows))))
+    columns = columns_of(header, PEOPLE, keep=False)
 
     found = features_of(columns.choose(part)[0], PEOPLE)
 
