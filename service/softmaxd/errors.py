@@ -11,6 +11,8 @@ Anything that is not a `ServiceError` is a bug of ours: logged with its tracebac
 """
 
 import re
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -225,3 +227,8 @@ class QueueTimeout(ServiceError):
     """The rows waited for longer than the setting `queue_timeout`."""
 
     status = 504
+
+
+def pip_install(packages: str) -> str:
+    """Return the command that installs packages for this Python, which may be another one than `python` is."""
+    return f"{shlex.quote(sys.executable)} -m pip install {packages}"

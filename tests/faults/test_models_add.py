@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.cli.main import main
+from softmaxd.errors import pip_install
 from softmaxd.models.files import sha256
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from softmaxd.models.onnxfile import MAX_MODEL_BYTES
@@ -454,12 +455,12 @@ def python(code: str) -> tuple[int, str]:
 
 def test_without_onnx_it_says_how_to_install_it(file: Path, models: Path) -> None:
     arguments = ["models", "add", str(file), "--name", "iris", "--models-dir", str(models)]
+    install = pip_install("'softmaxd[add]'")
     without = "import sys; sys.modules['onnx'] = None; from softmaxd.cli.main import main"
 
     assert python(f"{without}; sys.exit(main({arguments}))") == (
         1,
-        "softmaxd: softmaxd models add needs packages that serving does not: python -m pip install 'softmaxd[add]', "
-        "or make add in a checkout\n",
+        f"softmaxd: softmaxd models add needs packages that serving does not: {install}, or make add in a checkout\n",
     )
 
 

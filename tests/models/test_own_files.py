@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
+from softmaxd.errors import pip_install
 from softmaxd.models.engine import Engine
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import MODEL_FILE
@@ -222,5 +223,5 @@ def test_a_missing_package_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
 
     code, _, error = softmaxd("models", "add", str(tmp_path / "m.txt"), "--name", "m", models_dir=str(tmp_path))
 
-    needed = "it needs LightGBM: python -m pip install lightgbm onnxmltools"
+    needed = f"it needs LightGBM: {pip_install('lightgbm onnxmltools')}"
     assert (code, error) == (1, f"softmaxd: {tmp_path / 'm.txt'}: {needed}\n")

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from softmaxd.errors import StartupError
+from softmaxd.errors import StartupError, pip_install
 from softmaxd.settings import Settings, option_name
 
 MOST_NUMBERED = 100_000  # features that need no names: their manifest is 7 MB
@@ -117,7 +117,5 @@ def add_settings(parser: Parser, settings: Iterable[str]) -> None:
 def need(modules: Iterable[str], command: str, extra: str) -> None:
     """Raise `StartupError` if a module is missing that only an extra installs."""
     if any(importlib.util.find_spec(module) is None for module in modules):
-        raise StartupError(
-            f"{command} needs packages that serving does not: python -m pip install 'softmaxd[{extra}]', "
-            f"or make {extra} in a checkout"
-        )
+        install = pip_install(f"'softmaxd[{extra}]'")
+        raise StartupError(f"{command} needs packages that serving does not: {install}, or make {extra} in a checkout")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from softmaxd.errors import Refused
+from softmaxd.errors import Refused, pip_install
 
 LONGEST = 300  # characters of a library's message
 GRAPH, ROWS, OUTPUT = "graph.onnx", "rows.npz", "output.npy"  # files that two processes exchange
@@ -36,7 +36,7 @@ class Original:
 def need(packages: Mapping[str, str], *, install: str) -> None:
     """Raise `Refused` if a module is missing; `packages` are their packages by module."""
     if missing := [package for module, package in packages.items() if find_spec(module) is None]:
-        raise Refused(f"it needs {' and '.join(missing)}: python -m pip install {install}")
+        raise Refused(f"it needs {' and '.join(missing)}: {pip_install(install)}")
 
 
 def named(module: str, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from softmaxd.errors import Refused
+from softmaxd.errors import Refused, pip_install
 from softmaxd.tables.rows import Cell, Header, Rows
 
 ROWS = 8192  # at a time
@@ -18,7 +18,7 @@ MINUS_ZERO = {"-0": "-0.0"}  # as JSON has it: -0 is the whole number 0
 def read_parquet(source: BinaryIO) -> tuple[Header, Iterator[Rows]]:
     """Return the header, and an iterator over the rows. Raises `Refused`, the iterator too."""
     if find_spec("pyarrow") is None:
-        raise Refused("it is a Parquet file, which needs pyarrow: python -m pip install pyarrow, or save it as CSV")
+        raise Refused(f"it is a Parquet file, which needs pyarrow: {pip_install('pyarrow')}, or save it as CSV")
     import pyarrow  # noqa: PLC0415 - it is not always there
     from pyarrow import parquet  # noqa: PLC0415
 

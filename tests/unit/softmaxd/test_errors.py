@@ -1,10 +1,13 @@
-"""The sentence that an error is to clients that get no list of problems."""
+"""The sentences that errors are to clients that get no list of problems, and to operators who lack a package."""
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
 
-from softmaxd.errors import InvalidBody, Problem
+from softmaxd.errors import InvalidBody, Problem, pip_install
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,12 @@ def test_several_problems_are_told_one_after_the_other() -> None:
     wrong = Problem(type="dict_type", loc=["context"], msg="Input should be an object")
 
     assert InvalidBody(missing, wrong).detail == "examples: Field required; context: Input should be an object"
+
+
+def test_a_missing_package_is_installed_for_this_python() -> None:
+    command = pip_install("softmaxd")
+
+    *pip, action, package = shlex.split(command)
+    found = subprocess.run([*pip, "--version"], capture_output=True, text=True, check=True).stdout
+    assert f" from {sys.prefix}/" in found
+    assert (action, package) == ("install", "softmaxd")

@@ -13,6 +13,7 @@ from onnx import TensorProto
 from sklearn.linear_model import LogisticRegression
 
 from softmaxd.cli.main import main
+from softmaxd.errors import pip_install
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.pins import write_pin
 from softmaxd.tables import parquet
@@ -92,8 +93,8 @@ def test_parquet_without_pyarrow_is_one_line(models: Path, monkeypatch: pytest.M
 
     assert calibrate(models, file="rows.parquet") == 1
     assert capsys.readouterr().err == (
-        "softmaxd: rows.parquet: it is a Parquet file, which needs pyarrow: python -m pip install "
-        "pyarrow, or save it as CSV\n"
+        f"softmaxd: rows.parquet: it is a Parquet file, which needs pyarrow: {pip_install('pyarrow')}, "
+        "or save it as CSV\n"
     )
 
 

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from softmaxd.cli.main import main
+from softmaxd.errors import pip_install
 from softmaxd.models.pins import write_pin
 from tests.support.onnx_graphs import logits_only
 from tests.support.onnx_models import linear, publish
@@ -51,7 +52,7 @@ def test_without_the_extra_add_names_what_to_install(
     monkeypatch.setitem(sys.modules, "onnx", None)
 
     assert main(["models", "add", "any.onnx", "--name", "any"]) == 1
-    assert "python -m pip install 'softmaxd[add]'" in capsys.readouterr().err
+    assert pip_install("'softmaxd[add]'") in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

@@ -123,5 +123,5 @@ def test_a_number_of_features_has_limits(text: str) -> None:
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it() -> None:
     need(["json"], "tool train", "train")
-    with pytest.raises(StartupError, match=r"^tool train needs .*: python -m pip install 'softmaxd\[train\]',"):
+    with pytest.raises(StartupError, match=r"^tool train needs .*: .*python.* -m pip install 'softmaxd\[train\]',"):
         need(["json", "no_such_module"], "tool train", "train")

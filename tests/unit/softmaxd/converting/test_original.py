@@ -12,7 +12,9 @@ def test_a_missing_package_is_named_with_its_installation(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
 
-    with pytest.raises(Refused, match=r"^it needs TensorFlow and tf2onnx: python -m pip install 'softmaxd\[train\]'$"):
+    with pytest.raises(
+        Refused, match=r"^it needs TensorFlow and tf2onnx: .*python.* -m pip install 'softmaxd\[train\]'$"
+    ):
         need({"numpy": "NumPy", "tensorflow": "TensorFlow", "tf2onnx": "tf2onnx"}, install="'softmaxd[train]'")
 
 

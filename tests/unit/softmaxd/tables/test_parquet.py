@@ -1,6 +1,7 @@
 """The rows of a Parquet file, a piece at a time, as text."""
 
 import io
+import re
 from datetime import date
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from softmaxd.errors import Refused
+from softmaxd.errors import Refused, pip_install
 from softmaxd.tables import parquet as module
 from softmaxd.tables.parquet import ROWS, read_parquet
 from softmaxd.tables.rows import Header, Rows
@@ -98,5 +99,5 @@ def test_a_file_with_a_broken_page_is_refused_in_one_line() -> None:
 def test_without_pyarrow_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
 
-    with pytest.raises(Refused, match="needs pyarrow: python -m pip install pyarrow, or save it as CSV"):
+    with pytest.raises(Refused, match=f"needs pyarrow: {re.escape(pip_install('pyarrow'))}, or save it as CSV"):
         read_parquet(io.BytesIO())
