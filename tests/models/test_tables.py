@@ -35,6 +35,7 @@ from softmaxd.models.loading import load
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.tables import from_columns
 from softmaxd.settings import Settings
+from tests.support.command import softmaxd
 from tests.support.server import Server
 
 TOLERANCE = 2.0**-17  # of a probability: a few float32 operations after each other
@@ -359,11 +360,26 @@ def test_an_unknown_text_is_refused_over_http_where_the_encoder_has_an_error(tmp
     row = [40.0, 30.0, JOBS[5], "Ulm"]
 
     with serving(tmp_path / "models") as client:
-        refused = client.post("/models/people/predict", json={"instances": [row, [40, 30, "unknown", "Ulm"]]})
+        instances = [row, [40, 30, "unknown", "Ulm"]]
+        numbers, texts = [each[:2] for each in instances], [each[2:] for each in instances]
+        inputs = [
+            {"name": name, "shape": [2, 2], "datatype": datatype, "data": data}
+            for name, datatype, data in (("numbers", "FP32", numbers), ("texts", "BYTES", texts))
+        ]
+        refused = client.post("/models/people/predict", json={"instances": instances})
+        of_v1 = client.post("/v1/models/people:predict", json={"instances": instances})
+        of_v2 = client.post("/v2/models/people/infer", json={"inputs": inputs})
         taken = client.post("/models/people/predict", json={"instances": [row]})
 
+    sentence = f"Input should be one of the categories {', '.join(sorted(JOBS))}"
     assert refused.status_code == 422
-    assert "Unknown Category" in refused.text
+    assert refused.json()["detail"] == [{"type": "category", "loc": ["instances", 1, 2], "msg": sentence}]
+    assert (of_v1.status_code, of_v1.json()["error"]) == (400, f"instances[1][2]: {sentence}")
+    assert (of_v2.status_code, of_v2.json()["error"]) == (400, f"texts.data[2]: {sentence}")
+    (tmp_path / "rows.csv").write_text(f"age,income,job,town\n40,30,{JOBS[5]},Ulm\n40,30,unknown,Ulm\n")
+    code, _, error = softmaxd("predict", "people", str(tmp_path / "rows.csv"), models_dir=str(tmp_path / "models"))
+    place = f"{tmp_path / 'rows.csv'}: line 3, column job"
+    assert (code, error) == (1, f"softmaxd: {place}: {sentence}\n".replace("\0", r"\x00"))
     expected = added.model.predict_proba(np.array([row], object))
     assert np.abs(np.array(taken.raise_for_status().json()["probabilities"]) - expected).max() < TOLERANCE
 

@@ -1,6 +1,6 @@
 """Describes the features of a graph: in the manifest, and in plain words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,19 +24,26 @@ Names = Sequence[str]
 
 
 def describe_features(
-    source: Source, names: Names, known: Texts, missing: Missing, taken: Mapping[int, Sequence[float]]
+    source: Source,
+    names: Names,
+    known: Texts,
+    missing: Missing,
+    taken: Mapping[int, Sequence[float]],
+    closed: Collection[int] = (),
 ) -> tuple[Feature, ...]:
     """Return the features as a manifest has them. Raises `Refused` for a name that is not allowed.
 
     `taken` are the numbers of features that the graph takes no others for, sorted; these give the range of the feature.
+    `closed` are the features whose texts it takes no others for.
     """
     check_unique(names, "--features")
-    ranges = {
+    found: dict[int, dict[str, object]] = {
         index: {"min": numbers[0], "max": numbers[-1], "values": tuple(numbers)} for index, numbers in taken.items()
     }
+    found |= {index: {"only_categories": True} for index in closed if len(known[index]) <= MAX_CATEGORIES}
     try:
         features = _features(source, names, known, missing)
-        return tuple(feature.model_copy(update=ranges.get(index, {})) for index, feature in enumerate(features))
+        return tuple(feature.model_copy(update=found.get(index, {})) for index, feature in enumerate(features))
     except ValidationError as error:
         raise Refused(WRONG_NAME) from error
 

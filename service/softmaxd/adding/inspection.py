@@ -15,7 +15,7 @@ from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores, served
 from softmaxd.adding.inputs import column_names, find_inputs
 from softmaxd.adding.known import rows_like, rows_of
-from softmaxd.adding.missing import Trial, find_missing
+from softmaxd.adding.missing import Trial, closed_categories, find_missing
 from softmaxd.adding.operators import origin, tree_thresholds
 from softmaxd.adding.running import Outputs, Thresholds, Values, are_near, check_rows, example_rows, open_graph, run
 from softmaxd.adding.tables import Source, Table
@@ -84,13 +84,13 @@ def inspect(
         raise no_scores(engine, outputs, source, origins)
     heads, notes = find_heads(scores, outputs, softmax_inputs, origins, told=logits)
     rows_notes = check_rows(engine, rows, outputs, source, heads, quantised=graphs.quantises_dynamically(model))
-    names = column_names(source, features)
-    missing = find_missing(model, Trial(engine, source, rows, outputs, heads), traces, categories, names, nullable)
+    names, trial = column_names(source, features), Trial(engine, source, rows, outputs, heads)
+    missing = find_missing(model, trial, traces, categories, names, nullable)
     missing_notes = [missing_note(names, missing)] if missing or isinstance(source, Table) else []
-    described = describe_features(source, names, categories, missing, numbers if strict_notes else {})
-    first = input_note(source, names, categories)
-    every = (first, *strict_notes, *missing_notes, *notes, *rows_notes, *_left_out(given, heads))
-    return Findings(source, described, heads, rows, outputs, every)
+    closed = closed_categories(trial, categories) if strict_notes else []
+    described = describe_features(source, names, categories, missing, numbers if strict_notes else {}, closed)
+    first = (input_note(source, names, categories), *strict_notes, *missing_notes)
+    return Findings(source, described, heads, rows, outputs, (*first, *notes, *rows_notes, *_left_out(given, heads)))
 
 
 def _left_out(given: set[str], heads: Heads) -> Sequence[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from softmaxd.adding.columns import Trace, attributes_of, thresholds
-from softmaxd.adding.examples import Texts
+from softmaxd.adding.examples import UNKNOWN, Texts
 from softmaxd.adding.graphs import Graph, Heads, Input, Node
 from softmaxd.adding.running import ROW_COUNTS, Outputs, are_near, run
 from softmaxd.adding.tables import Source
@@ -87,6 +87,12 @@ def find_missing(
             _check_told(trial, index, name)
             found[index] = ""
     return dict(sorted(found.items()))
+
+
+def closed_categories(trial: Trial, known: Texts) -> Sequence[int]:
+    """Return the features with categories for which the graph takes no other text."""
+    having = [index for index, texts in known.items() if texts]
+    return sorted(set(having) - set(trial.taken(dict.fromkeys(having, UNKNOWN))))
 
 
 def _check_told(trial: Trial, index: int, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -63,6 +64,12 @@ class Feature(Frozen):
     categories: Annotated[
         tuple[str, ...], Field(description="Texts that the graph knows, as far as they are found")
     ] = ()
+    only_categories: Annotated[bool, Field(description="True if the graph takes no other texts")] = False
+
+    @cached_property
+    def texts(self) -> frozenset[str | None]:
+        """The values that a text may have if the graph takes only its categories."""
+        return frozenset((*self.categories, self.missing, None) if self.nullable else self.categories)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

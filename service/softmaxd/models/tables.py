@@ -114,6 +114,9 @@ def column_of(
         row = next(row for row, value in enumerate(values) if type(value) in wrong)
         raise invalid(kind, place(row), f"{message} or null" if feature.nullable else message)
     if tensor.datatype == "BYTES":
+        if feature.only_categories and (unknown := set(values) - feature.texts):
+            row = next(row for row, value in enumerate(values) if value in unknown)
+            raise invalid("category", place(row), f"Input should be one of the categories {listed(feature.categories)}")
         filled = [feature.missing if value is None else value for value in values] if NoneType in found else values
         return np.array(filled, dtype=object)
     if tensor.datatype == "BOOL":

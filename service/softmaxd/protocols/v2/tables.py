@@ -42,6 +42,8 @@ def from_inputs(inputs: Sequence[V2TableTensor], tail: bytes, manifest: Manifest
         _check_form(given, tensor, rows)
         cells = given.get("data")
         size = find_place(given.get("parameters") or {}, cells, _bytes_of(tensor, rows), tensor.name)
+        if cells is None and tensor.datatype == "BYTES":
+            cells = _texts(tail[start : start + size], rows * tensor.width, tensor.name)
         if cells is None:
             fields[tensor.name][:] = _from_bytes(tail[start : start + size], tensor, manifest, rows)
         else:
@@ -111,8 +113,6 @@ def _place(name: str, width: int, column: int, row: int) -> Sequence[str | int]:
 
 def _from_bytes(content: bytes, tensor: InputTensor, manifest: Manifest, rows: int) -> Values:
     shape = (rows, tensor.width)
-    if tensor.datatype == "BYTES":
-        return np.array(_texts(content, math.prod(shape), tensor.name), dtype=object).reshape(shape)
     if len(content) != math.prod(shape) * tensor.dtype.itemsize:
         raise _cut_off(tensor.name)
     if tensor.datatype == "BOOL":

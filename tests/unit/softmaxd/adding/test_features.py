@@ -51,9 +51,10 @@ def test_numbers_of_one_tensor_have_names_only() -> None:
 def test_only_so_many_categories_are_in_the_manifest() -> None:
     many = [f"{index:04}" for index in range(MAX_CATEGORIES + 5)]
 
-    _, job = describe_features(PEOPLE, ["age", "job"], {1: many}, {}, {})
+    _, job = describe_features(PEOPLE, ["age", "job"], {1: many}, {}, {}, [1])
 
     assert job.categories == tuple(many[:MAX_CATEGORIES])
+    assert not job.only_categories
 
 
 @pytest.mark.parametrize(

@@ -400,6 +400,8 @@ def test_only_known_texts_are_tried_where_others_are_errors() -> None:
     findings = inspect(people(zeros=0), None)
 
     assert set(findings.rows["job"].ravel().tolist()) == set(JOBS)
+    assert [(each.name, each.only_categories) for each in findings.features] == [("age", False), ("job", True)]
+    assert not any(each.only_categories for each in inspect(people(), None).features)
 
 
 def strict(name: str, kind: int) -> onnx.ModelProto:

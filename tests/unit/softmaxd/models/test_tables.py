@@ -40,6 +40,25 @@ def test_the_named_category_stands_for_a_missing_text() -> None:
     assert to_table([["a"], [None], [""]], jobs, [])["features"].tolist() == [["a"], ["unknown"], [""]]
 
 
+@pytest.mark.parametrize("nullable", [False, True])
+def test_another_text_than_the_only_categories_is_refused_with_its_place(nullable: bool) -> None:
+    job = {"name": "job", "datatype": "BYTES", "categories": ["cook", "nurse"], "only_categories": True}
+    jobs = manifest(features=[job | {"nullable": nullable, "missing": "none"}])
+    missing: list[dict[str, object]] = [{"job": None}, {}] if nullable else []
+    rows = [{"job": "cook"}, {"job": "nurse"}, *missing]
+
+    assert to_table(rows, jobs, [])["features"].ravel().tolist() == ["cook", "nurse", *["none" for _ in missing]]
+    with pytest.raises(InvalidBody) as refused:
+        to_table([*rows, {"job": "pilot"}], jobs, ["instances"])
+    assert refused.value.problems == (
+        {
+            "type": "category",
+            "loc": ["instances", len(rows), "job"],
+            "msg": "Input should be one of the categories cook, nurse",
+        },
+    )
+
+
 def test_numbers_in_the_usual_input_are_an_array() -> None:
     numbers = manifest(features=[{"name": "a", "nullable": True}, {"name": "b"}], datatype="FP64")
 

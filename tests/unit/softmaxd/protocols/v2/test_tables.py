@@ -90,6 +90,19 @@ def test_any_bytes_are_texts_or_refused(content: bytes, count: int) -> None:
     assert as_bytes(found["texts"]) == content
 
 
+def test_a_text_that_is_no_category_is_refused_in_json_and_in_bytes_alike() -> None:
+    job = {"datatype": "BYTES", "categories": ["cook", "nurse"], "only_categories": True}
+    two = manifest(features=[{"name": name, "input": "texts", **job} for name in ("job", "other")])
+    values = np.array([["cook", "nurse"], ["cook", "pilot"]], dtype=object)
+    tail = as_bytes(values)
+    in_json = V2TableTensor(name="texts", datatype="BYTES", shape=[2, 2], data=values.ravel().tolist())
+    in_bytes = V2TableTensor(name="texts", datatype="BYTES", shape=[2, 2], parameters={"binary_data_size": len(tail)})
+
+    for given_tensor, content in ((in_json, b""), (in_bytes, tail)):
+        with pytest.raises(InvalidBody, match=r"^texts\.data\[3\]: Input should be one of the categories cook, nurse$"):
+            from_inputs([given_tensor], content, two, max_rows=9)
+
+
 def test_a_tensor_without_a_shape_is_refused() -> None:
     with pytest.raises(InvalidBody, match="The shape of numbers should be"):
         read([V2TableTensor(name=name, datatype=kind, shape=[], data=[]) for name, kind in KINDS.items()])
