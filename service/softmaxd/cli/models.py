@@ -54,7 +54,8 @@ def _add_add(actions: Commands) -> None:
 def _add_file(parser: Parser) -> None:
     """Add the options of a model's file."""
     text = (
-        "An ONNX file; a file of Keras, XGBoost, LightGBM or skops; a SavedModel folder; or a pickle of scikit-learn."
+        "An ONNX file; a file of Keras, XGBoost, LightGBM or skops; a SavedModel folder; or a pickle of scikit-learn. "
+        "Opening a SavedModel runs its graph, which can read and write files: open only those of people you trust."
     )
     parser.add_argument("file", metavar="FILE", type=Path, help=text)
     parser.add_argument("--name", metavar="NAME", required=True, help="The name of the model in URLs.")
