@@ -86,7 +86,7 @@ def _plain(found: Rows, manifest: Manifest) -> bytes | None:
     """Return the rows with the brackets of JSON between them if all are plain numbers; else None."""
     if not manifest.takes_array:
         return None
-    rows = found.texts()
+    rows = found.lines()
     joined = SEPARATOR.join(rows)
     if joined.translate(None, PLAIN) != b"][" * (len(rows) - 1):
         return None

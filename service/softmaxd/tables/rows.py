@@ -42,12 +42,6 @@ class Rows:
         """Return the cells of each row."""
         return [row.split(b",") if isinstance(row, bytes) else row for row in self.rows]
 
-    def texts(self) -> Sequence[bytes]:
-        """Return the cells of each row with commas between them."""
-        if self._are_lines():
-            return cast(Sequence[bytes], self.rows)
-        return [b",".join([cell or b"" for cell in row]) for row in cast(Sequence[Sequence[Cell]], self.rows)]
-
     def lines(self) -> Sequence[bytes]:
         """Return each row as a line of CSV."""
         if self._are_lines():

@@ -47,6 +47,11 @@ def test_a_cell_is_a_number_nothing_or_a_text(cell: bytes | None, expected: byte
     assert as_json(cell) == expected
 
 
+def test_a_cell_in_quotes_is_one_value_though_it_has_a_comma() -> None:
+    with pytest.raises(Refused, match=r"^line 3 has 1 value, but the header names 2$"):
+        features_of(Rows([2, 3], [[b"1", b"2"], [b"1,2"]]), BLOBS)
+
+
 @pytest.mark.parametrize("cell", [b"0.1", b"16777217", b"7.0385307e-26", b"-0", b"1e-50", b"+.1", b"3.4028235e38"])
 def test_a_number_has_the_bits_that_a_request_gives_it(cell: bytes) -> None:
     expected = decode_predict(b'{"instances":[[%s,0]]}' % as_json(cell), BLOBS, max_rows=1).features

@@ -70,7 +70,7 @@ def test_a_large_table_comes_in_pieces() -> None:
     _, pieces = read({"x": np.arange(20_000)})
 
     assert [len(rows) for rows in pieces] == [ROWS, ROWS, 20_000 - 2 * ROWS]
-    assert [text for rows in pieces for text in rows.texts()] == [b"%d" % number for number in range(20_000)]
+    assert [text for rows in pieces for text in rows.lines()] == [b"%d" % number for number in range(20_000)]
     assert pieces[1].place(0) == f"row {ROWS + 1}"
 
 

@@ -12,8 +12,6 @@ CELLS = Rows([1, 2, 3], [(b"1", b"2"), (b"3", None), (b"5,", b"6")], is_parquet=
 def test_lines_are_cells_with_commas_between_them() -> None:
     assert LINES.cells() == [[b"1", b"2"], [b"3", b""], [b"5", b"6"]]
     assert CELLS.cells() == CELLS.rows
-    assert LINES.texts() == LINES.rows
-    assert CELLS.texts() == [b"1,2", b"3,", b"5,,6"]
 
 
 def test_a_line_of_csv_has_quotes_where_it_needs_them() -> None:
