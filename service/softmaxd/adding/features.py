@@ -12,10 +12,10 @@ from softmaxd.adding.missing import Missing
 from softmaxd.adding.running import shape_text
 from softmaxd.adding.tables import Source, Table
 from softmaxd.errors import Refused
+from softmaxd.models.by_name import listed
 from softmaxd.models.features import DTYPES, TABLE_DTYPES, Feature
 
 MAX_CATEGORIES = 1000  # of a feature in a manifest
-MOST_NAMED = 12  # inputs and features in a sentence
 CATEGORIES_NAMED = 3
 VALUES_SHOWN = 6  # of a row
 WRONG_NAME = "a feature's name should have 1 to 200 characters, and so should that of an input"
@@ -101,12 +101,6 @@ def missing_note(names: Names, missing: Missing) -> str:
         for name, text in ((names[index], text) for index, text in missing.items())
     ]
     return f"missing: null is taken for {listed(may)}" + (f"; not for {listed(others)}" if others else "")
-
-
-def listed(names: Names) -> str:
-    """Return names with commas between them, the first ones if they are many."""
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def row_text(row: Any, features: Sequence[Feature]) -> str:

@@ -12,6 +12,7 @@ from softmaxd.adding.graphs import Graph, Heads, Input, Node
 from softmaxd.adding.running import ROW_COUNTS, Outputs, are_near, run
 from softmaxd.adding.tables import Source
 from softmaxd.errors import Refused
+from softmaxd.models.by_name import listed
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import TableDatatype
 from softmaxd.models.outputs import Features
@@ -81,7 +82,7 @@ def find_missing(
         if isinstance(trial.source, Input) and trial.source.is_tensor:
             raise Refused(f"--nullable {name}: rows that are tensors have no missing numbers")
         if name not in places:
-            raise Refused(f"--nullable has the name {name!r}, which no feature has: these are {', '.join(names)}")
+            raise Refused(f"--nullable has the name {name!r}, which no feature has: these are {listed(names)}")
         index = places[name]
         if index not in found:
             _check_told(trial, index, name)

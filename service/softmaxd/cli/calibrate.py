@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softmaxd.cli.output import say
-from softmaxd.cli.parser import Commands, Parser, add_settings, need, whole_number
+from softmaxd.cli.parser import SEEDS_BELOW, Commands, Parser, add_number, add_settings, need
 from softmaxd.errors import Refused
 from softmaxd.settings import Settings
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from softmaxd.models.manifest import Manifest
     from softmaxd.models.outputs import Features
     from softmaxd_training.recalibration import Job
-
-SEEDS_BELOW = 2**32  # as for training
 
 
 def add(actions: Commands) -> None:
@@ -32,11 +30,7 @@ def add(actions: Commands) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="The table: a column for each feature, and the target.")
     parser.add_argument("--target", metavar="COLUMN", required=True, help="The column with the labels.")
     add_typicality(parser)
-    kind, text = (
-        whole_number(least=0, below=SEEDS_BELOW),
-        "Draws the rows that calibrate and those that test. Default: 0.",
-    )
-    parser.add_argument("--seed", metavar="N", type=kind, default=0, help=text)
+    add_number(parser, "--seed", "Draws the rows that calibrate and those that test.", 0, least=0, below=SEEDS_BELOW)
     add_settings(parser, ["models_dir"])
 
 
@@ -44,8 +38,10 @@ def add_typicality(parser: Parser) -> None:
     """Add the options that say which rows are typical, and of which tensor."""
     text = "A table of the rows that the model was trained on, for the typicality. Default: a third of the other table."
     parser.add_argument("--training", metavar="FILE", type=Path, help=text)
-    text = "The tensor of the graph whose rows have the typicality. Default: the features, or for those of a table the "
-    text += "first tensor of numbers that all inputs flow into."
+    text = (
+        "The tensor of the graph whose rows have the typicality. Default: the features, or for those of a table the "
+        "first tensor of numbers that all inputs flow into."
+    )
     parser.add_argument("--typicality-of", metavar="TENSOR", help=text)
 
 
@@ -113,8 +109,7 @@ def _answering(models_dir: Path, name: str) -> tuple[Path, bool]:
     from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
 
     found = look_first(models_dir)
-    versions = {number: folder for (model, number), (folder, _) in found.folders.items() if model == name}
+    versions = found.versions_of(name)
     if not versions:
         raise Refused("; ".join([f"{models_dir} has no model {name}", *found.problems()]))
-    pin = found.pins.get(name)
-    return versions.get(pin or 0, versions[max(versions)]), pin in versions
+    return found.folders[name, versions[0]][0], found.pins.get(name) == versions[0]

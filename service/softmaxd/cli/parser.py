@@ -15,6 +15,8 @@ from softmaxd.settings import Settings, option_name
 
 MOST_NUMBERED = 100_000  # features that need no names: their manifest is 7 MB
 
+SEEDS_BELOW = 2**32  # NumPy's generator takes no others
+
 Commands = Any  # argparse names the type of a group of commands in private only
 
 
@@ -78,6 +80,14 @@ def whole_number(*, least: int, below: int | None = None) -> Callable[[str], int
         return number
 
     return read
+
+
+def add_number(
+    parser: argparse.ArgumentParser, option: str, text: str, default: int, *, least: int = 1, below: int | None = None
+) -> None:
+    """Add an option that is a whole number."""
+    kind = whole_number(least=least, below=below)
+    parser.add_argument(option, metavar="N", type=kind, default=default, help=f"{text} Default: {default}.")
 
 
 def names(text: str) -> list[str]:

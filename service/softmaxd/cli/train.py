@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from softmaxd.cli.output import say
-from softmaxd.cli.parser import Commands, add_settings, need, whole_number
+from softmaxd.cli.parser import SEEDS_BELOW, Commands, add_number, add_settings, need
 from softmaxd.errors import Refused
 from softmaxd.settings import Settings
 
@@ -20,7 +20,6 @@ BLOBS_SEEDS, BLOBS_EPOCHS = 8, 240
 DIGITS_SEEDS, DIGITS_EPOCHS = 4, 60
 TABLE_EPOCHS = 1000
 EXAMPLES = ("iris", "wine", "breast_cancer")
-SEEDS_BELOW = 2**32  # NumPy's generator takes no others
 
 NEEDED = ("keras", "matplotlib", "scipy", "sklearn", "tensorflow", "tf2onnx", "tqdm")
 
@@ -50,8 +49,8 @@ def _add_seeds(recipes: Commands, name: str, data: str, *, seeds: int, epochs: i
         epilog=f"example: softmaxd train {name} --seeds {2 * seeds}",
     )
     parser.set_defaults(run=train_seeds, recipe=name)
-    _add_number(parser, "--seeds", "networks to train, with the seeds 0, 1 …", seeds)
-    _add_number(parser, "--epochs", "passes over the training rows", epochs)
+    add_number(parser, "--seeds", "Networks to train, with the seeds 0, 1 …", seeds)
+    add_number(parser, "--epochs", "Passes over the training rows.", epochs)
     add_settings(parser, ["models_dir"])
 
 
@@ -64,11 +63,11 @@ def _add_table(recipes: Commands) -> None:
         epilog="example: softmaxd train example iris > iris.csv && softmaxd train table iris.csv --target species",
     )
     parser.set_defaults(run=train_table)
-    parser.add_argument("file", metavar="FILE", type=Path, help="the table")
-    parser.add_argument("--target", metavar="COLUMN", required=True, help="the column with the labels")
-    parser.add_argument("--name", metavar="NAME", help="the model's name (default: the file's, without its ending)")
-    _add_number(parser, "--seed", "seed of the split and of the network", 0, least=0, below=SEEDS_BELOW)
-    _add_number(parser, "--epochs", "most passes over the training rows", TABLE_EPOCHS)
+    parser.add_argument("file", metavar="FILE", type=Path, help="The table: columns of numbers, and the target.")
+    parser.add_argument("--target", metavar="COLUMN", required=True, help="The column with the labels.")
+    parser.add_argument("--name", metavar="NAME", help="The model's name. Default: the file's, without its ending.")
+    add_number(parser, "--seed", "Draws the parts of the rows, and the first weights.", 0, least=0, below=SEEDS_BELOW)
+    add_number(parser, "--epochs", "Most passes over the training rows.", TABLE_EPOCHS)
     add_settings(parser, ["models_dir"])
 
 
@@ -80,12 +79,7 @@ def _add_example(recipes: Commands) -> None:
         epilog="example: softmaxd train example iris > iris.csv",
     )
     parser.set_defaults(run=print_example)
-    parser.add_argument("name", choices=EXAMPLES, help="the data set")
-
-
-def _add_number(parser: Any, option: str, text: str, default: int, *, least: int = 1, below: int | None = None) -> None:
-    kind = whole_number(least=least, below=below)
-    parser.add_argument(option, metavar="N", type=kind, default=default, help=f"{text} (default: {default})")
+    parser.add_argument("name", choices=EXAMPLES, help="The data set.")
 
 
 def train_seeds(settings: Settings, *, recipe: str, seeds: int, epochs: int) -> int:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from softmaxd.adding.features import listed
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
+from softmaxd.models.by_name import listed
 
 NEEDED = {"onnxmltools": "onnxmltools", "skl2onnx": "skl2onnx"}
 PROBABILITY_OBJECTIVES = {"binary", "multiclass", "multiclassova"}  # of LightGBM

@@ -12,12 +12,12 @@ import numpy as np
 
 from softmaxd.adding import add, graphs
 from softmaxd.adding.add import Prepared
-from softmaxd.adding.features import listed
 from softmaxd.converting.apart import Apart, opened_apart
 from softmaxd.converting.checking import answers_alike, check, first_taken
 from softmaxd.converting.kinds import kind_of
 from softmaxd.converting.original import Values
 from softmaxd.errors import Refused
+from softmaxd.models.by_name import listed
 from softmaxd.models.files import sha256
 
 ROWS_WITHOUT = 3  # each number that may be missing

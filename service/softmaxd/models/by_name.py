@@ -55,10 +55,10 @@ def _expected(key: str, lacking: Sequence[str], names: Sequence[str]) -> str:
     return f"the features are {listed(names)}"
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     """Return the first names for a message, and the number of the others."""
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(names[:MOST_LISTED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def nearest_name(name: str, known: Sequence[str]) -> str | None:

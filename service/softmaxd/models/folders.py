@@ -33,6 +33,11 @@ class Found:
         """Return True if nothing is known about the folder of a model now."""
         return not self.unreadable.keys().isdisjoint({WHOLE, name})
 
+    def versions_of(self, name: str) -> list[int]:
+        """Return the versions of a model in the order in which they answer: the pinned one, then the highest ones."""
+        numbers = [number for model, number in self.folders if model == name]
+        return sorted(numbers, key=lambda number: (number != self.pins.get(name), -number))
+
     def problems(self) -> list[str]:
         """Return a sentence for each folder that cannot be read; a client may see them."""
         return [

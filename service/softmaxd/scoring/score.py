@@ -53,10 +53,8 @@ def find_model(settings: Settings, name: str) -> Model:
     """
     found = look_first(settings.models_dir)
     model, _, version = name.partition("/")
-    numbers = sorted((number for key, number in found.folders if key == model), reverse=True)
-    numbers.sort(key=lambda number: number != found.pins.get(model))
     reasons = [f"there is no model {name} in {settings.models_dir}"]
-    for number in numbers:
+    for number in found.versions_of(model):
         if version in {"", str(number)}:
             try:
                 return load(found.folders[model, number][0], settings)

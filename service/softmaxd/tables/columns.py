@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from softmaxd.errors import Refused
-from softmaxd.models.by_name import nearest_name
+from softmaxd.models.by_name import listed, nearest_name
 from softmaxd.models.manifest import Manifest
 from softmaxd.tables.rows import Header, Rows, counted
-
-MOST_LISTED = 20  # columns, in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def columns_beside(header: Header, target: str, manifest: Manifest) -> tuple[Col
     names = _matched(header, [*wanted, target])
     _check_once(names)
     if target not in names:
-        raise Refused(f"it has no column {target}{_listed(names)}")
+        raise Refused(f"it has no column {target}; its columns are {listed(names)}")
     place = names.index(target)
     if _are_named(names, manifest) and not {*wanted}.isdisjoint(names):
         return _typed(Columns(names, _places(names, wanted, target)), header, manifest), place
@@ -116,7 +114,8 @@ def _places(names: Sequence[str], wanted: Sequence[str], target: str | None = No
         if name not in places:
             known = set(wanted)
             near = nearest_name(name, [other for other in places if other not in known])
-            raise Refused(f"it has no column {name}{f'; did you mean {near}?' if near else _listed([*places])}")
+            hint = f"did you mean {near}?" if near else f"its columns are {listed([*places])}"
+            raise Refused(f"it has no column {name}; {hint}")
     return [places[name] for name in wanted]
 
 
@@ -125,8 +124,3 @@ def _check_once(names: Sequence[str]) -> None:
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise Refused(f"the header names {twice} twice")
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return f"; its columns are {', '.join(names[:MOST_LISTED])}{more}"

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.errors import Refused
-from softmaxd.models.by_name import nearest_name
+from softmaxd.models.by_name import listed, nearest_name
 from softmaxd.tables.rows import Rows
 
 MOST_LISTED = 10  # labels, in a message
@@ -40,6 +40,5 @@ def _reason(text: str, labels: Sequence[str]) -> str:
     if not text:
         return "the label is missing"
     nearest = nearest_name(text, labels)
-    more = ", …" if len(labels) > MOST_LISTED else ""
-    end = f"; did you mean {nearest}?" if nearest else f": it has {', '.join(labels[:MOST_LISTED])}{more}"
+    end = f"; did you mean {nearest}?" if nearest else f": it has {listed(labels, MOST_LISTED)}"
     return f"{text[:200]!r} is not a label of the model{end}"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from softmaxd.adding.features import MAX_CATEGORIES, describe_features, input_note, listed, missing_note, row_text
+from softmaxd.adding.features import MAX_CATEGORIES, describe_features, input_note, missing_note, row_text
 from softmaxd.adding.graphs import Input
 from softmaxd.adding.tables import Table
 from softmaxd.errors import Refused
@@ -117,11 +117,6 @@ def test_the_inputs_are_told_in_plain_words(source: Table | Input, known: dict[i
 )
 def test_the_features_that_may_be_missing_are_told(missing: dict[int, str], words: str) -> None:
     assert missing_note("abc", missing) == f"missing: {words}"
-
-
-def test_a_long_list_is_shortened() -> None:
-    assert listed("abcdefghijkl") == "a, b, c, d, e, f, g, h, i, j, k, l"
-    assert listed("abcdefghijklmn") == "a, b, c, d, e, f, g, h, i, j, k, l and 2 more"
 
 
 @pytest.mark.parametrize("source", [PEOPLE, Input("x", "float", (2,), None)])

@@ -1,7 +1,7 @@
 import pytest
 
 from softmaxd.errors import InvalidBody, Problem
-from softmaxd.models.by_name import MOST_LISTED, MOST_OF_A_KIND, by_name, nearest_name
+from softmaxd.models.by_name import MOST_LISTED, MOST_OF_A_KIND, by_name, listed, nearest_name
 from softmaxd.models.problems import MAX_KEY
 
 FLOWER = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
@@ -51,6 +51,11 @@ def test_of_names_that_differ_in_case_only_the_first_missing_one_is_proposed() -
     *_, unknown = problems({"ab": 1.0}, ["Ab", "aB"])
 
     assert unknown["msg"].endswith("; the nearest feature is Ab")
+
+
+def test_a_long_list_of_names_is_shortened() -> None:
+    assert listed("abc") == listed("abc", 3) == "a, b, c"
+    assert listed("abcde", 3) == "a, b, c and 2 more"
 
 
 def test_five_of_each_kind_are_named_and_long_names_cut() -> None:

@@ -93,6 +93,16 @@ def test_pins_are_found_and_a_wrong_one_is_named_beside_its_versions(tmp_path: P
     assert [name for name in ("a", "b") if found.is_away(name)] == ["b"]
 
 
+def test_the_pinned_version_answers_and_else_the_highest_one(tmp_path: Path) -> None:
+    for number in (2, 10, 9):
+        (tmp_path / "a" / str(number)).mkdir(parents=True)
+    assert look(tmp_path).versions_of("a") == [10, 9, 2]
+    assert look(tmp_path).versions_of("b") == []
+
+    (tmp_path / "a" / PIN_FILE).write_text("9\n")
+    assert look(tmp_path).versions_of("a") == [9, 10, 2]
+
+
 def test_an_entry_that_cannot_be_examined_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a" / "1").mkdir(parents=True)
 

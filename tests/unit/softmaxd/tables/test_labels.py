@@ -39,7 +39,7 @@ def test_a_label_may_be_spelt_as_tables_do(cell: bytes, labels: tuple[str, ...])
         (
             b"7",
             tuple("abcdefghijk"),
-            "'7' is not a label of the model: it has a, b, c, d, e, f, g, h, i, j, …",
+            "'7' is not a label of the model: it has a, b, c, d, e, f, g, h, i, j and 1 more",
         ),
         (b"", ("oak", "fir"), "the label is missing"),
         (None, ("oak", "fir"), "the label is missing"),
