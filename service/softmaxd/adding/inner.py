@@ -6,7 +6,7 @@ from onnx import ValueInfoProto, helper
 
 from softmaxd.adding.graphs import Graph, read, tensors_used
 from softmaxd.errors import Refused
-from softmaxd.models.by_name import nearest_name
+from softmaxd.models.by_name import listed, nearest_name
 from softmaxd.models.manifest import ATYPICALITY, LOGITS, OUTPUTS
 
 GIVEN = "softmaxd_inner"  # the output that is an input of the graph
@@ -58,4 +58,4 @@ def with_tensors(content: bytes, names: Sequence[str]) -> tuple[bytes, Sequence[
 def _hint(name: str, known: Sequence[str], model: Graph) -> str:
     inputs = [value.name for value in model.graph.input]
     nearest = nearest_name(name, [*inputs, *known])
-    return f"; the nearest name is {nearest}" if nearest else f"; it has {', '.join([*inputs, *known][:20])}"
+    return f"; the nearest name is {nearest}" if nearest else f"; it has {listed([*inputs, *known])}"

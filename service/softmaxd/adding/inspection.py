@@ -87,7 +87,7 @@ def inspect(
     names, trial = column_names(source, features), Trial(engine, source, rows, outputs, heads)
     missing = find_missing(model, trial, traces, categories, names, nullable)
     missing_notes = [missing_note(names, missing)] if missing or isinstance(source, Table) else []
-    closed = closed_categories(trial, categories) if strict_notes else []
+    closed = closed_categories(model, trial, traces, categories) if strict_notes else []
     described = describe_features(source, names, categories, missing, numbers if strict_notes else {}, closed)
     first = (input_note(source, names, categories), *strict_notes, *missing_notes)
     return Findings(source, described, heads, rows, outputs, (*first, *notes, *rows_notes, *_left_out(given, heads)))

@@ -90,10 +90,14 @@ def find_missing(
     return dict(sorted(found.items()))
 
 
-def closed_categories(trial: Trial, known: Texts) -> Sequence[int]:
-    """Return the features with categories for which the graph takes no other text."""
-    having = [index for index, texts in known.items() if texts]
-    return sorted(set(having) - set(trial.taken(dict.fromkeys(having, UNKNOWN))))
+def closed_categories(model: Graph, trial: Trial, traces: Mapping[str, Trace], known: Texts) -> Sequence[int]:
+    """Return the features with categories for which the graph takes no other text: by its encoders, or by trying."""
+    having = {index for index, texts in known.items() if texts}
+    strict = [node for node in model.graph.node if attributes_of(node).get("zeros") == 0]  # OneHotEncoder
+    refusing = [traces[name].features for node in strict for name in node.input if name in traces]
+    closed = having & {index for features in refusing if len(features) == 1 for index in features}
+    others = sorted(having - closed)
+    return sorted({*closed, *others} - {*trial.taken(dict.fromkeys(others, UNKNOWN))})
 
 
 def _check_told(trial: Trial, index: int, name: str) -> None:

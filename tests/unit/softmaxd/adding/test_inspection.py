@@ -16,7 +16,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.features import DTYPES, Datatype
 from softmaxd.models.outputs import Array
 from tests.support.onnx_graphs import WEIGHTS, exact, logits_only, model, node, tensor
-from tests.support.table_graphs import JOBS, imputer, people
+from tests.support.table_graphs import CLASSICAL, JOBS, TEXTS, imputer, people
 
 ROWS = np.array([[1, 2], [-3, 5], [0, 0]], dtype=np.float32)
 LOGITS = ROWS @ WEIGHTS
@@ -524,3 +524,37 @@ def test_float16_columns_are_served_as_float32() -> None:
     rows = {"a": np.array([[0.5], [-2]], np.float32), "flag": np.array([[True], [False]])}
     expected = np.array([[0.5, 1], [-2, 0]], np.float32) @ WEIGHTS
     assert np.allclose(engine.run_inputs(rows)["logits"], expected)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "zeros", "closed"),
+    [
+        ({"a": 1, "b": 1}, (0, 1), [True, False]),
+        ({"a": 1, "b": 1}, (0, 0), [True, True]),
+        ({"a": 2}, (0,), [True, True]),  # one encoder for both columns, which is tried
+    ],
+)
+def test_encoders_without_unknown_categories_take_only_those_that_they_know(
+    inputs: dict[str, int], zeros: tuple[int, ...], closed: list[bool]
+) -> None:
+    nodes = [
+        each
+        for (name, width), zero in zip(inputs.items(), zeros, strict=True)
+        for each in (
+            node("OneHotEncoder", name, f"{name}_hot", cats_strings=["x", "y"], zeros=zero, **CLASSICAL),
+            node("Reshape", f"{name}_hot shape{width}", f"{name}_row"),
+        )
+    ]
+    nodes.append(node("Concat", " ".join(f"{name}_row" for name in inputs), "row", axis=1))
+    graph = model(
+        [*nodes, node("MatMul", "row w", "scores")],
+        inputs=[tensor(name, ["n", width], TEXTS) for name, width in inputs.items()],
+        outputs=[tensor("scores", ["n", 2])],
+        constants={
+            "w": np.array([[1, -1], [0, 2], [3, 0], [0.5, 1]], np.float32),
+            "shape1": np.array([-1, 2]),
+            "shape2": np.array([-1, 4]),
+        },
+    )
+
+    assert [feature.only_categories for feature in inspect(graph, None).features] == closed
