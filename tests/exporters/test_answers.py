@@ -143,6 +143,10 @@ ADDED: Mapping[str, Added] = {
     "Table: `CatBoostClassifier` of numbers that may be missing": Added(
         "tables", "catboost-missing", TREES, ("--nullable", "x0,x1")
     ),
+    **{
+        f"Table in a pickle: `{text}` at the end of a pipeline": Added("pickled", name, TREES, ("--trust-pickle",))
+        for text, name in {"LGBMClassifier": "lightgbm", "XGBClassifier": "xgboost"}.items()
+    },
     "`MultinomialNB`": Added("scikit_learn", "multinomial", PRODUCTS),
     "`ComplementNB`": Added("scikit_learn", "complement", PRODUCTS),
 }

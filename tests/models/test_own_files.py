@@ -16,6 +16,7 @@ import skops.io
 import xgboost
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits, load_iris
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -34,6 +35,7 @@ SPECIES = np.array(["setosa", "versicolor", "virginica"])
 ROWS, CLASSES = load_iris(return_X_y=True)
 NUMBERED = ["class-0", "class-1", "class-2"]
 PICKLE = "scikit-learn, `joblib.dump` or `pickle`"
+BOOSTED = "the same, of a pipeline that ends with an `XGBClassifier` or `LGBMClassifier`"
 
 Floats = npt.NDArray[np.floating]
 Saved = Callable[[Path], Floats]  # saves a model as a file, and returns its probabilities for the rows
@@ -68,6 +70,12 @@ def pickled(file: Path) -> Floats:
     return np.asarray(pipeline().predict_proba(ROWS))
 
 
+def pipeline_of_lightgbm(file: Path) -> Floats:
+    model = make_pipeline(SimpleImputer(), lightgbm.LGBMClassifier(n_estimators=10, n_jobs=1, verbose=-1))
+    joblib.dump(model.fit(ROWS, SPECIES[CLASSES]), file)
+    return np.asarray(model.predict_proba(ROWS))
+
+
 def in_skops(file: Path) -> Floats:
     skops.io.dump(pipeline(), file)
     return np.asarray(pipeline().predict_proba(ROWS))
@@ -90,6 +98,7 @@ CASES: Mapping[str, tuple[str, Saved, str, list[str]]] = {
     "iris.h5": ("Keras, `network.save` as HDF5", keras_file, "tf2onnx", NUMBERED),
     "iris_saved": ("Keras, `network.export`, or `tf.saved_model.save`", saved_model, "tf2onnx", NUMBERED),
     "iris.joblib": (PICKLE, pickled, "skl2onnx", list(SPECIES)),
+    "boosted.joblib": (BOOSTED, pipeline_of_lightgbm, "skl2onnx", list(SPECIES)),
     "iris.skops": ("scikit-learn, `skops.io.dump`", in_skops, "skl2onnx", list(SPECIES)),
     "iris.json": ("XGBoost, `save_model`", of_xgboost, "onnxmltools", ["0", "1", "2"]),
     "iris.ubj": ("XGBoost, `save_model`", of_xgboost, "onnxmltools", ["0", "1", "2"]),

@@ -24,6 +24,7 @@ HOMES = {
         "adding.operators",
         "adding.packing",
         "adding.rewiring",
+        "converting.boosters",
         "converting.scikit_learn",
     },
     "fastapi": {

@@ -1,4 +1,4 @@
-"""Opens model files of XGBoost and LightGBM, and converts them with onnxmltools."""
+"""Opens model files of XGBoost and LightGBM, and converts them, and classifiers in pipelines, with onnxmltools."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
@@ -20,6 +21,7 @@ LAST_LINE = "\nend of trees\n"  # without it and the sizes, LightGBM takes as ma
 SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
 THRESHOLDS = re.compile(r"^threshold=(.*)$", re.MULTILINE)
 RANGES = re.compile(r"^feature_infos=(.*)$", re.MULTILINE)  # [least:greatest], none, or the codes of categories
+DOUBLES = {"base_values", "class_weights", "nodes_values"}  # attributes of trees that a tensor of float64 may have
 CATEGORIES = (
     "it has categories ({names}), which onnxmltools converts wrongly: train it on numbers instead, "
     "such as the columns of pandas.get_dummies"
@@ -46,30 +48,47 @@ def of_xgboost(model: Any) -> Original:
 
     if not hasattr(model, "predict_proba"):
         raise Refused(f"it has a {type(model).__name__}, which is no classifier")
+    plain, classes = _plain_xgboost(model)
+
+    def run(inputs: Inputs, output: str) -> Values:
+        (rows,) = inputs.values()
+        return np.asarray(plain.predict_proba(rows.astype(np.float32)))
+
+    booster = model.get_booster()
+    graph = _convert(convert_xgboost, plain, booster.num_features())
+    _correct_classes(graph.graph.node, classes)
+    features = _features(booster.feature_names)
+    return Original(named("xgboost", "XGBoost"), converter(), iter([graph.SerializeToString()]), run, features)
+
+
+def convert_xgboost_step(scope: Any, operator: Any, container: Any) -> None:
+    """Convert the `XGBClassifier` of a pipeline for skl2onnx. Raises `Refused`."""
+    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost  # noqa: PLC0415
+
+    operator.raw_operator, classes = _plain_xgboost(operator.raw_operator)
+    before = len(container.nodes)
+    convert_xgboost(scope, operator, container)
+    _correct_classes(container.nodes[before:], classes)
+
+
+def _plain_xgboost(model: Any) -> tuple[Any, Sequence[int]]:
+    """Return a copy of a classifier as onnxmltools converts it, and the class of each tree. Raises `Refused`."""
     booster = model.get_booster()
     kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
     if kind != "gbtree":
         raise Refused(f"it has booster='{kind}', and onnxmltools converts only gbtree: train it with booster='gbtree'")
-    names = booster.feature_names
-    _check_categories((kind == "c" for kind in booster.feature_types or ()), names)
+    _check_categories((kind == "c" for kind in booster.feature_types or ()), booster.feature_names)
+    plain = copy(model)
+    plain._Booster = booster.copy()
     # names make onnxmltools fail; types leave out thresholds of booleans, and round those of integers
-    booster.feature_names = booster.feature_types = None
-
-    def run(inputs: Inputs, output: str) -> Values:
-        (rows,) = inputs.values()
-        return np.asarray(model.predict_proba(rows.astype(np.float32)))
-
-    counted = copy(model)
-    counted.n_estimators = None  # else onnxmltools takes parallel trees for classes
-    graph = _convert(convert_xgboost, counted, booster.num_features())
-    _correct_classes(graph, json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]["tree_info"])
-    content = graph.SerializeToString()
-    return Original(named("xgboost", "XGBoost"), _converter(), iter([content]), run, _features(names))
+    plain._Booster.feature_names = plain._Booster.feature_types = None
+    plain.n_estimators = None  # else onnxmltools takes parallel trees for classes
+    return plain, json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]["tree_info"]
 
 
-def _correct_classes(graph: Any, classes: Sequence[int]) -> None:
+def _correct_classes(nodes: Iterable[Any], classes: Sequence[int]) -> None:
     """Give each tree its class: onnxmltools takes them for one tree of each class in turn (`num_parallel_tree`)."""
-    for node in graph.graph.node:
+    for node in nodes:
         attributes = {attribute.name: attribute for attribute in node.attribute}
         if node.op_type == "TreeEnsembleClassifier":
             attributes["class_ids"].ints[:] = [classes[tree] for tree in attributes["class_treeids"].ints]
@@ -93,6 +112,33 @@ def of_lightgbm(model: Any) -> Original:
     return _of_booster(getattr(model, "booster_", model), model)
 
 
+def convert_lightgbm_step(scope: Any, operator: Any, container: Any) -> None:
+    """Convert the `LGBMClassifier` of a pipeline for skl2onnx. Raises `Refused`."""
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm  # noqa: PLC0415
+
+    model = operator.raw_operator
+    operator.raw_operator = _rounded(model.booster_, model)
+    if type(operator.inputs[0].type).__name__ == "DoubleTensorType":
+        operator.raw_operator, container = model, _DoubleTrees(container)
+    convert_lightgbm(scope, operator, container)
+
+
+class _DoubleTrees:
+    """Nodes as skl2onnx collects them, with all digits of the thresholds of trees: LightGBM compares as float64."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def add_node(self, kind: str, *names: Any, **attributes: Any) -> None:
+        for name in DOUBLES.intersection(attributes):
+            values = np.array(attributes.pop(name), dtype=np.float64)
+            attributes[f"{name}_as_tensor"] = numpy_helper.from_array(values, name)
+        self._container.add_node(kind, *names, **attributes)
+
+
 def _booster(text: str) -> Any:
     import lightgbm  # noqa: PLC0415 - it is in no extra
 
@@ -106,25 +152,35 @@ def _of_booster(booster: Any, model: Any = None) -> Original:
     """Return a booster, with the labels of its `LGBMClassifier`, if there is one."""
     from onnxmltools import convert_lightgbm  # noqa: PLC0415 - it is in no extra
 
-    objective = str(booster.params.get("objective"))
-    if objective not in PROBABILITY_OBJECTIVES:
-        raise Refused(f"its objective is {objective}, not the classes of a classifier")
+    rounded = _rounded(booster, model)
 
     def run(inputs: Inputs, output: str) -> Values:
         (rows,) = inputs.values()
         values = np.asarray(booster.predict(rows.astype(np.float64)))
         return np.stack([1 - values, values], axis=1) if values.ndim == 1 else values
 
+    content = _convert(convert_lightgbm, rounded, booster.num_feature(), zipmap=False).SerializeToString()
+    features = _features(booster.feature_name())
+    return Original(named("lightgbm", "LightGBM"), converter(), iter([content]), run, features)
+
+
+def _rounded(booster: Any, model: Any) -> Any:
+    """Return a booster whose thresholds are float32 numbers, in its `LGBMClassifier` if there is one.
+
+    Raises `Refused` if it has no probabilities, or categories.
+    """
+    objective = str(booster.params.get("objective"))
+    if objective not in PROBABILITY_OBJECTIVES:
+        raise Refused(f"its objective is {objective}, not the classes of a classifier")
     text = booster.model_to_string()
     ranges = "".join(RANGES.findall(text)).split()
     _check_categories((not each.startswith(("[", "none")) for each in ranges), _features(booster.feature_name()))
     rounded = _booster(THRESHOLDS.sub(_rounded_down, text))
-    if model not in (None, booster):
-        labelled = copy(model)
-        labelled._Booster, rounded = rounded, labelled
-    content = _convert(convert_lightgbm, rounded, booster.num_feature(), zipmap=False).SerializeToString()
-    features = _features(booster.feature_name())
-    return Original(named("lightgbm", "LightGBM"), _converter(), iter([content]), run, features)
+    if model in (None, booster):
+        return rounded
+    labelled = copy(model)
+    labelled._Booster = rounded
+    return labelled
 
 
 def _rounded_down(line: re.Match[str]) -> str:
@@ -162,5 +218,6 @@ def _convert(convert: Callable[..., Any], model: Any, width: int, **options: Any
     return graph
 
 
-def _converter() -> str:
+def converter() -> str:
+    """Return the name of onnxmltools with its version."""
     return named("onnxmltools", "onnxmltools")

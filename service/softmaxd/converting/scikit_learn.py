@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
-from softmaxd.converting.boosters import of_lightgbm, of_xgboost
+from softmaxd.converting import boosters
 from softmaxd.converting.columns import columns_read, initial_types, last_steps, missing_texts, takes_table
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
@@ -20,7 +20,9 @@ OTHER_VERSION = "InconsistentVersionWarning"
 CURES = {  # of skl2onnx, by a text in its message
     "got a boolean": "; it does with an older protobuf (pip install 'protobuf<7'), or take LightGBM's LGBMClassifier",
 }
-OWNERS = {"lightgbm": of_lightgbm, "xgboost": of_xgboost}
+OWNERS = {"lightgbm": boosters.of_lightgbm, "xgboost": boosters.of_xgboost}
+STEPS = {"lightgbm": boosters.convert_lightgbm_step, "xgboost": boosters.convert_xgboost_step}
+STEP_OPSETS = {"": 17, "ai.onnx.ml": 3}  # with newer ones onnxmltools fails
 
 
 def open_pickle(file: Path) -> Original:
@@ -72,7 +74,7 @@ def _notes(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
 
 def _original(model: Any, notes: tuple[str, ...]) -> Original:
     """Return a model of scikit-learn; those of XGBoost and LightGBM have converters of their own."""
-    if owner := OWNERS.get(type(model).__module__.partition(".")[0]):
+    if owner := OWNERS.get(_library(model)):
         return owner(model)
     answer = getattr(model, "predict_proba", None) or getattr(model, "decision_function", None)
     kind = type(model).__name__
@@ -92,8 +94,33 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
         return np.stack([-values, values], axis=1) if values.ndim == 1 else values
 
     library, converter = named("sklearn", "scikit-learn"), named("skl2onnx", "skl2onnx")
+    opsets = _teach(model)
+    if opsets:
+        converter += f" with {boosters.converter()}"
     features = tuple(names[column] for column in read) if names else None
-    return Original(library, converter, _graphs(model), run, features, notes=notes)
+    return Original(library, converter, _graphs(model, opsets), run, features, notes=notes)
+
+
+def _library(model: Any) -> str:
+    return type(model).__module__.partition(".")[0]
+
+
+def _teach(model: Any) -> Mapping[str, int] | None:
+    """Teach skl2onnx the last step of a model, if it is of XGBoost or LightGBM, and return the opsets that it needs.
+
+    Raises `Refused` without onnxmltools.
+    """
+    *_, last = last_steps(model)
+    convert = STEPS.get(_library(last))
+    if convert is None:
+        return None
+    need(boosters.NEEDED, install="onnxmltools")
+    from skl2onnx import update_registered_converter  # noqa: PLC0415 - as for to_onnx
+    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes as shapes  # noqa: PLC0415
+
+    options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+    update_registered_converter(type(last), type(last).__name__, shapes, convert, options=options)
+    return STEP_OPSETS
 
 
 def _table(columns: dict[int, Values], names: Sequence[str], missing: Mapping[int, Mapping[str, Any]]) -> Any:
@@ -117,22 +144,22 @@ def _plain(column: Values) -> Values:
     return column.astype(object) if column.dtype.kind == "U" else column
 
 
-def _graphs(model: Any) -> Iterator[bytes]:
+def _graphs(model: Any, opsets: Mapping[str, int] | None) -> Iterator[bytes]:
     """Yield a model with float32 features, then with float64 features, in which scikit-learn computes.
 
     Trees of scikit-learn take float32 numbers nevertheless, except those of its histograms.
     """
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType  # noqa: PLC0415 - as for skl2onnx
 
-    yield bytes(_convert(model, FloatTensorType).SerializeToString())
-    graph = _convert(model, DoubleTensorType)
+    yield bytes(_convert(model, FloatTensorType, opsets).SerializeToString())
+    graph = _convert(model, DoubleTensorType, opsets)
     exact = bytes(graph.SerializeToString())
     if _cast_to_float32(graph):
         yield bytes(graph.SerializeToString())
     yield exact
 
 
-def _convert(model: Any, kind: Any) -> ModelProto:
+def _convert(model: Any, kind: Any, opsets: Mapping[str, int] | None) -> ModelProto:
     """Return a model as ONNX whose features are a tensor of a type. Raises `Refused`."""
     from skl2onnx import to_onnx  # noqa: PLC0415 - only this needs it
 
@@ -142,7 +169,9 @@ def _convert(model: Any, kind: Any) -> ModelProto:
     if hasattr(model, "predict_proba"):
         options = {"zipmap": False}
     try:
-        graph: ModelProto = to_onnx(model, initial_types=types, options=options)
+        graph: ModelProto = to_onnx(model, initial_types=types, options=options, target_opset=opsets)
+    except Refused:  # of a last step
+        raise
     except Exception as error:  # skl2onnx raises many classes, some of them around the cause
         reason = first_line(error.__cause__ or error).rstrip(".")
         cure = next((each for text, each in CURES.items() if text in reason), "")

@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An ONNX file, some rows, and the probabilities [n, classes] of the library for them."""
+    """An ONNX file, or a pickle, some rows, and the probabilities [n, classes] of the library for them."""
 
     name: str
     content: bytes

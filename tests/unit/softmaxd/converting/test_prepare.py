@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
+import xgboost
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
@@ -23,6 +24,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from softmaxd.adding.add import Prepared
+from softmaxd.converting.original import Values
 from softmaxd.converting.prepare import _digest, opened
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
@@ -112,6 +114,29 @@ def test_features_are_float64_where_float32_would_take_other_branches(tmp_path: 
     assert float32.startswith("not as float32: the ONNX file that skl2onnx ")
     served = Engine(prepared.content, device="cpu").run(rows)["probabilities"]
     assert np.allclose(served, model.predict_proba(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "booster",
+    [
+        lightgbm.LGBMClassifier(n_estimators=10, n_jobs=1, verbose=-1),
+        xgboost.XGBClassifier(n_estimators=10, n_jobs=1),
+        xgboost.XGBRFClassifier(n_estimators=10, n_jobs=1),
+    ],
+    ids=["LightGBM", "XGBoost", "forest"],
+)
+@pytest.mark.parametrize("classes", [CLASSES, CLASSES == 1], ids=["three", "two"])
+def test_boosted_trees_behind_a_scaler_take_the_branches_of_their_library(
+    tmp_path: Path, booster: BaseEstimator, classes: Values
+) -> None:
+    """Rows are tried at the thresholds, so features are float64: the scaler rounds float32 numbers to other sides."""
+    model = make_pipeline(StandardScaler(), clone(booster)).fit(ROWS, classes.astype(int))
+
+    prepared = prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
+
+    assert prepared.manifest.datatype == "FP64"
+    served = Engine(prepared.content, device="cpu").run(ROWS)["probabilities"]
+    assert np.allclose(served, model.predict_proba(ROWS), atol=1e-6)
 
 
 def test_rows_without_a_number_that_may_be_missing_are_checked_too(tmp_path: Path) -> None:

@@ -125,6 +125,39 @@ def test_a_decision_function_is_that_of_its_classes(tmp_path: Path) -> None:
     assert next(opened(two, tmp_path).graphs)
 
 
+@pytest.mark.parametrize("booster", [xgboost.XGBClassifier, lightgbm.LGBMClassifier])
+def test_boosted_trees_at_the_end_of_a_pipeline_have_the_names_that_they_were_fitted_with(
+    tmp_path: Path, booster: Any
+) -> None:
+    scaler = ColumnTransformer([("scaled", StandardScaler(), NAMES)]).set_output(transform="pandas")
+    model = make_pipeline(scaler, booster(n_estimators=2, n_jobs=1)).fit(FLOWERS, CLASSES)
+
+    original = opened(model, tmp_path)
+
+    assert original.converter.partition(" with ")[2].startswith("onnxmltools ")
+    assert len(list(original.graphs)) == 3
+    rows = {name: ROWS[:, [index]] for index, name in enumerate(NAMES)}
+    assert np.array_equal(original.run(rows, ""), model.predict_proba(FLOWERS))
+
+
+def test_boosted_trees_of_categories_at_the_end_of_a_pipeline_are_refused(tmp_path: Path) -> None:
+    model = make_pipeline(StandardScaler(), lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1))
+    model.fit(ROWS.round(), CLASSES, lgbmclassifier__categorical_feature=[1])
+
+    with pytest.raises(Refused, match=r"^it has categories \(x1\), "):
+        next(opened(model, tmp_path).graphs)
+
+
+def test_boosted_trees_at_the_end_of_a_pipeline_need_onnxmltools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = GridSearchCV(xgboost.XGBClassifier(n_estimators=2, n_jobs=1), {}, cv=2).fit(ROWS, CLASSES)
+    monkeypatch.setitem(sys.modules, "onnxmltools", None)
+
+    with pytest.raises(Refused, match=r"^it needs onnxmltools: .* -m pip install onnxmltools$"):
+        opened(model, tmp_path)
+
+
 @pytest.mark.parametrize(
     "model",
     [
