@@ -1,6 +1,6 @@
 """`softmaxd models add`: turns an ONNX classifier into a model that the service can serve.
 
-Start with `add`. `graphs` reads ONNX, `running` runs it on a few rows, `known` makes rows like those of a table,
+Start with `add`. `graphs` reads ONNX, `running` runs it on a few rows, `given` makes rows like those of a table,
 `operators`, `heads` and `inspection` find out its meaning, `rewiring` changes it, `labels` names its classes and
 compares the names with those that the file gives. `comparison` compares them with those of a table.
 `inputs` finds the inputs, which may be a table (`tables`); `columns` follows its features through the graph, `examples`

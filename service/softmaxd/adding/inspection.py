@@ -11,10 +11,10 @@ from softmaxd.adding.categories import known_numbers, known_texts, only_categori
 from softmaxd.adding.columns import thresholds, trace
 from softmaxd.adding.examples import Known, Texts, table_rows, with_known
 from softmaxd.adding.features import describe_features, input_note, missing_note
+from softmaxd.adding.given import rows_like, rows_of
 from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores, served
 from softmaxd.adding.inputs import column_names, find_inputs
-from softmaxd.adding.known import rows_like, rows_of
 from softmaxd.adding.missing import Trial, closed_categories, find_missing
 from softmaxd.adding.operators import origin, tree_thresholds
 from softmaxd.adding.running import Outputs, Thresholds, Values, are_near, check_rows, example_rows, open_graph, run
@@ -52,17 +52,17 @@ def inspect(
     *,
     logits: str | None = None,
     nullable: Sequence[str] = (),
-    known: Features | None = None,
+    given: Features | None = None,
 ) -> Findings:
     """Run a graph and return its inputs and its heads; afterwards `model` takes any number of rows.
 
-    `features` are the names, `logits` the output, `nullable` the features that may be missing, and `known` rows
+    `features` are the names, `logits` the output, `nullable` the features that may be missing, and `given` rows
     [n, width], that the user gave, if any. Raises `Refused` if the graph is no classifier that can be served.
     """
     rewiring.forget_types(model)
     engine = open_graph(model)
     source = find_inputs(engine.inputs, features)
-    given = set(engine.outputs)
+    declared = set(engine.outputs)
     del engine  # a large model should not be in memory twice
     rewiring.free_rows(model, source)
     softmax_inputs = rewiring.show_softmax_inputs(model)
@@ -77,8 +77,8 @@ def inspect(
     compared: Thresholds = {**numbers, **thresholds(model, traces)}
     if isinstance(source, Input):
         compared = tree_thresholds(model, source)
-    rows, outputs, strict_notes = _try(engine, source, _rows(source, compared, texts, known), {**numbers, **texts})
-    scores = {name: outputs[name] for name in outputs if name in given and are_scores(outputs[name], len(rows))}
+    rows, outputs, strict_notes = _try(engine, source, _rows(source, compared, texts, given), {**numbers, **texts})
+    scores = {name: outputs[name] for name in outputs if name in declared and are_scores(outputs[name], len(rows))}
     origins = {name: origin(model, name) for name in outputs}
     if not scores:
         raise no_scores(engine, outputs, source, origins)
@@ -90,22 +90,22 @@ def inspect(
     closed = closed_categories(model, trial, traces, categories) if strict_notes else []
     described = describe_features(source, names, categories, missing, numbers if strict_notes else {}, closed)
     first = (input_note(source, names, categories), *strict_notes, *missing_notes)
-    return Findings(source, described, heads, rows, outputs, (*first, *notes, *rows_notes, *_left_out(given, heads)))
+    return Findings(source, described, heads, rows, outputs, (*first, *notes, *rows_notes, *_left_out(declared, heads)))
 
 
-def _left_out(given: set[str], heads: Heads) -> Sequence[str]:
+def _left_out(declared: set[str], heads: Heads) -> Sequence[str]:
     """Return a note on the outputs of the file that are not served, if there are any."""
-    names = sorted(given - {heads.logits, heads.probabilities})
+    names = sorted(declared - {heads.logits, heads.probabilities})
     return [f"left out: {', '.join(names)}"] if names else []
 
 
-def _rows(source: Source, compared: Thresholds, texts: Texts, known: Features | None) -> Features:
+def _rows(source: Source, compared: Thresholds, texts: Texts, given: Features | None) -> Features:
     """Return the rows that a graph is tried with."""
     if isinstance(source, Input):
         rows = example_rows(source, compared)
-        return rows if known is None else np.concatenate([rows, rows_like(known, source)])
+        return rows if given is None else np.concatenate([rows, rows_like(given, source)])
     rows = table_rows(source, compared, texts)
-    return rows if known is None else np.concatenate([rows, rows_of(known, source)])
+    return rows if given is None else np.concatenate([rows, rows_of(given, source)])
 
 
 def _try(engine: Engine, source: Source, rows: Features, known: Known) -> tuple[Features, Outputs, Sequence[str]]:

@@ -145,8 +145,8 @@ def add_model(
         with opened(file, trust_pickle=options.pop("trust_pickle"), pack=options.pop("pack")) as prepare:
             prepared = prepare(**options)
             if calibration is not None and target is not None:
-                known = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
-                prepared = prepare(known=known, **options)
+                given = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
+                prepared = prepare(given=given, **options)
         if like is not None and target is not None:
             prepared, compared = adding.compare_with(prepared, like, target)
             say(*compared)

@@ -381,8 +381,8 @@ def test_rows_like_those_of_the_user_decide_too() -> None:
     known = np.array([[10, 20], [2000, 5]], np.float32)
 
     assert inspect(graph(), None).heads.probabilities == "y"
-    assert inspect(graph(), None, known=known[:1]).heads.probabilities == "y"
-    assert inspect(graph(), None, known=known).heads.probabilities is None
+    assert inspect(graph(), None, given=known[:1]).heads.probabilities == "y"
+    assert inspect(graph(), None, given=known).heads.probabilities is None
 
 
 def test_several_inputs_are_a_table_with_a_note_on_each() -> None:

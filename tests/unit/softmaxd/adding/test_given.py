@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from softmaxd.adding.given import rows_like, rows_of
 from softmaxd.adding.graphs import Input
-from softmaxd.adding.known import rows_like, rows_of
 from softmaxd.adding.tables import Table
 from softmaxd.models.features import KINDS, Datatype
 
