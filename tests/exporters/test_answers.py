@@ -158,6 +158,10 @@ REFUSED: Mapping[str, Other] = {
     "Keras, ends with one sigmoid": Other("keras_networks", "sigmoid"),
     '`LGBMClassifier(boosting_type="rf")` of three classes': Other("trees", "lightgbm-rf-three"),
     "`XGBRegressor`": Other("trees", "xgboost-regression"),
+    "Table in a pickle: `CatBoostClassifier` at the end of a pipeline": Other(
+        "pickled", "catboost", ("--trust-pickle",)
+    ),
+    "Table in a pickle: `CatBoostClassifier`": Other("pickled", "catboost-alone", ("--trust-pickle",)),
     "`RadiusNeighborsClassifier`": Other("scikit_learn", "radius"),
     "`GaussianProcessClassifier`": Other("scikit_learn", "gaussian-process"),
 }
@@ -295,7 +299,7 @@ def test_a_file_that_is_not_the_model_is_served_as_it_is_written(
 def test_it_is_refused_in_these_words(text: str, exported: Exported, tmp_path: Path, record_property: Record) -> None:
     row = REFUSED[text]
 
-    added = add(exported(row.library) / f"{row.name}.onnx", "m", tmp_path)
+    added = add(exported(row.library) / f"{row.name}.onnx", "m", tmp_path, *row.options)
 
     record_property("row", f"{text} | refused | – | {added.seconds:.2f}")
     assert added.code == 1

@@ -19,6 +19,7 @@ INSTALL = "scikit-learn skl2onnx"
 OTHER_VERSION = "InconsistentVersionWarning"
 CURES = {  # of skl2onnx, by a text in its message
     "got a boolean": "; it does with an older protobuf (pip install 'protobuf<7'), or take LightGBM's LGBMClassifier",
+    "catboost": "; CatBoost writes ONNX only of its classifier by itself: save_model(file, format='onnx')",
 }
 OWNERS = {"lightgbm": boosters.of_lightgbm, "xgboost": boosters.of_xgboost}
 STEPS = {"lightgbm": boosters.convert_lightgbm_step, "xgboost": boosters.convert_xgboost_step}
@@ -80,7 +81,7 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
     kind = type(model).__name__
     if answer is None or not hasattr(model, "classes_"):
         raise Refused(f"it has a {kind}, which is no fitted classifier of scikit-learn")
-    if not hasattr(model, "n_features_in_"):
+    if not getattr(model, "n_features_in_", 0):  # of CatBoost it is 0
         raise Refused(f"it has a {kind} that does not say how many features it takes: export it to ONNX yourself")
     names = tuple(map(str, getattr(model, "feature_names_in_", ())))
     read = columns_read(model)

@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 
+import catboost
 import joblib
 import lightgbm
 import numpy as np
@@ -25,6 +26,7 @@ def exports() -> Iterator[Export]:
     for name, classifier in (
         ("lightgbm", lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, random_state=0)),
         ("xgboost", xgboost.XGBClassifier(n_estimators=10, max_depth=3)),
+        ("catboost", catboost.CatBoostClassifier(10, depth=3, verbose=False, allow_writing_files=False)),
     ):
         parts = [("numbers", "passthrough", NUMBERS), ("encoded", OneHotEncoder(handle_unknown="ignore"), encoded)]
         model = make_pipeline(ColumnTransformer(parts), classifier).fit(rows, classes)
@@ -32,3 +34,6 @@ def exports() -> Iterator[Export]:
         joblib.dump(model, content)
         answers = model.predict_proba(asked)
         yield Export(name, content.getvalue(), instances(asked.astype(dict.fromkeys(MEMBER, int))), answers)
+    alone, content = catboost.CatBoostClassifier(10, verbose=False, allow_writing_files=False), io.BytesIO()
+    joblib.dump(alone.fit(rows[NUMBERS], classes), content)
+    yield Export("catboost-alone", content.getvalue(), [], [])
