@@ -118,6 +118,7 @@ ADDED: Mapping[str, Added] = {
             "`SVC(probability=True)` behind a `MaxAbsScaler` and a `Normalizer`": "normalizer",
             "`ExtraTreesClassifier` behind a `SimpleImputer`": "imputer",
             "`LogisticRegression` behind a `PowerTransformer`": "power",
+            "`LogisticRegression` behind a `FunctionTransformer()` and a `PowerTransformer`": "function-power",
             "`LGBMClassifier` behind a `StandardScaler`": "lightgbm",
             "`XGBClassifier` behind a `StandardScaler`": "xgboost",
         },
@@ -128,6 +129,8 @@ ADDED: Mapping[str, Added] = {
         {
             'numbers that may be missing, and texts behind `OneHotEncoder(handle_unknown="ignore")`': "ignoring",
             "the same behind `OneHotEncoder()`": "known",
+            'the same behind `OneHotEncoder(handle_unknown="infrequent_if_exist")`': "if-exist",
+            "the same with `min_frequency=100`": "infrequent",
             "the same with a boolean": "member",
             "texts behind an `OrdinalEncoder`, and `ExtraTreesClassifier`": "ordinal",
             "the same, and `GradientBoostingClassifier`": "boosting",
@@ -168,6 +171,10 @@ REFUSED: Mapping[str, Other] = {
 
 MISWRITTEN: Mapping[str, Other] = {
     '`LGBMClassifier(boosting_type="rf")` of two classes': Other("trees", "lightgbm-rf-two"),
+    '`LGBMClassifier(objective="multiclassova")`': Other("trees", "lightgbm-one-vs-all"),
+    "`LGBMClassifier(sigmoid=2.5)` of two classes": Other("trees", "lightgbm-sigmoid"),
+    "`LGBMClassifier(linear_tree=True)`": Other("trees", "lightgbm-linear"),
+    "`LGBMClassifier(zero_as_missing=True)`": Other("trees", "lightgbm-zero"),
     '`CalibratedClassifierCV(LinearSVC(), method="isotonic")`': Other("scikit_learn", "calibrated-isotonic"),
     '`KNeighborsClassifier(weights="distance")` behind a `MinMaxScaler`': Other("scikit_learn", "neighbours"),
 }
@@ -175,6 +182,9 @@ NOT_EXPORTED: Mapping[str, Other] = {
     "`HistGradientBoostingClassifier`": Other("scikit_learn", "histogram-three"),
     "Table: `SimpleImputer()` of texts": Other("tables", "texts-filled"),
     "Table: `CatBoostClassifier` of texts": Other("tables", "catboost-texts"),
+    "`FunctionTransformer(np.log1p)`": Other("scikit_learn", "function"),
+    "Table: one text behind `OneHotEncoder(min_frequency=100)`": Other("tables", "infrequent-one"),
+    "`LogisticRegression` behind a `KNNImputer`": Other("scikit_learn", "knn-imputer"),
     '`VotingClassifier(voting="soft")`': Other("scikit_learn", "voting-flat"),
 }
 

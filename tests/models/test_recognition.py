@@ -27,7 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from softmaxd.adding.add import add_model
@@ -66,6 +66,7 @@ SCORES: Mapping[str, tuple[Any, Any]] = {
     "LinearSVC": (LinearSVC(), IRIS),
     "SVC": (SVC(), IRIS),
     "SVC of two classes": (SVC(), CANCER),
+    "NuSVC": (NuSVC(), IRIS),
     'SVC(decision_function_shape="ovo")': (SVC(decision_function_shape="ovo"), FOUR),
     "OneVsOneClassifier(LinearSVC())": (OneVsOneClassifier(LinearSVC()), FOUR),
     "RidgeClassifier": (RidgeClassifier(), IRIS),

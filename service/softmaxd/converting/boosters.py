@@ -22,6 +22,13 @@ SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
 THRESHOLDS = re.compile(r"^threshold=(.*)$", re.MULTILINE)
 RANGES = re.compile(r"^feature_infos=(.*)$", re.MULTILINE)  # [least:greatest], none, or the codes of categories
 DOUBLES = {"base_values", "class_weights", "nodes_values"}  # attributes of trees that a tensor of float64 may have
+MISREAD = {  # parameters of LightGBM that onnxmltools leaves out, and the only value of each that it takes for granted
+    "boosting": ("rf", "gbdt"),
+    "objective": ("multiclassova", "multiclass"),
+    "sigmoid": (r"(?!1\]).*", "1"),
+    "linear_tree": ("1", "0"),
+    "zero_as_missing": ("1", "0"),
+}
 CATEGORIES = (
     "it has categories ({names}), which onnxmltools converts wrongly: train it on numbers instead, "
     "such as the columns of pandas.get_dummies"
@@ -167,12 +174,17 @@ def _of_booster(booster: Any, model: Any = None) -> Original:
 def _rounded(booster: Any, model: Any) -> Any:
     """Return a booster whose thresholds are float32 numbers, in its `LGBMClassifier` if there is one.
 
-    Raises `Refused` if it has no probabilities, or categories.
+    Raises `Refused` if it has no probabilities, has categories, or parameters that the converter leaves out.
     """
     objective = str(booster.params.get("objective"))
     if objective not in PROBABILITY_OBJECTIVES:
         raise Refused(f"its objective is {objective}, not the classes of a classifier")
     text = booster.model_to_string()
+    for name, (value, cure) in MISREAD.items():
+        if found := re.search(rf"^\[{name}: ({value})\]$", text, re.MULTILINE):
+            raise Refused(
+                f"it was trained with {name}={found[1]}, which onnxmltools leaves out: train it with {name}={cure}"
+            )
     ranges = "".join(RANGES.findall(text)).split()
     _check_categories((not each.startswith(("[", "none")) for each in ranges), _features(booster.feature_name()))
     rounded = _booster(THRESHOLDS.sub(_rounded_down, text))

@@ -25,7 +25,7 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_selection import SelectKBest
 from sklearn.gaussian_process import GaussianProcessClassifier
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
@@ -34,6 +34,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
+    FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
     Normalizer,
@@ -93,6 +94,10 @@ def classifiers() -> Iterator[tuple[str, Any, Any]]:
     yield "select", make_pipeline(SelectKBest(k=3), RobustScaler(), LogisticRegression()), CANCER
     yield "normalizer", make_pipeline(MaxAbsScaler(), Normalizer(), SVC(probability=True, random_state=0)), IRIS
     yield "imputer", make_pipeline(SimpleImputer(), ExtraTreesClassifier(10, random_state=0)), IRIS
+    regression = LogisticRegression(max_iter=5000)
+    yield "function-power", make_pipeline(FunctionTransformer(), PowerTransformer(), regression), IRIS
+    yield "function", make_pipeline(FunctionTransformer(np.log1p), regression), IRIS
+    yield "knn-imputer", make_pipeline(KNNImputer(), regression), IRIS
     yield "power", make_pipeline(PowerTransformer(), LogisticRegression()), IRIS
     yield "lightgbm", make_pipeline(StandardScaler(), lightgbm.LGBMClassifier(n_estimators=10, verbose=-1)), CANCER
     yield "xgboost", make_pipeline(StandardScaler(), xgboost.XGBClassifier(n_estimators=10)), CANCER

@@ -61,6 +61,8 @@ def pipelines() -> Iterator[tuple[str, list[str], Any]]:
     filled = ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), NUMBERS)
     ignoring = ("texts", OneHotEncoder(handle_unknown="ignore"), TEXTS)
     known = ("texts", OneHotEncoder(), TEXTS)
+    if_exist = OneHotEncoder(handle_unknown="infrequent_if_exist")
+    infrequent = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=100)
     ordinal = ("texts", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), TEXTS)
     regression = LogisticRegression(max_iter=5000)
     member = ("member", "passthrough", MEMBER)
@@ -79,6 +81,9 @@ def pipelines() -> Iterator[tuple[str, list[str], Any]]:
         ("words", [*NUMBERS, NOTE], [filled, words], LogisticRegression(max_iter=5000)),
         ("weights", [*NUMBERS, NOTE], [filled, weights], LogisticRegression(max_iter=5000)),
         ("counts", [*TEXTS, NOTE], [ignoring, words], MultinomialNB()),
+        ("if-exist", [*NUMBERS, *TEXTS], [filled, ("texts", if_exist, TEXTS)], regression),
+        ("infrequent", [*NUMBERS, *TEXTS], [filled, ("texts", infrequent, TEXTS)], regression),
+        ("infrequent-one", ["job"], [("texts", infrequent, ["job"])], regression),
         ("texts-filled", TEXTS, [("texts", SimpleImputer(strategy="most_frequent"), TEXTS)], regression),
     ):
         yield name, columns, make_pipeline(ColumnTransformer(parts), classifier)

@@ -43,8 +43,25 @@ def classifiers(table: str) -> Iterator[tuple[str, Any]]:
     yield f"catboost-{table}", catboost.CatBoostClassifier(30, depth=4, **quiet)
 
 
+def miswritten() -> Iterator[Export]:
+    """Yield trees of LightGBM with parameters that its exporter leaves out."""
+    rows, classes = load_iris(return_X_y=True)
+    rows = np.where(np.random.default_rng(0).random(rows.shape) < 0.2, 0, rows).astype(np.float32)
+    for name, labels, parameters in (
+        ("one-vs-all", classes, {"objective": "multiclassova"}),
+        ("sigmoid", classes == 1, {"sigmoid": 2.5}),
+        ("linear", classes, {"linear_tree": True}),
+        ("zero", classes, {"zero_as_missing": True}),
+    ):
+        classifier = lightgbm.LGBMClassifier(n_estimators=30, verbose=-1, random_state=0, **parameters)
+        classifier.fit(rows, labels.astype(int))
+        content = by_onnxmltools("lightgbm", classifier, rows)
+        yield Export(f"lightgbm-{name}", content, rows, classifier.predict_proba(rows))
+
+
 def exports() -> Iterator[Export]:
     """Yield trees of three and of two classes."""
+    yield from miswritten()
     for table, load in (("three", load_iris), ("two", load_breast_cancer)):
         rows, classes = load(return_X_y=True)
         rows = rows.astype(np.float32)

@@ -104,6 +104,30 @@ def test_a_fitted_classifier_of_lightgbm_keeps_its_labels_and_names() -> None:
     assert original.features == tuple(name.replace(" ", "_") for name in NAMES)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"boosting_type": "rf", "bagging_freq": 1, "bagging_fraction": 0.7}, "boosting=rf, .* with boosting=gbdt"),
+        ({"objective": "multiclassova"}, "objective=multiclassova, .* with objective=multiclass"),
+        ({"objective": "multiclassova", "sigmoid": 2.5}, "objective=multiclassova, .* with objective=multiclass"),
+        ({"sigmoid": 2.5}, "sigmoid=2.5, .* with sigmoid=1"),
+        ({"linear_tree": True}, "linear_tree=1, .* with linear_tree=0"),
+        ({"zero_as_missing": True}, "zero_as_missing=1, .* with zero_as_missing=0"),
+    ],
+)
+def test_a_parameter_of_lightgbm_that_onnxmltools_leaves_out_is_refused(
+    parameters: dict[str, object], reason: str, tmp_path: Path
+) -> None:
+    classes = CLASSES if "objective" in parameters else CLASSES == 1
+    model = lightgbm.LGBMClassifier(verbose=-1, **FEW, **parameters).fit(ROWS, classes.astype(int))
+    model.booster_.save_model(tmp_path / "m.txt")
+
+    with pytest.raises(Refused, match=rf"^it was trained with {reason}$"):
+        open_lightgbm(tmp_path / "m.txt")
+    with pytest.raises(Refused, match=rf"^it was trained with {reason}$"):
+        of_lightgbm(model)
+
+
 def test_a_regression_of_lightgbm_is_refused() -> None:
     model = lightgbm.LGBMRegressor(verbose=-1, **FEW).fit(ROWS, CLASSES)
 
