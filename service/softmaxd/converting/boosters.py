@@ -95,10 +95,9 @@ def _plain_xgboost(model: Any) -> tuple[Any, Sequence[int]]:
 
 def _correct_classes(nodes: Iterable[Any], classes: Sequence[int]) -> None:
     """Give each tree its class: onnxmltools takes them for one tree of each class in turn (`num_parallel_tree`)."""
-    for node in nodes:
-        attributes = {attribute.name: attribute for attribute in node.attribute}
-        if node.op_type == "TreeEnsembleClassifier":
-            attributes["class_ids"].ints[:] = [classes[tree] for tree in attributes["class_treeids"].ints]
+    for trees in [node for node in nodes if node.op_type == "TreeEnsembleClassifier"]:
+        attributes = {attribute.name: attribute for attribute in trees.attribute}
+        attributes["class_ids"].ints[:] = [classes[tree] for tree in attributes["class_treeids"].ints]
 
 
 def open_lightgbm(file: Path) -> Original:
