@@ -56,7 +56,7 @@ def ancestors(model: Graph, name: str) -> Iterator[Node]:
 def tree_thresholds(model: Graph, source: Input) -> dict[int, list[float]]:
     """Return the numbers that the trees of a graph compare each feature with, sorted, by the index of the feature.
 
-    The trees stand behind the input, or behind a `Scaler` of it, whose work is undone.
+    The trees stand behind the input, or behind an `Imputer` or a `Scaler` of it, whose work is undone.
     """
     producers = {name: node for node in model.graph.node for name in node.output}
     found: dict[int, set[float]] = defaultdict(set)
@@ -74,7 +74,7 @@ def _scalers(producers: Mapping[str, Node], name: str, source: str) -> list[Node
     scalers = []
     while name != source:
         node = producers.get(name)
-        if node is None or node.op_type not in {"Cast", "Identity", "Scaler"}:
+        if node is None or node.op_type not in {"Cast", "Identity", "Imputer", "Scaler"}:
             return None
         scalers += [node] if node.op_type == "Scaler" else []
         name = node.input[0]

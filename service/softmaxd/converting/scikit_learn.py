@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import GraphProto, ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from softmaxd.converting import boosters
 from softmaxd.converting.columns import columns_read, initial_types, last_steps, missing_texts, takes_table
@@ -154,6 +154,7 @@ def _graphs(model: Any, opsets: Mapping[str, int] | None) -> Iterator[bytes]:
 
     yield bytes(_convert(model, FloatTensorType, opsets).SerializeToString())
     graph = _convert(model, DoubleTensorType, opsets)
+    _fill_as_float64(graph.graph)
     exact = bytes(graph.SerializeToString())
     if _cast_to_float32(graph):
         yield bytes(graph.SerializeToString())
@@ -178,6 +179,19 @@ def _convert(model: Any, kind: Any, opsets: Mapping[str, int] | None) -> ModelPr
         cure = next((each for text, each in CURES.items() if text in reason), "")
         raise Refused(f"skl2onnx cannot convert it: {reason}{cure}") from error
     return graph
+
+
+def _fill_as_float64(graph: GraphProto) -> None:
+    """Put other operators in the place of imputers of numbers, which ONNX Runtime has for float32 only."""
+    for place, node in reversed(list(enumerate(graph.node))):
+        filling = [each.floats for each in node.attribute if each.name == "imputed_value_floats"]
+        if filling:
+            (rows,), (filled,) = node.input, node.output
+            missing, values = f"{filled}_missing", f"{filled}_values"
+            graph.initializer.append(numpy_helper.from_array(np.array(filling[0], dtype=np.float64), values))
+            del graph.node[place]
+            graph.node.insert(place, helper.make_node("Where", [missing, values, rows], [filled]))
+            graph.node.insert(place, helper.make_node("IsNaN", [rows], [missing]))
 
 
 def _cast_to_float32(model: ModelProto) -> bool:

@@ -118,6 +118,7 @@ def test_the_newer_operator_for_trees_has_only_inner_nodes() -> None:
         (node("Cast", "x", "y", to=TensorProto.FLOAT), {0: [0.5, 4.0], 1: [-2.0]}),
         (classical("Scaler", outputs="y", offset=[1.0, 2.0], scale=[0.5, 4.0]), {0: [2.0, 9.0], 1: [1.5]}),
         (classical("Scaler", outputs="y", offset=[1.0], scale=[0.0]), {0: [1.0], 1: [1.0]}),
+        (classical("Imputer", outputs="y", imputed_value_floats=[1.0, 2.0]), {0: [0.5, 4.0], 1: [-2.0]}),
         (node("Exp", "x", "y"), {}),
         (node("Identity", "w", "y"), {}),
     ],

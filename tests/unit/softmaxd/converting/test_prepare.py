@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -112,6 +113,22 @@ def test_features_are_float64_where_float32_would_take_other_branches(tmp_path: 
     assert prepared.manifest.datatype == "FP64"
     assert checked.startswith("checked: 196 rows against scikit-learn ")
     assert float32.startswith("not as float32: the ONNX file that skl2onnx ")
+    served = Engine(prepared.content, device="cpu").run(rows)["probabilities"]
+    assert np.allclose(served, model.predict_proba(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [(SimpleImputer(), StandardScaler()), (StandardScaler(), SimpleImputer())])
+def test_features_of_trees_behind_an_imputer_and_a_scaler_are_float64_too(
+    tmp_path: Path, steps: tuple[BaseEstimator, ...]
+) -> None:
+    rows = ROWS + 1e6
+    rows[::7, 1] = np.nan
+    model = make_pipeline(*steps, RandomForestClassifier(5, random_state=0)).fit(rows, CLASSES == 1)
+
+    prepared = prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
+
+    assert prepared.manifest.datatype == "FP64"
+    assert prepared.manifest.features[1].nullable
     served = Engine(prepared.content, device="cpu").run(rows)["probabilities"]
     assert np.allclose(served, model.predict_proba(rows), atol=1e-6)
 
