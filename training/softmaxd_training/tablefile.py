@@ -54,13 +54,15 @@ def read_columns(path: Path, target: str) -> tuple[Mapping[str, Column], str]:
         header, found = read_rows(source)
         names = [name.strip() for name in header.names]
         _check_names(names, target)
-        if text := next((name for place, name in enumerate(names) if place in header.texts and name != target), None):
-            raise Refused(f"column {quoted(text)} is text: save it as numbers")
+        header.check_text(names.index(target))
+        for name, (kind, shown) in zip(names, header.types, strict=False):  # which CSV has not
+            if name != target and kind not in {"number", "boolean", "nothing"}:
+                raise Refused(f"column {quoted(name)} is {shown}: save it as numbers")
         columns: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
         for rows in found:
             places = [rows.place(index) for index in range(len(rows))]
-            for column, cells in zip(columns.values(), rows.columns(len(names)), strict=True):
-                texts = [(cell or b"").decode().strip() for cell in cells]
+            for (name, column), cells in zip(columns.items(), rows.columns(len(names)), strict=True):
+                texts = [(cell or b"").decode().strip() for cell in rows.checked(cells, name)]
                 column.extend(zip(places, texts, strict=True))
         source.seek(0)
         sha256 = hashlib.file_digest(source, "sha256").hexdigest()

@@ -26,18 +26,21 @@ class Columns:
 
     def choose(self, found: Rows) -> tuple[Rows, Sequence[bytes] | None]:
         """Return the features of each row, and its other cells as CSV, None if none are kept. Raises `Refused`."""
-        if not self.kept and list(self.features) == list(range(len(self.names))):
+        if not self.kept and found.are_utf8 and list(self.features) == list(range(len(self.names))):
             return found, None
         columns = found.columns(len(self.names))
-        features = found.of_columns([columns[index] for index in self.features])
-        return features, found.of_columns([columns[index] for index in self.kept]).lines() if self.kept else None
+        features, kept = (
+            [found.checked(columns[index], self.names[index]) for index in places]
+            for places in (self.features, self.kept)
+        )
+        return found.of_columns(features), found.of_columns(kept).lines() if kept else None
 
 
 def columns_of(header: Header, manifest: Manifest, *, keep: bool) -> Columns:
     """Return the columns of a file with this header; with `keep` the others are passed through.
 
     The numbers of a tensor `image` are the columns image.0, image.1 …, the last dimension fastest; without image.0 they
-    are all columns, in order. Raises `Refused` if one is missing, or if a column is text that should not be.
+    are all columns, in order. Raises `Refused` if one is missing, or has another type than the model takes.
     """
     wanted = _names_of(manifest)
     names = _matched(header, wanted)
@@ -67,6 +70,7 @@ def columns_beside(header: Header, target: str, manifest: Manifest) -> tuple[Col
     if target not in names:
         raise Refused(f"it has no column {target}; its columns are {listed(names)}")
     place = names.index(target)
+    header.check_text(place)
     if _are_named(names, manifest) and not {*wanted}.isdisjoint(names):
         return _typed(Columns(names, _places(names, wanted, target)), header, manifest), place
     others = [index for index in range(len(names)) if index != place]
@@ -86,12 +90,17 @@ def _matched(header: Header, wanted: Sequence[str]) -> Sequence[str]:
 
 
 def _typed(columns: Columns, header: Header, manifest: Manifest) -> Columns:
-    """Return the columns, none of which is text by its type where the model takes none. Raises `Refused`."""
-    for feature, place in enumerate(columns.features) if header.texts else ():
+    """Return the columns, whose types in Parquet are those that the model takes. Raises `Refused`."""
+    for feature, place in enumerate(columns.features) if header.types else ():
         datatype = manifest.features[0 if manifest.depth else feature].datatype
-        if place in header.texts and datatype != "BYTES":
-            kind = "booleans" if datatype == "BOOL" else "numbers"
-            raise Refused(f"its column {columns.names[place]} is text, but the model takes {kind}: save it as {kind}")
+        wanted = "text" if datatype == "BYTES" else "booleans" if datatype == "BOOL" else "numbers"
+        kind, name = header.types[place]
+        if kind not in ({"text", "nothing"} if wanted == "text" else {"number", "boolean", "nothing"}):
+            raise Refused(
+                f"its column {columns.names[place]} is {name}, but the model takes {wanted}: save it as {wanted}"
+            )
+    for place in columns.kept:
+        header.check_text(place)
     return columns
 
 

@@ -37,7 +37,7 @@ def read_labelled(source: BufferedReader, target: str, manifest: Manifest) -> tu
         for part in found:
             for start in range(0, len(part), ROWS_AT_ONCE):
                 rows = part[start : start + ROWS_AT_ONCE]
-                labels = rows.columns(len(columns.names))[place]
+                labels = rows.checked(rows.columns(len(columns.names))[place], target)
                 classes = classes_of(rows, labels, manifest.labels, target)
                 yield Labelled(rows, features_of(columns.choose(rows)[0], manifest), classes)
 

@@ -3,16 +3,23 @@
 import io
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from softmaxd.errors import Refused, pip_install
-from softmaxd.tables.rows import Cell, Header, Rows
+from softmaxd.tables.rows import Cell, ColumnType, Header, Kind, Rows
 
 ROWS = 8192  # at a time
-TEXTS = {f"{size}{kind}" for kind in ("string", "binary") for size in ("", "large_")}  # types, as pyarrow names them
-MINUS_ZERO = {"-0": "-0.0"}  # as JSON has it: -0 is the whole number 0
+KINDS: dict[str, Kind] = {  # of the types of pyarrow, by its predicates
+    **dict.fromkeys(("string", "large_string", "string_view"), "text"),
+    **dict.fromkeys(("binary", "large_binary", "binary_view", "fixed_size_binary"), "text"),
+    **dict.fromkeys(("integer", "floating", "decimal"), "number"),
+    "boolean": "boolean",
+    "temporal": "time",
+    "null": "nothing",
+}
+NUMBERS = {"-0": "-0.0", "nan": None}  # as JSON has them: -0 is the whole number 0, and NaN is missing
 
 
 def read_parquet(source: BinaryIO) -> tuple[Header, Iterator[Rows]]:
@@ -26,15 +33,20 @@ def read_parquet(source: BinaryIO) -> tuple[Header, Iterator[Rows]]:
         file = parquet.ParquetFile(source)
     except (pyarrow.ArrowException, OSError) as error:
         raise _unreadable(error) from error
-    texts = frozenset(index for index, kind in enumerate(file.schema_arrow.types) if _is_text(kind))
-    return Header(file.schema_arrow.names, texts), _rows(file)
+    schema = file.schema_arrow
+    return Header(schema.names, list(map(_type, schema.types))), _rows(file)
 
 
-def _is_text(kind: Any) -> bool:  # Any: pyarrow has no types
+def _type(kind: Any) -> ColumnType:  # Any: pyarrow has no types
+    found = _kind(kind)
+    return ColumnType(found, "text" if found == "text" else str(kind))
+
+
+def _kind(kind: Any) -> Kind:  # Any: pyarrow has no types
     from pyarrow import types  # noqa: PLC0415 - it is not always there
 
     values = kind.value_type if types.is_dictionary(kind) else kind
-    return str(values) in TEXTS
+    return next((name for test, name in KINDS.items() if getattr(types, f"is_{test}")(values)), "other")
 
 
 def _unreadable(error: Exception) -> Refused:
@@ -60,12 +72,13 @@ def _is_plain(table: Any) -> bool:
     from pyarrow import types  # noqa: PLC0415
 
     numbers = all(types.is_floating(kind) or types.is_integer(kind) for kind in table.schema.types)
-    return numbers and not any(column.null_count or _has_minus_zero(column) for column in table.columns)
+    return numbers and not any(column.null_count or _has_others(column) for column in table.columns)
 
 
-def _has_minus_zero(column: Any) -> bool:
+def _has_others(column: Any) -> bool:
+    """Return True if a number is missing as NaN, or is a negative zero."""
     values = column.to_numpy()
-    return bool((np.signbit(values) & (values == 0)).any())
+    return bool((np.isnan(values) | (np.signbit(values) & (values == 0))).any())
 
 
 def _lines(table: Any) -> Sequence[bytes]:
@@ -80,15 +93,20 @@ def _lines(table: Any) -> Sequence[bytes]:
 
 
 def _cells(column: Any) -> Sequence[Cell]:
-    """Return the values of a column as text: numbers with the digits that round-trip, truth as `true` and `false`."""
+    """Return the values of a column as text: numbers with the digits that round-trip, truth as `true` and `false`.
+
+    A text is taken as it stands, though it may not be UTF-8; values that have no text are left out.
+    """
     import pyarrow  # noqa: PLC0415
 
-    others = MINUS_ZERO if pyarrow.types.is_floating(column.type) else {}
-    try:
-        texts = column.cast(_exact(column.type)).cast(pyarrow.string()).to_pylist()
-    except pyarrow.ArrowException:  # such as a list, or bytes that are no text
-        texts = [None if value is None else str(value) for value in column.to_pylist()]
-    return [None if text is None else others.get(text, text).encode() for text in texts]
+    kind = _kind(column.type)
+    if kind == "other":
+        return [None] * len(column)
+    if kind == "text":
+        return cast(Sequence[Cell], column.cast(pyarrow.large_binary()).to_pylist())
+    others = NUMBERS if kind == "number" else {}
+    texts = column.cast(_exact(column.type)).cast(pyarrow.string()).to_pylist()
+    return [None if (found := others.get(text, text)) is None else found.encode() for text in texts]
 
 
 def _exact(kind: Any) -> Any:

@@ -2,19 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, NamedTuple, cast
 
 from softmaxd.errors import Refused
 
-Cell = bytes | None  # UTF-8 text; None is a missing value of Parquet
+Cell = bytes | None  # UTF-8 text, in Parquet once it is checked; None is a missing value of Parquet
+
+
+Kind = Literal["text", "number", "boolean", "time", "nothing", "other"]  # "nothing" is a column of missing values
+
+
+class ColumnType(NamedTuple):
+    """The type of a column of Parquet, and its name for messages."""
+
+    kind: Kind
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The names of the columns of a file as they stand there, and which columns of Parquet are text by their type."""
+    """The names of the columns of a file as they stand there, and in Parquet their types."""
 
     names: Sequence[str]
-    texts: frozenset[int] = frozenset()
+    types: Sequence[ColumnType] = ()
+
+    def check_text(self, place: int) -> None:
+        """Raise `Refused` if the values of a column, such as lists, have no text."""
+        if self.types and self.types[place].kind == "other":
+            raise Refused(f"its column {self.names[place]} is {self.types[place].name}: save it as text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,20 @@ class Rows:
             texts = cast(Sequence[Sequence[bytes]], columns)
             return Rows(self.numbers, list(map(b",".join, zip(*texts, strict=True))), self.is_parquet)
         return Rows(self.numbers, list(zip(*columns, strict=True)), self.is_parquet)
+
+    @property
+    def are_utf8(self) -> bool:
+        """True if all texts are known to be UTF-8; cells of Parquet are not yet."""
+        return not self.is_parquet or self._are_lines()
+
+    def checked(self, column: Sequence[Cell], name: str) -> Sequence[Cell]:
+        """Return a column of these rows. Raises `Refused` if a text of it is not UTF-8, as only Parquet may have it."""
+        for index, cell in enumerate(() if self.are_utf8 else column):
+            try:
+                (cell or b"").decode()
+            except UnicodeDecodeError as error:
+                raise Refused(f"{self.place(index)}, column {name} is not UTF-8: save the table as UTF-8") from error
+        return column
 
     def _are_lines(self) -> bool:
         return isinstance(self.rows[0], bytes)

@@ -189,7 +189,10 @@ def test_a_parquet_file_gives_the_same_table(tmp_path: Path) -> None:
     ("changed", "message"),
     [
         ({"x": (None, 2.5)}, "plants.parquet: column 'x', row 1: the value is missing"),
-        ({"x": (float("nan"), 2.5)}, "plants.parquet: column 'x', row 1: 'nan' is not finite as float32"),
+        ({"x": (float("nan"), 2.5)}, "plants.parquet: column 'x', row 1: the value is missing"),
+        ({"x": ([1], [2])}, "plants.parquet: column 'x' is list<element: int64>: save it as numbers"),
+        ({"label": ([1], [2])}, "plants.parquet: its column label is list<element: int64>: save it as text"),
+        ({"label": (b"\xff", b"a")}, "plants.parquet: row 1, column label is not UTF-8: save the table as UTF-8"),
         ({"y": ("2", "3")}, "plants.parquet: column 'y' is text: save it as numbers"),
         ({"y": (True, False)}, "plants.parquet: column 'y', row 1: 'true' is not a number"),
         ({"label": (None, 7)}, "plants.parquet: column 'label', row 1: the label is missing"),

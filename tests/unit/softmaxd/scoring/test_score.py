@@ -193,6 +193,26 @@ def test_a_row_of_a_table_has_the_answer_of_a_request(settings: Settings, tmp_pa
     assert from_parquet == expected
 
 
+def test_a_parquet_file_of_a_table_has_its_types(settings: Settings, tmp_path: Path) -> None:
+    tables.publish_mixed(settings.models_dir)
+    file, good = tmp_path / "people.parquet", pyarrow.Table.from_pylist(list(tables.ROWS))
+    text = next(name for name in tables.NAMES if good.schema.field(name).type == pyarrow.string())
+    place = good.schema.get_field_index(text)
+    texts = good.column(text).to_pylist()
+
+    def answers(values: list[object]) -> list[str]:
+        parquet.write_table(good.set_column(place, text, pyarrow.array(values)), file)
+        return scored(settings, file, name="people")
+
+    assert answers([value and value.encode() for value in texts]) == answers(texts)
+    with pytest.raises(Refused, match=rf"^row 2, column {text} is not UTF-8: "):
+        answers([b"clerk", b"\xff", *[b"clerk"] * (len(texts) - 2)])
+    with pytest.raises(Refused, match=rf"^its column {text} is double, but the model takes text: save it as text$"):
+        answers([7.0] * len(texts))
+    with pytest.raises(Refused, match=rf"^its column {text} is list<element: string>, but the model takes text: "):
+        answers([["clerk"]] * len(texts))
+
+
 def test_missing_numbers_of_one_input_have_the_answer_of_a_request(settings: Settings, tmp_path: Path) -> None:
     model = find_model(settings, tables.publish_filled(settings.models_dir).parent.name)
     job = decode_predict(b'{"instances": [[1, null, 0.5], [2, 3, null]]}', model.manifest, max_rows=2)
@@ -201,6 +221,9 @@ def test_missing_numbers_of_one_input_have_the_answer_of_a_request(settings: Set
     _, *lines = scored(settings, table(tmp_path, "f0,f1,f2\n1,,0.5\n2,3,\n"), name="filled")
 
     assert lines == lines_of(model.run(job.features), job, None, [b"a", b"b", b"c"]).decode().splitlines()
+    columns = {"f0": [1.0, 2.0], "f1": [np.nan, 3.0], "f2": [0.5, np.nan]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
+    assert scored(settings, tmp_path / "rows.parquet", name="filled")[1:] == lines
 
 
 def test_the_version_that_a_service_would_serve_answers(settings: Settings) -> None:

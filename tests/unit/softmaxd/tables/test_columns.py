@@ -1,12 +1,14 @@
 """Features are found by name; other columns are left out or passed through."""
 
+import re
+
 import pytest
 
 from softmaxd.errors import Refused
 from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest
 from softmaxd.tables.columns import columns_beside, columns_of
-from softmaxd.tables.rows import Header, Rows
+from softmaxd.tables.rows import ColumnType, Header, Rows
 
 
 def manifest_of(*features: Feature) -> Manifest:
@@ -157,28 +159,85 @@ PEOPLE = manifest_of(
 )
 
 
+TEXT, INTEGERS, TRUTHS, DAYS = (
+    ColumnType("text", "text"),
+    ColumnType("number", "int64"),
+    ColumnType("boolean", "bool"),
+    ColumnType("time", "date32[day]"),
+)
+LISTS = ColumnType("other", "list<element: string>")
+EMPTY = ColumnType("nothing", "null")
+
+
 @pytest.mark.parametrize(
-    ("manifest", "names", "texts", "reason"),
+    ("manifest", "columns", "reason"),
     [
-        (POINTS, ["y", "x"], {0}, "its column y is text, but the model takes numbers: save it as numbers"),
+        (POINTS, {"y": TEXT, "x": INTEGERS}, "y is text, but the model takes numbers: save it as numbers"),
+        (POINTS, {"y": INTEGERS, "x": DAYS}, "x is date32[day], but the model takes numbers: save it as numbers"),
         (
             IMAGES,
-            ["image.1", "image.0"],
-            {1},
-            "its column image.0 is text, but the model takes numbers: save it as num",
+            {"image.1": TRUTHS, "image.0": TEXT},
+            "image.0 is text, but the model takes numbers: save it as numbers",
         ),
-        (IMAGES, ["a", "b"], {1}, "its column b is text, but the model takes numbers: save it as numbers"),
-        (PEOPLE, ["age", "member", "job"], {1, 2}, "its column member is text, but the model takes booleans: save it "),
+        (IMAGES, {"a": INTEGERS, "b": TEXT}, "b is text, but the model takes numbers: save it as numbers"),
+        (
+            PEOPLE,
+            {"age": INTEGERS, "member": TEXT, "job": TEXT},
+            "member is text, but the model takes booleans: save it as booleans",
+        ),
+        (
+            PEOPLE,
+            {"age": INTEGERS, "member": TRUTHS, "job": INTEGERS},
+            "job is int64, but the model takes text: save it as text",
+        ),
+        (
+            PEOPLE,
+            {"age": INTEGERS, "member": TRUTHS, "job": LISTS},
+            "job is list<element: string>, but the model takes text: save it as text",
+        ),
     ],
 )
-def test_a_column_of_texts_is_no_numbers(manifest: Manifest, names: list[str], texts: set[int], reason: str) -> None:
-    with pytest.raises(Refused, match=f"^{reason}"):
-        columns_of(Header(names, frozenset(texts)), manifest, keep=False)
-    with pytest.raises(Refused, match=f"^{reason}"):
-        columns_beside(Header([*names, "kind"], frozenset(texts)), "kind", manifest)
+def test_a_column_of_another_type_than_the_model_takes_is_refused(
+    manifest: Manifest, columns: dict[str, ColumnType], reason: str
+) -> None:
+    with pytest.raises(Refused, match=f"^its column {re.escape(reason)}$"):
+        columns_of(Header([*columns], [*columns.values()]), manifest, keep=False)
+    with pytest.raises(Refused, match=f"^its column {re.escape(reason)}$"):
+        columns_beside(Header([*columns, "kind"], [*columns.values(), TEXT]), "kind", manifest)
+
+
+def test_a_column_of_no_values_or_of_truths_is_taken_for_any_feature_of_numbers() -> None:
+    assert columns_of(Header(["x", "y"], [EMPTY, TRUTHS]), POINTS, keep=False).features == [0, 1]
+    assert columns_of(Header(["job", "age", "member"], [EMPTY] * 3), PEOPLE, keep=False).features == [0, 1, 2]
 
 
 def test_texts_may_be_a_feature_of_texts_the_target_or_another_column() -> None:
-    header = Header(["remark", "job", "kind", "age", "member"], frozenset({0, 1, 2}))
+    header = Header(["remark", "job", "kind", "age", "member"], [TEXT, TEXT, TEXT, INTEGERS, TRUTHS])
 
     assert columns_beside(header, "kind", PEOPLE)[0].features == [1, 3, 4]
+
+
+def test_lists_are_no_labels_and_are_not_passed_through_but_may_be_left_out() -> None:
+    header = Header(["x", "y", "tags"], [INTEGERS, INTEGERS, LISTS])
+
+    assert columns_of(header, POINTS, keep=False).features == [0, 1]
+    reason = r"^its column tags is list<element: string>: save it as text$"
+    with pytest.raises(Refused, match=reason):
+        columns_of(header, POINTS, keep=True)
+    with pytest.raises(Refused, match=reason):
+        columns_beside(header, "tags", POINTS)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_text_that_is_not_utf_8_is_refused_where_it_is_used(kept: bool) -> None:
+    header = Header(["remark", "job", "age", "member"], [TEXT, TEXT, INTEGERS, TRUTHS])
+    rows = Rows([1, 2], [(b"\xfe", b"clerk", b"1", b"true"), (b"ok", b"\xff", b"2", b"false")], is_parquet=True)
+    columns = columns_of(header, PEOPLE, keep=kept)
+
+    with pytest.raises(Refused, match=r"^row 2, column job is not UTF-8: save the table as UTF-8$"):
+        columns.choose(rows[1:])
+    if kept:
+        with pytest.raises(Refused, match=r"^row 1, column remark is not UTF-8: "):
+            columns.choose(rows[:1])
+    else:
+        assert columns.choose(rows[:1])[0].cells() == [(b"clerk", b"1", b"true")]

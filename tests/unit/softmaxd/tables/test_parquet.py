@@ -13,7 +13,7 @@ from pyarrow import parquet
 from softmaxd.errors import Refused, pip_install
 from softmaxd.tables import parquet as module
 from softmaxd.tables.parquet import ROWS, read_parquet
-from softmaxd.tables.rows import Header, Rows
+from softmaxd.tables.rows import ColumnType, Header, Rows
 
 
 def read(columns: dict[str, Any]) -> tuple[Header, list[Rows]]:
@@ -28,7 +28,8 @@ def test_numbers_have_the_digits_that_round_trip() -> None:
 
     header, (rows,) = read({"x ": exact, "y": [0.1, None], "z": [1, 2**53]})
 
-    assert header == Header(["x ", "y", "z"])
+    types = [ColumnType("number", "float"), ColumnType("number", "double"), ColumnType("number", "int64")]
+    assert header == Header(["x ", "y", "z"], types)
     assert [row[1:] for row in rows.cells()] == [(b"0.1", b"1"), (None, b"9007199254740992")]
     assert [np.float32(row[0] or b"") for row in rows.cells()] == exact.tolist()
     assert [rows.place(index) for index in (0, 1)] == ["row 1", "row 2"]
@@ -54,15 +55,88 @@ def test_texts_stay_as_they_are_and_missing_ones_are_missing() -> None:
 
     header, (rows,) = read(columns)
 
-    assert [header.names[place] for place in sorted(header.texts)] == ["text", "category", "bytes"]
+    assert [kind for kind, _ in header.types] == [
+        "text",
+        "text",
+        "number",
+        "boolean",
+        "time",
+        "other",
+        "text",
+    ]
     assert [list(column) for column in zip(*rows.cells(), strict=True)] == [
         [b"a,b", b'say "yes"\n', b"", None],
         [b"low", b"high", None, b"low"],
         [b"1", None, b"2.5", b"1e+22"],
         [b"true", b"false", None, b"true"],
         [b"2026-01-02"] * 4,
-        [b"[1]", b"[2]", None, b"[]"],
-        [b"b'a'", b"b'\\xff'", b"b''", None],
+        [None] * 4,
+        [b"a", b"\xff", b"", None],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        *(
+            (each, "text")
+            for each in (
+                pyarrow.string(),
+                pyarrow.large_string(),
+                pyarrow.string_view(),
+                pyarrow.binary(),
+                pyarrow.large_binary(),
+                pyarrow.binary_view(),
+                pyarrow.binary(2),
+                pyarrow.dictionary(pyarrow.int32(), pyarrow.large_string()),
+                pyarrow.dictionary(pyarrow.int32(), pyarrow.binary()),
+            )
+        ),
+        (pyarrow.float16(), "number"),
+        (pyarrow.uint64(), "number"),
+        (pyarrow.decimal128(5, 2), "number"),
+        (pyarrow.timestamp("us", "UTC"), "time"),
+        (pyarrow.duration("s"), "time"),
+        (pyarrow.null(), "nothing"),
+        (pyarrow.list_(pyarrow.string()), "other"),
+        (pyarrow.struct({"a": pyarrow.int64()}), "other"),
+        (pyarrow.map_(pyarrow.string(), pyarrow.int64()), "other"),
+    ],
+    ids=str,
+)
+def test_a_column_has_the_kind_of_its_type(kind: Any, expected: str) -> None:
+    values = ["ab", None] if expected == "text" else [None, None]
+
+    header, (rows,) = read(
+        {"x": pyarrow.array(values, pyarrow.string()).cast(kind) if values[0] else pyarrow.nulls(2, kind)}
+    )
+
+    assert header.types[0].kind == expected
+    assert rows.cells() == [(values[0] and b"ab",), (None,)]
+
+
+def test_bytes_that_are_no_utf_8_spoil_no_other_cell() -> None:
+    texts = pyarrow.array([b"clerk", b"\xff"])
+    strings = pyarrow.Array.from_buffers(pyarrow.string(), 2, texts.buffers())
+
+    _, (rows,) = read({"bytes": texts, "strings": strings, "category": texts.dictionary_encode()})
+
+    assert rows.cells() == [(b"clerk",) * 3, (b"\xff",) * 3]
+
+
+def test_nan_is_a_missing_number() -> None:
+    assert read({"x": [1.5, np.nan]})[1][0].cells() == [(b"1.5",), (None,)]
+
+
+def test_dates_beyond_those_of_python_are_told_as_such() -> None:
+    days = pyarrow.array([0, 2**30], pyarrow.int32()).cast(pyarrow.date32())
+    seconds = pyarrow.array([1, 2**62], pyarrow.int64()).cast(pyarrow.duration("s"))
+
+    _, (rows,) = read({"day": days, "seconds": seconds, "tags": [["a"], []]})
+
+    assert rows.cells() == [
+        (b"1970-01-01", b"1", None),
+        (b"<value out of range: 1073741824>", b"4611686018427387904", None),
     ]
 
 
