@@ -1,17 +1,32 @@
 """Finds the inputs of a graph, and the names of their columns."""
 
+import re
 from collections.abc import Sequence
 
-from softmaxd.adding.graphs import CONVERTED, Input
+from softmaxd.adding.graphs import CONVERTED, Graph, Input
 from softmaxd.adding.running import TO_FLOAT32, shape_text
 from softmaxd.adding.tables import Source, Table
 from softmaxd.errors import Refused
+from softmaxd.models.by_name import listed
 from softmaxd.models.engine import Nodes
 from softmaxd.models.features import KINDS, MAX_DIMENSIONS, MAX_NUMBERS, TABLE_KINDS
 
 MAX_FEATURES = 2**18  # each has a description in the manifest
 
+INNER_NAME = re.compile(r".+:\d+")  # of a tensor of TensorFlow, which tf2onnx gives to no input of a signature
+
 Names = Sequence[str]
+
+
+def check_inputs(model: Graph) -> None:
+    """Raise `Refused` if tf2onnx made inputs of a network's constants, whose values are not in the file then."""
+    names = [each.name for each in model.graph.input]
+    constants = [name for name in names if INNER_NAME.fullmatch(name)]
+    if model.producer_name == "tf2onnx" and 0 < len(constants) < len(names):
+        raise Refused(
+            f"tf2onnx made inputs of constants ({listed(constants)}), such as those of a Normalization layer, and left "
+            "their values out: add the network's own file instead, of network.save('model.keras')"
+        )
 
 
 def find_inputs(inputs: Nodes, features: Names | None) -> Source:

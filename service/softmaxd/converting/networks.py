@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from onnx import ModelProto, numpy_helper
 
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
@@ -95,4 +96,14 @@ def _convert(function: Any, specs: Sequence[Any]) -> bytes:
         model, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
     except Exception as error:  # tf2onnx raises many classes
         raise Refused(f"tf2onnx cannot convert it: {first_line(error)}") from error
+    _fill_constants(model, function.get_concrete_function(*specs))
     return bytes(model.SerializeToString())
+
+
+def _fill_constants(model: ModelProto, function: Any) -> None:
+    """Give a graph the constants of its function, such as those of a `Normalization`: tf2onnx makes inputs of them."""
+    captured = function.captured_inputs
+    constants = {each.name: value for each, value in zip(function.inputs[-len(captured) :], captured, strict=False)}
+    for value in [each for each in model.graph.input if each.name in constants]:
+        model.graph.initializer.append(numpy_helper.from_array(constants[value.name].numpy(), value.name))
+        model.graph.input.remove(value)

@@ -132,6 +132,44 @@ def test_an_exported_folder_answers_as_the_network(tmp_path: Path) -> None:
     assert np.allclose(served, saved(ROWS), atol=1e-6)
 
 
+def normalised() -> keras.Sequential:
+    """Return a network whose first layer has the mean and the deviation of rows as constants."""
+    layer = keras.layers.Normalization()
+    layer.adapt(5 * ROWS + 3)
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(3, activation="softmax", name="head")])
+
+
+def test_the_constants_of_a_keras_file_are_no_inputs(tmp_path: Path) -> None:
+    saved = normalised()
+    saved.save(tmp_path / "m.keras")
+
+    own, served = answers(open_keras(tmp_path / "m.keras"), "head")
+
+    assert np.allclose(own, saved(ROWS), atol=1e-6)
+    assert np.allclose(served, saved(ROWS), atol=1e-6)
+
+
+def test_the_constants_of_an_exported_folder_are_no_inputs(tmp_path: Path) -> None:
+    saved = normalised()
+    saved.export(tmp_path / "m", verbose=False)
+
+    own, served = answers(open_saved_model(tmp_path / "m"), "output_0")
+
+    assert np.allclose(own, saved(ROWS), atol=1e-6)
+    assert np.allclose(served, saved(ROWS), atol=1e-6)
+
+
+def test_an_onnx_file_that_keras_wrote_without_its_constants_is_refused(tmp_path: Path) -> None:
+    saved = normalised()
+    saved(ROWS)
+    saved.export(tmp_path / "m.onnx", format="onnx", verbose=False)
+
+    reason = r"^tf2onnx made inputs of constants \(\S+:0, \S+:0\), .*: add the network's own file"
+    with pytest.raises(Refused, match=reason):
+        prepare_graph(read((tmp_path / "m.onnx").read_bytes()), "made", name="m")
+
+
 class Fixed(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     """A function of exactly two rows."""
 
