@@ -19,6 +19,10 @@ ROUNDING = 2.0**-10
 EXACT = 2.0**-21  # a sum this near to 1 is served as it is: half of the promised 1e-6, as other rows may be worse
 
 ADDED_SOFTMAX = "probabilities: added as the softmax of the logits"
+ASSUMED = (
+    f"{ADDED_SOFTMAX}, which is wrong for a multi-label network or a regression: "
+    "--logits {name} says that it is neither"
+)
 ADDED_LOGITS = "logits: added as ln(probabilities); -87.3 where a probability is below 1.2e-38"
 REGRESSION = (
     "; the file is a regression ({regressor}): these are probabilities if it was fitted to one 1 in each row, "
@@ -76,14 +80,15 @@ def find_heads(
     outputs and the inputs of its softmaxes, `softmax_inputs` the names of the latter by the output of their softmax;
     `told` is the output that is the logits as the user says. Raises `Refused` if the choice is not clear.
     """
-    likely = [name for name, values in scores.items() if _are_probabilities(values)]
+    likely = [name for name, values in scores.items() if are_probabilities(values)]
     if told is not None:
         likely = _probabilities_of(told, likely, scores)
     if not likely:
         name = told or _find_logits(scores, origins)
         _check_finite(name, scores[name])
         reason = "as --logits says" if told else "its rows do not sum to 1"
-        return _heads(outputs, name, None), (f"logits: the output {name}; {reason}", ADDED_SOFTMAX)
+        added = ADDED_SOFTMAX if told or _is_sure(scores[name], outputs) else ASSUMED.format(name=name)
+        return _heads(outputs, name, None), (f"logits: the output {name}; {reason}", added)
     if len(likely) > 1:
         raise Refused(f"several outputs could be the probabilities ({', '.join(likely)}): export only one of them")
     name = likely[0]
@@ -102,6 +107,12 @@ def _heads(outputs: Outputs, logits: str | None, probabilities: str | None, *, i
     found = [outputs[name] for name in (logits, probabilities) if name is not None]
     are_float32 = all(values.dtype == np.float32 for values in found)
     return Heads(logits, probabilities, found[0].shape[1], are_float32, is_rounded)
+
+
+def _is_sure(logits: Values, outputs: Outputs) -> bool:
+    """Return whether they are logs of probabilities, or an output has labels, which are compared with them."""
+    kinds = [values.dtype.kind for values in outputs.values() if isinstance(values, np.ndarray)]
+    return set(kinds) != {"f"} or are_probabilities(np.exp(np.minimum(logits.astype(np.float64), 1.0)))
 
 
 def _probabilities_of(logits: str, likely: Sequence[str], scores: Outputs) -> list[str]:
@@ -184,7 +195,8 @@ def served(probabilities: Values, heads: Heads) -> Values:
     return np.asarray(clipped / clipped.sum(axis=1, keepdims=True))
 
 
-def _are_probabilities(values: Values) -> bool:
+def are_probabilities(values: Values) -> bool:
+    """Return whether the finite rows of a table lie in [0, 1] and sum to 1, but for rounding."""
     finite = values[np.isfinite(values).all(axis=1)]
     return bool(len(finite)) and _rounding(finite) < ROUNDING
 

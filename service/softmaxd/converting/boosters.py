@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ CATEGORIES = (
     "it has categories ({names}), which onnxmltools converts wrongly: train it on numbers instead, "
     "such as the columns of pandas.get_dummies"
 )
+MISSING = "missing: a file of XGBoost does not hold the parameter missing; its default, NaN, is assumed"
 
 
 def open_xgboost(file: Path) -> Original:
@@ -45,7 +47,7 @@ def open_xgboost(file: Path) -> Original:
         model.load_model(file)
     except Exception as error:  # XGBoost raises its own class, or TypeError for a regression
         raise Refused(f"XGBoost cannot load it as a classifier: {first_line(error)}") from error
-    return of_xgboost(model)
+    return replace(of_xgboost(model), notes=(MISSING,))
 
 
 def of_xgboost(model: Any) -> Original:
@@ -89,6 +91,9 @@ def _plain_xgboost(model: Any) -> tuple[Any, Sequence[int]]:
     plain._Booster = booster.copy()
     # names make onnxmltools fail; types leave out thresholds of booleans, and round those of integers
     plain._Booster.feature_names = plain._Booster.feature_types = None
+    if model.objective == "multi:softmax":  # the same trees, of which onnxmltools gives the sums then
+        plain.objective = "multi:softprob"
+        plain._Booster.set_param({"objective": plain.objective})
     plain.n_estimators = None  # else onnxmltools takes parallel trees for classes
     return plain, json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]["tree_info"]
 

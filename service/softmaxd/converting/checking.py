@@ -4,6 +4,7 @@ import numpy as np
 
 from softmaxd.adding.add import Prepared
 from softmaxd.adding.features import row_text
+from softmaxd.adding.heads import are_probabilities
 from softmaxd.adding.running import TOLERANCE
 from softmaxd.converting.apart import Apart
 from softmaxd.converting.original import Values
@@ -28,7 +29,8 @@ def check(prepared: Prepared, original: Apart, tried: Values) -> str:
     served = outputs[PROBABILITIES]
     if values.shape != served.shape:
         raise Refused(f"{original.library} gives an output of the shape {values.shape}, not one for each class")
-    expected = values if heads.probabilities else Softmax(values.astype(np.float64)).probabilities
+    has_them = heads.probabilities or are_probabilities(values)  # predict_proba has, also for the logits of a graph
+    expected = values if has_them else Softmax(values.astype(np.float64)).probabilities
     sizes = np.abs(outputs[LOGITS]).max(axis=1) if heads.logits else np.zeros(len(rows))
     differences, tolerances = _differences(served, expected), TOLERANCE * np.maximum(1.0, sizes / 2)
     worst = int((differences / tolerances).argmax())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from softmaxd.adding.graphs import Heads
-from softmaxd.adding.heads import ROUNDING, are_scores, find_heads, served
+from softmaxd.adding.heads import ADDED_SOFTMAX, ROUNDING, are_scores, find_heads, served
 from softmaxd.adding.operators import Origin
 from softmaxd.adding.running import Outputs, Values
 from softmaxd.errors import Refused
@@ -134,6 +134,18 @@ def test_of_several_probabilities_the_softmax_of_the_named_logits_is_taken() -> 
     outputs = {"a": softmax(LOGITS), "b": softmax(-LOGITS), "s": -LOGITS}
 
     assert find(outputs, told="s") == Heads("s", "b", 3, are_float32=True)
+
+
+def test_a_softmax_that_nothing_confirms_is_noted_as_an_assumption() -> None:
+    assumed = (
+        f"{ADDED_SOFTMAX}, which is wrong for a multi-label network or a regression: --logits y says that it is neither"
+    )
+    label = {"label": LOGITS.argmax(axis=1)}
+
+    assert found({"y": LOGITS})[1][1] == assumed
+    assert found({"y": LOGITS}, told="y")[1][1] == ADDED_SOFTMAX
+    assert found({"y": LOGITS, **label}, inside=["label"])[1][1] == ADDED_SOFTMAX
+    assert found({"y": np.log(softmax(LOGITS))})[1][1] == ADDED_SOFTMAX
 
 
 @pytest.mark.parametrize(

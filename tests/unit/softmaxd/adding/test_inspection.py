@@ -9,6 +9,7 @@ from onnx import TensorProto, numpy_helper
 
 from softmaxd.adding.examples import UNKNOWN
 from softmaxd.adding.graphs import Input
+from softmaxd.adding.heads import ADDED_SOFTMAX, ASSUMED
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.running import open_graph
 from softmaxd.errors import Refused
@@ -43,7 +44,7 @@ def answers(graph: onnx.ModelProto, features: list[str] | None = None) -> tuple[
     [
         (
             model([DENSE], outputs=[S]),
-            ["logits: the output s; its rows do not sum to 1", "probabilities: added as the softmax of the logits"],
+            ["logits: the output s; its rows do not sum to 1", ASSUMED.format(name="s")],
         ),
         (
             model([DENSE, SOFTMAX], outputs=[P]),
@@ -61,7 +62,7 @@ def answers(graph: onnx.ModelProto, features: list[str] | None = None) -> tuple[
         ),
         (
             model([DENSE, node("LogSoftmax", "s", "p")], outputs=[P]),
-            ["logits: the output p; its rows do not sum to 1", "probabilities: added as the softmax of the logits"],
+            ["logits: the output p; its rows do not sum to 1", ADDED_SOFTMAX],
         ),
         (
             model(

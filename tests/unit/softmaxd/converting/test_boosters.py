@@ -43,6 +43,23 @@ def test_a_file_of_xgboost_answers_as_its_classifier(tmp_path: Path, suffix: str
     assert np.allclose(served(original, ROWS), model.predict_proba(ROWS), atol=1e-6)
 
 
+def test_the_probabilities_of_xgboost_are_those_of_its_classifier_though_its_booster_gives_labels() -> None:
+    model = xgboost.XGBClassifier(objective="multi:softmax", **FEW).fit(ROWS, CLASSES)
+
+    original = of_xgboost(model)
+
+    assert np.allclose(served(original, ROWS), model.predict_proba(ROWS), atol=1e-6)
+    assert np.allclose(original.run({"features": ROWS}, ""), model.predict_proba(ROWS), atol=1e-6)
+
+
+def test_a_file_of_xgboost_says_that_it_does_not_hold_the_missing_number(tmp_path: Path) -> None:
+    xgboost.XGBClassifier(missing=-999, **FEW).fit(ROWS, CLASSES).save_model(tmp_path / "m.json")
+
+    assert open_xgboost(tmp_path / "m.json").notes == (
+        "missing: a file of XGBoost does not hold the parameter missing; its default, NaN, is assumed",
+    )
+
+
 def test_xgboost_knows_the_names_of_features() -> None:
     model = xgboost.XGBClassifier(**FEW).fit(ROWS, CLASSES)
     model.get_booster().feature_names = NAMES

@@ -69,6 +69,10 @@ def test_logits_are_compared_by_their_softmax(scorer: Prepared) -> None:
     assert checked(scorer, ROWS @ WEIGHTS + 5).startswith("checked: 3 rows ")
 
 
+def test_probabilities_of_the_library_are_compared_as_they_are_with_the_softmax_of_logits(scorer: Prepared) -> None:
+    assert checked(scorer, softmax(ROWS.astype(np.float64) @ WEIGHTS)).startswith("checked: 3 rows ")
+
+
 def test_a_difference_beyond_the_tolerance_is_refused_with_its_row(classifier: Prepared) -> None:
     expected = softmax(ROWS.astype(np.float64) @ WEIGHTS)
     expected[2] += [0.25, 0, 0]
