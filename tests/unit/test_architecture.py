@@ -25,6 +25,7 @@ HOMES = {
         "adding.packing",
         "adding.rewiring",
         "converting.boosters",
+        "converting.networks",
         "converting.scikit_learn",
     },
     "fastapi": {
