@@ -12,6 +12,7 @@ from softmaxd.adding import graphs
 from softmaxd.adding.comparison import compare
 from softmaxd.adding.features import check_unique
 from softmaxd.adding.graphs import Graph
+from softmaxd.adding.inputs import check_inputs
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
 from softmaxd.errors import Refused
@@ -88,6 +89,7 @@ def prepare_graph(
     `made` is the note on its origin; the other notes of the manifest say how the graph was understood and changed. The
     other `options` are those of `inspect`. Raises `Refused`.
     """
+    check_inputs(model)
     wrapping_notes = graphs.unwrap_outputs(model)
     findings = inspect(model, features, **options)
     labels, labels_notes = choose_labels(labels, model, findings)

@@ -14,7 +14,7 @@ from softmaxd.adding.features import describe_features, input_note, missing_note
 from softmaxd.adding.given import rows_like, rows_of
 from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores, served
-from softmaxd.adding.inputs import check_inputs, column_names, find_inputs
+from softmaxd.adding.inputs import column_names, find_inputs
 from softmaxd.adding.missing import Trial, closed_categories, find_missing
 from softmaxd.adding.operators import origin, tree_thresholds
 from softmaxd.adding.running import Outputs, Thresholds, Values, are_near, check_rows, example_rows, open_graph, run
@@ -59,7 +59,6 @@ def inspect(
     `features` are the names, `logits` the output, `nullable` the features that may be missing, and `given` rows
     [n, width], that the user gave, if any. Raises `Refused` if the graph is no classifier that can be served.
     """
-    check_inputs(model)
     rewiring.forget_types(model)
     engine = open_graph(model)
     source = find_inputs(engine.inputs, features)
