@@ -57,14 +57,11 @@ def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, *
 
     folder, pinned = _answering(settings.models_dir, name)
     job = Job(file, target, **options)
-    try:
-        manifest = read_manifest(folder)
-        content = (folder / MODEL_FILE).read_bytes()
-        command = shlex.join(["softmaxd", "models", "calibrate", name, *job.words, "--seed", str(job.seed)])
-        origin = f"calibrated from version {manifest.version} by {command}"
-        published, lines = publish_calibrated(content, manifest, job, origin, settings.models_dir)
-    except OSError as error:
-        raise Refused(f"{error.strerror}: {error.filename}") from error
+    manifest = read_manifest(folder)
+    content = (folder / MODEL_FILE).read_bytes()
+    command = shlex.join(["softmaxd", "models", "calibrate", name, *job.words, "--seed", str(job.seed)])
+    origin = f"calibrated from version {manifest.version} by {command}"
+    published, lines = publish_calibrated(content, manifest, job, origin, settings.models_dir)
     say(*lines[len(manifest.notes) :])
     if pinned:
         say(f"version {folder.name} is pinned and goes on answering: softmaxd models pin {name} {published.name}")

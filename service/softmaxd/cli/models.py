@@ -141,24 +141,21 @@ def add_model(
             "former"
         )
     compared: Sequence[str] = ()
-    try:
-        with opened(file, trust_pickle=options.pop("trust_pickle"), pack=options.pop("pack")) as prepare:
-            prepared = prepare(**options)
-            if calibration is not None and target is not None:
-                given = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
-                prepared = prepare(given=given, **options)
-        if like is not None and target is not None:
-            prepared, compared = adding.compare_with(prepared, like, target)
-            say(*compared)
-        if calibration is None or target is None:
-            folder, manifest = adding.publish(prepared, settings.models_dir)
-            lines = [*manifest.notes, f"published {folder}"]
-        else:
-            command = ["softmaxd", "models", "add", file.name, "--name", prepared.manifest.name, "--calibration"]
-            scores = options["logits"]
-            lines = _calibrated(prepared, settings.models_dir, command, calibration, target, scores, **typicality)
-    except OSError as error:
-        raise Refused(f"{error.strerror}: {error.filename}") from error
+    with opened(file, trust_pickle=options.pop("trust_pickle"), pack=options.pop("pack")) as prepare:
+        prepared = prepare(**options)
+        if calibration is not None and target is not None:
+            given = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
+            prepared = prepare(given=given, **options)
+    if like is not None and target is not None:
+        prepared, compared = adding.compare_with(prepared, like, target)
+        say(*compared)
+    if calibration is None or target is None:
+        folder, manifest = adding.publish(prepared, settings.models_dir)
+        lines = [*manifest.notes, f"published {folder}"]
+    else:
+        command = ["softmaxd", "models", "add", file.name, "--name", prepared.manifest.name, "--calibration"]
+        scores = options["logits"]
+        lines = _calibrated(prepared, settings.models_dir, command, calibration, target, scores, **typicality)
     say(*(line for line in lines if line not in compared))
     return 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, add_settings, names
 from softmaxd.errors import Refused
+from softmaxd.os_errors import naming
 from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,10 +70,6 @@ def predict(settings: Settings, *, name: str, file: Path, out: Path | None, **ch
         _score(settings, name, file, out, Choice(**choice))
     except Refused as error:
         raise Refused(f"{file}: {error}{'; nothing was written' if out else ''}") from error
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Refused(f"{error.strerror or error}: {error.filename or file}") from error
     return 0
 
 
@@ -81,7 +78,8 @@ def _score(settings: Settings, name: str, file: Path, out: Path | None, choice: 
 
     model = find_model(settings, name)
     progress = Progress(file.stat().st_size)
-    with nullcontext(sys.stdout.buffer) if out is None else new_file(out) as output:
+    opened = nullcontext(sys.stdout.buffer) if out is None else new_file(out)
+    with naming(out or "standard output"), opened as output:
         rows = score(file, model, choice, output, progress.tell)
         output.flush()
     progress.end(rows)
@@ -115,4 +113,4 @@ class Progress:
         sys.stderr.flush()
 
     def _speed(self, rows: int, seconds: float) -> str:
-        return f"{rows:,} rows, {rows / seconds:,.0f} rows/s"
+        return f"{rows:,} row{'' if rows == 1 else 's'}, {rows / seconds:,.0f} rows/s"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from softmaxd.cli.output import say
 from softmaxd.cli.parser import SEEDS_BELOW, Commands, add_number, add_settings, need
 from softmaxd.errors import Refused
+from softmaxd.os_errors import sentence
 from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _nothing_half_written() -> Iterator[None]:
     except Refused as error:
         raise Refused(f"{error}; nothing was written") from error
     except OSError as error:
-        raise Refused(f"{error.strerror}: {error.filename}; nothing was written") from error
+        raise Refused(f"{sentence(error)}; nothing was written") from error
 
 
 @contextmanager

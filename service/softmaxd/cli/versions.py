@@ -1,8 +1,6 @@
 """`softmaxd models pin`, `remove` and `copy`: choose, remove and copy versions."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,39 +70,45 @@ def _add_version(parser: Any) -> None:
 
 
 def pin(settings: Settings, *, name: str, version: int | None, unpin: bool) -> int:
-    """Pin a version that can be read, or unpin the model. Raises `Refused`, `ModelError` or `StartupError`."""
+    """Pin a version that can be read, or unpin the model.
+
+    Raises `Refused`, `ModelError`, `StartupError` or `OSError`.
+    """
+    from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
     from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
     from softmaxd.models.pins import remove_pin, write_pin  # noqa: PLC0415
 
-    with _changing(settings) as found:
-        if version is None:
-            _check_model(found, settings, name)
-            remove_pin(settings.models_dir / name)
-            say(f"{name} has no pinned version: the highest one answers")
-        else:
-            read_manifest(_folder_of(found, settings, name, version))
-            write_pin(settings.models_dir / name, version)
-            say(f"{name} version {version} is pinned")
+    found = look_first(settings.models_dir)
+    if version is None:
+        _check_model(found, settings, name)
+        remove_pin(settings.models_dir / name)
+        say(f"{name} has no pinned version: the highest one answers")
+    else:
+        read_manifest(_folder_of(found, settings, name, version))
+        write_pin(settings.models_dir / name, version)
+        say(f"{name} version {version} is pinned")
     return 0
 
 
 def remove(settings: Settings, *, name: str, version: int) -> int:
     """Remove a version that is not pinned. Raises `Refused` or `StartupError`."""
+    from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
     from softmaxd.models.publishing import remove_version  # noqa: PLC0415 - it loads pydantic and NumPy
 
-    with _changing(settings) as found:
-        folder = _folder_of(found, settings, name, version)
-        if found.pins.get(name) == version:
-            raise Refused(
-                f"{name} version {version} is pinned: first pin another one, or use softmaxd models pin {name} --unpin"
-            )
-        remove_version(folder)
-        say(f"removed {folder}")
+    found = look_first(settings.models_dir)
+    folder = _folder_of(found, settings, name, version)
+    if found.pins.get(name) == version:
+        raise Refused(
+            f"{name} version {version} is pinned: first pin another one, or use softmaxd models pin {name} --unpin"
+        )
+    remove_version(folder)
+    say(f"removed {folder}")
     return 0
 
 
 def copy(settings: Settings, *, name: str, version: int, to_name: str | None, to_dir: Path | None) -> int:
-    """Publish a copy of a version. Raises `Refused`, `ModelError` or `StartupError`."""
+    """Publish a copy of a version. Raises `Refused`, `ModelError`, `StartupError` or `OSError`."""
+    from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
     from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
     from softmaxd.models.manifest import NAME  # noqa: PLC0415
     from softmaxd.models.publishing import copy_version  # noqa: PLC0415
@@ -114,23 +118,11 @@ def copy(settings: Settings, *, name: str, version: int, to_name: str | None, to
         raise Refused(
             "--to-name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit"
         )
-    with _changing(settings) as found:
-        source = _folder_of(found, settings, name, version)
-        copied = copy_version(source, read_manifest(source), (to_dir or settings.models_dir) / target)
-        say(f"published {copied}")
-    return 0
-
-
-@contextmanager
-def _changing(settings: Settings) -> Iterator["Found"]:
-    """Give the versions of the models folder. Raises `StartupError`, or `Refused` in place of `OSError`."""
-    from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
-
     found = look_first(settings.models_dir)
-    try:
-        yield found
-    except OSError as error:
-        raise Refused(f"{error.strerror}: {error.filename}") from error
+    source = _folder_of(found, settings, name, version)
+    copied = copy_version(source, read_manifest(source), (to_dir or settings.models_dir) / target)
+    say(f"published {copied}")
+    return 0
 
 
 def _folder_of(found: "Found", settings: Settings, name: str, version: int) -> Path:

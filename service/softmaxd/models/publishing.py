@@ -8,6 +8,7 @@ from pathlib import Path
 
 from softmaxd.errors import Refused
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
+from softmaxd.os_errors import naming
 
 CARD_FILE = "card.md"
 
@@ -28,7 +29,8 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
-        yield unfinished, number
+        with naming(folder / str(number)):
+            yield unfinished, number
         _rename(unfinished, folder / str(number))
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)

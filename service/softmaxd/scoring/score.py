@@ -1,22 +1,27 @@
 """Scores the rows of a file, some at a time: read, decode, run, write."""
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
-from softmaxd.errors import CannotRun, ModelError, OutputNotFinite, Refused
+from softmaxd.errors import CannotRun, InvalidBody, ModelError, OutputNotFinite, Refused
+from softmaxd.models.calibration import DEFAULT_COVERAGE_BY
 from softmaxd.models.folders import look_first
+from softmaxd.models.inputs import read_json
 from softmaxd.models.loading import load
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Features
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
-from softmaxd.protocols.native.codec import PredictJob, decode_predict
+from softmaxd.os_errors import naming
+from softmaxd.protocols.native.codec import PredictJob, check_calibration, decode_predict
+from softmaxd.protocols.native.schemas import PREDICT_TABLE
 from softmaxd.scoring.answers import header_of, lines_of
 from softmaxd.settings import Settings
 from softmaxd.tables.columns import columns_of
@@ -82,17 +87,34 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
     labels = [quoted(label.encode()) for label in manifest.labels]
     size = max(1, min(MOST_ROWS, MOST_NUMBERS // (len(labels) * (1 + len(choice.include)))))
     count = 0
+    _check_options(choice, manifest)
     with file.open("rb") as source:
         header, found = read_rows(source)
         columns = columns_of(header, manifest, keep=choice.keep)
         output.write(_header(columns.kept_names, manifest, choice.include))
-        for rows in found:
+        for rows in _naming(found, file):
             for start in range(0, len(rows), size):
                 features, kept = columns.choose(rows[start : start + size])
                 output.write(_answer(features, kept, model, choice.options, labels))
             count += len(rows)
             tell(count, source.tell() if source.seekable() else 0)
     return count
+
+
+def _check_options(choice: Choice, manifest: Manifest) -> None:
+    """Raise `Refused` for an option that `/predict` would refuse, before a row is read."""
+    try:
+        request = read_json(PREDICT_TABLE, b'{"instances":[[0]]%s}' % choice.options)
+        check_calibration(request.get("include", ()), request.get("coverage_by", DEFAULT_COVERAGE_BY), manifest)
+    except InvalidBody as error:
+        problem = error.problems[0]
+        raise Refused(f"--{str(problem['loc'][0]).replace('_', '-')}: {problem['msg']}") from error
+
+
+def _naming(found: Iterator[Rows], file: Path) -> Iterator[Rows]:
+    """Yield the same rows; an error of reading them names the file."""
+    with naming(file):
+        yield from found
 
 
 def _header(kept: list[str], manifest: Manifest, include: Sequence[str]) -> bytes:
@@ -141,11 +163,27 @@ def _first_that_fails(model: Model, features: Features) -> int:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write, which has the name `path` once it is complete. Raises `OSError`."""
-    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
+    """Give a file to write, which has the name `path` once it is complete. Raises `OSError`, which names `path`.
+
+    A link is followed, and the new file has the mode of the one that it replaces. A device or a pipe is written as it
+    is.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    target = path.resolve()
+    unfinished = target.with_name(f".{target.name}-{os.getpid()}")
     try:
         with unfinished.open("wb") as file:
             yield file
-        unfinished.replace(path)
+        if target.exists():
+            unfinished.chmod(stat.S_IMODE(target.stat().st_mode))
+        unfinished.replace(target)
+    except OSError as error:
+        if error.filename == str(unfinished):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there
+            unfinished.unlink()

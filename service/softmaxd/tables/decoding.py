@@ -3,16 +3,16 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from softmaxd.errors import InvalidBody, Refused
+from softmaxd.errors import InvalidBody, Problem, Refused
 from softmaxd.models.features import Feature
-from softmaxd.models.inputs import read_features
+from softmaxd.models.inputs import read_features, read_json
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
 from softmaxd.models.schemas import DEPTHS, HasInstances, TableRows, rows_or_records, with_fields
@@ -42,6 +42,7 @@ class _TableRequest(TypedDict):
     instances: TableRows
 
 
+CELL = TypeAdapter[Any](Any)
 TABLE_REQUEST = TypeAdapter(_TableRequest)
 REQUESTS = (  # by the dimensions of a row that is a tensor
     TypeAdapter(_Request),
@@ -70,16 +71,17 @@ def decode_rows(found: Rows, manifest: Manifest, decode: Decode[T]) -> T:
         except InvalidBody:  # such as 007, which JSON does not have, or a mistake that is told below
             pass
     if manifest.depth:
-        texts = _nested(found, [list(map(as_json, row)) for row in found.cells()], manifest)
+        rows: Sequence[Sequence[bytes]] = [list(map(as_json, row)) for row in found.cells()]
+        texts = _nested(found, rows, manifest)
     else:
         columns = zip(manifest.features, found.columns(len(manifest.features)), strict=True)
-        cells = [_column(column, feature, found) for feature, column in columns]
-        texts = list(map(b",".join, zip(*cells, strict=True)))
+        rows = list(zip(*[_column(column, feature, found) for feature, column in columns], strict=True))
+        texts = list(map(b",".join, rows))
     try:
         return _decode(texts, decode)
     except InvalidBody as error:
         index, mistake = next(_mistakes(texts, decode), (0, error))
-        raise Refused(_sentence(mistake, found.place(index), manifest)) from error
+        raise Refused(f"{found.place(index)}{_sentence(mistake.problems[0], rows[index], manifest)}") from error
 
 
 def _plain(found: Rows, manifest: Manifest) -> bytes | None:
@@ -152,17 +154,22 @@ def _mistakes(texts: Sequence[bytes], decode: Decode[T]) -> Iterator[tuple[int, 
             yield index, error
 
 
-def _sentence(error: InvalidBody, place: str, manifest: Manifest) -> str:
-    """Return the first problem with its place: a column of the row, the row, or an option."""
-    problem = error.problems[0]
-    field, *path = problem["loc"] or ("instances",)
-    if field != "instances":
-        return f"--{str(field).replace('_', '-')}: {problem['msg']}"
-    inside = tuple(map(int, path[1:]))
+def _sentence(problem: Problem, cells: Sequence[bytes], manifest: Manifest) -> str:
+    """Return a problem of a row, after its column if there is one."""
+    inside, reason = tuple(map(int, problem["loc"][2:])), problem["msg"]
     if not inside:
-        return f"{place}: {problem['msg']}"
-    is_tensor = manifest.depth > 0
-    column = (
-        1 + int(np.ravel_multi_index(inside, manifest.layout.shape)) if is_tensor else manifest.features[inside[0]].name
-    )
-    return f"{place}, column {column}: {problem['msg']}"
+        column, reason = next(_unreadable(cells), (None, reason))
+    else:
+        column = int(np.ravel_multi_index(inside, manifest.layout.shape)) if manifest.depth else inside[0]
+    if column is None:
+        return f": {reason}"
+    return f", column {column + 1 if manifest.depth else manifest.features[column].name}: {reason}"
+
+
+def _unreadable(cells: Sequence[bytes]) -> Iterator[tuple[int, str]]:
+    """Yield the index of each cell that no request may have, such as a very long number or text, and the reason."""
+    for index, cell in enumerate(cells):
+        try:
+            read_json(CELL, cell)
+        except InvalidBody as error:
+            yield index, error.problems[0]["msg"].partition(" at line ")[0]

@@ -49,12 +49,18 @@ def _records(blocks: Iterable[bytes]) -> Iterator[Rows]:
         if found:
             lines = (whole.replace(b"\r\n", b"\n").removesuffix(b"\r") if b"\r" in whole else whole).split(b"\n")
             _check_text(whole, line)
-            yield Rows(range(line, line + len(lines)), lines)
+            yield _unquoted(range(line, line + len(lines)), lines)
             line += len(lines)
         _check_length(rest, line)
     if rest:
         _check_text(rest, line)
-        yield Rows([line], [rest.removesuffix(b"\r")])
+        yield _unquoted([line], [rest.removesuffix(b"\r")])
+
+
+def _unquoted(numbers: Sequence[int], lines: Sequence[bytes]) -> Rows:
+    """Return rows without quotes; they are cells if one has the end of a line of old, and so needs quotes elsewhere."""
+    is_plain = not any(b"\r" in line for line in lines)
+    return Rows(numbers, lines if is_plain else [line.split(b",") if line else [] for line in lines])
 
 
 def _quoted(blocks: Iterable[bytes], line: int) -> Iterator[Rows]:

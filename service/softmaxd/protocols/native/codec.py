@@ -114,12 +114,13 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
     include = request.get("include", ())
     coverage_by = request.get("coverage_by", DEFAULT_COVERAGE_BY)
     if include:
-        _check_calibration(include, coverage_by, manifest)
+        check_calibration(include, coverage_by, manifest)
     coverage = request.get("coverage", DEFAULT_COVERAGE)
     return PredictJob(features, manifest, include, top_k, coverage, coverage_by)
 
 
-def _check_calibration(include: Sequence[PredictInclude], coverage_by: CoverageBy, manifest: Manifest) -> None:
+def check_calibration(include: Sequence[PredictInclude], coverage_by: CoverageBy, manifest: Manifest) -> None:
+    """Raise `InvalidBody` for a field that needs a calibration which the model does not have."""
     calibration = manifest.calibration
     for index, field in enumerate(include):
         if field in NEED_CALIBRATION and calibration is None:

@@ -1,4 +1,5 @@
 import io
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from softmaxd.cli.main import main
+from tests.support.onnx_models import linear, publish
+from tests.support.paths import MODELS
 
 COMMANDS = (
     ["serve"],
@@ -70,6 +73,35 @@ def test_a_stream_without_an_encoding_is_written_to(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdout", io.StringIO())
 
     assert main(["models", "list", "--models-dir", str(tmp_path)]) == 0
+
+
+def test_closed_streams_are_written_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+
+    assert main(["models", "list", "--models-dir", str(tmp_path)]) == 0
+    assert main(["models", "list", "--models-dir", str(tmp_path / "none")]) == 1
+    for stream in (sys.stdout, sys.stderr):
+        assert stream.name == os.devnull
+        stream.close()
+
+
+def test_an_error_of_the_system_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    (tmp_path / "file").write_text("")
+
+    code = main(["models", "copy", "linear", "1", "--to-dir", str(tmp_path / "file"), "--models-dir", str(tmp_path)])
+
+    assert code == 1
+    assert capsys.readouterr().err == f"softmaxd: Not a directory: {tmp_path / 'file' / 'linear'}\n"
+
+
+def test_a_full_disk_is_told_once() -> None:
+    command = f'"{sys.executable}" -m softmaxd models list --models-dir "{MODELS}" > /dev/full'
+
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - for the file
+
+    assert (ended.returncode, ended.stderr) == (1, "softmaxd: No space left on device: standard output\n")
 
 
 def test_help_imports_neither_training_nor_the_engine() -> None:

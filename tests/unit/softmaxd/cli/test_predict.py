@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,8 @@ from softmaxd.cli import predict as module
 from softmaxd.cli.main import main
 from softmaxd.cli.predict import Progress
 from tests.support.paths import MODELS
+from tests.support.processes import forget, start
+from tests.support.waiting import until
 
 HEADER = "predicted_label,probabilities.blob-0,probabilities.blob-1,probabilities.blob-2,probabilities.blob-3"
 
@@ -70,7 +74,7 @@ def test_answers_go_to_a_file(rows: Path, tmp_path: Path, capsys: pytest.Capture
             "{file}: line 2, column x2: Input should be a valid number; nothing was written",
         ),
         ("x1,x2\n", ["--out", "{folder}/out.parquet"], "--out is a CSV file: choose a name that ends with .csv"),
-        ("x1,x2\n", ["--out", "{folder}/none/out.csv"], "No such file or directory: {folder}/none/.out.csv-"),
+        ("x1,x2\n", ["--out", "{folder}/none/out.csv"], "No such file or directory: {folder}/none/out.csv"),
         (None, [], "No such file or directory: {file}"),
     ],
 )
@@ -90,6 +94,41 @@ def test_a_mistake_is_one_line_and_leaves_no_file(
     assert code == 1
     assert line.startswith(f"softmaxd: {reason.format(**places)}")
     assert [path for path in tmp_path.iterdir() if path != file] == []
+
+
+def test_one_row_is_a_row(rows: Path) -> None:
+    rows.write_text("x1,x2\n1,1\n")
+
+    assert run("blobs", rows).stderr.startswith("1 row, ")
+
+
+@pytest.mark.parametrize("to", ["> /dev/full", "--out /dev/full"])
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_a_full_disk_is_told_with_the_file_that_is_written(rows: Path, to: str, count: int) -> None:
+    rows.write_text("x1,x2\n" + "1,1\n" * count)
+    command = f'"{sys.executable}" -m softmaxd predict blobs "{rows}" --models-dir "{MODELS}" {to}'
+
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - for the file
+
+    name = "/dev/full" if to.startswith("--") else "standard output"
+    assert (ended.returncode, ended.stderr) == (1, f"softmaxd: No space left on device: {name}\n")
+
+
+def test_sigterm_leaves_no_unfinished_file(tmp_path: Path) -> None:
+    pipe, out = tmp_path / "rows", tmp_path / "out.csv"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "softmaxd", "predict", "blobs", pipe, "--out", out, "--models-dir", MODELS]
+    process = start([*map(str, command)], cwd=tmp_path)
+    with pipe.open("wb") as rows:  # once the command reads it
+        rows.write(b"x1,x2\n")
+        rows.flush()
+        until(lambda: len([*tmp_path.iterdir()]) == 2)
+        process.terminate()
+        _, error = process.communicate(timeout=60)
+    forget(process)
+
+    assert (process.returncode, error) == (128 + signal.SIGTERM, "")
+    assert [*tmp_path.iterdir()] == [pipe]
 
 
 @pytest.mark.parametrize("share", ["0", "1", "half", "nan"])

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,15 +131,20 @@ def test_rows_of_a_model_that_mixes_them_run_one_by_one(settings: Settings, tmp_
             "its column predicted_label has the name of a column of the answer: rename it, or leave out --keep",
         ),
         ("x1,x2\n1,2\n", Choice(["typicality"]), "--include: typicality needs "),
+        ("x1,x2\n", Choice(["all"]), "--include: Input should be 'logits', 'log_probabilities', "),
+        ("x1,x2\n", Choice(coverage_by="row"), "--coverage-by: Input should be 'marginal' or 'class'"),
     ],
 )
 def test_a_file_that_cannot_be_answered_is_refused(
     settings: Settings, tmp_path: Path, text: str, choice: Choice, reason: str
 ) -> None:
+    output = io.BytesIO()
+
     with pytest.raises(Refused) as refused:
-        scored(settings, table(tmp_path, text), choice)
+        score(table(tmp_path, text), find_model(settings, "linear"), choice, output, lambda _rows, _place: None)
 
     assert str(refused.value).startswith(reason)
+    assert bool(output.getvalue()) == reason.startswith("line")  # an option is told before the header
 
 
 @pytest.mark.parametrize("line", [2, 5, 6, 11])
@@ -293,3 +299,40 @@ def test_a_file_has_its_name_once_it_is_complete(tmp_path: Path) -> None:
         file.writelines(interrupted())
 
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"all"]
+
+
+def test_a_file_keeps_its_mode_and_a_link_its_place(tmp_path: Path) -> None:
+    target, link = tmp_path / "out.csv", tmp_path / "link.csv"
+    target.write_bytes(b"before")
+    target.chmod(0o604)
+    link.symlink_to(target)
+
+    with new_file(link) as file:
+        file.write(b"after")
+
+    assert link.is_symlink()
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"after", 0o604)
+    assert len([*tmp_path.iterdir()]) == 2
+
+
+def test_a_pipe_is_written_as_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    with new_file(pipe) as file:
+        file.write(b"answers")
+
+    assert os.read(reader, 100) == b"answers"
+    assert pipe.is_fifo()
+    os.close(reader)
+
+
+@pytest.mark.parametrize("name", ["", "none/out.csv", "rows.csv/out.csv"])
+def test_a_file_that_cannot_be_written_has_the_name_that_was_given(tmp_path: Path, name: str) -> None:
+    table(tmp_path, "x1,x2\n")
+
+    with pytest.raises(OSError, match="directory") as raised, new_file(tmp_path / name):
+        pass
+
+    assert raised.value.filename == str(tmp_path / name)

@@ -98,3 +98,13 @@ def test_a_text_may_be_long(quote: str) -> None:
 def test_a_quote_that_is_not_closed_is_refused_before_all_is_read() -> None:
     with pytest.raises(Refused, match=r"^line 2 is not CSV: field larger than field limit \(8388608\)$"):
         read(b'x\n"' + b"12345678\n" * 10**6, size=100_000)
+
+
+def test_a_lone_carriage_return_makes_cells_of_lines() -> None:
+    text = b"x,note\r\n1,old\rend\r\n\r\n2,new"
+
+    _, found = read_text([text])
+
+    rows = [rows for rows in found if len(rows)]
+    assert [line for each in rows for line in each.lines()] == [b'1,"old\rend"', b"2,new"]
+    assert [number for each in rows for number in each.numbers] == [2, 4]
