@@ -80,7 +80,7 @@ class _Typicality:
     """Counts typicalities quickly: it sorts the rows and looks up the calibration values among them."""
 
     def __init__(self, calibration: Calibration) -> None:
-        self._atypicality = calibration.atypicality_array.astype(np.float32)
+        self._atypicality = calibration.atypicality_array
         kept = len(self._atypicality)
         # entry i: the typicality of rows that are more atypical than i calibration values
         self._values = typicality_of_rank(np.arange(kept + 1), kept=kept, rows=calibration.rows)

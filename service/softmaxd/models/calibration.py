@@ -79,9 +79,9 @@ class Calibration(Frozen):
         return self
 
     @cached_property
-    def atypicality_array(self) -> Floats:
-        """The quantiles of the atypicality [n], sorted."""
-        return np.array(self.atypicality)
+    def atypicality_array(self) -> npt.NDArray[np.float32]:
+        """The quantiles of the atypicality [n], sorted, with a margin for ties; float32, as the graph's output is."""
+        return trust.with_margin(np.array(self.atypicality)).astype(np.float32)
 
     @property
     def most_coverage(self) -> float:

@@ -6,6 +6,10 @@ introduction to conformal prediction and distribution-free uncertainty quantific
 
 A manifest keeps at most `MAX_QUANTILES` of the n sorted values: those of the ranks ⌈j·n/m⌉, j = 1 … m. For a rank in
 between, the next one on the safe side is taken: sets become too large, rows too typical.
+
+Other threads, processors and devices add the terms of a float32 sum in another order. So a row that was a calibration
+row may get a score some float32 steps away, and rows of few distinct values tie with the threshold. `MARGIN` keeps
+ties.
 """
 
 import math
@@ -20,6 +24,7 @@ from softmaxd.numerics.softmax import Floats
 
 DEFAULT_COVERAGE = 0.95  # of a request without one
 MAX_QUANTILES = 1_000  # kept of the calibration rows
+MARGIN = 2.0**-12  # the error of a sum of 4,096 float32 terms, as a share of their size: 4,096 · 2⁻²⁴
 
 Sets = npt.NDArray[np.bool_]
 
@@ -87,17 +92,30 @@ def thresholds_by_class(
 
 
 def prediction_sets(log_probabilities: Floats, highest: float | Floats) -> Sets:
-    """Return which labels are in the set of each row [n, classes], by the highest −ln p of a label."""
-    return -log_probabilities <= highest
+    """Return which labels are in the set of each row [n, classes], by the highest −ln p of a label.
+
+    Labels within `MARGIN` of it tie with it, and are in the set. If the log-odds of p move by δ, −ln p moves by
+    δ·(1 − p) ≤ δ·(−ln p), so the margin is a share of −ln p.
+    """
+    return -log_probabilities <= highest * (1 + MARGIN)
 
 
-def typicality(atypicality: npt.NDArray[Any], kept: Floats, *, rows: int) -> Floats:
+def with_margin(kept: Floats) -> Floats:
+    """Return the quantiles of the atypicality that a row must exceed to be more atypical than these calibration rows.
+
+    If a row moves by `MARGIN` standard deviations, its squared distance a moves by 2·√a·`MARGIN` ≤ (a + 1)·`MARGIN`.
+    """
+    found: Floats = kept + MARGIN * (kept + 1)
+    return found
+
+
+def typicality(atypicality: npt.NDArray[Any], kept: npt.NDArray[Any], *, rows: int) -> Floats:
     """Return the typicality of each row [n], in (0, 1]: the share of rows that are at least as atypical.
 
-    The share is taken among the row itself and `rows` calibration rows, whose quantiles are `kept`. It is a p-value: of
-    rows like the calibration rows, at most a share of t has a typicality of t or less. `atypicality` is the squared
-    Mahalanobis distance to the nearest class mean (K. Lee, K. Lee, H. Lee and J. Shin, "A simple unified framework for
-    detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018). NaN counts as infinite.
+    The share is taken among the row itself and `rows` calibration rows. `kept` are their quantiles `with_margin`. It is
+    a p-value: of rows like the calibration rows, at most a share of t has a typicality of t or less. `atypicality` is
+    the squared Mahalanobis distance to the nearest class mean (K. Lee, K. Lee, H. Lee and J. Shin, "A simple unified
+    framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018). NaN counts as infinite.
     """
     return typicality_of_rank(np.searchsorted(kept, atypicality, side="left"), kept=len(kept), rows=rows)
 

@@ -89,7 +89,7 @@ def test_the_calibration_is_that_of_the_calibration_rows(published: Path, iris: 
 
     assert calibration.rows == len(calibration.scores) == 30
     assert np.exp(-np.array(calibration.scores)) == pytest.approx(np.sort(given)[::-1], rel=1e-5)
-    assert np.array_equal(calibration.atypicality_array, np.sort(outputs["atypicality"]).astype(float))
+    assert np.array_equal(calibration.atypicality, np.sort(outputs["atypicality"]))
     assert calibration.by_label is not None
     assert [label.rows for label in calibration.by_label] == np.bincount(rows.classes).tolist()
     assert sorted(score for label in calibration.by_label for score in label.scores) == list(calibration.scores)

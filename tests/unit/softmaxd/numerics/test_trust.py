@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.models.calibration import Calibration
-from softmaxd.numerics.softmax import Floats
+from softmaxd.models.outputs import Array
+from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import MAX_QUANTILES, quantiles, thresholds_by_class
 
 
@@ -50,9 +51,11 @@ def test_typicality_is_the_share_of_rows_at_least_as_atypical_itself_among_them(
 
 @given(st.integers(1, 5_000), st.integers(0, 2**32 - 1), st.decimals(0, 1, places=4).filter(lambda c: 0 < c < 1))
 def test_thinned_values_err_on_the_safe_side_by_less_than_a_thousandth(rows: int, seed: int, decimal: float) -> None:
-    values, coverage = np.random.default_rng(seed).normal(size=rows), float(decimal)
+    # steps of a hundredth, so that neither two values tie nor a value and a row that is asked for
+    random, coverage = np.random.default_rng(seed), float(decimal)
+    values = np.exp(random.permutation(rows) / 100)
+    asked = np.exp((random.integers(-1, rows, size=50) + 0.5) / 100).astype(np.float32)
     calibration = calibrated(values)
-    asked = np.random.default_rng(seed + 1).normal(size=50).astype(np.float32)
 
     exact = (1 + (values[:, None] >= asked).sum(axis=0)) / (rows + 1)
     given_ = calibration.typicality(asked)
@@ -66,6 +69,35 @@ def test_thinned_values_err_on_the_safe_side_by_less_than_a_thousandth(rows: int
     assert held >= min(rank, rows)
     if rank <= rows:
         assert held - rank <= math.ceil(rows / MAX_QUANTILES) - 1
+
+
+def forest(seed: int, parts: int) -> Array:
+    """Return logits of two distinct rows by 150 trees, which `parts` threads add."""
+    leaves = np.random.default_rng(seed).normal(size=(parts, 150 // parts, 2, 3)).astype(np.float32)
+    logits: Array = np.add.accumulate(np.add.accumulate(leaves, axis=1)[:, -1], axis=0)[-1]
+    return logits
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.7, 0.9])
+def test_rows_whose_trees_are_added_in_another_order_keep_their_labels(coverage: float) -> None:
+    moved = 0
+    for seed in range(20):
+        alone, together = (log_softmax(forest(seed, parts).astype(np.float64)) for parts in (1, 2))
+        calibration = calibrated(-np.repeat(alone[:, 0], 50))
+        moved += int((together < alone).any())
+
+        held = calibration.prediction_sets(alone, coverage)
+        assert calibration.prediction_sets(together, coverage)[held].all()
+    assert moved
+
+
+@pytest.mark.parametrize("distance", [1e-30, 1e-9, 1e-3, 1.0, 3.7, 4e3, 1e38])
+def test_a_row_as_atypical_as_calibration_rows_but_for_rounding_is_as_typical(distance: float) -> None:
+    value = np.float32(distance)
+    calibration = calibrated(np.array([1e-40, value, value, value]))
+
+    assert calibration.typicality(np.array([value * np.float32(1 + 2**-20)]))[0] >= 4 / 5
+    assert calibration.typicality(np.array([value * 1.001 + 0.001]))[0] == 1 / 5
 
 
 def test_of_no_values_none_are_kept() -> None:
