@@ -17,7 +17,7 @@ from softmaxd.models.calibration import (
 )
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
-from softmaxd.numerics.trust import quantiles
+from softmaxd.numerics.trust import MARGIN, quantiles
 from softmaxd_training.rows import Classes, one_hot
 
 COLDEST, HOTTEST = 0.05, 20.0  # the range in which the temperature is searched
@@ -58,10 +58,10 @@ def fit_temperature(logits: Floats, classes: Classes) -> float:
 def can_fit_temperature(logits: Floats, classes: Classes) -> bool:
     """Return whether the loss has a minimum over the temperatures.
 
-    It has none if every row is labelled right, because surer is always better; nor if the true logits are not above the
-    others on average, because less sure is always better.
+    It has none if no label is more probable than the true one of any row, because surer is always better; nor if the
+    true logits are not above the others on average, because less sure is always better.
     """
-    right = logits.argmax(axis=1) == classes
+    right = np.isclose(_true(logits, classes), logits.max(axis=1), rtol=MARGIN, atol=0)
     return not right.all() and bool((_true(logits, classes) - logits.mean(axis=1)).mean() > 0)
 
 

@@ -91,6 +91,7 @@ def test_no_temperature_near_it_has_a_lower_loss() -> None:
     ("logits", "why"),
     [
         ([[3.0, 1.0], [0.0, 5.0], [0.2, 0.1]], "every row is labelled right: the surer, the better"),
+        ([[3.0, 1.0], [1.0 + 1e-7, 1.0], [0.2, 0.1]], "a true label ties with another one: the surer, the better"),
         ([[1.0, 3.0], [5.0, 0.0], [0.2, 0.1]], "the true logits are below the others: the less sure, the better"),
         ([[2.0, 2.0], [1.0, 1.0], [0.0, 0.0]], "the logits say nothing"),
     ],
