@@ -136,7 +136,7 @@ def read_parts(job: Job, manifest: Manifest) -> Parts:
     """Return the rows of the tables in parts. Raises `Refused` if they are not the model's or too few.
 
     A table by itself gives a third each for the typicality, the calibration and the test: a row is more typical of
-    means that were made from it than a new row is. Each part has about the same share of every label.
+    means that were made from it than a new row is.
     """
     if job.typicality_of is None:
         check_width(manifest)

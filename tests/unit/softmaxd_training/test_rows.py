@@ -1,6 +1,7 @@
 """Rows are cut into parts, counted and described."""
 
 import numpy as np
+import pytest
 
 from softmaxd_training.rows import Parts, Rows, one_hot, ranges
 
@@ -34,7 +35,7 @@ def test_a_class_becomes_a_row_with_a_one_in_its_place() -> None:
     assert found.dtype == np.float32
 
 
-def test_rows_are_dealt_into_equal_parts_with_the_classes_in_proportion() -> None:
+def test_rows_are_dealt_into_equal_parts() -> None:
     classes = np.array([0] * 50 + [1] * 9 + [2] * 2)
     rows = Rows(np.arange(61, dtype=np.float32)[:, None], classes)
 
@@ -42,8 +43,24 @@ def test_rows_are_dealt_into_equal_parts_with_the_classes_in_proportion() -> Non
 
     assert sorted(value for part in parts for value in part.features[:, 0]) == list(range(61))
     assert sorted(map(len, parts)) == [20, 20, 21]
-    assert all(abs((part.classes == 0).sum() - 50 / 3) < 1 and (part.classes == 1).sum() == 3 for part in parts)
     assert all(np.array_equal(classes[part.features[:, 0].astype(int)], part.classes) for part in parts)
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_a_part_of_few_rows_covers_new_rows_as_often_as_theory_says(parts: int) -> None:
+    """The scores grow with the class, as those of labels that are harder and harder.
+
+    A new row is at most the larger of two random ones with a probability of 2/3. Each seed has one new row, so the
+    number of seeds in which it is follows the binomial law: the bound is four standard deviations.
+    """
+    held, seeds = 0, 3_000
+    for seed in range(seeds):
+        *scores, new = np.random.default_rng([seed, parts]).uniform(size=2 * parts + 1).astype(np.float32)
+        rows = Rows(np.array(scores)[:, None], np.floor(100 * np.array(scores)).astype(np.int64))
+        *_, calibration, _ = rows.dealt(parts, seed)
+        held += int(new <= calibration.features.max())
+
+    assert abs(held - seeds * 2 / 3) < 4 * np.sqrt(seeds * 2 / 9)
 
 
 def test_the_seed_deals_the_rows() -> None:
