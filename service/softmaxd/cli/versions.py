@@ -113,7 +113,7 @@ def copy(settings: Settings, *, name: str, version: int, to_name: str | None, to
     from softmaxd.models.manifest import NAME  # noqa: PLC0415
     from softmaxd.models.publishing import copy_version  # noqa: PLC0415
 
-    target = to_name or name
+    target = name if to_name is None else to_name
     if not re.fullmatch(NAME, target):
         raise Refused(
             "--to-name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit"

@@ -1,11 +1,11 @@
 """The pin of a model: a small file in its folder with the version that answers for its name."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from softmaxd.errors import ModelError
 from softmaxd.models.files import read_regular
+from softmaxd.models.hidden import PINNED, new_name, remove_leftovers
 
 PIN_FILE = "pinned"
 MAX_DIGITS = 18  # of a version: far fewer than Python reads as a number
@@ -31,7 +31,8 @@ def read_pin(folder: Path) -> int | None:
 
 def write_pin(folder: Path, version: int) -> None:
     """Pin a version of a model's folder. Readers see the old pin or the new one. Raises `OSError`."""
-    unfinished = folder / f".{PIN_FILE}-{os.getpid()}"
+    remove_leftovers(folder.parent)
+    unfinished = folder / new_name(PINNED)
     try:
         unfinished.write_text(f"{version}\n", encoding="ascii")
         unfinished.replace(folder / PIN_FILE)

@@ -1,12 +1,12 @@
 """Publishes and removes versions of models: all of their files, or none of them."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from softmaxd.errors import Refused
+from softmaxd.models.hidden import REMOVED, UNFINISHED, new_name, remove, remove_leftovers
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 from softmaxd.os_errors import naming
 
@@ -19,13 +19,14 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
 
     After the block the folder is renamed to `folder`/<number>. On any exception, Ctrl-C included, it is removed
     instead, and so is a `folder` that was made for it. Until then its name starts with a dot, so that no reader takes
-    it for a version.
+    it for a version. Leftovers of killed runs are removed first.
 
     Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten.
     """
+    remove_leftovers(folder.parent)
     is_new = not folder.exists()
     number = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
-    unfinished = folder / f".unfinished-{number}-{os.getpid()}"
+    unfinished = folder / new_name(UNFINISHED)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
@@ -48,12 +49,10 @@ def describe(folder: Path, manifest: Manifest, card: str) -> None:
 
 def remove_version(folder: Path) -> None:
     """Remove a version's folder, and the folder of a model without any. No reader sees half of it. Raises `OSError`."""
-    removed = folder.with_name(f".removed-{folder.name}-{os.getpid()}")
+    remove_leftovers(folder.parent.parent)
+    removed = folder.with_name(new_name(REMOVED))
     folder.rename(removed)
-    if removed.is_symlink():
-        removed.unlink()
-    else:
-        shutil.rmtree(removed)
+    remove(removed)
     with suppress(OSError):  # it has other versions
         folder.parent.rmdir()
 

@@ -1,6 +1,5 @@
 """Scores the rows of a file, some at a time: read, decode, run, write."""
 
-import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ import orjson
 from softmaxd.errors import CannotRun, InvalidBody, ModelError, OutputNotFinite, Refused
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY
 from softmaxd.models.folders import look_first
+from softmaxd.models.hidden import new_name
 from softmaxd.models.inputs import read_json
 from softmaxd.models.loading import load
 from softmaxd.models.manifest import Manifest
@@ -173,7 +173,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     target = path.resolve()
-    unfinished = target.with_name(f".{target.name}-{os.getpid()}")
+    unfinished = target.with_name(new_name(f".{target.name}-"))
     try:
         with unfinished.open("wb") as file:
             yield file

@@ -54,9 +54,12 @@ def test_pin_takes_a_version_or_unpin(models: Path, capsys: pytest.CaptureFixtur
             "linear version 2 is pinned: first pin another one, or use softmaxd models pin linear --unpin",
         ),
         (["copy", "linear", "3"], "linear has no version 3, but 1, 2"),
-        (
-            ["copy", "linear", "1", "--to-name", "../x"],
-            "--to-name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+        *(
+            (
+                ["copy", "linear", "1", "--to-name", name],
+                "--to-name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+            )
+            for name in ("../x", "")
         ),
     ],
 )

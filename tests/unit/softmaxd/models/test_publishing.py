@@ -1,11 +1,16 @@
 """All of a version is published, or nothing."""
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from softmaxd.errors import Refused
+from softmaxd.models import hidden
 from softmaxd.models.loading import read_manifest
+from softmaxd.models.pins import write_pin
 from softmaxd.models.publishing import copy_version, next_version, remove_version
 from tests.support.onnx_models import linear, publish
 
@@ -66,6 +71,47 @@ def test_a_version_that_came_into_being_in_the_meantime_is_not_overwritten(tmp_p
 
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     assert (tmp_path / "1" / "card.md").read_text() == "first"
+
+
+def test_two_runs_with_the_same_process_number_write_into_folders_of_their_own(tmp_path: Path) -> None:
+    def write() -> None:
+        with next_version(tmp_path) as (folder, _):
+            (folder / "card.md").write_text("first")
+            with next_version(tmp_path) as (other, _):  # as in another container
+                (other / "card.md").write_text("second")
+
+    with pytest.raises(Refused, match="version 1 has been published"):
+        write()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    assert (tmp_path / "1" / "card.md").read_text() == "second"
+
+
+def test_a_removal_that_was_killed_is_in_nobodys_way(tmp_path: Path) -> None:
+    first, second = (publish(tmp_path, version, GOOD) for version in (1, 2))
+    shutil.copytree(second, first.with_name(f".removed-2-{os.getpid()}"))
+
+    remove_version(second)
+
+    assert sorted(path.name for path in first.parent.iterdir()) == [f".removed-2-{os.getpid()}", "1"]
+
+
+@pytest.mark.parametrize("write", [lambda folder: write_pin(folder, 1), lambda folder: remove_version(folder / "2")])
+def test_each_write_removes_old_leftovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    monkeypatch.setattr(hidden, "OLD", -60.0)
+    first, _ = (publish(tmp_path, version, GOOD) for version in (1, 2))
+    leftover = first.with_name(".unfinished-1")
+    leftover.mkdir()
+
+    write(first.parent)
+    gone = not leftover.exists()
+    leftover.mkdir()
+    copy_version(first, read_manifest(first), tmp_path / "other")
+
+    assert gone
+    assert not leftover.exists()
 
 
 def test_a_rename_that_fails_for_another_reason_is_told_as_it_is(tmp_path: Path) -> None:

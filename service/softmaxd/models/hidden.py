@@ -1,0 +1,38 @@
+"""Hidden names for files and folders of a model that are not complete yet or not needed any more.
+
+Two runs never have the same name, whatever host or container they run in. A run that is killed leaves its file or
+folder behind, and a later one removes it once it is `OLD`. Nobody knows whether a run on another host is alive, but
+none takes so long between two files that it writes.
+"""
+
+import secrets
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+UNFINISHED, REMOVED, PINNED = ".unfinished-", ".removed-", ".pinned-"
+OLD = 24 * 60 * 60.0  # seconds since the last change
+
+
+def new_name(prefix: str) -> str:
+    """Return a name that nobody else has."""
+    return prefix + secrets.token_hex(8)
+
+
+def remove_leftovers(models_dir: Path) -> None:
+    """Remove the files and folders of killed runs from the folders of all models."""
+    for prefix in (UNFINISHED, REMOVED, PINNED):
+        for path in models_dir.glob(f"*/{prefix}*"):
+            with suppress(OSError):  # it is somebody else's, or gone by now
+                status = path.lstat()
+                if max(status.st_mtime, status.st_ctime) < time.time() - OLD:  # a rename changes only ctime
+                    remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a folder, or a file or a link itself. Raises `OSError`."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
