@@ -152,7 +152,7 @@ def test_a_pipeline_of_texts_numbers_and_booleans_answers_rows_by_name(tmp_path:
     code, output, error = softmaxd(*command, models_dir=str(tmp_path))
 
     assert (code, error) == (0, "")
-    assert "job_title text (3 categories: cook, nurse, pilot)" in output
+    assert "job title text (3 categories: cook, nurse, pilot)" in output
     answers = tmp_path / "answers.csv"
     command = ["predict", "people", str(tmp_path / "people.csv"), "--out", str(answers)]
     assert softmaxd(*command, models_dir=str(tmp_path))[0] == 0

@@ -18,6 +18,7 @@ from softmaxd.models.features import DTYPES, TABLE_DTYPES, Feature
 MAX_CATEGORIES = 1000  # of a feature in a manifest
 CATEGORIES_NAMED = 3
 VALUES_SHOWN = 6  # of a row
+MISSING = "missing: "  # how the note on missing values begins
 WRONG_NAME = "a feature's name should have 1 to 200 characters, and so should that of an input"
 
 Names = Sequence[str]
@@ -95,12 +96,12 @@ def missing_note(names: Names, missing: Missing) -> str:
     """Return a sentence on the features that may be missing."""
     others = [name for index, name in enumerate(names) if index not in missing]
     if not missing:
-        return "missing: no feature may be missing"
+        return f"{MISSING}no feature may be missing"
     may = [
         f"{name} (the text {text!r} stands for it)" if text else name
         for name, text in ((names[index], text) for index, text in missing.items())
     ]
-    return f"missing: null is taken for {listed(may)}" + (f"; not for {listed(others)}" if others else "")
+    return f"{MISSING}null is taken for {listed(may)}" + (f"; not for {listed(others)}" if others else "")
 
 
 def row_text(row: Any, features: Sequence[Feature]) -> str:
@@ -114,17 +115,19 @@ def row_text(row: Any, features: Sequence[Feature]) -> str:
 
 def _described(source: Input, columns: Sequence[tuple[str, Sequence[str]]]) -> str:
     shape = f" {shape_text(['n', source.width])}" if source.width > 1 else ""
+    name = source.name if shape else columns[0][0]
     if source.column_type != "BYTES":
         dtype = TABLE_DTYPES[source.column_type].name
-        return f"{source.name} {dtype if source.kind != 'float16' else 'float16 (served as float32)'}{shape}"
-    found = [_categories(texts) if source.width == 1 else f"{name}: {_categories(texts)}" for name, texts in columns]
-    return f"{source.name} text{shape} ({'; '.join(found)})"
+        return f"{name} {dtype if source.kind != 'float16' else 'float16 (served as float32)'}{shape}"
+    found = [f"{each}: {_categories(texts)}" if shape else _categories(texts) for each, texts in columns]
+    return f"{name} text{shape} ({'; '.join(found)})"
 
 
 def _categories(texts: Sequence[str]) -> str:
     if not texts:
         return "no categories"
-    some = ", ".join(text or "''" for text in texts[:CATEGORIES_NAMED]) + ", …" * (len(texts) > CATEGORIES_NAMED)
+    shown = [text if text and "," not in text else repr(text) for text in texts[:CATEGORIES_NAMED]]
+    some = ", ".join(shown) + ", …" * (len(texts) > CATEGORIES_NAMED)
     return f"{len(texts):,} {'categories' if len(texts) > 1 else 'category'}: {some}"
 
 

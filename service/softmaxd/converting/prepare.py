@@ -12,6 +12,7 @@ import numpy as np
 
 from softmaxd.adding import add, graphs
 from softmaxd.adding.add import Prepared
+from softmaxd.adding.features import MISSING, missing_note
 from softmaxd.converting.apart import Apart, opened_apart
 from softmaxd.converting.checking import answers_alike, check, first_taken
 from softmaxd.converting.kinds import kind_of
@@ -109,12 +110,17 @@ def _confirmed(prepared: Prepared, original: Apart, told: Sequence[str]) -> tupl
     ]
     if not others:
         return prepared, list(without.values())
-    note = f"missing: null is not taken for {listed([features[index].name for index in others])} after all, because "
     for index in others:
         features[index] = features[index].model_copy(update={"nullable": False})
         del without[index]
-    manifest = prepared.manifest.model_copy(update={"features": tuple(features)})
-    noted = replace(prepared, manifest=manifest).noting(f"{note}{original.library} refuses it or answers otherwise")
+    names, left = (
+        [each.name for each in features],
+        {i: each.missing for i, each in enumerate(features) if each.nullable},
+    )
+    reason = f"{original.library} refuses it for {listed([names[index] for index in others])}, or answers otherwise"
+    kept = [note for note in prepared.manifest.notes if not note.startswith(MISSING)]
+    manifest = prepared.manifest.model_copy(update={"features": tuple(features), "notes": tuple(kept)})
+    noted = replace(prepared, manifest=manifest).noting(f"{missing_note(names, left)}, because {reason}")
     return noted, list(without.values())
 
 

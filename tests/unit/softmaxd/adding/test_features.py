@@ -5,6 +5,7 @@ import pytest
 
 from softmaxd.adding.features import MAX_CATEGORIES, describe_features, input_note, missing_note, row_text
 from softmaxd.adding.graphs import Input
+from softmaxd.adding.inputs import column_names
 from softmaxd.adding.tables import Table
 from softmaxd.errors import Refused
 from softmaxd.models.features import Feature
@@ -75,13 +76,14 @@ def test_names_that_are_not_allowed_are_refused(names: list[str], message: str, 
     [
         (PEOPLE, {1: ["a", "b"]}, "the inputs age float32, job text (2 categories: a, b)"),
         (PEOPLE, {1: ["", "b", "c", "d"]}, "the inputs age float32, job text (4 categories: '', b, c, …)"),
+        (PEOPLE, {1: ["New, York", "b"]}, "the inputs age float32, job text (2 categories: 'New, York', b)"),
         (PEOPLE, {1: ["only"]}, "the inputs age float32, job text (1 category: only)"),
         (PEOPLE, {1: ()}, "the inputs age float32, job text (no categories)"),
         (
             MATRICES,
             {2: ["a", "b"]},
-            "the inputs numbers float64 [n, 2], texts text [n, 2] (c: 2 categories: a, b; d: no categories); "
-            "exported for 1 at a time, but takes any number of rows",
+            "the inputs numbers float64 [n, 2], texts text [n, 2] (texts.0: 2 categories: a, b; texts.1: no "
+            "categories); exported for 1 at a time, but takes any number of rows",
         ),
         (
             Table((Input("h", "float16", (1,), None), Input("flag", "bool", (), None))),
@@ -104,7 +106,13 @@ def test_names_that_are_not_allowed_are_refused(names: list[str], message: str, 
     ],
 )
 def test_the_inputs_are_told_in_plain_words(source: Table | Input, known: dict[int, list[str]], words: str) -> None:
-    assert input_note(source, "abcd", known) == f"features: {words}"
+    assert input_note(source, column_names(source, None), known) == f"features: {words}"
+
+
+def test_a_column_has_the_name_of_its_feature() -> None:
+    assert input_note(PEOPLE, ["my age", "job"], {1: ()}) == (
+        "features: the inputs my age float32, job text (no categories)"
+    )
 
 
 @pytest.mark.parametrize(

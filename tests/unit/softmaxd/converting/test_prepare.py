@@ -166,15 +166,19 @@ def test_rows_without_a_number_that_may_be_missing_are_checked_too(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("steps", "names"),
+    ("steps", "names", "words"),
     [
-        ((PowerTransformer(), LogisticRegression()), "x0, x1, x2, x3"),
-        ((QuantileTransformer(n_quantiles=9), DecisionTreeClassifier(max_depth=1, random_state=0)), "x3"),
+        ((PowerTransformer(), LogisticRegression()), "x0, x1, x2, x3", "no feature may be missing"),
+        (
+            (QuantileTransformer(n_quantiles=9), DecisionTreeClassifier(max_depth=1, random_state=0)),
+            "x3",
+            "null is taken for x0, x1, x2; not for x3",
+        ),
     ],
     ids=["refused", "otherwise"],
 )
 def test_null_is_taken_only_where_the_library_has_the_same_answer(
-    tmp_path: Path, steps: tuple[BaseEstimator, ...], names: str
+    tmp_path: Path, steps: tuple[BaseEstimator, ...], names: str, words: str
 ) -> None:
     """The graphs have an answer for NaN, too; the tree looks at x3 only."""
     model = make_pipeline(*steps).fit(ROWS, CLASSES > 1)
@@ -182,7 +186,10 @@ def test_null_is_taken_only_where_the_library_has_the_same_answer(
     manifest = prepare(pickled(model, tmp_path), name="m", trust_pickle=True).manifest
 
     assert ", ".join(each.name for each in manifest.features if not each.nullable) == names
-    assert [note for note in manifest.notes if note.startswith(f"missing: null is not taken for {names} after all, ")]
+    (note,) = [note for note in manifest.notes if note.startswith("missing: ")]
+    taken, _, reason = note.partition(", because scikit-learn ")
+    assert taken == f"missing: {words}"
+    assert reason.endswith(f" refuses it for {names}, or answers otherwise")
 
 
 def test_a_number_that_may_be_missing_as_the_user_says_is_checked(tmp_path: Path) -> None:
