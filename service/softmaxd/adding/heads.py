@@ -1,6 +1,6 @@
 """Finds out which outputs of a graph are its logits and its probabilities: by their numbers, not by their names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,15 @@ from softmaxd.numerics.softmax import Softmax
 # 2nd ed., section 4.2), here for forests of up to 2¹⁴ trees. Rounding each to float16 changes their sum by 2⁻¹¹.
 ROUNDING = 2.0**-10
 EXACT = 2.0**-21  # a sum this near to 1 is served as it is: half of the promised 1e-6, as other rows may be worse
+
+ROUNDED_PERCENTAGES = 0.06  # by how much the sums of these may differ, relative to 100: by a half for each class
+SCALES: Mapping[str, Callable[[Values], Values]] = {  # on which probabilities are no logits, with the way back
+    "−ln p": lambda scores: np.exp(-scores),
+    "log2 p": np.exp2,
+    "log10 p": lambda scores: np.power(10.0, scores),
+    "the odds p / (1 − p)": lambda scores: np.where(scores >= 0, scores / (1 + np.abs(scores)), -1.0),
+    "ln(p / (1 − p))": lambda scores: 1 / (1 + np.exp(-scores)),
+}
 
 ADDED_SOFTMAX = "probabilities: added as the softmax of the logits"
 ASSUMED = (
@@ -169,10 +178,21 @@ def _doubt(finite: Values, source: Origin) -> str:
             f"has scores of {source.scorer}, such as a decision function or distances, whose softmax is not the "
             f"probabilities: {CURE}"
         )
+    return _doubt_scale(finite)
+
+
+def _doubt_scale(finite: Values) -> str:
+    """Return the reason why finite scores look like probabilities on another scale; "" without one."""
+    with np.errstate(over="ignore"):
+        scales = [name for name, way_back in SCALES.items() if are_probabilities(way_back(finite.astype(np.float64)))]
+    if scales:
+        return f"has {scales[0]} of probabilities p, not logits: export p itself"
     sums = finite.sum(axis=1, dtype=np.float64)
-    total = float(sums[0])
-    if abs(total) > ROUNDING and np.ptp(sums) <= ROUNDING * abs(total) and np.ptp(finite, axis=0).any():
-        return f"has rows that all sum to {total:.6g}, like percentages and unlike logits: {CURE}"
+    total = float(np.median(sums))
+    spread = ROUNDED_PERCENTAGES if finite.min() >= 0 and total > 2 else ROUNDING  # noqa: PLR2004 - not near 1
+    if abs(total) > ROUNDING and np.ptp(sums) <= spread * abs(total) and np.ptp(finite, axis=0).any():
+        about = "" if np.ptp(sums) <= ROUNDING * abs(total) else "about "
+        return f"has rows that all sum to {about}{total:.6g}, like percentages and unlike logits: {CURE}"
     return ""
 
 

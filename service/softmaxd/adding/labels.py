@@ -75,7 +75,8 @@ def _winners(scores: Values) -> tuple[list[int], list[int]]:
     """Return the class with the highest score for each row [n, classes], and the rows where no other is as high."""
     ranked = np.sort(scores, axis=1)
     size = np.abs(ranked[np.isfinite(ranked)]).max(initial=1.0)
-    clear = np.flatnonzero(ranked[:, -1] - ranked[:, -2] > TOLERANCE * size)
+    with np.errstate(invalid="ignore"):  # two infinities are no clear winner
+        clear = np.flatnonzero(ranked[:, -1] - ranked[:, -2] > TOLERANCE * size)
     return np.argmax(scores, axis=1).tolist(), clear.tolist()
 
 

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from onnx import numpy_helper
@@ -15,6 +16,7 @@ CLASSICAL_EXPORTER = "skl2onnx"  # gives the probabilities of every classifier t
 SOFTMAXES = {b"SOFTMAX", b"SOFTMAX_ZERO", b"LOGISTIC"}  # values of `post_transform`
 NUMBERED_SOFTMAXES = {1, 2, 3}  # of `TreeEnsemble`
 REGRESSOR = "Regressor"  # ends the names of these operators
+COARSE = {"Ceil", "DequantizeLinear", "Floor", "Round"}  # operators whose numbers are multiples of a step
 RENAMING = {"Cast", "Identity", "Reshape"}  # operators that keep the numbers
 
 
@@ -39,7 +41,7 @@ def origin(model: Graph, name: str) -> Origin:
         scorer=scorer or (CLASSICAL_EXPORTER if model.producer_name == CLASSICAL_EXPORTER else ""),
         is_regression=scorer.endswith(REGRESSOR),
         regressor=last.op_type if last is not None and last.op_type.endswith(REGRESSOR) else "",
-        rounded_by=next((node.op_type for node in nodes if _rounds(node, is_last=node is last)), ""),
+        rounded_by=next(_rounding(nodes, last), ""),
         has_votes=last is not None and last.op_type == "SVMClassifier",
     )
 
@@ -117,6 +119,13 @@ def _gives_scores(node: Node) -> bool:
     return not any(found.s in SOFTMAXES or found.i in NUMBERED_SOFTMAXES for found in transforms)
 
 
-def _rounds(node: Node, *, is_last: bool) -> bool:
-    """Return whether probabilities that are sums over trees, or exp(log p), have the rounding errors of these."""
-    return (node.op_type.startswith("TreeEnsemble") and _gives_scores(node)) or (is_last and node.op_type == "Exp")
+def _rounding(nodes: Sequence[Node], last: Node | None) -> Iterator[str]:
+    """Yield the operators that leave an error in probabilities: sums over trees, exp(log p), and rounding itself.
+
+    `nodes` compute the probabilities, the last one first, and `last` makes their numbers.
+    """
+    behind_softmax = takewhile(lambda node: node.op_type != "Softmax", nodes)
+    yield from (node.op_type for node in behind_softmax if node.op_type in COARSE)
+    yield from (node.op_type for node in nodes if node.op_type.startswith("TreeEnsemble") and _gives_scores(node))
+    if last is not None and last.op_type == "Exp":
+        yield last.op_type

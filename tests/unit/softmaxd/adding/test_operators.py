@@ -69,6 +69,8 @@ def test_the_ancestors_of_a_tensor_are_the_nodes_that_compute_it() -> None:
             "",
             Origin(scorer="TreeEnsembleClassifier", rounded_by="TreeEnsembleClassifier"),
         ),
+        ([node("Softmax", "x", "y"), node("Round", "y", "p")], "", Origin(rounded_by="Round")),
+        ([node("DequantizeLinear", "x", "y"), node("Softmax", "y", "p")], "", Origin()),
         ([node("Exp", "x", "y"), node("Reshape", "y shape", "p")], "", Origin(rounded_by="Exp")),
         ([node("Exp", "x", "y"), node("Neg", "y", "p")], "", Origin()),
         (
