@@ -35,5 +35,5 @@ def finite_outputs_of(content: bytes, manifest: Manifest, features: Features) ->
     outputs = outputs_of(content, manifest, features)
     wrong = int((~np.isfinite(outputs["logits"]).all(axis=1)).sum())
     if wrong:
-        raise Refused(f"the logits of {counted(wrong, 'row')} are not finite: the service would refuse such rows")
+        raise Refused(f"not all logits of {counted(wrong, 'row')} are finite: the service would refuse such rows")
     return outputs

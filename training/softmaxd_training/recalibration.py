@@ -16,7 +16,6 @@ from softmaxd.models.onnxfile import check_size
 from softmaxd.models.outputs import Array, Features
 from softmaxd.models.publishing import describe, next_version
 from softmaxd.numerics.softmax import Floats, Softmax
-from softmaxd.tables.rows import counted
 from softmaxd_training import calibrated_card
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import calibrate, effect_of, evaluate, figures, fit_with_zeros, measure, reliability
@@ -151,7 +150,7 @@ def read_parts(job: Job, manifest: Manifest) -> Parts:
         calibration, test = given.rows.dealt(2, job.seed)
     if len(test) < LEAST_CALIBRATION_ROWS:
         raise Refused(
-            f"{job.file.name}: {counted(len(given.rows), 'row')} are too few: {len(test)} of them would be for"
+            f"{job.file.name}: it has too few rows, {len(given.rows)}: {len(test)} of them would be for"
             f" testing, and {LEAST_CALIBRATION_ROWS} are needed for that as for a coverage of 95 %"
         )
     if given.by_order:

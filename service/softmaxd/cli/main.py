@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(arguments)
     except BrokenPipeError:  # the reader, such as head, has seen enough
-        _drop_output()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it again at its end
         return 0
     except KeyboardInterrupt as error:
         return _fail(error if error.args else "interrupted", INTERRUPTED)
@@ -48,17 +48,8 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _fail(message: object, code: int) -> int:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _drop_output()
     say(f"softmaxd: {message}", file=sys.stderr)
     return code
-
-
-def _drop_output() -> None:
-    """Write the rest of standard output nowhere, or Python reports at its end that it cannot be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_streams() -> None:

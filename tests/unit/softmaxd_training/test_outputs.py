@@ -36,7 +36,7 @@ def test_a_table_runs_by_its_inputs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("category", "reason"),
-    [(5, "the model cannot run the rows: "), (0, "the logits of 1 row are not finite: the service would refuse ")],
+    [(5, "the model cannot run the rows: "), (0, "not all logits of 1 row are finite: the service would refuse ")],
 )
 def test_rows_that_the_model_does_not_answer_are_refused(tmp_path: Path, category: int, reason: str) -> None:
     folder = publish_embedding(tmp_path, 5)

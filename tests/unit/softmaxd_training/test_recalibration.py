@@ -148,8 +148,8 @@ def test_too_few_rows_are_refused(version: Path, tmp_path: Path) -> None:
         calibrated_of(version, Job(table(tmp_path, 56), "kind"))
 
     assert str(refused.value) == (
-        "rows.csv: 56 rows are too few: 18 of them would be for testing, and 19 are needed for that as for a coverage"
-        " of 95 %"
+        "rows.csv: it has too few rows, 56: 18 of them would be for testing, and 19 are needed for that as for a"
+        " coverage of 95 %"
     )
 
 
@@ -177,7 +177,7 @@ def test_rows_without_finite_logits_are_refused(tmp_path: Path) -> None:
     lines = [f"{index % 5},{LABELS[index % 3]}\n" for index in range(90)]
     (tmp_path / "rows.csv").write_text("category,kind\n" + "".join(lines))
 
-    with pytest.raises(Refused, match=r"^the logits of \d+ rows are not finite: the service would refuse such rows$"):
+    with pytest.raises(Refused, match=r"^not all logits of \d+ rows are finite: the service would refuse such rows$"):
         calibrated_of(folder, Job(tmp_path / "rows.csv", "kind"))
 
 
