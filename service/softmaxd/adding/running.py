@@ -1,7 +1,9 @@
 """Runs a graph on a few rows in ONNX Runtime, and compares the results within a tolerance."""
 
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -23,10 +25,13 @@ TOLERANCE = 1e-5  # of a probability, or relative to the largest logit: float32 
 TO_FLOAT32 = "PyTorch: network.float()"
 FLOAT32_FEATURES = "float32 features (skl2onnx: FloatTensorType)"
 ANY_LOCALE = "C.UTF-8"  # that every Linux has
+INDICES = "; numbers that are looked up, as by an Embedding, need an input of integers (Keras: Input(…, dtype='int32'))"
 DYNAMIC = (
     "rows: each request runs alone, and its rows change each other's answers, because dynamic quantisation takes its "
     "scales from all rows of a run; static quantisation has fixed scales and would not"
 )
+
+STDERR = 2
 
 Values = npt.NDArray[Any]  # of any output of a graph: numbers or text
 Outputs = Mapping[str, Values]
@@ -37,9 +42,27 @@ Beside = Callable[[Values, np.dtype[Any]], list[Values]]
 def open_graph(model: Graph) -> Engine:
     """Load a graph into ONNX Runtime. Raises `Refused` if ONNX Runtime cannot load it."""
     try:
-        return Engine(model.SerializeToString(), device="cpu")
+        with _silent():
+            return Engine(model.SerializeToString(), device="cpu")
     except ModelError as error:
         raise Refused(_explain(str(error), model)) from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Let nothing reach the standard error: RE2 writes lines of its own there, which the refusal has anyway."""
+    try:
+        kept = os.dup(STDERR)
+    except OSError:  # it is closed
+        yield
+        return
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
 
 
 def _explain(message: str, model: Graph) -> str:
@@ -122,6 +145,8 @@ def run(engine: Engine, rows: Features, source: Source) -> Outputs:
         return engine.run_inputs(source.fed(rows))
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         message = f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}"
+        if "out of data bounds" in message:
+            message += INDICES
         raise (fixed_rows(source) or Refused(message)) from error
 
 

@@ -6,6 +6,12 @@ from typing import Any
 import numpy as np
 
 from softmaxd.converting.original import Values
+from softmaxd.errors import Refused
+
+BESIDE_TEXTS = (
+    "it takes texts and numbers in columns without names: fit a pipeline with a ColumnTransformer on a table of pandas "
+    "whose columns have texts as names"
+)
 
 Types = list[tuple[str, Any]]  # of skl2onnx: the name and the type of each input
 
@@ -23,6 +29,8 @@ def initial_types(model: Any, kind: Any) -> Types:
     for column, categories in _encoded(model):
         kinds[column] = _kind(categories)
     if not takes_table(model):
+        if len({*kinds}) > 1 and "text" in kinds:
+            raise Refused(BESIDE_TEXTS)
         return [("features", types[kinds[0]]([None, len(kinds)]))]
     names = model.feature_names_in_
     return [(str(names[column]), types[kinds[column]]([None, 1])) for column in columns_read(model)]

@@ -1,7 +1,7 @@
 """Opens models of scikit-learn, from pickles and skops files, and converts them with skl2onnx."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,18 @@ INSTALL = "scikit-learn skl2onnx"
 OTHER_VERSION = "InconsistentVersionWarning"
 CURES = {  # of skl2onnx, by a text in its message
     "got a boolean": "; it does with an older protobuf (pip install 'protobuf<7'), or take LightGBM's LGBMClassifier",
+    "_TemperatureScaling": "; take method='sigmoid', or train without it and add the model with --calibration",
     "catboost": "; CatBoost writes ONNX only of its classifier by itself: save_model(file, format='onnx')",
 }
+WITHOUT_EXPORT = {  # classifiers whose ONNX file cannot be run
+    "CategoricalNB": "whose ONNX file fails where a number is no category: take "
+    "make_pipeline(OneHotEncoder(handle_unknown='ignore'), LogisticRegression()), of integers",
+    "OutputCodeClassifier": "which gives no probabilities: take OneVsRestClassifier",
+}
+IDLE = (None, "passthrough")  # steps
+WITH_THRESHOLD = {"FixedThresholdClassifier", "TunedThresholdClassifierCV"}
+MOST_PROBABLE = "labels: the most probable one is served, whatever the threshold of the {kind} is"
+OWN_SKOPS = "; if the file is your own, export the model to ONNX, or save it with joblib.dump for --trust-pickle"
 OWNERS = {"lightgbm": boosters.of_lightgbm, "xgboost": boosters.of_xgboost}
 STEPS = {"lightgbm": boosters.convert_lightgbm_step, "xgboost": boosters.convert_xgboost_step}
 STEP_OPSETS = {"": 17, "ai.onnx.ml": 3}  # with newer ones onnxmltools fails
@@ -59,7 +69,7 @@ def open_skops(file: Path) -> Original:
         except Exception as error:  # skops raises the errors of the constructors in a broken file
             raise Refused(f"skops cannot load it: {first_line(error)}") from error
     if untrusted:
-        raise Refused(f"it has types that skops does not trust: {', '.join(map(str, untrusted))}")
+        raise Refused(f"it has types that skops does not trust: {', '.join(map(str, untrusted))}{OWN_SKOPS}")
     return _original(model, _notes(caught))
 
 
@@ -77,12 +87,11 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
     """Return a model of scikit-learn; those of XGBoost and LightGBM have converters of their own."""
     if owner := OWNERS.get(_library(model)):
         return owner(model)
-    answer = getattr(model, "predict_proba", None) or getattr(model, "decision_function", None)
-    kind = type(model).__name__
-    if answer is None or not hasattr(model, "classes_"):
-        raise Refused(f"it has a {kind}, which is no fitted classifier of scikit-learn")
-    if not getattr(model, "n_features_in_", 0):  # of CatBoost it is 0
-        raise Refused(f"it has a {kind} that does not say how many features it takes: export it to ONNX yourself")
+    if (kind := type(model).__name__) in WITH_THRESHOLD and hasattr(model, "estimator_"):
+        return _original(model.estimator_, (*notes, MOST_PROBABLE.format(kind=kind)))
+    if idle := [step for step in getattr(model, "steps", ()) if step[1] in IDLE]:  # which skl2onnx cannot convert
+        return _original(type(model)([step for step in model.steps if step not in idle]), notes)
+    answer = _answering(model)
     names = tuple(map(str, getattr(model, "feature_names_in_", ())))
     read = columns_read(model)
     if takes_table(model):
@@ -100,6 +109,23 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
         converter += f" with {boosters.converter()}"
     features = tuple(names[column] for column in read) if names else None
     return Original(library, converter, _graphs(model, opsets), run, features, notes=notes)
+
+
+def _answering(model: Any) -> Callable[[Any], Any]:
+    """Return the method of a fitted classifier that gives probabilities, or scores. Raises `Refused` if it is none."""
+    for kind in [type(each).__name__ for each in last_steps(model)]:
+        if kind in WITHOUT_EXPORT:
+            raise Refused(f"it has a {kind}, {WITHOUT_EXPORT[kind]}")
+    kind = type(model).__name__
+    answer: Callable[[Any], Any] | None = getattr(model, "predict_proba", None)
+    answer = answer or getattr(model, "decision_function", None)
+    if answer is None or not hasattr(model, "classes_"):
+        raise Refused(f"it has a {kind}, which is no fitted classifier of scikit-learn")
+    if len(model.classes_) == 1:
+        raise Refused(f"it has a {kind} that knows only one class, {model.classes_[0]}: train it on two or more")
+    if not getattr(model, "n_features_in_", 0):  # of CatBoost it is 0
+        raise Refused(f"it has a {kind} that does not say how many features it takes: export it to ONNX yourself")
+    return answer
 
 
 def _library(model: Any) -> str:
@@ -135,7 +161,9 @@ def _table(columns: dict[int, Values], names: Sequence[str], missing: Mapping[in
         return np.stack(list(columns.values()), axis=1)
     import pandas  # noqa: PLC0415 - no other part needs it
 
-    return pandas.DataFrame({name: columns.get(index, np.nan) for index, name in enumerate(names)})
+    # a series keeps its type, where a table would make NaN of None among texts
+    series = {index: pandas.Series(column, dtype=column.dtype) for index, column in columns.items()}
+    return pandas.DataFrame({name: series.get(index, np.nan) for index, name in enumerate(names)})
 
 
 def _plain(column: Values) -> Values:

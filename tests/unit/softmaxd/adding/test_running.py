@@ -1,12 +1,14 @@
 """A graph is tried with rows that its input takes, and compared within a tolerance."""
 
 import hashlib
+import os
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
 
+from softmaxd.adding import running
 from softmaxd.adding.graphs import Heads, Input
 from softmaxd.adding.running import (
     Thresholds,
@@ -177,6 +179,36 @@ def test_a_graph_that_needs_a_locale_is_refused_with_one_that_is_everywhere() ->
         Refused, match=r"^it needs the locale xx_YY, which is not installed here: export it with C\.UTF-8"
     ):
         open_graph(graph)
+
+
+def test_lines_of_onnx_runtime_on_a_graph_that_it_cannot_load_are_kept_off(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = node(
+        "Tokenizer", "x", "words", domain="com.microsoft", pad_value="#", mark=0, mincharnum=1, tokenexp="(?u)a"
+    )
+    texts = [tensor(name, ["n", size], TensorProto.STRING) for name, size in (("x", 1), ("words", None))]
+    graph = model([words], inputs=texts[:1], outputs=texts[1:], constants={})
+    graph.opset_import.add(domain="com.microsoft", version=1)
+
+    with pytest.raises(Refused, match="tokenexp"):
+        open_graph(graph)
+    assert capfd.readouterr().err == ""
+
+    closed = os.dup(running.STDERR)
+    os.close(closed)
+    monkeypatch.setattr(running, "STDERR", closed)
+    with pytest.raises(Refused, match="tokenexp"):
+        open_graph(graph)
+
+
+def test_numbers_that_are_looked_up_need_an_input_of_integers() -> None:
+    nodes = [node("Cast", "x", "i", to=TensorProto.INT64), node("Gather", "t i", "scores")]
+    table = {"t": np.arange(6, dtype=np.float32)}
+    engine = open_graph(model(nodes, outputs=[tensor("scores", ["n", 2])], constants=table))
+
+    with pytest.raises(Refused, match=r"; numbers that are looked up, as by an Embedding, need an input of integers"):
+        run(engine, example_rows(ANY_ROWS, {}), ANY_ROWS)
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,19 @@ import skops.io
 import xgboost
 from onnx import TensorProto
 from onnxruntime import InferenceSession
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.multiclass import OutputCodeClassifier
+from sklearn.naive_bayes import CategoricalNB
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from softmaxd.converting.original import Original
 from softmaxd.converting.scikit_learn import open_pickle, open_skops
@@ -115,6 +119,40 @@ def test_the_text_of_a_missing_category_is_missing_for_the_library(tmp_path: Pat
     assert not np.array_equal(found[1], found[2])
 
 
+def test_none_among_texts_is_a_category_of_its_own(tmp_path: Path) -> None:
+    jobs = pd.DataFrame({"job": pd.Series(["cook", None, "cook", "nurse"], dtype=object)})
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(jobs, [0, 1, 0, 1])
+
+    found = opened(model, tmp_path).run({"features": np.array([["cook"], ["None"], ["nurse"]])}, "")
+
+    assert np.array_equal(found, model.predict_proba(jobs)[[0, 1, 3]])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_step_that_does_nothing_is_left_out(tmp_path: Path, place: int) -> None:
+    steps: list[tuple[str, Any]] = [("scaled", StandardScaler()), ("fitted", LogisticRegression())]
+    steps.insert(place, ("idle", "passthrough"))
+    model = Pipeline(steps).fit(FLOWERS, CLASSES)
+
+    original = opened(model, tmp_path)
+
+    assert next(original.graphs)
+    assert original.features == tuple(NAMES)
+    assert np.array_equal(original.run({"features": ROWS}, ""), model.predict_proba(FLOWERS))
+
+
+def test_a_classifier_with_a_threshold_gives_its_probabilities_and_a_note_on_the_label(tmp_path: Path) -> None:
+    model = FixedThresholdClassifier(LogisticRegression(), threshold=0.8).fit(ROWS, CLASSES == 1)
+
+    original = opened(model, tmp_path)
+
+    assert next(original.graphs)
+    assert np.array_equal(original.run({"features": ROWS}, ""), model.predict_proba(ROWS))
+    assert original.notes == (
+        "labels: the most probable one is served, whatever the threshold of the FixedThresholdClassifier is",
+    )
+
+
 def test_a_decision_function_is_that_of_its_classes(tmp_path: Path) -> None:
     three, two = LinearSVC().fit(ROWS, CLASSES), LinearSVC().fit(ROWS, CLASSES == 1)
 
@@ -180,6 +218,30 @@ def test_a_decision_function_at_the_end_of_a_pipeline_is_converted(tmp_path: Pat
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
+        (
+            OutputCodeClassifier(LogisticRegression(max_iter=1000), random_state=0).fit(ROWS, CLASSES),
+            "it has a OutputCodeClassifier, which gives no probabilities: take OneVsRestClassifier$",
+        ),
+        (FixedThresholdClassifier(LogisticRegression()), "it has a FixedThresholdClassifier, which is no fitted"),
+        (
+            DecisionTreeClassifier().fit(ROWS, 0 * CLASSES),
+            "it has a DecisionTreeClassifier that knows only one class, 0: train it on two or more$",
+        ),
+        (
+            make_pipeline(CategoricalNB()).fit(ROWS.astype(int), CLASSES),
+            r"it has a CategoricalNB, whose ONNX file fails .*: take make_pipeline\(OneHotEncoder",
+        ),
+        (
+            CalibratedClassifierCV(LogisticRegression(max_iter=1000), method="temperature").fit(ROWS, CLASSES),
+            "skl2onnx cannot convert it: .*; take method='sigmoid', or train without it and add the model with --cal",
+        ),
+        (
+            make_pipeline(
+                ColumnTransformer([("number", StandardScaler(), [0]), ("text", OneHotEncoder(), [1])]),
+                LogisticRegression(),
+            ).fit(np.array([[1.0, "New, York"], [2.0, "Rome"]], dtype=object), [0, 1]),
+            "it takes texts and numbers in columns without names: fit a pipeline with a ColumnTransformer",
+        ),
         ({"a": 1}, "it has a dict, which is no fitted classifier of scikit-learn"),
         (LogisticRegression(), "it has a LogisticRegression, which is no fitted classifier"),
         (LinearRegression().fit(ROWS, CLASSES), "it has a LinearRegression, which is no fitted classifier"),
@@ -245,9 +307,11 @@ def test_a_skops_file_of_other_types_is_refused_with_their_names(tmp_path: Path)
     model = make_pipeline(FunctionTransformer(pickle_calling), LogisticRegression())
     skops.io.dump(model, tmp_path / "m.skops")
 
-    with pytest.raises(
-        Refused, match=r"^it has types that skops does not trust: tests.support.pickles.pickle_calling$"
-    ):
+    reason = (
+        r"^it has types that skops does not trust: tests\.support\.pickles\.pickle_calling; if the file is your own, "
+        r"export the model to ONNX, or save it with joblib\.dump for --trust-pickle$"
+    )
+    with pytest.raises(Refused, match=reason):
         open_skops(tmp_path / "m.skops")
 
 
