@@ -4,9 +4,12 @@ PROCESSES ?= 2
 SECONDS ?= 600
 VENV := .venv
 BIN := $(VENV)/bin
+NODE := $(VENV)/javascript
+NODE_LIST := tests/browser/javascript
+PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check format train docs pictures bench bench-peers bench-before overload test-container soak fuzz test-exporters release-check lock clean
+.PHONY: help run add test check check-javascript format train docs pictures bench bench-peers bench-before overload test-container soak fuzz test-exporters release-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,10 +28,20 @@ check: $(VENV)/.test  ## Check format, lint, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+	@$(MAKE) --no-print-directory check-javascript
+
+check-javascript:  ## Check format, lint and types of the playground's JavaScript, if npm is there
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE)/.installed && \
+	  $(NODE)/node_modules/.bin/biome check --config-path=$(NODE_LIST)/biome.json $(PLAYGROUND) && \
+	  $(NODE)/node_modules/.bin/tsc --project $(NODE_LIST); \
+	elif [ -n "$$CI" ]; then echo "npm is needed to check the JavaScript" >&2; exit 1; \
+	else echo "left out for want of npm: the checks of the JavaScript"; fi
 
 format: $(VENV)/.test  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE)/.installed && \
+	  $(NODE)/node_modules/.bin/biome check --write --config-path=$(NODE_LIST)/biome.json $(PLAYGROUND); fi
 
 train: $(VENV)/.train  ## Train the blobs classifier, or RECIPE, and publish it as the next version
 	$(BIN)/softmaxd train $(RECIPE)
@@ -107,4 +120,10 @@ $(VENV)/.exporters: requirements/exporters.txt requirements/build.txt pyproject.
 	@echo "Setting up $(VENV) for exporters"
 	$(PIP) install --no-deps --no-compile --require-hashes -r requirements/exporters.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+# What the JavaScript is checked with, and axe-core for the tests in a browser; nothing of it is served.
+$(NODE)/.installed: $(NODE_LIST)/package.json $(NODE_LIST)/package-lock.json | $(VENV)/.python
+	mkdir -p $(NODE) && cp $^ $(NODE)
+	cd $(NODE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

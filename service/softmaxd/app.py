@@ -51,6 +51,7 @@ TAGS = [
     {"name": "v2", "description": "The Open Inference Protocol, as Triton, KServe and MLServer speak it."},
 ]
 
+TO_PLAYGROUND = '<p>See softmax, and try the models: <a href="./">the playground</a></p>'
 METHOD_NOT_ALLOWED, NO_CONTENT = 405, 204
 PREFIXED = (v2, v1)  # protocols with a prefix of their paths; all other paths are native
 
@@ -184,12 +185,13 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 
 def _add_pages(app: FastAPI, metrics: Metrics) -> None:
-    """Add the metrics and the interactive documentation; Swagger UI comes from an installed package."""
+    """Add the metrics, the files of the playground, and the interactive documentation; Swagger UI comes from an installed package."""
 
     async def scrape() -> Response:
         return Response(metrics.render(), media_type=MEDIA_TYPE)
 
     app.add_api_route("/metrics", scrape, include_in_schema=False)
+    app.mount("/playground", Assets(packages=[("softmaxd", "playground")]))
     app.mount("/docs/assets", Assets(packages=[("fastapi_swagger", "resources")]))
     app.add_api_route("/docs", _docs, include_in_schema=False)
 
@@ -203,4 +205,4 @@ async def _docs() -> HTMLResponse:
         swagger_css_url="docs/assets/swagger-ui.css",
         swagger_favicon_url="docs/assets/favicon-32x32.png",
     )
-    return page(bytes(swagger.body).decode())
+    return page(bytes(swagger.body).decode().replace("<body>", f"<body>{TO_PLAYGROUND}"))

@@ -172,7 +172,7 @@ def serve(settings: Settings) -> None:
 def _serve_alone(settings: Settings) -> None:
     server = new_server(Server, settings)
     with listen(settings.host, settings.port) as listener:
-        logger.info("listening on %s", url_of(listener))
+        logger.info("listening on %s (a browser shows the playground there)", url_of(listener))
         server.run(sockets=[listener])
 
 
@@ -183,7 +183,9 @@ def _supervise(settings: Settings) -> None:
         # the supervisor looks its worker class up by this name
         multiprocess.Process = Worker  # type: ignore[misc]
         supervisor = Supervisor(WorkersConfig(settings, folder), sockets=[listener])
-        logger.info("listening on %s with %d workers", url_of(listener), settings.workers)
+        logger.info(
+            "listening on %s with %d workers (a browser shows the playground there)", url_of(listener), settings.workers
+        )
         supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise StartupError("a worker could not start; its log line says why")

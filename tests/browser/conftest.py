@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.other_sites import REBOUND, Empty
+from tests.support.playground import Visit
+from tests.support.server import Server
 from tests.support.skipping import skip_outside_ci
 
 
@@ -42,3 +44,19 @@ def other_site() -> Iterator[str]:
         yield f"http://localhost:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Server]:
+    """A service with the committed models."""
+    server = Server(environment={})
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture
+def visit(page: Page, service: Server) -> Iterator[Visit]:
+    """A visit to the playground, which fails the test if the page complains about anything."""
+    visit = Visit(page, service.url)
+    yield visit
+    visit.check()

@@ -2,13 +2,16 @@
 
 import re
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
+from pathlib import Path
 
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+NOT_WANTED = re.compile(r"q=0(\.0*)?")
 POLICY = (
     "default-src 'none'; script-src {}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -24,6 +27,20 @@ def page(html: str) -> HTMLResponse:
     scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in hashes)])
     headers = {"Content-Security-Policy": POLICY.format(scripts), "Referrer-Policy": "no-referrer"}
     return HTMLResponse(html, headers=headers)
+
+
+@cache
+def playground() -> HTMLResponse:
+    """Return the page that shows softmax and the models; its files are in `softmaxd/playground`."""
+    found = page((Path(__file__).parents[1] / "playground" / "index.html").read_text(encoding="utf-8"))
+    found.headers["Vary"] = "Accept"
+    return found
+
+
+def wants_html(accept: str) -> bool:
+    """Return True if an `Accept` header names HTML, as browsers do; a client that takes anything gets JSON."""
+    kinds = (kind.replace(" ", "").lower().split(";") for kind in accept.split(","))
+    return any(name == "text/html" and not any(NOT_WANTED.fullmatch(each) for each in more) for name, *more in kinds)
 
 
 class Assets(StaticFiles):

@@ -1,11 +1,12 @@
 """The routes of the native interface beside its operations: models and health."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from softmaxd import __version__
 from softmaxd.errors import ModelNotFound, NotReady
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
+from softmaxd.http.pages import playground, wants_html
 from softmaxd.models.calibration import Calibration
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import Version
@@ -105,7 +106,18 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         models.check_ready()
         return Status(status="ready")
 
-    @api.get("/", tags=["health"], operation_id="about", summary="Name and version of the service")
-    async def about(request: Request) -> About:
+    @api.get(
+        "/",
+        tags=["health"],
+        operation_id="about",
+        summary="Name and version of the service",
+        response_model=About,
+        responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+    )
+    async def about(request: Request, response: Response) -> About | Response:
+        """A browser gets the playground: the page that shows softmax and the models."""
+        response.headers["Vary"] = "Accept"
+        if wants_html(request.headers.get("accept", "")):
+            return playground()
         docs = request.scope["root_path"] + "/docs"
         return About(status="alive", name="softmaxd", version=__version__, docs=docs)

@@ -1,0 +1,206 @@
+// The service: every number on the page comes from it.
+
+/** @typedef {{name: string, version: string, default: boolean, pinned: boolean, state: string, reason: string,
+ *   provider: string | null, classes: string[], features: Feature[], datatype: string | null,
+ *   metrics: Record<string, number>, sha256: string | null, provenance: Record<string, any> | null,
+ *   calibration: Record<string, any> | null, evaluation: Record<string, any> | null, notes: string[]}} Model */
+/** @typedef {{name: string, min: number | null, max: number | null, shape: number[], datatype: string | null, input: string,
+ *   column: number | null, nullable: boolean, missing: string, values: number[], categories: string[]}} Feature */
+/** @typedef {{probabilities: number[][], log_probabilities?: number[][], loss?: number[], entropy?: number[],
+ *   sigmoid?: number[][]}} SoftmaxReply */
+/** @typedef {{model: string, version: string, labels: string[], probabilities: number[][], logits?: number[][],
+ *   prediction_sets?: string[][], not_guaranteed?: string[], typicality?: number[]}} PredictReply */
+
+/** The URL of the service: the page may be under any prefix. */
+export const ROOT = new URL("./", document.baseURI.split(/[?#]/)[0]);
+const KEY = "softmaxd-key"; // kept for this tab only
+
+/** A refusal, in the words of the service. */
+export class Refused extends Error {
+  /**
+   * @param {number} status
+   * @param {string} message
+   */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * Ask the service. Raises `Refused`.
+ * @param {string} path relative to the service
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>}
+ */
+export async function ask(path, options = {}) {
+  const headers = new Headers(options.headers);
+  const key = sessionStorage.getItem(KEY);
+  if (key) {
+    headers.set("Authorization", `Bearer ${key}`);
+  }
+  let response;
+  try {
+    response = await fetch(new URL(path, ROOT), { ...options, headers });
+  } catch (error) {
+    if (options.signal?.aborted) {
+      throw error;
+    }
+    throw new Refused(0, "The service does not answer. Is it still running?");
+  }
+  if (response.status === 401 && (await askForKey())) {
+    return ask(path, options);
+  }
+  if (!response.ok) {
+    throw new Refused(response.status, await inWords(response));
+  }
+  return response;
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
+export async function get(path) {
+  return (await ask(path, { headers: { Accept: "application/json" } })).json();
+}
+
+/**
+ * @param {string} path
+ * @param {unknown} body
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function post(path, body, signal) {
+  const options = {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "Content-Type": "application/json" },
+    signal,
+  };
+  return (await ask(path, options)).json();
+}
+
+/**
+ * The softmax of rows of logits.
+ * @param {number[][]} logits
+ * @param {{temperature?: number, targets?: number[], include?: string[]}} [options]
+ * @returns {Promise<SoftmaxReply>}
+ */
+export function softmax(logits, options = {}) {
+  return post("softmax", { logits, ...options });
+}
+
+/**
+ * The versions that are served.
+ * @returns {Promise<Model[]>}
+ */
+export async function readyModels() {
+  const { models } = await get("models");
+  return models.filter((/** @type {Model} */ model) => model.state === "ready");
+}
+
+/**
+ * The path of an operation on one version.
+ * @param {Model} model
+ * @param {string} operation like `predict`
+ */
+export function pathOf(model, operation) {
+  return `models/${encodeURIComponent(model.name)}/versions/${model.version}/${operation}`;
+}
+
+/**
+ * A request as a line for a shell.
+ * @param {string} path
+ * @param {unknown} body
+ */
+export function curl(path, body) {
+  const json = JSON.stringify(body).replaceAll("'", "'\\''");
+  return `curl ${new URL(path, ROOT)} -H 'Content-Type: application/json' -d '${json}'`;
+}
+
+/**
+ * Return a function that keeps only the latest of its calls while one is on its way: for sliders.
+ * @template {any[]} Arguments
+ * @param {(...given: Arguments) => Promise<void>} run
+ * @returns {(...given: Arguments) => Promise<void>}
+ */
+export function latest(run) {
+  /** @type {Arguments | null} */
+  let waiting = null;
+  let isRunning = false;
+  return async (...given) => {
+    waiting = given;
+    if (isRunning) {
+      return;
+    }
+    isRunning = true;
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        await run(...next);
+      }
+    } finally {
+      isRunning = false;
+    }
+  };
+}
+
+/**
+ * The error of a response, in a sentence or two. Each protocol has a form of its own.
+ * @param {Response} response
+ */
+async function inWords(response) {
+  const text = await response.text();
+  try {
+    const { detail, error } = JSON.parse(text);
+    if (Array.isArray(detail)) {
+      return detail
+        .map(({ loc, msg }) => `${msg} (${loc.filter((/** @type {any} */ part) => part !== "body").join(" › ")})`)
+        .join(". ");
+    }
+    return detail ?? error ?? text;
+  } catch {
+    return `The answer was ${response.status} ${response.statusText}`;
+  }
+}
+
+/** @type {Promise<boolean> | null} */
+let asked = null;
+
+/** Ask the person for a key, once for all requests that wait for it; false if there is none. */
+function askForKey() {
+  asked ??= showKeyDialog().finally(() => (asked = null));
+  return asked;
+}
+
+/** @returns {Promise<boolean>} */
+async function showKeyDialog() {
+  const { h } = await import("./dom.js");
+  const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("key"));
+  const field = h("input", { type: "password", autocomplete: "off", required: true, id: "key-field" });
+  const form = h(
+    "form",
+    { method: "dialog" },
+    h("h2", { text: "This service needs a key" }),
+    h("p", { class: "muted", text: "It is kept for this tab only, and sent to this service only." }),
+    h("p", {}, h("label", { for: "key-field" }, "Key", field)),
+    h(
+      "p",
+      { class: "line" },
+      h("button", { class: "primary", value: "use", text: "Use it" }),
+      h("button", { value: "", formnovalidate: true, text: "Cancel" }),
+    ),
+  );
+  dialog.setAttribute("aria-label", "Key");
+  dialog.replaceChildren(form);
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  if (dialog.returnValue !== "use") {
+    return false;
+  }
+  sessionStorage.setItem(KEY, field.value);
+  return true;
+}

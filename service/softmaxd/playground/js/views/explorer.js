@@ -1,0 +1,112 @@
+// The softmax explorer: logits in, and everything that softmax makes of them.
+
+import { curl, latest, softmax } from "../api.js";
+import { codeLine, h } from "../dom.js";
+import { short } from "../format.js";
+import { keepState, numbersOf } from "../state.js";
+import { Bars } from "./explorer/bars.js";
+import { Controls } from "./explorer/controls.js";
+import { Curves } from "./explorer/curves.js";
+import { PRESETS } from "./explorer/presets.js";
+import { Steps } from "./explorer/steps.js";
+
+/** @typedef {{names: string[], logits: number[], temperature: number, target: number}} Scores */
+
+/** @type {import("../main.js").View} */
+export async function view(main, values) {
+  const controls = new Controls(scoresOf(values), latest(update));
+  const [bars, curves, steps] = [new Bars(), new Curves(), new Steps()];
+  const line = codeLine("The same request for a shell");
+  const problem = h("p", { class: "problem", role: "alert" });
+  const note = h("p", { class: "muted" });
+  const presets = PRESETS.map((preset) =>
+    h("button", { type: "button", text: preset.name, onclick: () => controls.put(preset.scores) }),
+  );
+
+  /** @param {Scores} scores */
+  async function update(scores) {
+    const { logits, temperature, target } = scores;
+    const options = { temperature, include: ["log_probabilities", "loss", "entropy", "sigmoid"] };
+    try {
+      const [one, many] = await Promise.all([
+        softmax([logits], { ...options, targets: [target] }),
+        softmax(curves.rows(scores, controls.moved), { temperature, include: ["sigmoid"] }),
+      ]);
+      const answer = {
+        p: one.probabilities[0],
+        logP: one.log_probabilities?.[0] ?? [],
+        sigmoid: one.sigmoid?.[0] ?? [],
+        loss: one.loss?.[0] ?? 0,
+        entropy: one.entropy?.[0] ?? 0,
+      };
+      bars.show(scores, answer);
+      curves.show(scores, controls.moved, answer, many);
+      steps.show(scores, answer);
+      problem.textContent = "";
+    } catch (error) {
+      problem.textContent = /** @type {Error} */ (error).message;
+    }
+    line.show(curl("softmax", { logits, targets: target, ...options }));
+    note.textContent = PRESETS.find(({ scores: other }) => isSame(other, scores))?.note ?? "";
+    keepState("explorer", {
+      logits: logits.join(","),
+      names: scores.names.join("|"),
+      t: temperature === 1 ? null : temperature,
+      target,
+    });
+  }
+
+  await controls.tell(); // a frame without numbers would move when they come
+  main.append(
+    h("h1", { text: "From scores to probabilities" }),
+    h("p", {
+      class: "muted",
+      text: "A network's last layer gives any real number for each class: its logits. Softmax turns them into probabilities: exp of each, divided by the sum.",
+    }),
+    h("div", { class: "line", role: "group", "aria-label": "Examples" }, ...presets),
+    note,
+    problem,
+    h("div", { class: "columns" }, controls.element, h("div", { class: "stack" }, bars.element, curves.element)),
+    h(
+      "section",
+      { class: "panel", "aria-labelledby": "steps" },
+      h("h2", { id: "steps", text: "Step by step" }),
+      steps.element,
+    ),
+    h(
+      "div",
+      { class: "columns even" },
+      curves.slope,
+      h("section", { class: "panel" }, h("h2", { text: "The same from a shell" }), line.element),
+    ),
+  );
+}
+
+/**
+ * The scores of a URL, or the first preset.
+ * @param {URLSearchParams} values
+ * @returns {Scores}
+ */
+function scoresOf(values) {
+  const logits = numbersOf(values.get("logits"));
+  if (logits === null) {
+    return PRESETS[0].scores;
+  }
+  const names = (values.get("names") ?? "").split("|");
+  const temperature = Number(values.get("t") ?? 1);
+  const target = Number(values.get("target") ?? 0);
+  return {
+    logits,
+    names: logits.map((_, index) => names[index] || `class ${index}`),
+    temperature: temperature > 0 && Number.isFinite(temperature) ? temperature : 1,
+    target: Number.isInteger(target) && target >= 0 && target < logits.length ? target : 0,
+  };
+}
+
+/** @param {Scores} one @param {Scores} other */
+function isSame(one, other) {
+  return (
+    one.temperature === other.temperature &&
+    String(one.logits.map((z) => short(z))) === String(other.logits.map((z) => short(z)))
+  );
+}
