@@ -28,7 +28,7 @@ check: $(VENV)/.test  ## Check format, lint, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
-	@$(MAKE) --no-print-directory check-javascript
+	make --no-print-directory check-javascript
 
 check-javascript:  ## Check format, lint and types of the playground's JavaScript, if npm is there
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE)/.installed && \

@@ -185,7 +185,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 
 def _add_pages(app: FastAPI, metrics: Metrics) -> None:
-    """Add the metrics, the files of the playground, and the interactive documentation; Swagger UI comes from an installed package."""
+    """Add the metrics, the playground's files, and the documentation, whose Swagger UI is an installed package."""
 
     async def scrape() -> Response:
         return Response(metrics.render(), media_type=MEDIA_TYPE)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import REPOSITORY
 from tests.support.release import Release
 
 MISLEADING = ("service", "training")  # folders of the user's own, with our folders' names
@@ -68,6 +69,19 @@ def test_our_folders_are_no_modules(python: Path, tmp_path: Path, name: str) -> 
 
 def test_training_is_found_beside_a_folder_of_that_name(python: Path, folder: Path) -> None:
     assert said(python, "-m", "softmaxd", "train", "example", "iris", folder=folder).count("\n") == 151
+
+
+def test_the_playground_is_complete(python: Path, folder: Path) -> None:
+    program = "from pathlib import Path; import softmaxd; print(Path(softmaxd.__file__).parent / 'playground')"
+    ours, theirs = (
+        REPOSITORY / "service" / "softmaxd" / "playground",
+        Path(said(python, "-c", program, folder=folder)[:-1]),
+    )
+
+    files = [path.relative_to(ours) for path in ours.rglob("*") if path.is_file()]
+
+    assert files
+    assert all((theirs / file).read_bytes() == (ours / file).read_bytes() for file in files)
 
 
 def test_type_checkers_see_the_types(python: Path, folder: Path) -> None:

@@ -3,7 +3,7 @@ from hashlib import sha256
 
 import pytest
 
-from softmaxd.http.pages import Assets, page
+from softmaxd.http.pages import Assets, page, playground, wants_html
 from tests.support.asgi import ask
 
 ASSETS = Assets(packages=[("fastapi_swagger", "resources")])
@@ -32,3 +32,25 @@ def test_a_page_runs_only_its_own_scripts() -> None:
 
 def test_a_page_without_a_script_needs_no_hash() -> None:
     assert "script-src 'self'; " in page("<p>").headers["content-security-policy"]
+
+
+def test_the_playground_is_one_page_for_all_requests() -> None:
+    assert playground() is playground()
+    assert b"<title>softmaxd</title>" in bytes(playground().body)
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("text/html", True),
+        ("application/xhtml+xml, Text/HTML ; Q=0.9", True),
+        ("text/html;level=1;q=0.001", True),
+        ("text/html; q=0.000, text/html", True),
+        ("text/html; q=0", False),
+        ("text/htmlx", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_only_who_names_html_gets_it(accept: str, expected: bool) -> None:
+    assert wants_html(accept) is expected
