@@ -14,7 +14,7 @@ from softmaxd_training import card, gaussians, networks, pictures
 from softmaxd_training.export import Exported, export
 from softmaxd_training.gaussians import SIGMA
 from softmaxd_training.provenance import provenance_of
-from softmaxd_training.rows import Parts, Rows, ranges
+from softmaxd_training.rows import Parts, Rows, ranges, sample
 from softmaxd_training.seeds import Run, choose, fit_seeds
 
 NAME = "blobs"
@@ -105,6 +105,7 @@ def manifest_of(version: int, parts: Parts, run: Run, exported: Exported, proven
         provenance=provenance,
         calibration=exported.calibration,
         evaluation=exported.evaluation,
+        sample=sample(parts.train),
         notes=(f"The {CALIBRATION_ROWS:,} calibration rows are drawn anew, with the seed {CALIBRATION_SEED}.",),
     )
 

@@ -8,9 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from softmaxd.models.features import Feature
+from softmaxd.models.manifest import Sample
 from softmaxd.models.outputs import Array, Features
 
 LEAST_CALIBRATION_ROWS = 19  # for prediction sets with a coverage of 95 %
+
+SAMPLED = 300  # rows in the manifest
+PLANE = 2  # features of a model whose rows can be drawn
 
 Classes = npt.NDArray[np.int64]
 
@@ -72,6 +76,21 @@ def ranges(features: Features, names: Sequence[str]) -> tuple[Feature, ...]:
     """Return the columns of features [n, d] by name, with the lowest and the highest value of each."""
     low, high = features.min(axis=0), features.max(axis=0)
     return tuple(Feature(name=name, min=float(low[i]), max=float(high[i])) for i, name in enumerate(names))
+
+
+def sample(rows: Rows) -> Sample | None:
+    """Return up to 300 rows, evenly spread, for a picture of the data; None if they have not two features.
+
+    The numbers are the shortest that are the same in float32.
+    """
+    if rows.features.shape[1:] != (PLANE,):
+        return None
+    count = min(len(rows), SAMPLED)
+    chosen = rows.chosen(np.arange(count) * len(rows) // count)
+    return Sample(
+        rows=tuple((float(str(x)), float(str(y))) for x, y in chosen.features.astype(np.float32)),
+        classes=tuple(chosen.classes.tolist()),
+    )
 
 
 def one_hot(classes: Classes, count: int) -> Array:

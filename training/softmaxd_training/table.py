@@ -16,7 +16,7 @@ from softmaxd_training import card, networks, pictures
 from softmaxd_training.export import Exported, export
 from softmaxd_training.networks import History
 from softmaxd_training.provenance import provenance_of
-from softmaxd_training.rows import Parts, Rows, ranges
+from softmaxd_training.rows import Parts, Rows, ranges, sample
 from softmaxd_training.tablefile import Table
 
 HIDDEN = (32, 16)
@@ -128,6 +128,7 @@ def manifest_of(version: int, table: Table, parts: Parts, job: Job, result: Seed
         ),
         calibration=exported.calibration,
         evaluation=exported.evaluation,
+        sample=sample(parts.train),
     )
 
 

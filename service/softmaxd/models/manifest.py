@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, cast
 import numpy as np
 import numpy.typing as npt
 import orjson
-from pydantic import AfterValidator, Field, FiniteFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, NonNegativeInt, PositiveInt, model_validator
 
 from softmaxd.models.calibration import Calibration, Evaluation, Frozen
 from softmaxd.models.features import (
@@ -32,6 +32,8 @@ OUTPUTS = (LOGITS, PROBABILITIES)
 ATYPICALITY = "atypicality"  # with calibration data, one output more
 
 MOST_BYTES = 64  # of a number in an answer, with all that stands around it
+
+MOST_SAMPLED = 1_000  # rows in a `Sample`
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -61,6 +63,19 @@ class Provenance(Frozen):
     rows: Annotated[Mapping[str, PositiveInt], Field(description="Number of rows by part of the data")]
     seeds: tuple[SeedResult, ...]
     packages: Annotated[Mapping[str, str], Field(description="Version by package name")]
+
+
+class Sample(Frozen):
+    """Some of the training rows with their classes, for pictures of the data."""
+
+    rows: Annotated[tuple[tuple[FiniteFloat, ...], ...], Field(min_length=1, max_length=MOST_SAMPLED)]
+    classes: Annotated[tuple[NonNegativeInt, ...], Field(description="Of each row, as indices of the labels")]
+
+    @model_validator(mode="after")
+    def _has_a_class_for_each_row(self) -> Self:
+        if len(self.rows) != len(self.classes):
+            raise ValueError(f"should have as many classes as rows, {len(self.rows)}, not {len(self.classes)}")
+        return self
 
 
 def _named_once(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
@@ -116,7 +131,18 @@ class Manifest(Frozen):
     provenance: Provenance | None = None
     calibration: Calibration | None = None
     evaluation: Evaluation | None = None
+    sample: Sample | None = None
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _samples_rows_of_its_features_and_labels(self) -> Self:
+        if self.sample is None:
+            return self
+        if any(len(row) != len(self.features) for row in self.sample.rows):
+            raise ValueError(f"should have sampled rows of its {len(self.features)} features")
+        if max(self.sample.classes) >= len(self.labels):
+            raise ValueError(f"should have sampled rows of its {len(self.labels)} labels")
+        return self
 
     @model_validator(mode="after")
     def _has_scores_of_its_labels(self) -> Self:

@@ -20,7 +20,7 @@ from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.networks import logits_of
-from softmaxd_training.rows import Classes, Parts
+from softmaxd_training.rows import Classes, Parts, sample
 from softmaxd_training.seeds import Run
 from tests.support.paths import MODELS, REPOSITORY
 
@@ -166,6 +166,7 @@ def test_the_manifest_tells_the_truth(published: Path, data: Parts) -> None:
     assert [label.rows for label in calibration.by_label] == np.bincount(data.calibration.classes).tolist()
     assert [run.seed for run in origin.seeds] == [0, 1]
     assert origin.command == "softmaxd train blobs --seeds 2 --epochs 8"
+    assert manifest.sample == sample(data.train)
 
 
 def test_nothing_names_a_path_of_the_machine(published: Path) -> None:
@@ -222,5 +223,6 @@ def test_the_committed_model_reaches_the_articles_figures(data: Parts) -> None:
     assert mean_loss(outputs["logits"], data.test.classes) <= ARTICLE_LOSS
     assert manifest.sha256 == sha256(folder / "model.onnx")
     assert manifest.provenance.data_sha256 == data.sha256()
+    assert manifest.sample == sample(data.train)
     assert (manifest.provenance.seed, len(manifest.provenance.seeds)) == (6, 8)
     assert manifest.provenance.command == "softmaxd train blobs --seeds 8 --epochs 240"

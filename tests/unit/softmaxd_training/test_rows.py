@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from softmaxd_training.rows import Parts, Rows, one_hot, ranges
+from softmaxd_training.rows import Parts, Rows, one_hot, ranges, sample
 
 ROWS = Rows(np.array([[1, -2], [3, 0.5], [2, 4]], np.float32), np.array([0, 2, 1]))
 
@@ -26,6 +26,26 @@ def test_each_feature_has_its_lowest_and_its_highest_value() -> None:
     columns = ranges(ROWS.features, ["a", "b"])
 
     assert [(column.name, column.min, column.max) for column in columns] == [("a", 1, 3), ("b", -2, 4)]
+
+
+def test_a_sample_is_spread_over_all_rows_and_is_the_same_in_float32() -> None:
+    features = np.random.default_rng(0).normal(size=(1000, 2)).astype(np.float32)
+    rows = Rows(features, np.repeat([0, 1], 500))
+
+    found, few = sample(rows), sample(ROWS)
+
+    assert found is not None
+    assert few is not None
+    places = [int(index * 1000 / 300) for index in range(300)]
+    assert np.array_equal(np.array(found.rows, np.float32), features[places])
+    assert max(len(str(abs(value))) for row in found.rows for value in row) <= 15
+    assert (found.classes.count(0), found.classes.count(1)) == (150, 150)
+    assert (few.rows, few.classes) == (((1, -2), (3, 0.5), (2, 4)), (0, 2, 1))
+
+
+def test_rows_that_no_plane_can_show_are_not_sampled() -> None:
+    for shape in ((3, 1), (3, 3), (3, 2, 2)):
+        assert sample(Rows(np.zeros(shape, np.float32), np.zeros(3, np.int64))) is None
 
 
 def test_a_class_becomes_a_row_with_a_one_in_its_place() -> None:

@@ -22,6 +22,16 @@ def test_calibration_rows_by_label_are_those_of_its_labels() -> None:
         manifest(labels=("a", "b", "c"), calibration=calibration)
 
 
+def test_a_sample_has_rows_of_its_features_and_labels() -> None:
+    assert manifest(2, sample={"rows": [[1.5, 2], [3, 4]], "classes": [0, 1]}).sample is not None
+    with pytest.raises(ValidationError, match="should have as many classes as rows, 1, not 2"):
+        manifest(2, sample={"rows": [[1, 2]], "classes": [0, 1]})
+    with pytest.raises(ValidationError, match="should have sampled rows of its 3 features"):
+        manifest(3, sample={"rows": [[1, 2]], "classes": [0]})
+    with pytest.raises(ValidationError, match="should have sampled rows of its 2 labels"):
+        manifest(2, sample={"rows": [[1, 2]], "classes": [2]})
+
+
 def test_a_request_holds_its_features_with_their_texts_and_its_answer() -> None:
     numbers = np.zeros((5, 2), dtype=np.float32)
     assert manifest(2).held_bytes(numbers) == 5 * (8 + manifest(2).answer_bytes)
