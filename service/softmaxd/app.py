@@ -25,6 +25,7 @@ from softmaxd.http.targets import route_path
 from softmaxd.metrics.exposition import MEDIA_TYPE
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.answers import AnswerLimits
+from softmaxd.models.documents import Documents
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import Version
 from softmaxd.protocols.native import operations as native
@@ -105,7 +106,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     _add_error_handlers(app)
     add_operations(app, operations, metrics, max_body_bytes=settings.max_body_bytes)
-    app.include_router(native_routes.router(models, lifecycle))
+    app.include_router(native_routes.router(models, lifecycle, Documents(settings.models_dir, settings.scan_timeout)))
     app.include_router(v2_routes.router(models, lifecycle, metrics, max_rows=settings.max_rows))
     app.include_router(changes.router(models, lifecycle, settings))
     app.include_router(v1_routes.router(models, lifecycle))

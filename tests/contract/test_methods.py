@@ -16,7 +16,8 @@ def routes(client: httpx.Client) -> dict[str, set[str]]:
     """The methods of each route of the OpenAPI document."""
     version = client.get("/models/blobs").json()["version"]
     paths = client.get("/openapi.json").json()["paths"]
-    return {path.format(name="blobs", version=version): {*map(str.upper, paths[path])} for path in paths}
+    values = {"name": "blobs", "version": version, "picture": "reliability", "kind": "png"}
+    return {path.format(**values): {*map(str.upper, paths[path])} for path in paths}
 
 
 def head(base_url: str, path: str) -> tuple[int, Mapping[str, str]]:

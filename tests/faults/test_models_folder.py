@@ -125,11 +125,14 @@ def test_a_mount_that_hangs_retires_nothing_and_the_end_does_not_wait_for_it(
         new.rename(link)
         until(lambda: listed(client) == {"1": "ready", "problems": [problem]})
         answered = client.post("/models/linear/predict", json=BODY).status_code
+        card = client.get("/models/linear/versions/1/card")
 
         server.send_signal(signal.SIGTERM)
 
         assert server.wait() == 0
     assert answered == 200
+    late = "The folder of this version cannot be read: it took more than 0.3 s (scan_timeout)"
+    assert (card.status_code, card.json()) == (503, {"detail": late})
     assert not has_said(server, "retired")
     assert sum(problem in line for line in server.lines) == 1
 

@@ -49,11 +49,17 @@ async def _run(operation: Operation, request: Request, max_body_bytes: int) -> R
     job = operation.decode(await read_body(request, max_body_bytes), headers, model)
     if model is None or job.features is None:
         return operation.encode(NOT_ASKED, job)
-    share: Share | None = getattr(request.state, "share", None)  # of our connections; other servers have none
+    share = share_of(request)
     if share is not None:
         share.take(model.manifest.held_bytes(job.features))
     outputs = await _predict(model, job.features, request)
     return operation.encode(outputs, job)
+
+
+def share_of(request: Request) -> Share | None:
+    """Return the share of the connection of a request; those of other servers have none."""
+    share: Share | None = getattr(request.state, "share", None)
+    return share
 
 
 async def _predict(model: Model, features: Features, request: Request) -> Outputs:

@@ -17,7 +17,12 @@ from softmaxd.models.model import Model
 Examples = Mapping[str, tuple[Any, Any]]  # request and answer, by name
 Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them
 
-PARAMETERS = {"name": "The name of a model.", "version": "A version of the model: a whole number."}
+PARAMETERS = {
+    "name": "The name of a model.",
+    "version": "A version of the model: a whole number.",
+    "picture": "The name of a picture that the card shows.",
+    "kind": "`png` or `svg`.",
+}
 ADMIN_KEY = "AdminKey"
 SECURITY_SCHEMES = {
     ADMIN_KEY: {"type": "http", "scheme": "bearer", "description": "A key of the setting `admin_keys`."}

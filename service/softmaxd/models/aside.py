@@ -29,7 +29,7 @@ class Aside:
         late = NotNow(f"it took more than {seconds:g} s ({setting})")
         if self._late is not None and not self._ends(self._late, deadline):
             raise late
-        future = _start(work)
+        future = start(work)
         if not self._ends(future, deadline):
             self._late = future
             raise late
@@ -45,7 +45,7 @@ class Aside:
         return future.done()
 
 
-def _start(work: Callable[[], T]) -> Future[T]:
+def start(work: Callable[[], T]) -> Future[T]:
     """Start the work in a thread that does not keep the process alive. Raises `NotNow` if there can be no more."""
     future: Future[T] = Future()
 

@@ -1,23 +1,34 @@
 """The routes of the native interface beside its operations: models and health."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from softmaxd import __version__
-from softmaxd.errors import ModelNotFound, NotReady
+from softmaxd.errors import DocumentNotFound, ModelNotFound, NotReady, Overloaded
+from softmaxd.http.asgi import Endpoint, share_of
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
 from softmaxd.http.pages import playground, wants_html
 from softmaxd.models.calibration import Calibration
+from softmaxd.models.documents import Documents
+from softmaxd.models.manifest import MANIFEST_FILE
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import Version
 from softmaxd.protocols.native.operations import errors_of_path
 from softmaxd.protocols.native.schemas import About, CalibrationInfo, ModelInfo, ModelList, Status
 
+CARD_FILE = "card.md"
+PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
+# An SVG may have a script, which would be one of this origin: a browser runs none of a document with this policy.
+NO_SCRIPTS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 
-def router(models: Repository, lifecycle: Lifecycle) -> APIRouter:
+
+def router(models: Repository, lifecycle: Lifecycle, documents: Documents) -> APIRouter:
     """Return the routes."""
     api = APIRouter()
     _add_models(api, models)
+    _add_documents(api, models, documents)
     _add_health(api, models, lifecycle)
     return api
 
@@ -86,6 +97,54 @@ def _add_models(api: APIRouter, models: Repository) -> None:
             responses=errors_of_path(ModelNotFound),
             openapi_extra=path_parameters(path),
         )
+
+
+def _add_documents(api: APIRouter, models: Repository, documents: Documents) -> None:
+    """Add the files of a version. The card links to its pictures by their names alone, so they are beside it."""
+
+    async def answer(request: Request, name: str, media_type: str) -> Response:
+        path = request.path_params
+        content = await documents.read(models.find(path["name"], path["version"]), name)
+        share = share_of(request)
+        if share is not None:
+            share.take(len(content))
+        return Response(content, media_type=media_type, headers=NO_SCRIPTS)
+
+    async def card(request: Request) -> Response:
+        """Its links to its pictures are relative to this path."""
+        return await answer(request, CARD_FILE, "text/markdown")
+
+    async def manifest(request: Request) -> Response:
+        """The bytes of the file, with all calibration scores."""
+        return await answer(request, MANIFEST_FILE, "application/json")
+
+    async def picture(request: Request) -> Response:
+        kind = request.path_params["kind"]
+        if kind not in PICTURES:
+            raise DocumentNotFound("The pictures of a card are PNG or SVG")
+        return await answer(request, f"{request.path_params['picture']}.{kind}", PICTURES[kind])
+
+    _add_document(api, "card", card, "The card of a version", {"text/markdown": {"schema": {"type": "string"}}})
+    _add_document(api, "manifest", manifest, "The manifest of a version", {"application/json": {"schema": {}}})
+    _add_document(api, "picture", picture, "A picture of the card, in PNG or SVG", {}, path="{picture}.{kind}")
+
+
+def _add_document(
+    api: APIRouter, name: str, endpoint: Endpoint, summary: str, content: dict[str, Any], path: str | None = None
+) -> None:
+    """Add a route. Generators of clients warn of a `content` that they do not know, such as pictures."""
+    route = f"/models/{{name}}/versions/{{version}}/{path or name}"
+    errors = errors_of_path(ModelNotFound, DocumentNotFound, Overloaded, NotReady)
+    api.add_api_route(
+        route,
+        endpoint,
+        tags=["models"],
+        operation_id=f"get_{name}",
+        summary=summary,
+        response_class=Response,
+        responses={200: {"content": content}, **errors},
+        openapi_extra=path_parameters(route),
+    )
 
 
 def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> None:
