@@ -10,6 +10,7 @@ import { linkTo, readState } from "./state.js";
 /** @type {Record<string, {name: string, load: () => Promise<{view: View}>}>} */
 const VIEWS = {
   explorer: { name: "Softmax", load: () => import("./views/explorer.js") },
+  map: { name: "Map", load: () => import("./views/map.js") },
 };
 const FIRST = "explorer";
 const THEMES = ["system", "light", "dark"];

@@ -1,0 +1,279 @@
+// The decision map of a model with two features: what it says of every point of the plane.
+
+import { get, latest, pathOf } from "../api.js";
+import { h, say } from "../dom.js";
+import { short } from "../format.js";
+import { modelsFor, nameOf, picker } from "../models.js";
+import { keepState, numbersOf } from "../state.js";
+import { gridOf, isPlane } from "./map/grid.js";
+import { Here, predict } from "./map/here.js";
+import { Plane } from "./map/plane.js";
+import { Points } from "./map/points.js";
+
+/** @typedef {import("../api.js").Model} Model */
+/** @typedef {import("./map/plane.js").Point} Point */
+/** @typedef {import("./map/grid.js").Extent} Extent */
+
+const MARGIN = 0.15; // around the training rows
+const FAR = 6; // heights of the first extent above it
+const MOST_POINTS = 20;
+const PAUSE = 250; // milliseconds until a state is in the URL: browsers refuse many changes a second
+
+/** @type {import("../main.js").View} */
+export async function view(main, values) {
+  const { models, chosen } = await modelsFor(values, isPlane);
+  main.append(
+    h("h1", { text: "The map of a model" }),
+    h("p", {
+      class: "muted",
+      text: "Each point of the plane is a row of two features. Its colour is the most probable class, stronger where the model is surer.",
+    }),
+  );
+  if (chosen === undefined) {
+    main.append(h("p", { text: NONE }));
+    return;
+  }
+  const place = h("div");
+  let end = () => {};
+  /** @param {Model} model @param {URLSearchParams} state */
+  const open = async (model, state) => {
+    const map = await mapOf(model, state);
+    end();
+    end = map.end;
+    place.replaceChildren(...map.elements);
+  };
+  await open(chosen, values);
+  main.append(
+    h(
+      "p",
+      { class: "line" },
+      picker(models, chosen, (model) => open(model, new URLSearchParams())),
+    ),
+    place,
+  );
+  return () => end();
+}
+
+const KEYS =
+  "Point at the map to read it, click to drop a point, drag to move. After a click the wheel zooms; two fingers do on a touch screen. Keys: arrows move the crosshair, with Shift the map; + and − zoom, Enter drops a point, 0 resets.";
+const NONE =
+  "No model with two numbers as features is served. Train one on a table of two columns and a label: softmaxd train table rows.csv --target label. Or train the article's blobs: softmaxd train blobs.";
+
+/**
+ * The map of a model.
+ * @param {Model} model
+ * @param {URLSearchParams} values
+ */
+async function mapOf(model, values) {
+  const { sample = null } = await get(pathOf(model, "manifest"));
+  const home = homeOf(model, sample);
+  const plane = new Plane(
+    model,
+    { home, extent: extentOf(values.get("view")) ?? home, sample },
+    { moved, pointed, dropped },
+  );
+  plane.points = pointsOf(values.get("at"));
+  const here = new Here(model);
+  const points = new Points(model, (index) => change(plane.points.toSpliced(index, 1)));
+  const problem = h("p", { class: "problem", role: "alert" });
+  let pause = 0;
+  let isByKey = false;
+
+  const refresh = latest(() =>
+    attempt(async () => {
+      plane.grid = await gridOf(model, plane.extent, plane.aspect);
+    }),
+  );
+  const ask = latest((/** @type {Point} */ point) =>
+    attempt(async () => {
+      const reply = await predict(model, [point]);
+      here.show(point, reply);
+      if (isByKey) {
+        say(
+          `${here.heading.textContent}: ${reply.labels[0]} ${short(Math.max(...reply.probabilities[0]), 3)}. ${here.verdict.textContent}`,
+        );
+      }
+    }),
+  );
+
+  /** @param {() => Promise<void>} act */
+  async function attempt(act) {
+    try {
+      await act();
+      problem.textContent = "";
+    } catch (error) {
+      problem.textContent = /** @type {Error} */ (error).message;
+    }
+  }
+
+  async function moved() {
+    keepLater();
+    if (plane.cross === null && !plane.isHovered) {
+      pointed(null, false);
+    }
+    await refresh();
+    plane.draw();
+  }
+
+  /** @param {Point | null} at @param {boolean} isKey */
+  function pointed(at, isKey) {
+    isByKey = isKey;
+    return ask(at ?? plane.points.at(-1) ?? plane.middle());
+  }
+
+  /** @param {Point} at */
+  function dropped(at) {
+    change([...plane.points, at].slice(-MOST_POINTS));
+    pointed(at, true);
+  }
+
+  /** @param {Point[]} changed */
+  async function change(changed) {
+    plane.points = changed;
+    keepLater();
+    plane.draw();
+    await attempt(async () => points.show(changed, changed.length ? await predict(model, changed) : null));
+  }
+
+  function keepLater() {
+    clearTimeout(pause);
+    pause = setTimeout(keep, PAUSE);
+  }
+
+  function keep() {
+    const { from, to, low, high } = plane.extent;
+    keepState("map", {
+      model: nameOf(model),
+      at: plane.points.map(String).join(";"),
+      view: plane.extent === home ? null : [from, to, low, high].map((each) => Number(each.toPrecision(6))).join(","),
+    });
+  }
+
+  function goFar() {
+    const far = farOf(home);
+    plane.show(far.extent);
+    dropped(plane.rounded(far.point));
+  }
+
+  const stop = onTheme(() => {
+    plane.picture.forget();
+    plane.draw();
+  });
+  await Promise.all([refresh(), pointed(null, false), change(plane.points)]);
+  const map = h("section", { class: "panel", "aria-label": "Map" }, tools(plane, goFar), plane.element);
+  const side = h("div", { class: "stack" }, here.element, legendOf(model, sample));
+  return {
+    elements: [problem, h("div", { class: "columns wide" }, map, side), points.element],
+    end: () => {
+      stop();
+      clearTimeout(pause);
+    },
+  };
+}
+
+/**
+ * The buttons and switches above the plane.
+ * @param {Plane} plane
+ * @param {() => void} goFar
+ */
+function tools(plane, goFar) {
+  /** @param {string} text @param {string} name @param {() => void} act */
+  const button = (text, name, act) => h("button", { type: "button", "aria-label": name, text, onclick: act });
+  /** @param {string} text @param {"hasRows" | "hasLines"} field */
+  const toggle = (text, field) => {
+    const box = h("input", { type: "checkbox", checked: true });
+    box.addEventListener("change", () => {
+      plane[field] = box.checked;
+      plane.draw();
+    });
+    return h("label", {}, box, text);
+  };
+  return h(
+    "div",
+    { class: "line" },
+    button("+", "Zoom in", () => plane.zoom(1 / 1.5)),
+    button("−", "Zoom out", () => plane.zoom(1.5)),
+    button("Reset", "Reset the view", () => plane.show(plane.home)),
+    button("Far from the data", "Drop a point far from the data", goFar),
+    plane.sample && toggle("training rows", "hasRows"),
+    plane.model.calibration && toggle("typicality", "hasLines"),
+  );
+}
+
+/** @param {Model} model @param {{rows: number[][]} | null} sample */
+function legendOf(model, sample) {
+  const all = (sample && model.provenance?.rows.train) ?? "the";
+  const parts = [
+    sample ? `Marks: ${sample.rows.length} of ${all} training rows.` : "The manifest has no training rows to draw.",
+    model.calibration &&
+      "Lines: typicality 0.5, 0.1 and 0.01. Hatched: below 0.01. Hardly any calibration row is there, and a strong colour means nothing.",
+    model.features.some(({ min }) => min === null) && "The manifest has no ranges of the features: zoom to your rows.",
+  ];
+  return h(
+    "section",
+    { class: "panel small", "aria-label": "How to read the map" },
+    ...parts.map((text) => text && h("p", { text })),
+    h("p", { class: "muted", id: "map-keys", text: KEYS }),
+  );
+}
+
+/**
+ * The extent of the training rows with a margin.
+ * @param {Model} model
+ * @param {{rows: number[][]} | null} sample
+ * @returns {Extent}
+ */
+function homeOf({ features }, sample) {
+  const [across, up] = features.map(({ min, max }, index) => {
+    const values = sample?.rows.map((row) => row[index]) ?? [-10, 10];
+    const [least, most] = [min ?? Math.min(...values), max ?? Math.max(...values)];
+    const margin = (most - least) * MARGIN || 1;
+    return [least - margin, most + margin];
+  });
+  return { from: across[0], to: across[1], low: up[0], high: up[1] };
+}
+
+/**
+ * A point far above the training rows, and an extent with both.
+ * @param {Extent} home
+ * @returns {{extent: Extent, point: Point}}
+ */
+function farOf({ from, to, low, high }) {
+  const [middle, height] = [(from + to) / 2, high - low];
+  const reach = ((FAR + 2) / 2) * (to - from);
+  return {
+    extent: { from: middle - reach, to: middle + reach, low: low - height / 2, high: high + (FAR + 0.5) * height },
+    point: [middle, high + FAR * height],
+  };
+}
+
+/** @param {string | null} text @returns {Extent | null} */
+function extentOf(text) {
+  const numbers = numbersOf(text);
+  if (numbers?.length !== 4) {
+    return null;
+  }
+  const [from, to, low, high] = numbers;
+  return from < to && low < high ? { from, to, low, high } : null;
+}
+
+/** @param {string | null} text @returns {Point[]} */
+function pointsOf(text) {
+  const points = (text ?? "").split(";").map(numbersOf);
+  return /** @type {Point[]} */ (points.filter((point) => point?.length === 2)).slice(0, MOST_POINTS);
+}
+
+/**
+ * Call a function when the theme changes; returns the function that ends this.
+ * @param {() => void} changed
+ */
+function onTheme(changed) {
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  const observer = new MutationObserver(changed);
+  observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  media.addEventListener("change", changed);
+  return () => {
+    observer.disconnect();
+    media.removeEventListener("change", changed);
+  };
+}

@@ -1,0 +1,161 @@
+// The answers to a grid of rows, from one request of bytes.
+
+import { ask, Refused } from "../../api.js";
+
+/** @typedef {import("../../api.js").Model} Model */
+/** A part of the plane: the first feature from left to right, the second from bottom to top.
+ * @typedef {{from: number, to: number, low: number, high: number}} Extent */
+/** Cells row by row from the top left: the most probable class, how sure it is (0: a guess, 1: certain), its typicality.
+ * @typedef {{extent: Extent, columns: number, rows: number, best: Uint16Array, sure: Float32Array,
+ *   typicality: Float64Array | null}} Grid */
+
+const CELLS = 24_000;
+const FEWEST = 400;
+const MOST_BYTES = 4_000_000; // of the answer
+const ARRAYS = { FP32: Float32Array, FP64: Float64Array };
+
+/**
+ * True if the rows of a model are points of a plane.
+ * @param {Model} model
+ */
+export function isPlane({ features, datatype }) {
+  return (
+    features.length === 2 &&
+    features.every(
+      (each) => each.shape.length === 0 && each.values.length === 0 && (each.datatype ?? datatype ?? "") in ARRAYS,
+    )
+  );
+}
+
+/**
+ * The answers to a grid over an extent, with fewer cells if the service takes no more rows.
+ * @param {Model} model
+ * @param {Extent} extent
+ * @param {number} aspect width by height
+ * @returns {Promise<Grid>}
+ */
+export async function gridOf(model, extent, aspect) {
+  let cells = Math.min(CELLS, MOST_BYTES / (4 * model.classes.length + 8));
+  for (;;) {
+    const columns = Math.max(2, Math.round(Math.sqrt(cells * aspect)));
+    const rows = Math.max(2, Math.round(cells / columns));
+    try {
+      const { probabilities, typicality } = await infer(model, xs(extent, columns), ys(extent, rows));
+      return { extent, columns, rows, ...bestOf(probabilities, model.classes.length), typicality };
+    } catch (error) {
+      cells /= 2;
+      if (!(error instanceof Refused && error.status === 413 && cells > FEWEST)) {
+        throw error;
+      }
+    }
+  }
+}
+
+/** @param {Extent} extent @param {number} count */
+function xs({ from, to }, count) {
+  return Array.from({ length: count }, (_, index) => from + ((index + 0.5) / count) * (to - from));
+}
+
+/** @param {Extent} extent @param {number} count */
+function ys({ low, high }, count) {
+  return Array.from({ length: count }, (_, index) => high - ((index + 0.5) / count) * (high - low));
+}
+
+/**
+ * @param {Model} model
+ * @param {number[]} xs
+ * @param {number[]} ys
+ */
+async function infer(model, xs, ys) {
+  const tensors = tensorsOf(model, xs, ys);
+  const outputs = model.calibration ? ["probabilities", "typicality"] : ["probabilities"];
+  const head = JSON.stringify({
+    inputs: tensors.map(({ numbers, ...tensor }) => ({
+      ...tensor,
+      parameters: { binary_data_size: numbers.byteLength },
+    })),
+    outputs: outputs.map((name) => ({ name, parameters: { binary_data: true } })),
+  });
+  const response = await ask(`v2/models/${encodeURIComponent(model.name)}/versions/${model.version}/infer`, {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/octet-stream",
+      "Inference-Header-Content-Length": String(new TextEncoder().encode(head).length),
+    },
+    body: new Blob([head, ...tensors.map(({ numbers }) => numbers)]),
+  });
+  const start = Number(response.headers.get("Inference-Header-Content-Length"));
+  const bytes = await response.arrayBuffer();
+  const middle = start + 4 * xs.length * ys.length * model.classes.length;
+  return {
+    probabilities: new Float32Array(bytes.slice(start, middle)),
+    typicality: model.calibration ? new Float64Array(bytes.slice(middle)) : null,
+  };
+}
+
+/**
+ * The tensors of a model with the rows of a grid: mostly one, but a table may have one for each feature.
+ * @param {Model} model @param {number[]} xs @param {number[]} ys
+ */
+function tensorsOf({ features, datatype }, xs, ys) {
+  const count = xs.length * ys.length;
+  return [...new Set(features.map(({ input }) => input))].map((name) => {
+    const own = features.filter(({ input }) => input === name);
+    const type = /** @type {keyof typeof ARRAYS} */ (own[0].datatype ?? datatype);
+    const numbers = new ARRAYS[type](count * own.length);
+    own.forEach((feature, index) => {
+      const isFirst = feature === features[0];
+      for (let at = 0; at < count; at += 1) {
+        const place = at * own.length + (feature.column ?? index);
+        numbers[place] = isFirst ? xs[at % xs.length] : ys[Math.floor(at / xs.length)];
+      }
+    });
+    return { name, datatype: type, shape: [count, own.length], numbers };
+  });
+}
+
+/** @param {Float32Array} probabilities @param {number} classes */
+function bestOf(probabilities, classes) {
+  const count = probabilities.length / classes;
+  const [best, sure] = [new Uint16Array(count), new Float32Array(count)];
+  for (let at = 0; at < count; at += 1) {
+    const start = at * classes;
+    let index = 0;
+    for (let each = 1; each < classes; each += 1) {
+      if (probabilities[start + each] > probabilities[start + index]) {
+        index = each;
+      }
+    }
+    best[at] = index;
+    sure[at] = (probabilities[start + index] - 1 / classes) / (1 - 1 / classes);
+  }
+  return { best, sure };
+}
+
+/**
+ * Where the name of each class stands: in the middle of its cells, or in the cell of its own that is nearest to that.
+ * Classes with few cells have none.
+ * @param {Grid} grid
+ * @param {number} classes
+ * @returns {{index: number, x: number, y: number}[]}
+ */
+export function places({ extent, columns, rows, best }, classes) {
+  const sums = Array.from({ length: classes }, () => ({ count: 0, column: 0, row: 0, near: Infinity, at: 0 }));
+  best.forEach((index, at) => {
+    const sum = sums[index];
+    sum.count += 1;
+    sum.column += at % columns;
+    sum.row += Math.floor(at / columns);
+  });
+  best.forEach((index, at) => {
+    const sum = sums[index];
+    const far = Math.hypot((at % columns) - sum.column / sum.count, Math.floor(at / columns) - sum.row / sum.count);
+    if (far < sum.near) {
+      [sum.near, sum.at] = [far, at];
+    }
+  });
+  const [across, down] = [xs(extent, columns), ys(extent, rows)];
+  return sums.flatMap(({ count, at }, index) =>
+    count < best.length / 60 ? [] : [{ index, x: across[at % columns], y: down[Math.floor(at / columns)] }],
+  );
+}

@@ -1,0 +1,106 @@
+// What the model says of one point, in bars and words.
+
+import { post, pathOf } from "../../api.js";
+import { Bar, colourOf } from "../../charts.js";
+import { h } from "../../dom.js";
+import { count, percent, probability, short } from "../../format.js";
+
+/** @typedef {import("../../api.js").Model} Model */
+/** @typedef {import("../../api.js").PredictReply} PredictReply */
+/** @typedef {import("./plane.js").Point} Point */
+
+const MOST_BARS = 8;
+const UNUSUAL = 0.05;
+
+/**
+ * The request for points.
+ * @param {Model} model
+ * @param {Point[]} points
+ */
+export function requestFor(model, points) {
+  return { instances: points, ...(model.calibration ? { include: ["prediction_sets", "typicality"] } : {}) };
+}
+
+/**
+ * @param {Model} model
+ * @param {Point[]} points
+ * @returns {Promise<PredictReply>}
+ */
+export function predict(model, points) {
+  return post(pathOf(model, "predict"), requestFor(model, points));
+}
+
+export class Here {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    this.heading = h("h2", { class: "number" });
+    this.rows = model.classes
+      .slice(0, MOST_BARS)
+      .map(() => ({ name: h("span"), dot: h("span", { class: "dot" }), bar: new Bar() }));
+    this.typicality = new Bar("var(--text)");
+    this.set = h("p", { class: "small" });
+    this.verdict = h("p", { class: "verdict" });
+    const table = this.rows.flatMap(({ name, dot, bar }) => [h("dt", {}, dot, name), h("dd", {}, bar.element)]);
+    this.element = h(
+      "section",
+      { class: "panel", "aria-label": "The point" },
+      this.heading,
+      h("dl", { class: "bars" }, ...table),
+      model.calibration &&
+        h("dl", { class: "bars apart" }, h("dt", { text: "typicality" }), h("dd", {}, this.typicality.element)),
+      this.verdict,
+      this.set,
+    );
+  }
+
+  /**
+   * @param {Point} point
+   * @param {PredictReply} reply
+   */
+  show([x, y], { probabilities: [p], typicality, prediction_sets: sets }) {
+    const [first, second] = this.model.features.map(({ name }) => name);
+    this.heading.textContent = `${first} ${short(x)}, ${second} ${short(y)}`;
+    const order = p.map((_, index) => index);
+    const shown = order.length > MOST_BARS ? order.sort((a, b) => p[b] - p[a]) : order;
+    this.rows.forEach(({ name, dot, bar }, row) => {
+      const index = shown[row];
+      name.textContent = this.model.classes[index];
+      for (const element of [dot, bar.element]) {
+        element.style.setProperty("--colour", colourOf(index));
+      }
+      bar.show(p[index]);
+    });
+    if (typicality && sets) {
+      this.typicality.show(typicality[0]);
+      const why = sets[0].length
+        ? ""
+        : ": for 95 % of the calibration rows the true label is more probable than any is here";
+      this.set.textContent = `Prediction set for 95 %: ${setInWords(sets[0])}${why}.`;
+    }
+    this.verdict.textContent = verdict(this.model, typicality?.[0], Math.max(...p));
+  }
+}
+
+/** @param {string[]} labels */
+export function setInWords(labels) {
+  return labels.length ? labels.join(", ") : "none";
+}
+
+/**
+ * @param {Model} model
+ * @param {number | undefined} typicality
+ * @param {number} most the highest probability
+ */
+function verdict({ calibration }, typicality, most) {
+  if (typicality === undefined || calibration === null) {
+    return "This model has no calibration data, so nothing says whether the point is like its training rows.";
+  }
+  if (typicality * (calibration.rows + 1) < 1.5) {
+    return `Like no training row: none of the ${count(calibration.rows)} calibration rows is as far out. The softmax says ${probability(most)} all the same. It only tells on which side of a border the point is.`;
+  }
+  if (typicality < UNUSUAL) {
+    return `Unusual: only ${percent(typicality)} of the calibration rows are as far out. Trust the probabilities less here.`;
+  }
+  return `Like the training rows: ${percent(typicality)} of the calibration rows are at least as far out.`;
+}
