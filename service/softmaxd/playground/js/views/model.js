@@ -1,0 +1,149 @@
+// The card of a version, from its manifest, and the service as it runs now.
+
+import { ask, get, pathOf } from "../api.js";
+import { h } from "../dom.js";
+import { count } from "../format.js";
+import { modelsFor, nameOf, picker } from "../models.js";
+import { keepState } from "../state.js";
+import { coverage } from "./model/coverage.js";
+import { confusion, figures } from "./model/figures.js";
+import { origin, versions } from "./model/origin.js";
+import { panel } from "./model/parts.js";
+import { reliability, typicality } from "./model/pictures.js";
+import { Service } from "./model/service.js";
+
+/** @typedef {import("../api.js").Model} Model */
+
+/** @type {import("../main.js").View} */
+export async function view(main, values) {
+  const { models, chosen } = await modelsFor(values);
+  const all = (await get("models")).models;
+  const service = new Service();
+  const place = h("div", { class: "stack" });
+  const asked = { coverage: Number(values.get("coverage")) };
+
+  /** @param {Model} model */
+  async function show(model) {
+    const keep = () => keepState("model", { model: nameOf(model), coverage: asked.coverage || null });
+    keep();
+    place.replaceChildren(
+      ...(await about(model)),
+      ...measured(model, asked, keep),
+      h("div", { class: "columns even flush" }, origin(model), versions(model, all)),
+    );
+  }
+
+  main.append(
+    h("h1", { text: "A model and its service" }),
+    h("p", {
+      class: "muted",
+      text: "How well a model did on rows that it had not seen, and how far its answers can be trusted: for rows like those, and no others.",
+    }),
+  );
+  if (chosen) {
+    main.append(h("div", { class: "line" }, picker(models, chosen, show)), place);
+    await show(chosen);
+  } else {
+    main.append(
+      h("p", { text: "No model is served. Train one: softmaxd train blobs, or bring your own: softmaxd models add." }),
+    );
+  }
+  main.append(service.element);
+  await service.start();
+  return () => service.stop();
+}
+
+/**
+ * The facts of a version, and its files.
+ * @param {Model} model
+ */
+async function about(model) {
+  const { rows } = model.calibration ?? {};
+  const { shape } = model.features[0];
+  const facts = [
+    ["Classes", count(model.classes.length)],
+    ["A row", shape.length ? `${shape.join(" × ")} numbers` : `${count(model.features.length)} features`],
+    ["Calibration rows", rows ? count(rows) : "none: no prediction sets, no typicality"],
+    ["Runs on", (model.provider ?? "").replace("ExecutionProvider", "")],
+    ["Default", model.default ? "yes: POST /predict asks it" : "no"],
+    ["Pinned", model.pinned ? "yes" : "no"],
+  ];
+  return [
+    h(
+      "section",
+      { class: "panel", "aria-label": "About this version" },
+      h(
+        "dl",
+        { class: "facts" },
+        ...facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", { text: value }))),
+      ),
+      model.reason && h("p", { class: "problem", text: `A newer file is not served: ${model.reason}` }),
+      await files(model),
+    ),
+  ];
+}
+
+/**
+ * Links to the files of a version. Its pictures are shown when asked for.
+ * @param {Model} model
+ */
+async function files(model) {
+  const path = (/** @type {string} */ name) => pathOf(model, name);
+  let card = "";
+  try {
+    card = await (await ask(path("card"))).text();
+  } catch {
+    // a model that was added has no card
+  }
+  const pictures = [...card.matchAll(/!\[([^\]]*)\]\(([^)/]+\.(?:png|svg))\)/g)];
+  return h(
+    "div",
+    {},
+    h(
+      "p",
+      { class: "line" },
+      card && h("a", { href: path("card"), text: "card.md" }),
+      h("a", { href: path("manifest"), text: "manifest.json" }),
+    ),
+    pictures.length > 0 &&
+      h(
+        "details",
+        {},
+        h("summary", { text: `Pictures of the card (${pictures.length})` }),
+        h(
+          "div",
+          { class: "thumbs" },
+          ...pictures.map(([, alt, name]) =>
+            h("a", { href: path(name) }, h("img", { src: path(name), alt, loading: "lazy" })),
+          ),
+        ),
+      ),
+  );
+}
+
+/**
+ * Everything that was measured on the test rows.
+ * @param {Model} model
+ * @param {{coverage: number}} asked
+ * @param {() => void} keep
+ */
+function measured(model, asked, keep) {
+  const { evaluation } = model;
+  if (!evaluation) {
+    const line = `softmaxd models calibrate ${model.name} rows.csv --target label`;
+    return [
+      panel(
+        "Not measured",
+        h("p", {
+          text: "The manifest has no figures of test rows. With labelled rows, this measures and calibrates the model:",
+        }),
+        h("pre", { tabindex: "0", text: line }),
+      ),
+    ];
+  }
+  return [
+    h("div", { class: "columns even flush" }, figures(model), reliability(evaluation)),
+    h("div", { class: "columns even flush" }, coverage(model, evaluation, asked, keep), confusion(model, evaluation)),
+    typicality(evaluation),
+  ];
+}

@@ -1,0 +1,183 @@
+"""The view of a model and its service: figures as the manifest has them, files, versions, and live charts."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.onnx_models import linear, publish
+from tests.support.playground import Visit
+from tests.support.server import Server
+
+METRICS_OF_PAGE = """async ([before, after]) => {
+    const {between, read} = await import(new URL("playground/js/views/model/metrics.js", document.baseURI));
+    return between(read(before, 0), read(after, 2));
+}"""
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def cells(page: Page, name: str) -> list[list[str]]:
+    """The texts of a table's body, by row."""
+    table = page.get_by_role("group", name=name, exact=True)
+    return [row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all()]
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def live(page: Page, name: str) -> Locator:
+    """The words above a live chart."""
+    return page.locator(".thirds > div").filter(has=page.get_by_role("heading", name=name)).locator("p")
+
+
+def test_the_card_says_what_the_service_says(visit: Visit) -> None:
+    page = visit.open("model?model=digits")
+    model = httpx.get(f"{visit.url}/models/digits").json()
+    evaluation, metrics = model["evaluation"], model["metrics"]
+
+    figures = dict(zip(("accuracy", "loss", "brier", "ece"), cells(page, "Figures"), strict=True))
+    assert figures["accuracy"][1:] == [percent(metrics["test_accuracy"])] * 2
+    assert [float(each) for each in figures["loss"][1:]] == [
+        pytest.approx(metrics[name], rel=1e-3) for name in ("test_loss_before", "test_loss")
+    ]
+    page.get_by_text("All 10 figures of the manifest").click()
+    assert [row[0] for row in cells(page, "All figures")] == list(metrics)
+    matrix = cells(page, "Rows by true label, then by the label given")
+    assert [[int(each) for each in row[1:]] for row in matrix] == evaluation["confusion"]
+    pairs = zip(evaluation["prediction_sets"], evaluation["prediction_sets_by_class"], strict=True)
+    assert cells(page, "Coverage, overall") == [
+        [
+            percent(one["coverage"]),
+            *(text for each in (one, other) for text in (percent(each["measured"]), f"{each['labels']:.2f}")),
+        ]
+        for one, other in pairs
+    ]
+    expect(
+        page.get_by_text(f"{evaluation['typicality'][0]} of 360 test rows are in the least typical tenth")
+    ).to_be_visible()
+    expect(page.get_by_text(model["provenance"]["command"], exact=True)).to_be_visible()
+    expect(page.get_by_text(model["sha256"], exact=True)).to_be_visible()
+    expect(page.get_by_text(model["notes"][0])).to_be_visible()
+
+
+def test_the_coverage_and_the_model_are_chosen_and_shared(visit: Visit) -> None:
+    page = visit.open("model")
+    shown = "Coverage by class"
+
+    page.get_by_role("combobox", name="Model").select_option("iris, version 1")
+    page.get_by_label("Class by class, asked for").select_option("80.0 %")
+
+    expect(page).to_have_url(re.compile(r"#model\?model=iris%2F1&coverage=0\.8$"))
+    sets = httpx.get(f"{visit.url}/models/iris").json()["evaluation"]
+    expected = [
+        [name, f"{one:.4f}", f"{other:.4f}"]
+        for name, one, other in zip(
+            ("setosa", "versicolor", "virginica"),
+            sets["prediction_sets"][0]["by_label"],
+            sets["prediction_sets_by_class"][0]["by_label"],
+            strict=True,
+        )
+    ]
+    assert cells(page, shown) == expected
+    page.reload()
+    page.get_by_role("group", name=shown).wait_for()
+    assert cells(page, shown) == expected
+
+
+def test_the_files_of_a_version_are_linked_and_its_pictures_shown(visit: Visit) -> None:
+    page = visit.open("model?model=blobs")
+    for name in ("card.md", "manifest.json"):
+        target = page.get_by_role("link", name=name).evaluate("link => link.href")
+        assert httpx.get(target).content == Path("models/blobs/1", name).read_bytes()
+
+    page.get_by_text("Pictures of the card (5)").click()
+
+    picture = page.get_by_role("img", name="Decision regions")
+    picture.scroll_into_view_if_needed()
+    page.wait_for_function("picture => picture.complete && picture.naturalWidth > 0", arg=picture.element_handle())
+
+
+def test_the_numbers_of_the_service_are_those_of_its_metrics(visit: Visit) -> None:
+    page = visit.open("model")
+    expect(live(page, "Batch size")).to_have_text("No run of a model")
+    before = httpx.get(f"{visit.url}/metrics").text
+    with httpx.Client(base_url=visit.url) as client:
+        for _ in range(40):
+            client.post("/predict", json={"instances": [[1, 2], [3, 4], [5, 6]]})
+    after = httpx.get(f"{visit.url}/metrics").text
+
+    expect(live(page, "Batch size")).to_have_text("3.0 rows in a run of a model, on average")
+    expect(live(page, "Latency")).to_have_text(
+        re.compile(r"^Half within [\d.]+ ms \(dashed\), 99 of 100 within [\d.]+ ms$")
+    )
+    computed = page.evaluate(METRICS_OF_PAGE, [before, after])
+
+    assert computed["rows"] == 3
+    assert computed["rate"] >= 20
+    assert between_edges(before, after, computed["median"], share=0.5)
+    assert between_edges(before, after, computed["slow"], share=0.99)
+
+
+def between_edges(before: str, after: str, seconds: float, *, share: float) -> bool:
+    """Return True if so many seconds lie in the bucket that has this share of the requests between two scrapes."""
+    counts: dict[float, float] = {}
+    for sign, text in ((-1, before), (1, after)):
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "softmaxd_request_seconds_bucket" and sample.labels["operation"] != "/metrics":
+                    end = float(sample.labels["le"])
+                    counts[end] = counts.get(end, 0) + sign * sample.value
+    ends = sorted(counts)
+    top = next(end for end in ends if counts[end] >= share * counts[ends[-1]])
+    return max([0.0, *(end for end in ends if end < top)]) <= seconds <= top
+
+
+def test_a_page_that_is_not_seen_asks_nothing(visit: Visit) -> None:
+    visit.page.clock.install()
+    page = visit.open("model")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.evaluate(HIDE, True)
+    page.clock.run_for(60_000)
+    assert asked == []
+    page.evaluate(HIDE, False)
+    with page.expect_request("**/metrics"):
+        page.clock.run_for(2_000)
+
+
+def test_other_versions_and_the_want_of_figures_are_told(page: Page, tmp_path: Path) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    publish(tmp_path, 2, b"no model")
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
+    visit = Visit(page, server.url)
+    visit.refusals_expected = 1  # there is no card
+    visit.open("model")
+
+    first, second = cells(page, "Versions")
+    assert first == ["1", "ready, default, shown", ""]
+    assert second[:2] == ["2", "rejected"]
+    assert second[2] == httpx.get(f"{server.url}/models").json()["models"][1]["reason"]
+    expect(page.get_by_text("softmaxd models calibrate linear rows.csv --target label")).to_be_visible()
+    visit.check()
+
+    assert server.stop() == 0
+    expect(page.get_by_role("alert")).to_have_text("The service does not answer. Is it still running?")
+
+
+def test_a_service_without_models_says_how_to_get_one(page: Page, tmp_path: Path) -> None:
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
+    visit = Visit(page, server.url)
+    visit.open("model")
+
+    expect(page.get_by_text("No model is served. Train one: softmaxd train blobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="The service now")).to_be_visible()
+    visit.check()
+    assert server.stop() == 0
