@@ -5,17 +5,15 @@ import { h, say } from "../dom.js";
 import { short } from "../format.js";
 import { modelsFor, nameOf, picker } from "../models.js";
 import { keepState, numbersOf } from "../state.js";
+import { extentOf, farOf, homeOf, rounded } from "./map/extents.js";
 import { gridOf, isPlane } from "./map/grid.js";
 import { Here, predict } from "./map/here.js";
 import { Plane } from "./map/plane.js";
 import { Points } from "./map/points.js";
 
 /** @typedef {import("../api.js").Model} Model */
-/** @typedef {import("./map/plane.js").Point} Point */
-/** @typedef {import("./map/grid.js").Extent} Extent */
+/** @typedef {import("./map/extents.js").Point} Point */
 
-const MARGIN = 0.15; // around the training rows
-const FAR = 6; // heights of the first extent above it
 const MOST_POINTS = 20;
 const PAUSE = 250; // milliseconds until a state is in the URL: browsers refuse many changes a second
 
@@ -35,13 +33,12 @@ export async function view(main, values) {
   }
   const place = h("div");
   let end = () => {};
-  /** @param {Model} model @param {URLSearchParams} state */
-  const open = async (model, state) => {
+  const open = latest(async (/** @type {Model} */ model, /** @type {URLSearchParams} */ state) => {
     const map = await mapOf(model, state);
     end();
     end = map.end;
     place.replaceChildren(...map.elements);
-  };
+  });
   await open(chosen, values);
   main.append(
     h(
@@ -65,7 +62,14 @@ const NONE =
  * @param {URLSearchParams} values
  */
 async function mapOf(model, values) {
-  const { sample = null } = await get(pathOf(model, "manifest"));
+  const problem = h("p", { class: "problem", role: "alert" });
+  /** @type {Record<string, string>} */
+  const problems = {};
+  /** @type {import("./map/picture.js").Sample | null} */
+  let sample = null;
+  await attempt("manifest", async () => {
+    ({ sample = null } = await get(pathOf(model, "manifest")));
+  });
   const home = homeOf(model, sample);
   const plane = new Plane(
     model,
@@ -75,17 +79,16 @@ async function mapOf(model, values) {
   plane.points = pointsOf(values.get("at"));
   const here = new Here(model);
   const points = new Points(model, (index) => change(plane.points.toSpliced(index, 1)));
-  const problem = h("p", { class: "problem", role: "alert" });
   let pause = 0;
   let isByKey = false;
 
   const refresh = latest(() =>
-    attempt(async () => {
+    attempt("grid", async () => {
       plane.grid = await gridOf(model, plane.extent, plane.aspect);
     }),
   );
   const ask = latest((/** @type {Point} */ point) =>
-    attempt(async () => {
+    attempt("point", async () => {
       const reply = await predict(model, [point]);
       here.show(point, reply);
       if (isByKey) {
@@ -96,14 +99,15 @@ async function mapOf(model, values) {
     }),
   );
 
-  /** @param {() => Promise<void>} act */
-  async function attempt(act) {
+  /** @param {string} place is attempted @param {() => Promise<void>} act */
+  async function attempt(place, act) {
+    problems[place] = "";
     try {
       await act();
-      problem.textContent = "";
     } catch (error) {
-      problem.textContent = /** @type {Error} */ (error).message;
+      problems[place] = /** @type {Error} */ (error).message;
     }
+    problem.textContent = [...new Set(Object.values(problems))].join(" ").trim();
   }
 
   async function moved() {
@@ -132,7 +136,7 @@ async function mapOf(model, values) {
     plane.points = changed;
     keepLater();
     plane.draw();
-    await attempt(async () => points.show(changed, changed.length ? await predict(model, changed) : null));
+    await attempt("points", async () => points.show(changed, changed.length ? await predict(model, changed) : null));
   }
 
   function keepLater() {
@@ -152,7 +156,7 @@ async function mapOf(model, values) {
   function goFar() {
     const far = farOf(home);
     plane.show(far.extent);
-    dropped(plane.rounded(far.point));
+    dropped(rounded(far.extent, far.point));
   }
 
   const stop = onTheme(() => {
@@ -215,46 +219,6 @@ function legendOf(model, sample) {
     ...parts.map((text) => text && h("p", { text })),
     h("p", { class: "muted", id: "map-keys", text: KEYS }),
   );
-}
-
-/**
- * The extent of the training rows with a margin.
- * @param {Model} model
- * @param {{rows: number[][]} | null} sample
- * @returns {Extent}
- */
-function homeOf({ features }, sample) {
-  const [across, up] = features.map(({ min, max }, index) => {
-    const values = sample?.rows.map((row) => row[index]) ?? [-10, 10];
-    const [least, most] = [min ?? Math.min(...values), max ?? Math.max(...values)];
-    const margin = (most - least) * MARGIN || 1;
-    return [least - margin, most + margin];
-  });
-  return { from: across[0], to: across[1], low: up[0], high: up[1] };
-}
-
-/**
- * A point far above the training rows, and an extent with both.
- * @param {Extent} home
- * @returns {{extent: Extent, point: Point}}
- */
-function farOf({ from, to, low, high }) {
-  const [middle, height] = [(from + to) / 2, high - low];
-  const reach = ((FAR + 2) / 2) * (to - from);
-  return {
-    extent: { from: middle - reach, to: middle + reach, low: low - height / 2, high: high + (FAR + 0.5) * height },
-    point: [middle, high + FAR * height],
-  };
-}
-
-/** @param {string | null} text @returns {Extent | null} */
-function extentOf(text) {
-  const numbers = numbersOf(text);
-  if (numbers?.length !== 4) {
-    return null;
-  }
-  const [from, to, low, high] = numbers;
-  return from < to && low < high ? { from, to, low, high } : null;
 }
 
 /** @param {string | null} text @returns {Point[]} */

@@ -2,6 +2,7 @@
 
 const STILL = 5; // pixels that a click may move
 const WHEEL = 0.0015;
+const LINE = 16; // pixels
 
 /** @typedef {{pan: (x: number, y: number) => void, zoom: (factor: number, x: number, y: number) => void,
  *   hover: (x: number, y: number) => void, leave: () => void, click: (x: number, y: number) => void}} Meanings */
@@ -61,7 +62,7 @@ export function listen(element, { pan, zoom, hover, leave, click }) {
       if (event.ctrlKey || document.activeElement === element) {
         event.preventDefault();
         const { x, y } = placeOf(event);
-        zoom(Math.exp(event.deltaY * WHEEL), x, y);
+        zoom(Math.exp(event.deltaY * (event.deltaMode ? LINE : 1) * WHEEL), x, y);
       }
     },
     { passive: false },

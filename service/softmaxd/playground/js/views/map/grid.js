@@ -3,8 +3,7 @@
 import { ask, Refused } from "../../api.js";
 
 /** @typedef {import("../../api.js").Model} Model */
-/** A part of the plane: the first feature from left to right, the second from bottom to top.
- * @typedef {{from: number, to: number, low: number, high: number}} Extent */
+/** @typedef {import("./extents.js").Extent} Extent */
 /** Cells row by row from the top left: the most probable class, how sure it is (0: a guess, 1: certain), its typicality.
  * @typedef {{extent: Extent, columns: number, rows: number, best: Uint16Array, sure: Float32Array,
  *   typicality: Float64Array | null}} Grid */
@@ -130,32 +129,4 @@ function bestOf(probabilities, classes) {
     sure[at] = (probabilities[start + index] - 1 / classes) / (1 - 1 / classes);
   }
   return { best, sure };
-}
-
-/**
- * Where the name of each class stands: in the middle of its cells, or in the cell of its own that is nearest to that.
- * Classes with few cells have none.
- * @param {Grid} grid
- * @param {number} classes
- * @returns {{index: number, x: number, y: number}[]}
- */
-export function places({ extent, columns, rows, best }, classes) {
-  const sums = Array.from({ length: classes }, () => ({ count: 0, column: 0, row: 0, near: Infinity, at: 0 }));
-  best.forEach((index, at) => {
-    const sum = sums[index];
-    sum.count += 1;
-    sum.column += at % columns;
-    sum.row += Math.floor(at / columns);
-  });
-  best.forEach((index, at) => {
-    const sum = sums[index];
-    const far = Math.hypot((at % columns) - sum.column / sum.count, Math.floor(at / columns) - sum.row / sum.count);
-    if (far < sum.near) {
-      [sum.near, sum.at] = [far, at];
-    }
-  });
-  const [across, down] = [xs(extent, columns), ys(extent, rows)];
-  return sums.flatMap(({ count, at }, index) =>
-    count < best.length / 60 ? [] : [{ index, x: across[at % columns], y: down[Math.floor(at / columns)] }],
-  );
 }

@@ -7,7 +7,7 @@ import { count, percent, probability, short } from "../../format.js";
 
 /** @typedef {import("../../api.js").Model} Model */
 /** @typedef {import("../../api.js").PredictReply} PredictReply */
-/** @typedef {import("./plane.js").Point} Point */
+/** @typedef {import("./extents.js").Point} Point */
 
 const MOST_BARS = 8;
 const UNUSUAL = 0.05;

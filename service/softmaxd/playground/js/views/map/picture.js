@@ -5,7 +5,7 @@ import { h, set } from "../../dom.js";
 import { contour } from "./contours.js";
 
 /** @typedef {import("./grid.js").Grid} Grid */
-/** @typedef {import("./grid.js").Extent} Extent */
+/** @typedef {import("./extents.js").Extent} Extent */
 /** @typedef {{rows: number[][], classes: number[]}} Sample */
 /** @typedef {{extent: Extent, grid: Grid | null, sample: Sample | null, hasLines: boolean}} Scene */
 

@@ -3,20 +3,20 @@
 import { Chart } from "../../charts.js";
 import { h, set, svg } from "../../dom.js";
 import { short } from "../../format.js";
+import { isInside, moved, rounded, scaled } from "./extents.js";
 import { listen } from "./gestures.js";
-import { places } from "./grid.js";
+import { labelsOf } from "./labels.js";
 import { Picture } from "./picture.js";
 
-/** @typedef {import("./grid.js").Extent} Extent */
+/** @typedef {import("./extents.js").Extent} Extent */
 /** @typedef {import("./grid.js").Grid} Grid */
-/** @typedef {[number, number]} Point */
+/** @typedef {import("./extents.js").Point} Point */
 /** @typedef {{moved: () => void, pointed: (at: Point | null, isByKey: boolean) => void, dropped: (at: Point) => void}} Told */
 
 const [NEAREST, FARTHEST] = [1e-3, 1e4]; // of the extent at first
 const STEP = 1 / 40; // of the extent, for an arrow key
 const JUMP = 1 / 4;
 const ZOOM = 1.5;
-const MOST_LABELS = 12;
 /** @type {Record<string, Point>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -69,7 +69,7 @@ export class Plane {
       zoom: (factor, x, y) => this.zoom(factor, this.at(x, y)),
       hover: (x, y) => this.hover(this.at(x, y)),
       leave: () => this.leave(),
-      click: (x, y) => this.isInside(this.at(x, y)) && this.told.dropped(this.rounded(this.at(x, y))),
+      click: (x, y) => isInside(this.extent, this.at(x, y)) && this.told.dropped(rounded(this.extent, this.at(x, y))),
     });
     this.chart.range(extent.from, extent.to, extent.low, extent.high);
     new ResizeObserver(() => this.draw()).observe(this.element);
@@ -102,23 +102,7 @@ export class Plane {
   /** @returns {Point} */
   middle() {
     const { from, to, low, high } = this.extent;
-    return this.rounded([(from + to) / 2, (low + high) / 2]);
-  }
-
-  /** @param {Point} point */
-  isInside([x, y]) {
-    const { from, to, low, high } = this.extent;
-    return x >= from && x <= to && y >= low && y <= high;
-  }
-
-  /**
-   * A point with as many digits as can be seen.
-   * @param {Point} point
-   * @returns {Point}
-   */
-  rounded([x, y]) {
-    const { from, to, low, high } = this.extent;
-    return [round(x, to - from), round(y, high - low)];
+    return rounded(this.extent, [(from + to) / 2, (low + high) / 2]);
   }
 
   /** @param {Extent} extent */
@@ -131,8 +115,7 @@ export class Plane {
 
   /** @param {number} across @param {number} up */
   pan(across, up) {
-    const { from, to, low, high } = this.extent;
-    this.show({ from: from + across, to: to + across, low: low + up, high: high + up });
+    this.show(moved(this.extent, across, up));
   }
 
   /**
@@ -140,11 +123,10 @@ export class Plane {
    * @param {number} factor
    * @param {Point} [around]
    */
-  zoom(factor, [x, y] = this.cross ?? this.middle()) {
-    const { from, to, low, high } = this.extent;
+  zoom(factor, around = this.cross ?? this.middle()) {
+    const { from, to } = this.extent;
     const now = (to - from) / (this.home.to - this.home.from);
-    const by = Math.min(FARTHEST / now, Math.max(NEAREST / now, factor));
-    this.show({ from: x + (from - x) * by, to: x + (to - x) * by, low: y + (low - y) * by, high: y + (high - y) * by });
+    this.show(scaled(this.extent, Math.min(FARTHEST / now, Math.max(NEAREST / now, factor)), around));
   }
 
   /** @param {Point} at */
@@ -154,7 +136,7 @@ export class Plane {
       this.isHovered = true;
       this.drawMarks();
     }
-    this.told.pointed(this.isInside(at) ? this.rounded(at) : null, false);
+    this.told.pointed(isInside(this.extent, at) ? rounded(this.extent, at) : null, false);
   }
 
   leave() {
@@ -172,7 +154,7 @@ export class Plane {
   point(at, isByKey = false) {
     this.cross = at;
     this.isHovered &&= at === null;
-    if (at !== null && !this.isInside(at)) {
+    if (at !== null && !isInside(this.extent, at)) {
       const { from, to, low, high } = this.extent;
       const over = (/** @type {number} */ value, /** @type {number} */ least, /** @type {number} */ most) =>
         value - Math.min(Math.max(value, least), most);
@@ -194,7 +176,7 @@ export class Plane {
       this.pan(arrow[0] * JUMP * (to - from), arrow[1] * JUMP * (high - low));
       this.point(this.middle(), true);
     } else if (arrow) {
-      this.point(this.rounded([x + arrow[0] * STEP * (to - from), y + arrow[1] * STEP * (high - low)]), true);
+      this.point(rounded(this.extent, [x + arrow[0] * STEP * (to - from), y + arrow[1] * STEP * (high - low)]), true);
     } else if (event.key === "+" || event.key === "=") {
       this.zoom(1 / ZOOM);
     } else if (event.key === "-") {
@@ -232,26 +214,15 @@ export class Plane {
     );
   }
 
-  /** The names of the classes, and the typicality along its lines. */
   labels() {
-    const { grid, chart, model } = this;
+    const { grid, chart, home, extent } = this;
     if (grid === null) {
       return [];
     }
-    const { from, to, low, high } = grid.extent;
-    const isNear = to - from < 2 * (this.home.to - this.home.from);
-    const names = this.hasRows && isNear && this.sample ? below(this.sample) : places(grid, model.classes.length);
-    const lines = this.hasLines && isNear ? this.picture.labels(grid) : [];
-    return [
-      ...names.slice(0, MOST_LABELS).map(({ index, x, y }) => ({ x, y, text: model.classes[index], kind: "region" })),
-      ...lines.map(({ text, x, y }) => ({
-        x: from + x * (to - from),
-        y: high - y * (high - low),
-        text,
-        kind: "level",
-      })),
-    ]
-      .filter(({ x, y }) => this.isInside([x, y]))
+    const isNear = extent.to - extent.from < 2 * (home.to - home.from);
+    const sample = this.hasRows && isNear ? this.sample : null;
+    return labelsOf(grid, this.model.classes, sample, this.hasLines && isNear ? this.picture.labels(grid) : [])
+      .filter(({ x, y }) => isInside(extent, [x, y]))
       .map(({ x, y, text, kind }) => svg("text", { class: kind, x: chart.x(x), y: chart.y(y) + 4, text }));
   }
 
@@ -261,7 +232,7 @@ export class Plane {
     /** @type {SVGElement[]} */
     const marks = this.points.flatMap(([x, y], index) => {
       const [across, down] = [chart.x(x), chart.y(y)];
-      return this.isInside([x, y])
+      return isInside(this.extent, [x, y])
         ? [
             svg("circle", { class: "drop", cx: across, cy: down, r: 9 }),
             svg("text", { class: "drop", x: across, y: down + 4, text: index + 1 }),
@@ -283,28 +254,4 @@ export class Plane {
     }
     return marks;
   }
-}
-
-/**
- * Where the name of each class stands below its training rows.
- * @param {import("./picture.js").Sample} sample
- */
-function below({ rows, classes }) {
-  return [...new Set(classes)].map((index) => {
-    const own = rows.filter((_, row) => classes[row] === index);
-    const mean = (/** @type {(row: number[]) => number} */ of) =>
-      own.reduce((sum, row) => sum + of(row), 0) / own.length;
-    const [x, y] = [mean((row) => row[0]), mean((row) => row[1])];
-    return { index, x, y: y - 3 * Math.sqrt(mean((row) => (row[1] - y) ** 2)) };
-  });
-}
-
-/**
- * A number to a thousandth of a width.
- * @param {number} value
- * @param {number} width
- */
-function round(value, width) {
-  const digits = Math.min(100, Math.max(0, 3 - Math.floor(Math.log10(width))));
-  return Number(value.toFixed(digits)) + 0; // and no minus before a zero
 }

@@ -5,7 +5,7 @@ import { codeLine, h } from "../../dom.js";
 import { probability, short } from "../../format.js";
 import { requestFor, setInWords } from "./here.js";
 
-/** @typedef {import("./plane.js").Point} Point */
+/** @typedef {import("./extents.js").Point} Point */
 
 export class Points {
   /**
