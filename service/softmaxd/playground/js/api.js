@@ -20,10 +20,14 @@ export class Refused extends Error {
   /**
    * @param {number} status
    * @param {string} message
+   * @param {{problems?: {loc: (string | number)[], msg: string}[], wait?: number}} [more] what is wrong with the body,
+   *   and the seconds after which to try again
    */
-  constructor(status, message) {
+  constructor(status, message, { problems = [], wait = 1 } = {}) {
     super(message);
     this.status = status;
+    this.problems = problems;
+    this.wait = wait;
   }
 }
 
@@ -52,7 +56,7 @@ export async function ask(path, options = {}) {
     return ask(path, options);
   }
   if (!response.ok) {
-    throw new Refused(response.status, await inWords(response));
+    throw await refused(response);
   }
   return response;
 }
@@ -67,14 +71,14 @@ export async function get(path) {
 
 /**
  * @param {string} path
- * @param {unknown} body
+ * @param {unknown} body a string is JSON already
  * @param {AbortSignal} [signal]
  * @returns {Promise<any>}
  */
 export async function post(path, body, signal) {
   const options = {
     method: "POST",
-    body: JSON.stringify(body),
+    body: asText(body),
     headers: { "Content-Type": "application/json" },
     signal,
   };
@@ -112,11 +116,16 @@ export function pathOf(model, operation) {
 /**
  * A request as a line for a shell.
  * @param {string} path
- * @param {unknown} body
+ * @param {unknown} body a string is JSON already
  */
 export function curl(path, body) {
-  const json = JSON.stringify(body).replaceAll("'", "'\\''");
+  const json = asText(body).replaceAll("'", "'\\''");
   return `curl ${new URL(path, ROOT)} -H 'Content-Type: application/json' -d '${json}'`;
+}
+
+/** @param {unknown} body */
+function asText(body) {
+  return typeof body === "string" ? body : JSON.stringify(body);
 }
 
 /**
@@ -151,18 +160,21 @@ export function latest(run) {
  * The error of a response, in a sentence or two. Each protocol has a form of its own.
  * @param {Response} response
  */
-async function inWords(response) {
-  const text = await response.text();
+async function refused(response) {
+  const { status, statusText } = response;
+  const wait = Number(response.headers.get("Retry-After") ?? 1);
   try {
-    const { detail, error } = JSON.parse(text);
+    const { detail, error } = await response.json();
     if (Array.isArray(detail)) {
-      return detail
-        .map(({ loc, msg }) => `${msg} (${loc.filter((/** @type {any} */ part) => part !== "body").join(" › ")})`)
-        .join(". ");
+      const sentences = detail.map(({ loc, msg }) => {
+        const place = loc.filter((/** @type {any} */ part) => part !== "body").join(" › ");
+        return place ? `${msg} (${place})` : msg;
+      });
+      return new Refused(status, sentences.join(". "), { problems: detail });
     }
-    return detail ?? error ?? text;
+    return new Refused(status, detail ?? error, { wait });
   } catch {
-    return `The answer was ${response.status} ${response.statusText}`;
+    return new Refused(status, `The answer was ${status} ${statusText}`, { wait });
   }
 }
 

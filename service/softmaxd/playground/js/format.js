@@ -15,10 +15,16 @@ export function probability(value) {
 }
 
 /**
- * A share as a percentage with one digit after the point.
+ * A share as a percentage with one digit after the point. Only 0 and 1 themselves are shown as 0 and 100 %.
  * @param {number} value
  */
 export function percent(value) {
+  if (value > 0 && value < 0.0005) {
+    return "<0.1 %";
+  }
+  if (value < 1 && value >= 0.9995) {
+    return ">99.9 %";
+  }
   return `${(value * 100).toFixed(1)} %`;
 }
 

@@ -1,6 +1,6 @@
 // The choice of a model: the views that need one share it.
 
-import { readyModels } from "./api.js";
+import { latest, readyModels } from "./api.js";
 import { h } from "./dom.js";
 
 /** @typedef {import("./api.js").Model} Model */
@@ -42,4 +42,29 @@ export function picker(models, chosen, changed) {
   const field = h("select", { id: "model" }, ...options);
   field.addEventListener("change", () => changed(models[field.selectedIndex]));
   return h("label", { for: "model" }, "Model", field);
+}
+
+/**
+ * Fill a view that is about one model at a time: a heading, the choice among the models that fit, and the rest, which
+ * `fill` makes again for another model.
+ * @param {HTMLElement} main
+ * @param {{title: string, text: string, none: string, values: URLSearchParams, fits: (model: Model) => boolean,
+ *   fill: (place: HTMLElement, model: Model, values: URLSearchParams) => Promise<void>}} about `none` says why there is
+ *   no model, and how to get one
+ */
+export async function showModels(main, { title, text, none, values, fits, fill }) {
+  const { models, chosen } = await modelsFor(values, fits);
+  main.append(h("h1", { text: title }), h("p", { class: "muted", text }));
+  if (chosen === undefined) {
+    main.append(h("p", { class: "panel", text: none }));
+    return;
+  }
+  const place = h("div");
+  const change = latest(async (/** @type {Model} */ model) => {
+    const filled = h("div");
+    await fill(filled, model, new URLSearchParams());
+    place.replaceChildren(...filled.childNodes);
+  });
+  await fill(place, chosen, values);
+  main.append(h("div", { class: "line" }, picker(models, chosen, change)), place);
 }
