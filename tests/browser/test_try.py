@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -65,6 +66,20 @@ def test_a_wrong_value_is_told_beside_its_field(visit: Visit) -> None:
 
     expect(field).to_have_accessible_description("outside 2.2 to 4.4 in training")
     expect(page.get_by_text("Unlike the training rows. The model")).to_be_visible()
+
+
+def test_a_feature_may_have_any_name(visit: Visit) -> None:
+    page = visit.open("try?model=spaced")
+    for name in ("sepal length (cm)", '1, "2"'):
+        field = page.get_by_label(name)
+        field.fill("a")
+
+        expect(field).to_have_accessible_description("“a” is no number")
+
+    page.get_by_role("button", name="Example rows").click()
+
+    expect(status(page)).to_have_text("6 rows answered.")
+    expect(page.get_by_label("Rows, pasted")).to_have_value(re.compile('^sepal length \\(cm\\),"1, ""2"""\n-1,'))
 
 
 def test_a_table_has_categories_truths_and_missing_values(visit: Visit) -> None:

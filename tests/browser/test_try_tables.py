@@ -92,7 +92,7 @@ PROBLEMS = {
     6: "income: “1,5” has a comma: write a decimal point, and no mark for thousands",
     7: "it has 2 values, not 7",
     8: "member: “perhaps” is neither true nor false",
-    9: "text follows a closing quote",
+    9: "a quote is not closed, or text follows it",
 }
 
 

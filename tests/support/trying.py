@@ -9,19 +9,23 @@ from typing import Any
 import httpx
 from playwright.sync_api import Locator, Page
 
-from tests.support.onnx_models import publish_embedding
+from softmaxd.models.features import Feature
+from tests.support.onnx_models import linear, publish, publish_embedding
 from tests.support.paths import REPOSITORY
 from tests.support.playground import Visit
 from tests.support.server import Server
 from tests.support.tables import publish_mixed
 
+SPACED = (Feature(name="sepal length (cm)", min=-1, max=1), Feature(name='1, "2"'))
+
 
 @contextmanager
 def service_with_tables(folder: Path) -> Iterator[Server]:
-    """Serve the committed models, one of a table, and one that cannot run every row."""
+    """Serve the committed models, one of a table, one that cannot run every row, and one with odd names."""
     shutil.copytree(REPOSITORY / "models", folder, dirs_exist_ok=True)
     publish_mixed(folder)
     publish_embedding(folder, 50)
+    publish(folder, 1, linear().SerializeToString(), name="spaced", features=SPACED)
     server = Server("--models-dir", str(folder), environment={})
     yield server
     assert server.stop() == 0

@@ -5,7 +5,7 @@ import { curl, latest, pathOf, post } from "../api.js";
 import { rowOf, shapeOf } from "../cells.js";
 import { codeLine, h } from "../dom.js";
 import { nameOf, showModels } from "../models.js";
-import { keepState } from "../state.js";
+import { keepState, readState } from "../state.js";
 import { cellsOf, layoutOf } from "./try/csv.js";
 import { Form, rowAt } from "./try/form.js";
 import { Many } from "./try/many.js";
@@ -73,6 +73,7 @@ class Trial {
       return this.grey(true);
     }
     const coverage = this.coverage.value;
+    this.keep(coverage);
     const path = pathOf(this.model, "predict");
     const body = bodyOf([json], fieldsOf(this.model, coverage));
     try {
@@ -85,12 +86,21 @@ class Trial {
       this.form.tell(/** @type {Error} */ (error));
     }
     this.line.show(curl(path, body));
-    const kept = JSON.stringify(this.form.values);
-    keepState("try", {
-      model: nameOf(this.model),
-      row: kept.length > MOST_KEPT ? null : kept,
-      coverage: coverage === USUAL || !this.model.calibration ? null : coverage,
-    });
+  }
+
+  /**
+   * Keep the row in the URL, unless the person has gone to another view.
+   * @param {string} coverage
+   */
+  keep(coverage) {
+    const row = JSON.stringify(this.form.values);
+    if (readState().view === "try") {
+      keepState("try", {
+        model: nameOf(this.model),
+        row: row.length > MOST_KEPT ? null : row,
+        coverage: coverage === USUAL || !this.model.calibration ? null : coverage,
+      });
+    }
   }
 
   /**

@@ -11,17 +11,18 @@ const MOST_NAMES = 12; // in a message
  * What separates cells: tabs in a spreadsheet's clipboard, semicolons where commas are in numbers.
  * @param {string} text
  */
-export function markOf(text) {
-  const first = text.slice(0, text.search(/[\r\n]|$/));
+function markOf(text) {
+  const [first] = text.split("\n", 1);
   const count = (/** @type {string} */ mark) => first.split(mark).length;
   return first.includes("\t") ? "\t" : count(";") > count(",") ? ";" : ",";
 }
 
 export class Records {
-  /** @param {string} text */
-  constructor(text) {
+  /** @param {string} text @param {string} [mark] between cells */
+  constructor(text, mark = markOf(text)) {
     this.text = text;
-    this.mark = markOf(text);
+    this.mark = mark;
+    this.cell = new RegExp(`(?:"([^"]*(?:""[^"]*)*)"|([^${mark}\n]*?))(${mark}|\r?(?:\n|$))`, "y");
     this.at = 0;
     this.line = 1;
   }
@@ -32,74 +33,25 @@ export class Records {
    */
   next() {
     while (this.at < this.text.length) {
-      const line = this.line;
-      const start = this.at;
-      const end = this.lineEnd(start);
-      const text = this.text.slice(start, end);
-      if (text === "") {
-        this.move(end);
-      } else if (!text.includes('"')) {
-        this.move(end);
-        return { line, text, cells: text.split(this.mark), problem: "" };
-      } else {
-        return this.withQuotes(start, end);
+      const { at, line } = this;
+      const cells = [];
+      let problem = "";
+      let end = "";
+      do {
+        this.cell.lastIndex = this.at;
+        const [, quoted, plain, mark] = /** @type {RegExpExecArray} */ (this.cell.exec(this.text));
+        cells.push(quoted?.replaceAll('""', '"') ?? plain);
+        problem ||= plain?.startsWith('"') ? "a quote is not closed, or text follows it" : "";
+        this.at = this.cell.lastIndex;
+        end = mark;
+      } while (end === this.mark);
+      const text = this.text.slice(at, this.at - end.length);
+      this.line += text.split("\n").length;
+      if (text !== "") {
+        return { line, text, cells, problem };
       }
     }
     return null;
-  }
-
-  /**
-   * A record in which cells may have quotes, and so marks and ends of lines.
-   * @param {number} start
-   * @param {number} lineEnd
-   * @returns {Found}
-   */
-  withQuotes(start, lineEnd) {
-    const { text, line, mark } = this;
-    const cells = [];
-    let at = start;
-    let end = lineEnd;
-    let problem = "";
-    for (;;) {
-      let stop = nearest(text.indexOf(mark, at), end);
-      if (text[at] === '"') {
-        const close = closing(text, at + 1);
-        if (close < 0) {
-          problem = "a quote is not closed";
-          break;
-        }
-        cells.push(text.slice(at + 1, close).replaceAll('""', '"'));
-        end = close > end ? this.lineEnd(close) : end;
-        stop = close + 1;
-        if (stop < end && text[stop] !== mark) {
-          problem = "text follows a closing quote";
-          break;
-        }
-      } else {
-        cells.push(text.slice(at, stop));
-      }
-      if (stop >= end) {
-        break;
-      }
-      at = stop + 1;
-    }
-    this.move(end);
-    return { line, text: text.slice(start, end), cells, problem };
-  }
-
-  /** @param {number} from */
-  lineEnd(from) {
-    const found = nearest(this.text.indexOf("\n", from), this.text.length);
-    return found > from && this.text[found - 1] === "\r" ? found - 1 : found;
-  }
-
-  /** @param {number} end of a record, before its line break */
-  move(end) {
-    for (let at = this.text.indexOf("\n", this.at); at >= 0 && at < end; at = this.text.indexOf("\n", at + 1)) {
-      this.line += 1;
-    }
-    this.at = end + (this.text[end] === "\r" ? 2 : 1);
-    this.line += 1;
   }
 }
 
@@ -109,9 +61,7 @@ export class Records {
  * @param {string} mark
  */
 export function cellsOf(text, mark) {
-  const records = new Records(text);
-  records.mark = mark;
-  const found = records.next();
+  const found = new Records(text, mark).next();
   return found && !found.problem ? found.cells : [];
 }
 
@@ -130,20 +80,6 @@ export function asCsv(text, mark) {
  */
 export function cell(text) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** @param {string} text @param {number} from */
-function closing(text, from) {
-  let at = text.indexOf('"', from);
-  while (at >= 0 && text[at + 1] === '"') {
-    at = text.indexOf('"', at + 2);
-  }
-  return at;
-}
-
-/** @param {number} found @param {number} end */
-function nearest(found, end) {
-  return found < 0 || found > end ? end : found;
 }
 
 /**

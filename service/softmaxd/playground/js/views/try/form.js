@@ -22,7 +22,9 @@ export class Form {
     this.model = model;
     this.shape = shapeOf(model);
     this.columns = columnsOf(model);
-    this.fields = model.features.map((feature, index) => fieldOf(feature, this.columns[index], this.shape));
+    this.fields = model.features.map((feature, index) =>
+      fieldOf(feature, this.columns[index], this.shape, `field-${index}`),
+    );
     this.problem = h("p", { class: "problem", role: "alert" });
     this.element = h(
       "form",
@@ -153,10 +155,10 @@ function tensor(text, { shape, columns }) {
  * @param {Feature} feature
  * @param {Column} column
  * @param {number[]} shape
+ * @param {string} id
  * @returns {Field}
  */
-function fieldOf(feature, column, shape) {
-  const id = `field-${feature.name}`;
+function fieldOf(feature, column, shape, id) {
   const help = h("span", { class: "muted small", id: `${id}-help` });
   const common = { id, "aria-describedby": help.id, autocomplete: "off", spellcheck: "false" };
   const control = controlOf(feature, column, shape, common);

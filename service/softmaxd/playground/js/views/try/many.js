@@ -181,7 +181,7 @@ export class Many {
         await this.send(sender, part, results);
       } finally {
         this.progress.value = part.share;
-        this.tell(results, grid);
+        this.tell(results, grid, isLast);
       }
       if (!isLast && results.rows.length >= most) {
         throw new Error(
@@ -218,8 +218,8 @@ export class Many {
     }
   }
 
-  /** @param {Results} results @param {Grid} grid */
-  tell(results, grid) {
+  /** @param {Results} results @param {Grid} grid @param {boolean} isLast */
+  tell(results, grid, isLast) {
     const answered = results.rows.length - results.problems;
     this.status.textContent = `${rowsOf(answered)} answered${results.problems ? `, ${rowsOf(results.problems)} with a problem` : ""}.`;
     const kept = this.filter.value;
@@ -231,15 +231,13 @@ export class Many {
     });
     if (results.problems) {
       options.push(["problem", `with a problem (${count(results.problems)})`]);
+    }
+    if (results.problems && (isLast || !this.problem.hasChildNodes())) {
       const listed = results.rows.filter(({ problem }) => problem).slice(0, MOST_LISTED);
       const more = results.problems - listed.length;
+      const items = listed.map(({ line, problem }) => h("li", { text: `Line ${line}: ${problem}` }));
       this.problem.replaceChildren(
-        h(
-          "ul",
-          { class: "list" },
-          ...listed.map(({ line, problem }) => h("li", { text: `Line ${line}: ${problem}` })),
-          more > 0 && h("li", { text: `and ${count(more)} more` }),
-        ),
+        h("ul", { class: "list" }, ...items, more > 0 && h("li", { text: `and ${count(more)} more` })),
       );
     }
     this.filter.replaceChildren(...options.map(([value, text]) => h("option", { value, text })));
