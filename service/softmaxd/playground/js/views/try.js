@@ -110,7 +110,7 @@ class Trial {
   grey(isOld) {
     this.answer.element.classList.toggle("old", isOld);
     if (isOld) {
-      this.answer.verdict.textContent = "Mend the row first: this is the answer to another one.";
+      this.answer.verdict.textContent = "Mend the row first.";
     }
   }
 

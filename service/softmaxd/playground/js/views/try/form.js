@@ -112,14 +112,9 @@ export function rowAt(model, share) {
 /** @param {string} text @param {number[]} shape */
 function grid(text, shape) {
   const size = sizeOf(shape);
-  const line = Array(shape[shape.length - 1])
-    .fill(text)
-    .join(" ");
-  return size > MOST_SIZE
-    ? ""
-    : Array(size / shape[shape.length - 1])
-        .fill(line)
-        .join("\n");
+  const last = shape[shape.length - 1];
+  const line = `${text} `.repeat(last).trimEnd();
+  return size > MOST_SIZE ? "" : `${line}\n`.repeat(size / last).trimEnd();
 }
 
 /** @param {string | null} text @param {Column} column */
@@ -159,7 +154,7 @@ function tensor(text, { shape, columns }) {
  * @returns {Field}
  */
 function fieldOf(feature, column, shape, id) {
-  const help = h("span", { class: "muted small", id: `${id}-help` });
+  const help = h("span", { id: `${id}-help`, "aria-live": "polite" });
   const common = { id, "aria-describedby": help.id, autocomplete: "off", spellcheck: "false" };
   const control = controlOf(feature, column, shape, common);
   const hint = hintOf(feature, column, shape);

@@ -76,7 +76,7 @@ export class Many {
   }
 
   help() {
-    const names = this.model.features.map(({ name }) => name);
+    const names = columnsOf(this.model).map(({ name }) => name);
     const listed = names.length > 6 ? `${names.slice(0, 6).join(", ")} …` : names.join(", ");
     return `Paste cells from a spreadsheet, or drop a CSV file here. The first line may name the columns (${listed}), in any order and with others beside them; without names they are in this order. An empty cell is a missing value. The rows go to this service only.`;
   }
