@@ -4,12 +4,14 @@ import http.server
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.other_sites import REBOUND, Empty
-from tests.support.playground import Visit
+from tests.support.playground import Visit, VisitTo
 from tests.support.server import Server
 from tests.support.skipping import skip_outside_ci
 
@@ -60,3 +62,18 @@ def visit(page: Page, service: Server) -> Iterator[Visit]:
     visit = Visit(page, service.url)
     yield visit
     visit.check()
+
+
+@pytest.fixture
+def visit_to(page: Page) -> Iterator[VisitTo]:
+    """Start a service with the models of a folder, and visit it; a complaint of the page fails the test."""
+    with ExitStack() as stack:
+
+        def start(models: Path) -> Visit:
+            server = Server("--models-dir", str(models), environment={})
+            stack.callback(server.stop)
+            visit = Visit(page, server.url)
+            stack.callback(visit.check)
+            return visit
+
+        yield start

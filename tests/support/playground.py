@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import ConsoleMessage, Page, Request, Response
@@ -59,6 +60,9 @@ class Visit:
         """Fail if the page had anything to complain about."""
         violations: list[str] = self.page.evaluate("window.violations ?? []")
         assert not self.problems + violations, "\n".join(self.problems + violations)
+
+
+VisitTo = Callable[[Path], Visit]  # to a service with the models of a folder
 
 
 def axe_violations(page: Page) -> list[str]:

@@ -11,6 +11,7 @@ import { linkTo, readState } from "./state.js";
 const VIEWS = {
   explorer: { name: "Softmax", load: () => import("./views/explorer.js") },
   map: { name: "Map", load: () => import("./views/map.js") },
+  draw: { name: "Draw", load: () => import("./views/draw.js") },
   try: { name: "Try", load: () => import("./views/try.js") },
   model: { name: "Model", load: () => import("./views/model.js") },
 };
