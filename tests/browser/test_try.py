@@ -126,6 +126,8 @@ def test_example_rows_are_those_of_the_model(visit: Visit) -> None:
     page = visit.open("try")
     for model in ("digits", "people", "blobs"):
         page.get_by_label("Model").select_option(f"{model}, version 1")
+        expect(page.get_by_label("The same request for a shell")).to_contain_text(f"/models/{model}/")
+        expect(status(page)).to_have_text("")
 
         page.get_by_role("button", name="Example rows").click()
 
