@@ -14,6 +14,7 @@ const VIEWS = {
   draw: { name: "Draw", load: () => import("./views/draw.js") },
   try: { name: "Try", load: () => import("./views/try.js") },
   model: { name: "Model", load: () => import("./views/model.js") },
+  tour: { name: "Tour", load: () => import("./views/tour.js") },
 };
 const FIRST = "explorer";
 const THEMES = ["system", "light", "dark"];

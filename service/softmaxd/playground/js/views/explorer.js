@@ -1,9 +1,10 @@
 // The softmax explorer: logits in, and everything that softmax makes of them.
 
-import { curl, latest, softmax } from "../api.js";
+import { curl, latest } from "../api.js";
 import { codeLine, h } from "../dom.js";
 import { short } from "../format.js";
 import { keepState, numbersOf } from "../state.js";
+import { requestFor, showScores, stateOf } from "./explorer/answer.js";
 import { Bars } from "./explorer/bars.js";
 import { Controls } from "./explorer/controls.js";
 import { Curves } from "./explorer/curves.js";
@@ -25,35 +26,15 @@ export async function view(main, values) {
 
   /** @param {Scores} scores */
   async function update(scores) {
-    const { logits, temperature, target } = scores;
-    const options = { temperature, include: ["log_probabilities", "loss", "entropy", "sigmoid"] };
     try {
-      const [one, many] = await Promise.all([
-        softmax([logits], { ...options, targets: [target] }),
-        softmax(curves.rows(scores, controls.moved), { temperature, include: ["sigmoid"] }),
-      ]);
-      const answer = {
-        p: one.probabilities[0],
-        logP: one.log_probabilities?.[0] ?? [],
-        sigmoid: one.sigmoid?.[0] ?? [],
-        loss: one.loss?.[0] ?? 0,
-        entropy: one.entropy?.[0] ?? 0,
-      };
-      bars.show(scores, answer);
-      curves.show(scores, controls.moved, answer, many);
-      steps.show(scores, answer);
+      await showScores(scores, controls.moved, { bars, curves, steps });
       problem.textContent = "";
     } catch (error) {
       problem.textContent = /** @type {Error} */ (error).message;
     }
-    line.show(curl("softmax", { logits, targets: target, ...options }));
+    line.show(curl("softmax", requestFor(scores)));
     note.textContent = PRESETS.find(({ scores: other }) => isSame(other, scores))?.note ?? "";
-    keepState("explorer", {
-      logits: logits.join(","),
-      names: scores.names.join("|"),
-      t: temperature === 1 ? null : temperature,
-      target,
-    });
+    keepState("explorer", stateOf(scores));
   }
 
   await controls.tell(); // a frame without numbers would move when they come

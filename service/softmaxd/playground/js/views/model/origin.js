@@ -31,26 +31,27 @@ export function origin({ provenance, sha256, notes }) {
       { class: "facts long" },
       ...facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", { text: value }))),
     ),
-    provenance?.seeds.length > 1 && seeds(provenance?.seeds),
+    provenance?.seeds.length > 1 &&
+      h(
+        "details",
+        {},
+        h("summary", { text: `The same network from ${provenance?.seeds.length} seeds: its spread` }),
+        seeds(provenance?.seeds),
+      ),
     notes.length > 0 && h("ul", {}, ...notes.map((text) => h("li", { text }))),
     !provenance && note("The manifest does not say how the model was made."),
   );
 }
 
 /** @param {{seed: number, validation_loss: number, test_loss: number, test_accuracy: number}[]} all */
-function seeds(all) {
+export function seeds(all) {
   const rows = all.map((each) => [
     String(each.seed),
     short(each.validation_loss, 4),
     short(each.test_loss, 4),
     percent(each.test_accuracy),
   ]);
-  return h(
-    "details",
-    {},
-    h("summary", { text: `The same network from ${all.length} seeds: its spread` }),
-    table("Results by seed", ["Seed", "Validation loss", "Test loss", "Accuracy"], rows),
-  );
+  return table("Results by seed", ["Seed", "Validation loss", "Test loss", "Accuracy"], rows);
 }
 
 /**
