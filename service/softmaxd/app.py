@@ -10,19 +10,17 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from softmaxd import __version__
 from softmaxd.errors import InternalError, ServiceError, Unroutable
 from softmaxd.http.asgi import add_operations, to_response
-from softmaxd.http.compression import MIN_DEFLATED
 from softmaxd.http.front import Front, complete_allow
 from softmaxd.http.lifecycle import UNANSWERED, InFlight, Lifecycle
 from softmaxd.http.openapi import complete
 from softmaxd.http.operation import Operation, Reply
-from softmaxd.http.pages import Assets, page
+from softmaxd.http.pages import assets, page
 from softmaxd.http.targets import route_path
 from softmaxd.metrics.exposition import MEDIA_TYPE
 from softmaxd.metrics.metrics import Metrics
@@ -194,8 +192,8 @@ def _add_pages(app: FastAPI, metrics: Metrics) -> None:
         return Response(metrics.render(), media_type=MEDIA_TYPE)
 
     app.add_api_route("/metrics", scrape, include_in_schema=False)
-    app.mount("/playground", GZipMiddleware(Assets(packages=[("softmaxd", "playground")]), MIN_DEFLATED))
-    app.mount("/docs/assets", Assets(packages=[("fastapi_swagger", "resources")]))
+    app.mount("/playground", assets("softmaxd", "playground"))
+    app.mount("/docs/assets", assets("fastapi_swagger", "resources"))
     app.add_api_route("/docs", _docs, include_in_schema=False)
 
 

@@ -6,9 +6,12 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from softmaxd.http.compression import MIN_DEFLATED
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 NOT_WANTED = re.compile(r"q=0(\.0*)?")
@@ -41,6 +44,11 @@ def wants_html(accept: str) -> bool:
     """Return True if an `Accept` header names HTML, as browsers do; a client that takes anything gets JSON."""
     kinds = (kind.replace(" ", "").lower().split(";") for kind in accept.split(","))
     return any(name == "text/html" and not any(NOT_WANTED.fullmatch(each) for each in more) for name, *more in kinds)
+
+
+def assets(package: str, folder: str) -> ASGIApp:
+    """Return the application that sends the files of a package, compressed for clients that accept gzip."""
+    return GZipMiddleware(Assets(packages=[(package, folder)]), minimum_size=MIN_DEFLATED)
 
 
 class Assets(StaticFiles):

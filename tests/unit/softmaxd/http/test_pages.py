@@ -3,10 +3,10 @@ from hashlib import sha256
 
 import pytest
 
-from softmaxd.http.pages import Assets, page, playground, wants_html
+from softmaxd.http.pages import assets, page, playground, wants_html
 from tests.support.asgi import ask
 
-ASSETS = Assets(packages=[("fastapi_swagger", "resources")])
+ASSETS = assets("fastapi_swagger", "resources")
 
 
 @pytest.mark.parametrize("value", ["bytes=0-0", "bytes=x", "bytes=99999999-"])
@@ -16,6 +16,14 @@ def test_a_file_is_sent_whole_also_if_a_range_is_asked_for(value: str) -> None:
     response = ask(ASSETS, "GET", "/swagger-ui.css", headers={"Range": value})
 
     assert (response.status_code, response.content) == (200, whole.content)
+
+
+@pytest.mark.parametrize(("accepted", "expected"), [("gzip", "gzip"), ("identity", None), ("br", None)])
+def test_a_file_is_compressed_for_who_accepts_it(accepted: str, expected: str | None) -> None:
+    response = ask(ASSETS, "GET", "/swagger-ui.css", headers={"Accept-Encoding": accepted})
+
+    assert response.headers.get("content-encoding") == expected
+    assert response.headers["vary"] == "Accept-Encoding"
 
 
 def test_a_page_runs_only_its_own_scripts() -> None:
