@@ -130,7 +130,7 @@ def test_the_colours_are_the_answers(visit: Visit) -> None:
     assert len(set(certain)) == len({label for label, _ in certain}) == len({rgba for _, rgba in certain}) == 4
 
 
-def test_marks_lines_and_hatching_are_drawn_and_switched_off(visit: Visit) -> None:
+def test_names_marks_lines_and_hatching_are_drawn_and_switched_off(visit: Visit) -> None:
     page = visit.open("map")
     picture = page.locator(".map canvas")
     pictures = [picture.evaluate("canvas => canvas.toDataURL()")]
@@ -144,6 +144,11 @@ def test_marks_lines_and_hatching_are_drawn_and_switched_off(visit: Visit) -> No
 
     assert len(set(pictures)) == 3
     assert picture.evaluate("canvas => canvas.toDataURL()") == pictures[0]
+    expect(map_of(page).locator("text.region")).to_have_text(["blob-0", "blob-1", "blob-2", "blob-3"])
+    expect(map_of(page).locator("text.level")).to_have_text(["0.01", "0.1", "0.5"])
+    page.get_by_role("button", name="Theme: system").click()
+    page.get_by_role("button", name="Theme: light").click()  # now it is dark
+    assert picture.evaluate("canvas => canvas.toDataURL()") not in pictures
 
 
 def test_the_mouse_reads_drops_moves_and_zooms(visit: Visit) -> None:
@@ -313,8 +318,8 @@ def test_without_such_a_model_it_says_how_to_get_one(page: Page, tmp_path: Path)
 def test_a_refusal_is_told_in_words(visit: Visit) -> None:
     page = visit.open("map")
     visit.refusals_expected = 1
-    page.route("**/infer", lambda route: route.fulfill(status=429, body='{"error": "The queue is full"}'))
+    page.route("**/infer", lambda route: route.fulfill(status=503, body='{"error": "The service is shutting down"}'))
 
     page.get_by_role("button", name="Zoom in").click()
 
-    expect(page.get_by_role("alert")).to_have_text("The queue is full")
+    expect(page.get_by_role("alert")).to_have_text("The service is shutting down")

@@ -8,6 +8,7 @@ import { keepState, numbersOf } from "../state.js";
 import { extentOf, farOf, homeOf, rounded } from "./map/extents.js";
 import { gridOf, isPlane } from "./map/grid.js";
 import { Here, predict } from "./map/here.js";
+import { levelsOf } from "./map/picture.js";
 import { Plane } from "./map/plane.js";
 import { Points } from "./map/points.js";
 
@@ -207,10 +208,11 @@ function tools(plane, goFar) {
 /** @param {Model} model @param {{rows: number[][]} | null} sample */
 function legendOf(model, sample) {
   const all = (sample && model.provenance?.rows.train) ?? "the";
+  const levels = levelsOf(model.calibration?.rows ?? 0).map((level) => short(level, 2));
   const parts = [
     sample ? `Marks: ${sample.rows.length} of ${all} training rows.` : "The manifest has no training rows to draw.",
     model.calibration &&
-      "Lines: typicality 0.5, 0.1 and 0.01. Hatched: below 0.01. Hardly any calibration row is there, and a strong colour means nothing.",
+      `Lines: typicality ${levels.join(", ")}. Hatched: below ${levels.at(-1)}. Hardly any calibration row is as far out, and a strong colour means nothing.`,
     model.features.some(({ min }) => min === null) && "The manifest has no ranges of the features: zoom to your rows.",
   ];
   return h(

@@ -8,9 +8,9 @@ import { ask, Refused } from "../../api.js";
  * @typedef {{extent: Extent, columns: number, rows: number, best: Uint16Array, sure: Float32Array,
  *   typicality: Float64Array | null}} Grid */
 
-const CELLS = 24_000;
-const FEWEST = 400;
-const MOST_BYTES = 4_000_000; // of the answer
+const [MOST, FEWEST] = [24_000, 2_000];
+const HELD = 32e6; // bytes, in which the service holds the answer at most: half of what all requests may hold
+const NUMBER = 256; // bytes at most, for each of its numbers
 const ARRAYS = { FP32: Float32Array, FP64: Float64Array };
 
 /**
@@ -27,14 +27,14 @@ export function isPlane({ features, datatype }) {
 }
 
 /**
- * The answers to a grid over an extent, with fewer cells if the service takes no more rows.
+ * The answers to a grid over an extent, with fewer cells if the service takes no more rows, or no more now.
  * @param {Model} model
  * @param {Extent} extent
  * @param {number} aspect width by height
  * @returns {Promise<Grid>}
  */
 export async function gridOf(model, extent, aspect) {
-  let cells = Math.min(CELLS, MOST_BYTES / (4 * model.classes.length + 8));
+  let cells = Math.min(MOST, HELD / (NUMBER * (model.classes.length + 1)));
   for (;;) {
     const columns = Math.max(2, Math.round(Math.sqrt(cells * aspect)));
     const rows = Math.max(2, Math.round(cells / columns));
@@ -43,7 +43,7 @@ export async function gridOf(model, extent, aspect) {
       return { extent, columns, rows, ...bestOf(probabilities, model.classes.length), typicality };
     } catch (error) {
       cells /= 2;
-      if (!(error instanceof Refused && error.status === 413 && cells > FEWEST)) {
+      if (!(error instanceof Refused && [413, 429].includes(error.status) && cells > FEWEST)) {
         throw error;
       }
     }

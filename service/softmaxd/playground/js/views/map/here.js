@@ -10,6 +10,7 @@ import { count, percent, probability, short } from "../../format.js";
 /** @typedef {import("./extents.js").Point} Point */
 
 const MOST_BARS = 8;
+const MOST_NAMES = 5;
 const UNUSUAL = 0.05;
 
 /**
@@ -40,17 +41,20 @@ export class Here {
       .map(() => ({ name: h("span"), dot: h("span", { class: "dot" }), bar: new Bar() }));
     this.typicality = new Bar("var(--text)");
     this.set = h("p", { class: "small" });
-    this.verdict = h("p", { class: "verdict" });
+    this.verdict = h("p");
     const table = this.rows.flatMap(({ name, dot, bar }) => [h("dt", {}, dot, name), h("dd", {}, bar.element)]);
     this.element = h(
       "section",
       { class: "panel", "aria-label": "The point" },
       this.heading,
-      h("dl", { class: "bars" }, ...table),
-      model.calibration &&
-        h("dl", { class: "bars apart" }, h("dt", { text: "typicality" }), h("dd", {}, this.typicality.element)),
-      this.verdict,
-      this.set,
+      h(
+        "dl",
+        { class: "bars" },
+        ...table,
+        model.calibration && h("dt", { class: "apart", text: "typicality" }),
+        model.calibration && h("dd", { class: "apart" }, this.typicality.element),
+      ),
+      h("div", { class: "verdict" }, this.verdict, this.set),
     );
   }
 
@@ -84,7 +88,8 @@ export class Here {
 
 /** @param {string[]} labels */
 export function setInWords(labels) {
-  return labels.length ? labels.join(", ") : "none";
+  const rest = labels.length > MOST_NAMES ? ` and ${labels.length - MOST_NAMES} more` : "";
+  return labels.length ? labels.slice(0, MOST_NAMES).join(", ") + rest : "none";
 }
 
 /**

@@ -4,21 +4,21 @@
 /** @typedef {import("./picture.js").Sample} Sample */
 /** @typedef {{text: string, x: number, y: number, kind: string}} Label */
 
-const MOST_NAMES = 12;
-
 /**
+ * The labels, the more important ones first.
  * @param {Grid} grid
  * @param {string[]} classes
- * @param {Sample | null} sample if its rows are seen: the names stand below them
+ * @param {Sample | null} sample if its rows are seen: a name stands below them, if that is in the region of its class
  * @param {{text: string, x: number, y: number}[]} lines with shares of the grid, from its top left
  * @returns {Label[]}
  */
 export function labelsOf(grid, classes, sample, lines) {
-  const names = (sample ? below(sample) : places(grid, classes.length)).slice(0, MOST_NAMES);
-  return [
-    ...names.map(({ index, x, y }) => ({ x, y, text: classes[index], kind: "region" })),
-    ...lines.map(({ text, x, y }) => ({ ...pointAt(grid, x, y), text, kind: "level" })),
-  ];
+  const names = regions(grid, classes.length).map(({ index, ...middle }) => {
+    const under = sample && below(sample, index);
+    const place = under && classAt(grid, under) === index ? under : middle;
+    return { ...place, text: classes[index], kind: "region" };
+  });
+  return [...names, ...lines.map(({ text, x, y }) => ({ ...pointAt(grid, x, y), text, kind: "level" }))];
 }
 
 /** @param {Grid} grid @param {number} across @param {number} down */
@@ -26,28 +26,31 @@ function pointAt({ extent: { from, to, low, high } }, across, down) {
   return { x: from + across * (to - from), y: high - down * (high - low) };
 }
 
-/**
- * Where the name of each class stands below its training rows.
- * @param {import("./picture.js").Sample} sample
- */
-function below({ rows, classes }) {
-  return [...new Set(classes)].map((index) => {
-    const own = rows.filter((_, row) => classes[row] === index);
-    const mean = (/** @type {(row: number[]) => number} */ of) =>
-      own.reduce((sum, row) => sum + of(row), 0) / own.length;
-    const [x, y] = [mean((row) => row[0]), mean((row) => row[1])];
-    return { index, x, y: y - 3 * Math.sqrt(mean((row) => (row[1] - y) ** 2)) };
-  });
+/** @param {Grid} grid @param {{x: number, y: number}} point */
+function classAt({ extent: { from, to, low, high }, columns, rows, best }, { x, y }) {
+  const [column, row] = [((x - from) / (to - from)) * columns, ((high - y) / (high - low)) * rows].map(Math.floor);
+  return column >= 0 && column < columns ? best[row * columns + column] : undefined;
 }
 
 /**
- * Where the name of each class stands: in the middle of its cells, or in the cell of its own that is nearest to that.
- * Classes with few cells have none.
+ * A place below the training rows of a class.
+ * @param {Sample} sample
+ * @param {number} index
+ */
+function below({ rows, classes }, index) {
+  const own = rows.filter((_, row) => classes[row] === index);
+  const mean = (/** @type {(row: number[]) => number} */ of) => own.reduce((sum, row) => sum + of(row), 0) / own.length;
+  const y = mean((row) => row[1]);
+  return { x: mean((row) => row[0]), y: y - 3 * Math.sqrt(mean((row) => (row[1] - y) ** 2)) };
+}
+
+/**
+ * The middle of the region of each class, or its own cell that is nearest to it; none for a class with few cells.
  * @param {Grid} grid
  * @param {number} classes
  * @returns {{index: number, x: number, y: number}[]}
  */
-function places(grid, classes) {
+function regions(grid, classes) {
   const { columns, rows, best } = grid;
   const sums = Array.from({ length: classes }, () => ({ count: 0, column: 0, row: 0, near: Infinity, at: 0 }));
   best.forEach((index, at) => {

@@ -2,6 +2,7 @@
 
 import { colourOf } from "../../charts.js";
 import { h, set } from "../../dom.js";
+import { short } from "../../format.js";
 import { contour } from "./contours.js";
 
 /** @typedef {import("./grid.js").Grid} Grid */
@@ -9,12 +10,22 @@ import { contour } from "./contours.js";
 /** @typedef {{rows: number[][], classes: number[]}} Sample */
 /** @typedef {{extent: Extent, grid: Grid | null, sample: Sample | null, hasLines: boolean}} Scene */
 
-export const LEVELS = [0.5, 0.1, 0.01]; // of typicality; below the last the map is hatched
 const [SHADE, LEAST_SHADE] = [125, 22]; // opacity of a cell whose class is certain, and of a guess
 const RADIUS = 3.5;
 
+/**
+ * The typicality of the lines. Below the last the map is hatched: hardly any calibration row is as far out.
+ * @param {number} rows that calibrated the model
+ */
+export function levelsOf(rows) {
+  const last = Math.max(0.01, 1.5 / (rows + 1)); // with few rows, where none is
+  return [0.5, 0.1, last].filter((level) => level >= last);
+}
+
 export class Picture {
-  constructor() {
+  /** @param {number[]} levels */
+  constructor(levels) {
+    this.levels = levels;
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.probe = h("span", { class: "dot unseen" }); // its colours are those of the theme
     /** @type {WeakMap<Grid, ReturnType<typeof layersOf>>} */
@@ -81,7 +92,7 @@ export class Picture {
    */
   paintGrid(context, grid, matrix, hasLines) {
     const ink = this.resolve("var(--text)");
-    const layers = this.layers.get(grid) ?? layersOf(grid, (index) => this.resolve(colourOf(index)));
+    const layers = this.layers.get(grid) ?? layersOf(grid, this.levels, (index) => this.resolve(colourOf(index)));
     this.layers.set(grid, layers);
     drawImage(context, layers.regions, matrix);
     if (layers.unlike && hasLines) {
@@ -90,8 +101,8 @@ export class Picture {
       layers.lines.forEach(({ path }, index) => {
         const drawn = new Path2D();
         drawn.addPath(path, matrix);
-        context.globalAlpha = index === LEVELS.length - 1 ? 0.9 : 0.55;
-        context.lineWidth = index === LEVELS.length - 1 ? 1.5 : 1;
+        context.globalAlpha = index === this.levels.length - 1 ? 0.9 : 0.55;
+        context.lineWidth = index === this.levels.length - 1 ? 1.5 : 1;
         context.stroke(drawn);
       });
       context.globalAlpha = 1;
@@ -99,23 +110,25 @@ export class Picture {
   }
 
   /**
-   * The places of the labels of the lines: from 0 to 1 across the grid, and from its top.
+   * The places of the labels of the lines, the last line first: from 0 to 1 across the grid, and from its top.
    * @param {Grid} grid
    */
   labels(grid) {
-    return (this.layers.get(grid)?.lines ?? []).flatMap(({ top }, index) =>
-      top === null ? [] : [{ text: String(LEVELS[index]), x: top[0] / grid.columns, y: top[1] / grid.rows }],
+    const places = (this.layers.get(grid)?.lines ?? []).flatMap(({ top }, index) =>
+      top === null ? [] : [{ text: short(this.levels[index], 2), x: top[0] / grid.columns, y: top[1] / grid.rows }],
     );
+    return places.reverse();
   }
 }
 
 /**
  * The layers of a grid, which only move while the person does: images of a pixel for each cell, and lines.
  * @param {Grid} grid
+ * @param {number[]} levels
  * @param {(index: number) => string} colour of a class
  */
-function layersOf({ columns, rows, best, sure, typicality }, colour) {
-  const last = LEVELS[LEVELS.length - 1];
+function layersOf({ columns, rows, best, sure, typicality }, levels, colour) {
+  const last = levels[levels.length - 1];
   /** @type {number[][]} */
   const colours = [];
   for (const index of best) {
@@ -132,7 +145,7 @@ function layersOf({ columns, rows, best, sure, typicality }, colour) {
   return {
     regions,
     unlike: pixels(columns, rows, (at) => [0, 0, 0, typicality[at] < last ? 255 : 0]),
-    lines: LEVELS.map((level) => contour(logs, columns, Math.log(level))),
+    lines: levels.map((level) => contour(logs, columns, Math.log(level))),
   };
 }
 

@@ -6,7 +6,7 @@ import { short } from "../../format.js";
 import { isInside, moved, rounded, scaled } from "./extents.js";
 import { listen } from "./gestures.js";
 import { labelsOf } from "./labels.js";
-import { Picture } from "./picture.js";
+import { levelsOf, Picture } from "./picture.js";
 
 /** @typedef {import("./extents.js").Extent} Extent */
 /** @typedef {import("./grid.js").Grid} Grid */
@@ -17,6 +17,7 @@ const [NEAREST, FARTHEST] = [1e-3, 1e4]; // of the extent at first
 const STEP = 1 / 40; // of the extent, for an arrow key
 const JUMP = 1 / 4;
 const ZOOM = 1.5;
+const [LETTER, LINE] = [8, 15]; // pixels, about
 /** @type {Record<string, Point>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -43,7 +44,7 @@ export class Plane {
     this.isHovered = false;
     const [x, y] = model.features.map(({ name }) => name);
     this.chart = new Chart({ x, y, height: innerWidth < 700 ? 340 : 520 });
-    this.picture = new Picture();
+    this.picture = new Picture(levelsOf(model.calibration?.rows ?? 0));
     this.element = h(
       "div",
       {
@@ -221,9 +222,19 @@ export class Plane {
     }
     const isNear = extent.to - extent.from < 2 * (home.to - home.from);
     const sample = this.hasRows && isNear ? this.sample : null;
-    return labelsOf(grid, this.model.classes, sample, this.hasLines && isNear ? this.picture.labels(grid) : [])
-      .filter(({ x, y }) => isInside(extent, [x, y]))
-      .map(({ x, y, text, kind }) => svg("text", { class: kind, x: chart.x(x), y: chart.y(y) + 4, text }));
+    const lines = this.hasLines && isNear ? this.picture.labels(grid) : [];
+    const { left, width } = this.box();
+    /** @type {{x: number, y: number, half: number, text: string, kind: string}[]} */
+    const shown = []; // in pixels: none over another, none that is too long
+    for (const { text, kind, ...point } of labelsOf(grid, this.model.classes, sample, lines)) {
+      const [x, y, half] = [chart.x(point.x), chart.y(point.y), (LETTER * text.length) / 2];
+      const isFree = shown.every((other) => Math.abs(other.x - x) > other.half + half || Math.abs(other.y - y) > LINE);
+      const fits = half < width / 6 && x - half > left && x + half < left + width;
+      if (isFree && fits && isInside(extent, [point.x, point.y])) {
+        shown.push({ x, y, half, text, kind });
+      }
+    }
+    return shown.map(({ x, y, text, kind }) => svg("text", { class: kind, x, y: y + 4, text }));
   }
 
   /** The points that were dropped, and the crosshair. */

@@ -25,7 +25,7 @@ export class Points {
       { class: "stack" },
       h(
         "div",
-        { class: "scroll", tabindex: "0", role: "group", "aria-label": "Your points" },
+        { class: "scroll points", tabindex: "0", role: "group", "aria-label": "Your points" },
         h(
           "table",
           {},
