@@ -57,11 +57,8 @@ const KEYS =
 const NONE =
   "No model with two numbers as features is served. Train one on a table of two columns and a label: softmaxd train table rows.csv --target label. Or train the article's blobs: softmaxd train blobs.";
 
-/**
- * The map of a model.
- * @param {Model} model
- * @param {URLSearchParams} values
- */
+/** The map of a model.
+ * @param {Model} model @param {URLSearchParams} values */
 async function mapOf(model, values) {
   const problem = h("p", { class: "problem", role: "alert" });
   /** @type {Record<string, string>} */
@@ -85,7 +82,13 @@ async function mapOf(model, values) {
 
   const refresh = latest(() =>
     attempt("grid", async () => {
-      plane.grid = await gridOf(model, plane.extent, plane.aspect);
+      plane.grid = await gridOf(model, plane.extent, plane.box());
+    }),
+  );
+  const answer = latest(() =>
+    attempt("points", async () => {
+      const shown = plane.points;
+      points.show(shown, shown.length ? await predict(model, shown) : null);
     }),
   );
   const ask = latest((/** @type {Point} */ point) =>
@@ -93,14 +96,13 @@ async function mapOf(model, values) {
       const reply = await predict(model, [point]);
       here.show(point, reply);
       if (isByKey) {
-        say(
-          `${here.heading.textContent}: ${reply.labels[0]} ${short(Math.max(...reply.probabilities[0]), 3)}. ${here.verdict.textContent}`,
-        );
+        const p = short(Math.max(...reply.probabilities[0]), 3);
+        say(`${here.heading.textContent}: ${reply.labels[0]} ${p}. ${here.verdict.textContent}`);
       }
     }),
   );
 
-  /** @param {string} place is attempted @param {() => Promise<void>} act */
+  /** @param {string} place @param {() => Promise<void>} act */
   async function attempt(place, act) {
     problems[place] = "";
     try {
@@ -137,7 +139,7 @@ async function mapOf(model, values) {
     plane.points = changed;
     keepLater();
     plane.draw();
-    await attempt("points", async () => points.show(changed, changed.length ? await predict(model, changed) : null));
+    await answer();
   }
 
   function keepLater() {
@@ -176,11 +178,8 @@ async function mapOf(model, values) {
   };
 }
 
-/**
- * The buttons and switches above the plane.
- * @param {Plane} plane
- * @param {() => void} goFar
- */
+/** The buttons and switches above the plane.
+ * @param {Plane} plane @param {() => void} goFar */
 function tools(plane, goFar) {
   /** @param {string} text @param {string} name @param {() => void} act */
   const button = (text, name, act) => h("button", { type: "button", "aria-label": name, text, onclick: act });
@@ -229,10 +228,8 @@ function pointsOf(text) {
   return /** @type {Point[]} */ (points.filter((point) => point?.length === 2)).slice(0, MOST_POINTS);
 }
 
-/**
- * Call a function when the theme changes; returns the function that ends this.
- * @param {() => void} changed
- */
+/** Call a function when the theme changes; returns the function that ends this.
+ * @param {() => void} changed */
 function onTheme(changed) {
   const media = matchMedia("(prefers-color-scheme: dark)");
   const observer = new MutationObserver(changed);

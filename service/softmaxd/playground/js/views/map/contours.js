@@ -28,12 +28,8 @@ export function contour(values, columns, level) {
   return { path, top };
 }
 
-/**
- * Where a level crosses the sides of a square.
- * @param {number[]} corners clockwise from the top left
- * @param {number} level
- * @returns {[number, number][]}
- */
+/** Where a level crosses the sides of a square.
+ * @param {number[]} corners clockwise from the top left @param {number} level @returns {[number, number][]} */
 function crossings(corners, level) {
   const [a, b, c, d] = corners;
   if (a >= level === b >= level && b >= level === c >= level && c >= level === d >= level) {

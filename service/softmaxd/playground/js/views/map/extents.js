@@ -9,12 +9,8 @@ import { numbersOf } from "../../state.js";
 const MARGIN = 0.15; // around the training rows
 const FAR = 6; // heights of the first extent above it
 
-/**
- * The extent of the training rows with a margin.
- * @param {import("../../api.js").Model} model
- * @param {{rows: number[][]} | null} sample
- * @returns {Extent}
- */
+/** The extent of the training rows with a margin.
+ * @param {import("../../api.js").Model} model @param {{rows: number[][]} | null} sample @returns {Extent} */
 export function homeOf({ features }, sample) {
   const [across, up] = features.map(({ min, max }, index) => {
     const values = sample?.rows.map((row) => row[index]) ?? [-10, 10];
@@ -25,11 +21,8 @@ export function homeOf({ features }, sample) {
   return { from: across[0], to: across[1], low: up[0], high: up[1] };
 }
 
-/**
- * A point far above the training rows, and an extent with both.
- * @param {Extent} home
- * @returns {{extent: Extent, point: Point}}
- */
+/** A point far above the training rows, and an extent with both.
+ * @param {Extent} home @returns {{extent: Extent, point: Point}} */
 export function farOf({ from, to, low, high }) {
   const [middle, height] = [(from + to) / 2, high - low];
   const reach = ((FAR + 2) / 2) * (to - from);
@@ -54,34 +47,20 @@ export function isInside({ from, to, low, high }, [x, y]) {
   return x >= from && x <= to && y >= low && y <= high;
 }
 
-/** @param {Extent} extent @param {number} across @param {number} up @returns {Extent} */
-export function moved({ from, to, low, high }, across, up) {
-  return { from: from + across, to: to + across, low: low + up, high: high + up };
-}
-
-/**
- * An extent made larger by a factor, around a point that keeps its place.
- * @param {Extent} extent @param {number} by @param {Point} around
- * @returns {Extent}
- */
+/** An extent made larger by a factor, around a point that keeps its place.
+ * @param {Extent} extent @param {number} by @param {Point} around @returns {Extent} */
 export function scaled({ from, to, low, high }, by, [x, y]) {
   return { from: x + (from - x) * by, to: x + (to - x) * by, low: y + (low - y) * by, high: y + (high - y) * by };
 }
 
-/**
- * A point with as many digits as can be seen.
- * @param {Extent} extent @param {Point} point
- * @returns {Point}
- */
+/** A point with as many digits as can be seen.
+ * @param {Extent} extent @param {Point} point @returns {Point} */
 export function rounded({ from, to, low, high }, [x, y]) {
   return [round(x, to - from), round(y, high - low)];
 }
 
-/**
- * A number to a thousandth of a width.
- * @param {number} value
- * @param {number} width
- */
+/** A number to a thousandth of a width.
+ * @param {number} value @param {number} width */
 function round(value, width) {
   const digits = Math.min(100, Math.max(0, 3 - Math.floor(Math.log10(width))));
   return Number(value.toFixed(digits)) + 0; // and no minus before a zero

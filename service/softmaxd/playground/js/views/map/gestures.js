@@ -7,10 +7,7 @@ const LINE = 16; // pixels
 /** @typedef {{pan: (x: number, y: number) => void, zoom: (factor: number, x: number, y: number) => void,
  *   hover: (x: number, y: number) => void, leave: () => void, click: (x: number, y: number) => void}} Meanings */
 
-/**
- * @param {HTMLElement} element
- * @param {Meanings} meanings
- */
+/** @param {HTMLElement} element @param {Meanings} meanings */
 export function listen(element, { pan, zoom, hover, leave, click }) {
   /** @type {Map<number, {x: number, y: number}>} */
   const fingers = new Map();

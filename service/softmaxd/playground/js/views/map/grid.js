@@ -13,10 +13,8 @@ const HELD = 32e6; // bytes, in which the service holds the answer at most: half
 const NUMBER = 256; // bytes at most, for each of its numbers
 const ARRAYS = { FP32: Float32Array, FP64: Float64Array };
 
-/**
- * True if the rows of a model are points of a plane.
- * @param {Model} model
- */
+/** True if the rows of a model are points of a plane.
+ * @param {Model} model */
 export function isPlane({ features, datatype }) {
   return (
     features.length === 2 &&
@@ -26,20 +24,16 @@ export function isPlane({ features, datatype }) {
   );
 }
 
-/**
- * The answers to a grid over an extent, with fewer cells if the service takes no more rows, or no more now.
- * @param {Model} model
- * @param {Extent} extent
- * @param {number} aspect width by height
- * @returns {Promise<Grid>}
- */
-export async function gridOf(model, extent, aspect) {
+/** The answers to a grid over an extent, with fewer cells if the service takes no more rows, or no more now.
+ * @param {Model} model @param {Extent} extent @param {{width: number, height: number}} size @returns {Promise<Grid>} */
+export async function gridOf(model, extent, { width, height }) {
+  const { from, to, low, high } = extent;
   let cells = Math.min(MOST, HELD / (NUMBER * (model.classes.length + 1)));
   for (;;) {
-    const columns = Math.max(2, Math.round(Math.sqrt(cells * aspect)));
+    const columns = Math.max(2, Math.round(Math.sqrt((cells * width) / height)));
     const rows = Math.max(2, Math.round(cells / columns));
     try {
-      const { probabilities, typicality } = await infer(model, xs(extent, columns), ys(extent, rows));
+      const { probabilities, typicality } = await infer(model, middles(from, to, columns), middles(high, low, rows));
       return { extent, columns, rows, ...bestOf(probabilities, model.classes.length), typicality };
     } catch (error) {
       cells /= 2;
@@ -50,21 +44,13 @@ export async function gridOf(model, extent, aspect) {
   }
 }
 
-/** @param {Extent} extent @param {number} count */
-function xs({ from, to }, count) {
+/** The middles of cells, from one end to the other.
+ * @param {number} from @param {number} to @param {number} count */
+function middles(from, to, count) {
   return Array.from({ length: count }, (_, index) => from + ((index + 0.5) / count) * (to - from));
 }
 
-/** @param {Extent} extent @param {number} count */
-function ys({ low, high }, count) {
-  return Array.from({ length: count }, (_, index) => high - ((index + 0.5) / count) * (high - low));
-}
-
-/**
- * @param {Model} model
- * @param {number[]} xs
- * @param {number[]} ys
- */
+/** @param {Model} model @param {number[]} xs @param {number[]} ys */
 async function infer(model, xs, ys) {
   const tensors = tensorsOf(model, xs, ys);
   const outputs = model.calibration ? ["probabilities", "typicality"] : ["probabilities"];
@@ -92,10 +78,8 @@ async function infer(model, xs, ys) {
   };
 }
 
-/**
- * The tensors of a model with the rows of a grid: mostly one, but a table may have one for each feature.
- * @param {Model} model @param {number[]} xs @param {number[]} ys
- */
+/** The tensors of a model with the rows of a grid: mostly one, but a table may have one for each feature.
+ * @param {Model} model @param {number[]} xs @param {number[]} ys */
 function tensorsOf({ features, datatype }, xs, ys) {
   const count = xs.length * ys.length;
   return [...new Set(features.map(({ input }) => input))].map((name) => {
@@ -103,10 +87,9 @@ function tensorsOf({ features, datatype }, xs, ys) {
     const type = /** @type {keyof typeof ARRAYS} */ (own[0].datatype ?? datatype);
     const numbers = new ARRAYS[type](count * own.length);
     own.forEach((feature, index) => {
-      const isFirst = feature === features[0];
       for (let at = 0; at < count; at += 1) {
-        const place = at * own.length + (feature.column ?? index);
-        numbers[place] = isFirst ? xs[at % xs.length] : ys[Math.floor(at / xs.length)];
+        const value = feature === features[0] ? xs[at % xs.length] : ys[Math.floor(at / xs.length)];
+        numbers[at * own.length + (feature.column ?? index)] = value;
       }
     });
     return { name, datatype: type, shape: [count, own.length], numbers };

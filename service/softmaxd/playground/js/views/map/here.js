@@ -13,20 +13,13 @@ const MOST_BARS = 8;
 const MOST_NAMES = 5;
 const UNUSUAL = 0.05;
 
-/**
- * The request for points.
- * @param {Model} model
- * @param {Point[]} points
- */
+/** The request for points.
+ * @param {Model} model @param {Point[]} points */
 export function requestFor(model, points) {
   return { instances: points, ...(model.calibration ? { include: ["prediction_sets", "typicality"] } : {}) };
 }
 
-/**
- * @param {Model} model
- * @param {Point[]} points
- * @returns {Promise<PredictReply>}
- */
+/** @param {Model} model @param {Point[]} points @returns {Promise<PredictReply>} */
 export function predict(model, points) {
   return post(pathOf(model, "predict"), requestFor(model, points));
 }
@@ -58,10 +51,7 @@ export class Here {
     );
   }
 
-  /**
-   * @param {Point} point
-   * @param {PredictReply} reply
-   */
+  /** @param {Point} point @param {PredictReply} reply */
   show([x, y], { probabilities: [p], typicality, prediction_sets: sets }) {
     const [first, second] = this.model.features.map(({ name }) => name);
     this.heading.textContent = `${first} ${short(x)}, ${second} ${short(y)}`;
@@ -92,11 +82,7 @@ export function setInWords(labels) {
   return labels.length ? labels.slice(0, MOST_NAMES).join(", ") + rest : "none";
 }
 
-/**
- * @param {Model} model
- * @param {number | undefined} typicality
- * @param {number} most the highest probability
- */
+/** @param {Model} model @param {number | undefined} typicality @param {number} most the highest probability */
 function verdict({ calibration }, typicality, most) {
   if (typicality === undefined || calibration === null) {
     return "This model has no calibration data, so nothing says whether the point is like its training rows.";

@@ -4,14 +4,10 @@
 /** @typedef {import("./picture.js").Sample} Sample */
 /** @typedef {{text: string, x: number, y: number, kind: string}} Label */
 
-/**
- * The labels, the more important ones first.
- * @param {Grid} grid
- * @param {string[]} classes
- * @param {Sample | null} sample if its rows are seen: a name stands below them, if that is in the region of its class
+/** The labels, the more important ones first. A name stands below the rows that are seen, if its region is there.
+ * @param {Grid} grid @param {string[]} classes @param {Sample | null} sample
  * @param {{text: string, x: number, y: number}[]} lines with shares of the grid, from its top left
- * @returns {Label[]}
- */
+ * @returns {Label[]} */
 export function labelsOf(grid, classes, sample, lines) {
   const names = regions(grid, classes.length).map(({ index, ...middle }) => {
     const under = sample && below(sample, index);
@@ -32,11 +28,8 @@ function classAt({ extent: { from, to, low, high }, columns, rows, best }, { x, 
   return column >= 0 && column < columns ? best[row * columns + column] : undefined;
 }
 
-/**
- * A place below the training rows of a class.
- * @param {Sample} sample
- * @param {number} index
- */
+/** A place below the training rows of a class.
+ * @param {Sample} sample @param {number} index */
 function below({ rows, classes }, index) {
   const own = rows.filter((_, row) => classes[row] === index);
   const mean = (/** @type {(row: number[]) => number} */ of) => own.reduce((sum, row) => sum + of(row), 0) / own.length;
@@ -44,31 +37,18 @@ function below({ rows, classes }, index) {
   return { x: mean((row) => row[0]), y: y - 3 * Math.sqrt(mean((row) => (row[1] - y) ** 2)) };
 }
 
-/**
- * The middle of the region of each class, or its own cell that is nearest to it; none for a class with few cells.
- * @param {Grid} grid
- * @param {number} classes
- * @returns {{index: number, x: number, y: number}[]}
- */
+/** A cell in the middle of the region of each class; none for a class with few cells.
+ * @param {Grid} grid @param {number} classes */
 function regions(grid, classes) {
   const { columns, rows, best } = grid;
-  const sums = Array.from({ length: classes }, () => ({ count: 0, column: 0, row: 0, near: Infinity, at: 0 }));
-  best.forEach((index, at) => {
-    const sum = sums[index];
-    sum.count += 1;
-    sum.column += at % columns;
-    sum.row += Math.floor(at / columns);
+  const rowOf = (/** @type {number} */ at) => Math.floor(at / columns);
+  const middle = (/** @type {number[]} */ values) => values[values.length >> 1];
+  /** @type {number[][]} */
+  const cells = Array.from({ length: classes }, () => []);
+  best.forEach((index, at) => void cells[index].push(at));
+  return cells.flatMap((own, index) => {
+    const at = middle(own.filter((each) => rowOf(each) === rowOf(middle(own))));
+    const place = () => pointAt(grid, ((at % columns) + 0.5) / columns, (rowOf(at) + 0.5) / rows);
+    return own.length < best.length / 60 ? [] : [{ index, ...place() }];
   });
-  best.forEach((index, at) => {
-    const sum = sums[index];
-    const far = Math.hypot((at % columns) - sum.column / sum.count, Math.floor(at / columns) - sum.row / sum.count);
-    if (far < sum.near) {
-      [sum.near, sum.at] = [far, at];
-    }
-  });
-  return sums.flatMap(({ count, at }, index) =>
-    count < best.length / 60
-      ? []
-      : [{ index, ...pointAt(grid, ((at % columns) + 0.5) / columns, (Math.floor(at / columns) + 0.5) / rows) }],
-  );
 }

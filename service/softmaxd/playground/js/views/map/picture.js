@@ -11,12 +11,17 @@ import { contour } from "./contours.js";
 /** @typedef {{extent: Extent, grid: Grid | null, sample: Sample | null, hasLines: boolean}} Scene */
 
 const [SHADE, LEAST_SHADE] = [125, 22]; // opacity of a cell whose class is certain, and of a guess
-const RADIUS = 3.5;
+const RADIUS = 4.2;
+/** @type {[number, number][]} */
+const SHAPES = [
+  [16, 0],
+  [4, Math.PI / 4],
+  [3, -Math.PI / 2],
+  [4, 0],
+]; // corners, and the turn of the first
 
-/**
- * The typicality of the lines. Below the last the map is hatched: hardly any calibration row is as far out.
- * @param {number} rows that calibrated the model
- */
+/** The typicality of the lines. Below the last the map is hatched: hardly any calibration row is as far out.
+ * @param {number} rows that calibrated the model */
 export function levelsOf(rows) {
   const last = Math.max(0.01, 1.5 / (rows + 1)); // with few rows, where none is
   return [0.5, 0.1, last].filter((level) => level >= last);
@@ -36,12 +41,8 @@ export class Picture {
 
   /** @param {string} colour */
   resolve(colour) {
-    const known = this.colours.get(colour);
-    if (known !== undefined) {
-      return known;
-    }
     set(this.probe, { "--colour": colour });
-    const resolved = getComputedStyle(this.probe).backgroundColor;
+    const resolved = this.colours.get(colour) ?? getComputedStyle(this.probe).backgroundColor;
     this.colours.set(colour, resolved);
     return resolved;
   }
@@ -67,15 +68,8 @@ export class Picture {
     const up = height / (extent.high - extent.low);
     if (grid) {
       const { from, to, low, high } = grid.extent;
-      const [x, y] = [(from - extent.from) * across, (extent.high - high) * up];
-      const matrix = new DOMMatrix([
-        ((to - from) * across) / grid.columns,
-        0,
-        0,
-        ((high - low) * up) / grid.rows,
-        x,
-        y,
-      ]);
+      const [wide, tall] = [((to - from) * across) / grid.columns, ((high - low) * up) / grid.rows];
+      const matrix = new DOMMatrix([wide, 0, 0, tall, (from - extent.from) * across, (extent.high - high) * up]);
       this.paintGrid(context, grid, matrix, hasLines);
     }
     sample?.rows.forEach(([x, y], row) => {
@@ -101,18 +95,16 @@ export class Picture {
       layers.lines.forEach(({ path }, index) => {
         const drawn = new Path2D();
         drawn.addPath(path, matrix);
-        context.globalAlpha = index === this.levels.length - 1 ? 0.9 : 0.55;
-        context.lineWidth = index === this.levels.length - 1 ? 1.5 : 1;
+        const isLast = index === this.levels.length - 1;
+        [context.globalAlpha, context.lineWidth] = isLast ? [0.9, 1.5] : [0.55, 1];
         context.stroke(drawn);
       });
       context.globalAlpha = 1;
     }
   }
 
-  /**
-   * The places of the labels of the lines, the last line first: from 0 to 1 across the grid, and from its top.
-   * @param {Grid} grid
-   */
+  /** The places of the labels of the lines, the last line first: from 0 to 1 across the grid, and from its top.
+   * @param {Grid} grid */
   labels(grid) {
     const places = (this.layers.get(grid)?.lines ?? []).flatMap(({ top }, index) =>
       top === null ? [] : [{ text: short(this.levels[index], 2), x: top[0] / grid.columns, y: top[1] / grid.rows }],
@@ -121,12 +113,8 @@ export class Picture {
   }
 }
 
-/**
- * The layers of a grid, which only move while the person does: images of a pixel for each cell, and lines.
- * @param {Grid} grid
- * @param {number[]} levels
- * @param {(index: number) => string} colour of a class
- */
+/** The layers of a grid, which only move while the person does: images of a pixel for each cell, and lines.
+ * @param {Grid} grid @param {number[]} levels @param {(index: number) => string} colour of a class */
 function layersOf({ columns, rows, best, sure, typicality }, levels, colour) {
   const last = levels[levels.length - 1];
   /** @type {number[][]} */
@@ -214,15 +202,11 @@ function hatch(context, mask, matrix, ink) {
  * @param {string} colour
  */
 function mark(context, x, y, index, colour) {
-  const sides = [0, 4, 3, 4][index % 4]; // a disc, a square, a triangle, a diamond
-  const turn = [0, Math.PI / 4, -Math.PI / 2, 0][index % 4];
+  const [sides, turn] = SHAPES[index % SHAPES.length];
   context.beginPath();
-  if (sides === 0) {
-    context.arc(x, y, RADIUS, 0, 2 * Math.PI);
-  }
   for (let side = 0; side < sides; side += 1) {
     const angle = turn + (2 * Math.PI * side) / sides;
-    context.lineTo(x + 1.25 * RADIUS * Math.cos(angle), y + 1.25 * RADIUS * Math.sin(angle));
+    context.lineTo(x + RADIUS * Math.cos(angle), y + RADIUS * Math.sin(angle));
   }
   context.closePath();
   context.fillStyle = colour;

@@ -3,7 +3,7 @@
 import { Chart } from "../../charts.js";
 import { h, set, svg } from "../../dom.js";
 import { short } from "../../format.js";
-import { isInside, moved, rounded, scaled } from "./extents.js";
+import { isInside, rounded, scaled } from "./extents.js";
 import { listen } from "./gestures.js";
 import { labelsOf } from "./labels.js";
 import { levelsOf, Picture } from "./picture.js";
@@ -76,12 +76,6 @@ export class Plane {
     new ResizeObserver(() => this.draw()).observe(this.element);
   }
 
-  /** Width by height of the plane in pixels. */
-  get aspect() {
-    const { width, height } = this.box();
-    return width / height;
-  }
-
   /** The plane in pixels of the element. */
   box() {
     const { from, to, low, high } = this.chart.span;
@@ -89,11 +83,8 @@ export class Plane {
     return { left, top, width: this.chart.x(to) - left, height: this.chart.y(low) - top };
   }
 
-  /**
-   * The point at a place of the element.
-   * @param {number} x @param {number} y
-   * @returns {Point}
-   */
+  /** The point at a place of the element.
+   * @param {number} x @param {number} y @returns {Point} */
   at(x, y) {
     const { left, top, width, height } = this.box();
     const { from, to, low, high } = this.extent;
@@ -116,14 +107,12 @@ export class Plane {
 
   /** @param {number} across @param {number} up */
   pan(across, up) {
-    this.show(moved(this.extent, across, up));
+    const { from, to, low, high } = this.extent;
+    this.show({ from: from + across, to: to + across, low: low + up, high: high + up });
   }
 
-  /**
-   * Zoom out by a factor around a point that keeps its place.
-   * @param {number} factor
-   * @param {Point} [around]
-   */
+  /** Zoom out by a factor around a point that keeps its place.
+   * @param {number} factor @param {Point} [around] */
   zoom(factor, around = this.cross ?? this.middle()) {
     const { from, to } = this.extent;
     const now = (to - from) / (this.home.to - this.home.from);
@@ -147,11 +136,8 @@ export class Plane {
     }
   }
 
-  /**
-   * Move the crosshair of the keyboard, and the plane with it if it would leave it.
-   * @param {Point | null} at
-   * @param {boolean} [isByKey]
-   */
+  /** Move the crosshair of the keyboard, and the plane with it if it would leave it.
+   * @param {Point | null} at @param {boolean} [isByKey] */
   point(at, isByKey = false) {
     this.cross = at;
     this.isHovered &&= at === null;
@@ -196,12 +182,8 @@ export class Plane {
   draw() {
     const { extent, grid, picture } = this;
     const { left, top, width, height } = this.box();
-    set(picture.canvas, {
-      "--left": `${left}px`,
-      "--top": `${top}px`,
-      "--wide": `${width}px`,
-      "--high": `${height}px`,
-    });
+    const place = { "--left": left, "--top": top, "--wide": width, "--high": height };
+    set(picture.canvas, place);
     picture.paint({ extent, grid, sample: this.hasRows ? this.sample : null, hasLines: this.hasLines });
     this.drawMarks();
   }

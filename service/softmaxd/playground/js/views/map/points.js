@@ -8,10 +8,7 @@ import { requestFor, setInWords } from "./here.js";
 /** @typedef {import("./extents.js").Point} Point */
 
 export class Points {
-  /**
-   * @param {import("../../api.js").Model} model
-   * @param {(index: number) => void} removed
-   */
+  /** @param {import("../../api.js").Model} model @param {(index: number) => void} removed */
   constructor(model, removed) {
     this.model = model;
     this.removed = removed;
@@ -20,67 +17,45 @@ export class Points {
     const heads = [...model.features.map(({ name }) => name), "Label", "Probability"];
     const trust = model.calibration ? ["Typicality", "Prediction set"] : [];
     this.none = h("p", { class: "muted", text: "Click the map to drop a point, or press Enter on it." });
-    this.filled = h(
-      "div",
-      { class: "stack" },
-      h(
-        "div",
-        { class: "scroll points", tabindex: "0", role: "group", "aria-label": "Your points" },
-        h(
-          "table",
-          {},
-          h(
-            "thead",
-            {},
-            h("tr", {}, ...["#", ...heads, ...trust].map((text) => h("th", { scope: "col", text })), h("td")),
-          ),
-          this.body,
-        ),
-      ),
-      this.line.element,
-    );
+    const columns = ["#", ...heads, ...trust].map((text) => h("th", { scope: "col", text }));
+    const table = h("table", {}, h("thead", {}, h("tr", {}, ...columns, h("td"))), this.body);
+    const scroll = { class: "scroll points", tabindex: "0", role: "group", "aria-label": "Your points" };
+    this.filled = h("div", { class: "stack" }, h("div", scroll, table), this.line.element);
     this.heading = h("h2", { id: "points", text: "Your points" });
     this.element = h("section", { class: "panel", "aria-labelledby": "points" });
     this.show([], null);
   }
 
-  /**
-   * @param {Point[]} points
-   * @param {import("../../api.js").PredictReply | null} reply
-   */
+  /** @param {Point[]} points @param {import("../../api.js").PredictReply | null} reply */
   show(points, reply) {
     this.element.replaceChildren(this.heading, points.length ? this.filled : this.none);
     if (reply === null) {
       return;
     }
+    const { labels, probabilities, typicality, prediction_sets: sets } = reply;
+    const digits = (/** @type {string} */ text) => h("td", { class: "digits", text });
     this.body.replaceChildren(
-      ...points.map((point, index) => {
-        const p = Math.max(...reply.probabilities[index]);
-        const numbers = [...point.map((value) => short(value))];
-        const t = reply.typicality?.[index];
-        return h(
+      ...points.map((point, index) =>
+        h(
           "tr",
           {},
           h("th", { scope: "row", text: index + 1 }),
-          ...numbers.map((text) => h("td", { class: "digits", text })),
-          h("td", { text: reply.labels[index] }),
-          h("td", { class: "digits", text: probability(p) }),
-          t !== undefined && h("td", { class: "digits", text: probability(t) }),
-          reply.prediction_sets && h("td", { text: setInWords(reply.prediction_sets[index]) }),
-          h(
-            "td",
-            {},
-            h("button", {
-              type: "button",
-              class: "quiet",
-              "aria-label": `Remove point ${index + 1}`,
-              text: "×",
-              onclick: () => this.removed(index),
-            }),
-          ),
-        );
-      }),
+          ...point.map((value) => digits(short(value))),
+          h("td", { text: labels[index] }),
+          digits(probability(Math.max(...probabilities[index]))),
+          typicality && digits(probability(typicality[index])),
+          sets && h("td", { text: setInWords(sets[index]) }),
+          h("td", {}, this.remover(index)),
+        ),
+      ),
     );
     this.line.show(curl(pathOf(this.model, "predict"), requestFor(this.model, points)));
+  }
+
+  /** @param {number} index */
+  remover(index) {
+    const name = `Remove point ${index + 1}`;
+    const act = () => this.removed(index);
+    return h("button", { type: "button", class: "quiet", "aria-label": name, text: "×", onclick: act });
   }
 }
