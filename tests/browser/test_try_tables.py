@@ -156,6 +156,15 @@ def test_a_file_is_dropped_and_its_columns_are_parted_by_semicolons(visit: Visit
     assert cells(page, 2)[0] == predict(visit, "blobs", [[15, 0]])["labels"][0]
     assert "\n0,15,a;b,blob-0," in downloaded(page)
 
+    page.get_by_role("button", name="Show line 3 as one row").click()  # to mend it
+
+    expect(page.get_by_label("x1")).to_have_value("15,5")
+    expect(page.get_by_label("x1")).to_have_attribute("aria-invalid", "true")
+
+    page.evaluate(DROP, [".many", "rows.csv", "x1,x2\n1,5,2"])
+
+    expect(page.get_by_role("alert").get_by_text("it has 3 values, not 2; a number needs a decimal")).to_be_visible()
+
 
 def test_rows_that_the_model_cannot_run_are_found_among_others(visit: Visit) -> None:
     visit.refusals_expected = 100

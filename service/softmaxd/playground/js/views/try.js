@@ -2,7 +2,6 @@
 
 import { AnswerPanel } from "../answer.js";
 import { curl, latest, pathOf, post } from "../api.js";
-import { rowOf, shapeOf } from "../cells.js";
 import { codeLine, h } from "../dom.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState, readState } from "../state.js";
@@ -125,7 +124,7 @@ class Trial {
     const { places } = layoutOf(first, columns, shape.length > 0);
     const cells = cellsOf(text, mark);
     const values = places.map((at, index) => (cells[at] === "" && columns[index].nullable ? null : cells[at]));
-    this.form.put(shape.length ? [rowOf(values.map(String), shapeOf(this.model))] : values);
+    this.form.put(shape.length ? [values.join(" ")] : values);
     this.update();
   }
 }

@@ -103,7 +103,10 @@ export function rowAt(model, share) {
     if (type === "BOOL") {
       return String(share < 0.5);
     }
-    const value = values.length ? among(values) : low + (high - low) * share;
+    if (values.length) {
+      return String(among(values));
+    }
+    const value = low + (high - low) * share;
     const text = String(isWhole(type) ? Math.round(value) : Number(value.toPrecision(3)));
     return shape.length ? grid(text, shape) : text;
   });
@@ -195,9 +198,10 @@ function controlOf(feature, { type, nullable }, shape, common) {
   if (feature.values.length || feature.categories.length) {
     return choiceOf(feature, type, common);
   }
+  const isDecimal = type !== "BYTES" && (feature.min ?? -1) >= 0; // some keyboards for decimals have no minus
   const input = shape.length
     ? h("textarea", { ...common, rows: 8 })
-    : h("input", { ...common, inputmode: type === "BYTES" ? "text" : "decimal" });
+    : h("input", { ...common, inputmode: isDecimal ? "decimal" : "text" });
   return {
     input,
     more: [],

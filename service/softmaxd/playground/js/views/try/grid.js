@@ -154,7 +154,7 @@ export class Grid {
       "aria-label": `Show line ${row.line} as one row`,
       onclick: () => this.chosen(row),
     });
-    show.disabled = row.problem !== "";
+    show.disabled = cells.length !== this.results.names.length;
     return h(
       "tr",
       { "aria-rowindex": place + 2 },
