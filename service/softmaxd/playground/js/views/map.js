@@ -1,5 +1,6 @@
 // The decision map of a model with two features: what it says of every point of the plane.
 
+import { predict } from "../answer.js";
 import { get, latest, pathOf } from "../api.js";
 import { h, say } from "../dom.js";
 import { short } from "../format.js";
@@ -7,7 +8,7 @@ import { modelsFor, nameOf, picker } from "../models.js";
 import { keepState, numbersOf } from "../state.js";
 import { extentOf, farOf, homeOf, rounded } from "./map/extents.js";
 import { gridOf, isPlane } from "./map/grid.js";
-import { Here, predict } from "./map/here.js";
+import { Here } from "./map/here.js";
 import { levelsOf } from "./map/picture.js";
 import { Plane } from "./map/plane.js";
 import { Points } from "./map/points.js";

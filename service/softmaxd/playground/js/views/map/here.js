@@ -1,6 +1,6 @@
 // What the model says of one point, in bars and words.
 
-import { post, pathOf } from "../../api.js";
+import { UNLIKE } from "../../answer.js";
 import { Bar, colourOf } from "../../charts.js";
 import { h } from "../../dom.js";
 import { count, percent, probability, short } from "../../format.js";
@@ -11,18 +11,6 @@ import { count, percent, probability, short } from "../../format.js";
 
 const MOST_BARS = 8;
 const MOST_NAMES = 5;
-const UNUSUAL = 0.05;
-
-/** The request for points.
- * @param {Model} model @param {Point[]} points */
-export function requestFor(model, points) {
-  return { instances: points, ...(model.calibration ? { include: ["prediction_sets", "typicality"] } : {}) };
-}
-
-/** @param {Model} model @param {Point[]} points @returns {Promise<PredictReply>} */
-export function predict(model, points) {
-  return post(pathOf(model, "predict"), requestFor(model, points));
-}
 
 export class Here {
   /** @param {Model} model */
@@ -67,9 +55,7 @@ export class Here {
     });
     if (typicality && sets) {
       this.typicality.show(typicality[0]);
-      const why = sets[0].length
-        ? ""
-        : ": for 95 % of the calibration rows the true label is more probable than any is here";
+      const why = sets[0].length ? "" : ": no class is probable enough";
       this.set.textContent = `Prediction set for 95 %: ${setInWords(sets[0])}${why}.`;
     }
     this.verdict.textContent = verdict(this.model, typicality?.[0], Math.max(...p));
@@ -79,7 +65,7 @@ export class Here {
 /** @param {string[]} labels */
 export function setInWords(labels) {
   const rest = labels.length > MOST_NAMES ? ` and ${labels.length - MOST_NAMES} more` : "";
-  return labels.length ? labels.slice(0, MOST_NAMES).join(", ") + rest : "none";
+  return labels.length ? labels.slice(0, MOST_NAMES).join(", ") + rest : "empty";
 }
 
 /** @param {Model} model @param {number | undefined} typicality @param {number} most the highest probability */
@@ -90,7 +76,7 @@ function verdict({ calibration }, typicality, most) {
   if (typicality * (calibration.rows + 1) < 1.5) {
     return `Like no training row: none of the ${count(calibration.rows)} calibration rows is as far out. The softmax says ${probability(most)} all the same. It only tells on which side of a border the point is.`;
   }
-  if (typicality < UNUSUAL) {
+  if (typicality < UNLIKE) {
     return `Unusual: only ${percent(typicality)} of the calibration rows are as far out. Trust the probabilities less here.`;
   }
   return `Like the training rows: ${percent(typicality)} of the calibration rows are at least as far out.`;

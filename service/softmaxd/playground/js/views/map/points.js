@@ -1,9 +1,10 @@
 // The points that a person has dropped, as a table.
 
+import { bodyFor } from "../../answer.js";
 import { curl, pathOf } from "../../api.js";
 import { codeLine, h } from "../../dom.js";
 import { probability, short } from "../../format.js";
-import { requestFor, setInWords } from "./here.js";
+import { setInWords } from "./here.js";
 
 /** @typedef {import("./extents.js").Point} Point */
 
@@ -49,7 +50,7 @@ export class Points {
         ),
       ),
     );
-    this.line.show(curl(pathOf(this.model, "predict"), requestFor(this.model, points)));
+    this.line.show(curl(pathOf(this.model, "predict"), bodyFor(this.model, points)));
   }
 
   /** @param {number} index */

@@ -1,5 +1,6 @@
 // The live pieces of the tour, made of parts of the other views.
 
+import { predict } from "../../answer.js";
 import { latest, readyModels } from "../../api.js";
 import { h } from "../../dom.js";
 import { short } from "../../format.js";
@@ -10,7 +11,7 @@ import { Bars } from "../explorer/bars.js";
 import { Controls } from "../explorer/controls.js";
 import { Curves } from "../explorer/curves.js";
 import { Steps } from "../explorer/steps.js";
-import { Here, predict } from "../map/here.js";
+import { Here } from "../map/here.js";
 import { seeds } from "../model/origin.js";
 import { note, panel } from "../model/parts.js";
 import { reliability } from "../model/pictures.js";
