@@ -12,7 +12,7 @@ from tests.support.paths import REPOSITORY
 from tests.support.playground import Visit, axe_violations
 from tests.support.server import Server
 
-VIEWS = ["explorer", "map", "draw", "try", "model", "tour"]
+VIEWS = ["explorer", "map", "draw", "try", "why", "model", "tour"]
 NARROW, WIDE = ViewportSize(width=360, height=740), ViewportSize(width=1440, height=900)
 MOST_BYTES, MOST_REQUESTS = 200_000, 40
 MOST_SHIFT = 0.1  # of what is seen: the limit of a good Cumulative Layout Shift

@@ -4,6 +4,7 @@ import { h, set, svg } from "./dom.js";
 import { probability, short } from "./format.js";
 
 const COLOURS = 8;
+const FEWEST = 0.004; // share of a class that is drawn
 const MARGIN = { left: 40, right: 12, top: 10, bottom: 34 };
 
 /**
@@ -30,6 +31,23 @@ export class Bar {
     this.element.style.setProperty("--share", String(Number.isFinite(share) ? share : 0));
     this.number.textContent = text;
   }
+}
+
+/**
+ * The probabilities of a row as one bar: a background.
+ * @param {number[]} p
+ */
+export function stack(p) {
+  const stops = [];
+  let from = 0;
+  for (let index = 0; index < p.length; index += 1) {
+    if (p[index] >= FEWEST) {
+      const to = from + p[index] * 100;
+      stops.push(`${colourOf(index)} ${from.toFixed(1)}% ${to.toFixed(1)}%`);
+      from = to;
+    }
+  }
+  return `linear-gradient(to right, ${stops}, transparent ${from.toFixed(1)}%)`;
 }
 
 /** Axes of a chart, and the drawing in them: in pixels of the screen, so that its letters keep their size. */

@@ -13,6 +13,7 @@ const VIEWS = {
   map: { name: "Map", load: () => import("./views/map.js") },
   draw: { name: "Draw", load: () => import("./views/draw.js") },
   try: { name: "Try", load: () => import("./views/try.js") },
+  why: { name: "Why", load: () => import("./views/why.js") },
   model: { name: "Model", load: () => import("./views/model.js") },
   tour: { name: "Tour", load: () => import("./views/tour.js") },
 };

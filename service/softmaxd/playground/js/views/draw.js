@@ -1,11 +1,11 @@
 // Draw: a model whose rows are small pictures, and what it makes of a drawing.
 
 import { AnswerPanel, bodyFor, inShort, predict } from "../answer.js";
-import { curl, latest } from "../api.js";
+import { curl, latest, pathOf as urlOf } from "../api.js";
 import { codeLine, h, say, set, svg } from "../dom.js";
 import { short } from "../format.js";
 import { nameOf, showModels } from "../models.js";
-import { keepState } from "../state.js";
+import { keepState, readState } from "../state.js";
 import { Pad } from "./draw/pad.js";
 import { isLightOnDark, prepared, readPicture } from "./draw/picture.js";
 import { FITS, padOf, pixelsOf, usualFit } from "./draw/raster.js";
@@ -229,12 +229,6 @@ class DrawView {
     this.undoButton.disabled = this.history.length === 0;
     this.inverted.disabled = this.source === null;
     this.seen.show(pixels);
-    keepState("draw", {
-      model: nameOf(this.model),
-      strokes: asText(strokes),
-      pen: pen === PEN ? null : pen,
-      fit: fit === usualFit(this.shape) ? null : fit,
-    });
     try {
       const reply = await predict(this.model, [row]);
       const isEmpty = strokes.length === 0 && this.source === null;
@@ -249,8 +243,18 @@ class DrawView {
     }
     const count = pixels.length * this.shape.channels;
     this.line.show(
-      count > MOST_SHOWN ? `Too long to show: ${count} numbers.` : curl("predict", bodyFor(this.model, [row])),
+      count > MOST_SHOWN
+        ? `Too long to show: ${count} numbers.`
+        : curl(urlOf(this.model, "predict"), bodyFor(this.model, [row])),
     );
+    if (readState().view === "draw") {
+      keepState("draw", {
+        model: nameOf(this.model),
+        strokes: asText(strokes),
+        pen: pen === PEN ? null : pen,
+        fit: fit === usualFit(this.shape) ? null : fit,
+      });
+    }
   }
 }
 

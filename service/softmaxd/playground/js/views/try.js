@@ -6,7 +6,7 @@ import { codeLine, h } from "../dom.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState, readState } from "../state.js";
 import { cellsOf, layoutOf } from "./try/csv.js";
-import { Form, rowAt } from "./try/form.js";
+import { Form, rowAt, valuesOf } from "./try/form.js";
 import { Many } from "./try/many.js";
 import { bodyOf, fieldsOf } from "./try/send.js";
 
@@ -126,19 +126,5 @@ class Trial {
     const values = places.map((at, index) => (cells[at] === "" && columns[index].nullable ? null : cells[at]));
     this.form.put(shape.length ? [values.join(" ")] : values);
     this.update();
-  }
-}
-
-/**
- * The values of a row of the URL, or null.
- * @param {string | null} text
- * @returns {(string | null)[] | null}
- */
-function valuesOf(text) {
-  try {
-    const values = JSON.parse(text ?? "");
-    return Array.isArray(values) && values.every((each) => each === null || typeof each === "string") ? values : null;
-  } catch {
-    return null;
   }
 }

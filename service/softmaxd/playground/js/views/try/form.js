@@ -112,6 +112,20 @@ export function rowAt(model, share) {
   });
 }
 
+/**
+ * The values of a row of the URL, or null.
+ * @param {string | null} text
+ * @returns {(string | null)[] | null}
+ */
+export function valuesOf(text) {
+  try {
+    const values = JSON.parse(text ?? "");
+    return Array.isArray(values) && values.every((each) => each === null || typeof each === "string") ? values : null;
+  } catch {
+    return null;
+  }
+}
+
 /** @param {string} text @param {number[]} shape */
 function grid(text, shape) {
   const size = sizeOf(shape);

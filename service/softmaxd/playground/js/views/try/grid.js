@@ -1,6 +1,6 @@
 // A table of any number of rows: only those that are seen are elements.
 
-import { colourOf } from "../../charts.js";
+import { colourOf, stack } from "../../charts.js";
 import { h, say, set } from "../../dom.js";
 import { count, percent, probability } from "../../format.js";
 import { UNLIKE } from "../../answer.js";
@@ -11,7 +11,6 @@ import { cellsOf } from "./csv.js";
 
 const BEYOND = 6; // rows above and below those that are seen
 const MOST_COLUMNS = 12; // of the file
-const FEWEST = 0.004; // share of a class that is drawn
 
 /** How rows are sorted by each column. @type {Record<string, (row: Row) => number>} */
 const KEYS = {
@@ -196,21 +195,4 @@ export class Grid {
         : []),
     ];
   }
-}
-
-/**
- * The probabilities as one bar.
- * @param {number[]} p
- */
-function stack(p) {
-  const stops = [];
-  let from = 0;
-  for (let index = 0; index < p.length; index += 1) {
-    if (p[index] >= FEWEST) {
-      const to = from + p[index] * 100;
-      stops.push(`${colourOf(index)} ${from.toFixed(1)}% ${to.toFixed(1)}%`);
-      from = to;
-    }
-  }
-  return `linear-gradient(to right, ${stops}, transparent ${from.toFixed(1)}%)`;
 }
