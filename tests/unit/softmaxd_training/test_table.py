@@ -76,6 +76,7 @@ def test_the_manifest_tells_the_truth_of_the_test_rows(published: Path, iris: Pa
     assert manifest.metrics["test_accuracy"] == (outputs["probabilities"].argmax(axis=1) == test.classes).mean()
     assert manifest.metrics["shares_loss"] == pytest.approx(math.log(3), abs=1e-3)
     assert origin.rows == {"train": 75, "validation": 15, "calibration": 30, "test": 30}
+    assert manifest.sample is None
     assert (origin.seed, origin.data_seed, origin.data_sha256) == (1, 1, sha256(iris))
     assert origin.command == "softmaxd train table iris.csv --target species --name iris --seed 1 --epochs 60"
 
@@ -148,6 +149,20 @@ def test_a_network_that_learns_nothing_is_not_published(tmp_path: Path) -> None:
         train(table, split(table, 0), job, tmp_path)
 
     assert not (tmp_path / "coins").exists()
+
+
+def test_the_manifest_of_two_features_has_rows_to_draw(tmp_path: Path) -> None:
+    rows = [f"{number % 10 + 20 * (number % 2)},{number % 7},{'ab'[number % 2]}" for number in range(100)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["x,y,side", *rows]))
+    table = read_table(tmp_path / "pairs.csv", "side")
+    parts = split(table, 0)
+
+    folder, manifest = train(table, parts, Job("pairs.csv", "side", "pairs", seed=0, epochs=20), tmp_path)
+
+    assert manifest.sample is not None
+    assert manifest.sample.rows == tuple(map(tuple, parts.train.features.tolist()))
+    assert manifest.sample.classes == tuple(parts.train.classes.tolist())
+    assert read_manifest(folder).sample == manifest.sample
 
 
 def noisy_rows(count: int, *, seed: int, apart: float = 2.0, offset: float = 0.0, scale: float = 1.0) -> Rows:
