@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures bench bench-peers bench-before overload test-container soak fuzz test-exporters release-check lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before overload test-container soak fuzz test-exporters release-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,9 @@ docs: $(VENV)/.serve  ## Write docs/settings.md and docs/openapi.json from the c
 
 pictures: $(VENV)/.train  ## Draw the pictures of docs/trust.md
 	$(BIN)/python docs/draw.py
+
+screenshots: $(VENV)/.test  ## Take the pictures of the playground, and write docs/tour.md (needs chromium)
+	$(BIN)/python -m docs.screenshots
 
 bench: $(VENV)/.test  ## Measure against a constant answer, nginx and a handwritten service (needs wrk, nginx, two cores)
 	$(BIN)/python -m benchmarks.bench

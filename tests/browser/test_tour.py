@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page, expect
 
+from tests.support.paths import REPOSITORY
 from tests.support.playground import Visit
 from tests.support.server import Server
 
@@ -20,6 +21,8 @@ TITLES = [
     "The result",
     "In the real world",
 ]
+DOCS = REPOSITORY / "docs"
+DOCUMENT = (DOCS / "tour.md").read_text().replace("\n", " ")
 
 
 def heading(page: Page) -> str:
@@ -41,6 +44,9 @@ def test_the_arrow_keys_walk_through_all_chapters_and_back(visit: Visit) -> None
         expect(page.locator("main h1")).to_have_text(f"{number}. {title}")
         expect(page.locator("main")).to_be_focused()
         expect(page.locator("article .panel").first).to_be_visible()
+        texts = [heading(page), *page.locator("article .prose p").all_inner_texts()]
+        assert all(text in DOCUMENT for text in texts), "docs/tour.md is old; run `make screenshots`"
+        assert (DOCS / "images" / "playground" / f"tour-{number}.png").exists()
         page.keyboard.press("ArrowRight")
     expect(page.locator("main h1")).to_have_text("9. In the real world")
     page.keyboard.press("ArrowLeft")

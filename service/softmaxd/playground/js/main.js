@@ -39,7 +39,11 @@ async function show() {
   end = undefined;
   document.title = `${VIEWS[name].name} · softmaxd`;
   for (const link of document.querySelectorAll("#views a")) {
-    link.toggleAttribute("aria-current", link.getAttribute("href") === linkTo(name));
+    const isShown = link.getAttribute("href") === linkTo(name);
+    link.toggleAttribute("aria-current", isShown);
+    if (isShown) {
+      link.scrollIntoView({ block: "nearest" }); // sideways, where the list is longer than the screen
+    }
   }
   const filled = h("div");
   const stop = await fill(filled, values);

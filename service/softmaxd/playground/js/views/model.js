@@ -65,7 +65,7 @@ async function about(model) {
     ["A row", shape.length ? `${shape.join(" × ")} numbers` : `${count(model.features.length)} features`],
     ["Calibration rows", rows ? count(rows) : "none: no prediction sets, no typicality"],
     ["Runs on", (model.provider ?? "").replace("ExecutionProvider", "")],
-    ["Default", model.default ? "yes: POST /predict asks it" : "no"],
+    ["POST /predict asks it", model.default ? "yes" : "no"],
     ["Pinned", model.pinned ? "yes" : "no"],
   ];
   return [

@@ -21,18 +21,11 @@ export async function view(main, values) {
       h(
         "ol",
         { class: "chapters" },
-        ...CHAPTERS.map(({ title }, index) =>
-          h(
-            "li",
-            {},
-            h("a", {
-              class: "chapter",
-              href: to(index + 1),
-              "aria-current": index + 1 === number && "page",
-              text: title,
-            }),
-          ),
-        ),
+        ...CHAPTERS.map(({ title }, index) => {
+          const isShown = index + 1 === number;
+          const link = { class: "chapter", href: to(index + 1), "aria-current": isShown && "page" };
+          return h("li", {}, h("a", link, h("span", { text: title })));
+        }),
       ),
     ),
     h(
