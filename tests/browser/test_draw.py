@@ -113,6 +113,7 @@ def test_a_digit_is_drawn_by_keyboard_alone(visit: Visit) -> None:
 
     for _ in range(6):
         page.keyboard.press("ArrowUp")
+    page.keyboard.press("Control+ArrowUp")
     expect(page.locator("#said")).to_have_text("At column 8, row 2 of 16")
     for _ in range(11):
         page.keyboard.press("Shift+ArrowDown")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ def test_one_request_moves_each_feature_over_its_range_and_the_widest_comes_firs
         shown = re.findall(r"[<>]?[01]?\.\d{4}", card.locator("p").inner_text())
         assert [float(number.strip("<>")) for number in shown] == pytest.approx([low[most], high[most]], abs=1e-4)
         expect(card.locator(".curve:not(.thin)")).to_have_count(3)
+        answers = [label for label, _ in groupby(reply["labels"][row] for row in section)]
+        named = card.locator("svg g:last-child text").all_text_contents()  # without narrow stretches
+        assert [name for name in answers if name in named] == named != []
         is_unlike = np.array(reply["typicality"])[section] < 0.05
         expect(card.locator("rect.unlike")).to_have_count(int((np.diff(is_unlike, prepend=False) & is_unlike).sum()))
     expect(cards(page).locator("h3")).to_have_text(sorted(widths, key=lambda name: -widths[name]))
@@ -92,6 +96,24 @@ def test_a_slider_moves_the_row_and_the_cards_keep_their_places_until_the_form_c
     page.reload()
     expect(page.get_by_role("textbox", name="petal_length")).to_have_value("9")
     expect(page.get_by_role("textbox", name="petal_width")).to_have_value("2.4")
+
+
+def test_a_row_comes_from_the_training_rows_or_from_the_view_try(visit: Visit) -> None:
+    page = visit.open("why?model=blobs")
+    answer = page.get_by_role("region", name="Answer")
+    for label in ("blob-0", "blob-2"):
+        page.get_by_role("button", name=f"A training row of {label}").click()
+        expect(answer).to_contain_text(f"“{label}”, with")
+
+    visit.open("try?model=iris")
+    page.get_by_role("textbox", name="petal_length").fill("1.5")
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("“setosa”, with")
+    page.get_by_role("link", name="Why this answer?").click()
+
+    expect(page.get_by_role("textbox", name="petal_length")).to_have_value("1.5")
+    expect(answer).to_contain_text("“setosa”, with")
+    page.get_by_role("button", name="The middle of the ranges").click()
+    expect(answer).to_contain_text("“versicolor”, with")
 
 
 def test_categories_and_missing_values_are_bars_and_a_wrong_value_is_told_in_words(

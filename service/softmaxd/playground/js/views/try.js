@@ -2,9 +2,9 @@
 
 import { AnswerPanel } from "../answer.js";
 import { curl, latest, pathOf, post } from "../api.js";
-import { codeLine, h } from "../dom.js";
+import { codeLine, h, set } from "../dom.js";
 import { nameOf, showModels } from "../models.js";
-import { keepState, readState } from "../state.js";
+import { keepState, linkTo, readState } from "../state.js";
 import { cellsOf, layoutOf } from "./try/csv.js";
 import { Form, rowAt, valuesOf } from "./try/form.js";
 import { Many } from "./try/many.js";
@@ -48,6 +48,10 @@ class Trial {
     this.form = new Form(model, this.update);
     this.form.put(valuesOf(values.get("row")) ?? rowAt(model, 0.5));
     this.answer = new AnswerPanel(model, "Answer");
+    this.why = h("a", { text: "Why this answer?" });
+    if (!this.form.shape.length) {
+      this.answer.element.append(h("p", {}, this.why));
+    }
     this.line = codeLine("The same request for a shell");
     const many = new Many(
       model,
@@ -73,6 +77,7 @@ class Trial {
     }
     const coverage = this.coverage.value;
     this.keep(coverage);
+    set(this.why, { href: linkTo("why", { model: nameOf(this.model), row: JSON.stringify(this.form.values) }) });
     const path = pathOf(this.model, "predict");
     const body = bodyOf([json], fieldsOf(this.model, coverage));
     try {

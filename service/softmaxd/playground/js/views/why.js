@@ -5,7 +5,7 @@ import { colourOf, legend } from "../charts.js";
 import { h } from "../dom.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState, readState } from "../state.js";
-import { latest } from "../api.js";
+import { get, latest, pathOf } from "../api.js";
 import { Form, rowAt, valuesOf } from "./try/form.js";
 import { Card, kindOf } from "./why/card.js";
 import { effectsOf, MOST_MOVES, movesOf, rowsOf } from "./why/moves.js";
@@ -27,7 +27,8 @@ export function view(main, values) {
     values,
     fits: ({ features }) => features.every(({ shape }) => shape.length === 0),
     fill: async (place, model, given) => {
-      const reasons = new Reasons(model, given);
+      const { sample } = await get(pathOf(model, "manifest"));
+      const reasons = new Reasons(model, given, sample);
       await reasons.update();
       place.append(reasons.element);
     },
@@ -36,9 +37,14 @@ export function view(main, values) {
 
 /** The answer for one row of a model, and its moves. */
 class Reasons {
-  /** @param {Model} model @param {URLSearchParams} values of the URL */
-  constructor(model, values) {
+  /**
+   * @param {Model} model
+   * @param {URLSearchParams} values of the URL
+   * @param {{rows: number[][], classes: number[]} | null | undefined} sample of the training rows, if the model has one
+   */
+  constructor(model, values, sample) {
     this.model = model;
+    this.sample = sample;
     this.tell = latest(() => this.update());
     this.isSorted = false;
     this.form = new Form(model, () => this.restart());
@@ -62,6 +68,7 @@ class Reasons {
     return h(
       "div",
       {},
+      this.examples(),
       h("div", { class: "columns" }, this.form.element, this.answer.element),
       h(
         "section",
@@ -82,6 +89,26 @@ class Reasons {
         this.unmoved,
       ),
     );
+  }
+
+  /** Buttons of rows to begin with: the middle of the ranges, and a training row of each class. */
+  examples() {
+    const { classes } = this.model;
+    const button = (/** @type {string} */ text, /** @type {(string | null)[]} */ row) =>
+      h("button", {
+        type: "button",
+        text,
+        onclick: () => {
+          this.form.put(row);
+          this.restart();
+        },
+      });
+    const rows = classes.slice(0, MOST_CURVES).flatMap((name, index) => {
+      const row = this.sample?.rows[this.sample.classes.indexOf(index)];
+      return row ? [button(`A training row of ${name}`, row.map(String))] : [];
+    });
+    const middle = button("The middle of the ranges", rowAt(this.model, 0.5));
+    return h("div", { class: "line", role: "group", "aria-label": "Examples" }, middle, ...rows);
   }
 
   /** After a change in the form, the features are sorted again; while a slider moves, they keep their places. */

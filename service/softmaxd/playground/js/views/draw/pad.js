@@ -138,8 +138,9 @@ export class Pad {
 
   /** @param {KeyboardEvent} event */
   press(event) {
+    const isPlain = !(event.ctrlKey || event.metaKey || event.altKey); // the browser has keys, too
     const arrow = ARROWS[event.key];
-    if (arrow) {
+    if (arrow && isPlain) {
       const before = this.cursor;
       this.cursor = this.within(
         /** @type {Point} */ (before.map((each, axis) => each + (arrow[axis] * UNITS) / STEPS)),
@@ -151,11 +152,11 @@ export class Pad {
         this.redraw();
       }
       say(`${event.shiftKey ? "Line to" : "At"} ${this.where()}`);
-    } else if (event.key === " ") {
+    } else if (event.key === " " && isPlain) {
       this.told.begun();
       this.add([this.cursor]);
       say(`Dot at ${this.where()}`);
-    } else if (event.key === "Backspace" || (event.key === "z" && (event.ctrlKey || event.metaKey))) {
+    } else if ((event.key === "Backspace" && isPlain) || (event.key === "z" && (event.ctrlKey || event.metaKey))) {
       this.told.undone();
     } else {
       return;

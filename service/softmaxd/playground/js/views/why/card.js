@@ -9,6 +9,7 @@ import { probability, short } from "../../format.js";
 /** @typedef {import("./moves.js").Value} Value */
 
 const KINDS = ["", "dashed", "dotted"]; // of lines, so that colours do not stand alone
+const LETTER = 7; // pixels that a letter is wide, about
 
 /**
  * The kind of line of a class.
@@ -91,6 +92,7 @@ export class Card {
         const [x, width] = [chart.x(low), chart.x(high) - chart.x(low)];
         return svg("rect", { class: "unlike", x, y: top, width, height: bottom - top });
       }),
+      ...this.names(xs, rows),
       ...present.map((x) => chart.curve([x, x], [0, 1], { colour: "var(--edge)", kind: "thin" })),
       ...shown.map((index) => {
         const column = rows.slice(0, count).map((row) => row[index]);
@@ -98,6 +100,23 @@ export class Card {
       }),
       ...shown.flatMap((index) => present.map((x) => chart.point(x, p[index], { colour: colourOf(index), radius: 4 }))),
     ]);
+  }
+
+  /**
+   * The names of the answers along a curve, above the stretch where each is the most probable class, if it fits there.
+   * @param {number[]} xs
+   * @param {number[][]} rows
+   */
+  names(xs, rows) {
+    const { chart } = this;
+    const best = xs.map((_, at) => rows[at].indexOf(Math.max(...rows[at])));
+    const starts = best.flatMap((index, at) => (index === best[at - 1] ? [] : [at]));
+    return starts.flatMap((start, place) => {
+      const [low, high] = [start, (starts[place + 1] ?? xs.length) - 1].map((at) => chart.x(xs[at]));
+      const text = this.classes[best[start]];
+      const label = svg("text", { x: (low + high) / 2, y: chart.y(1) - 3, "text-anchor": "middle", text });
+      return high - low < text.length * LETTER ? [] : [label];
+    });
   }
 
   /**
