@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.playground import Visit
 from tests.support.server import Server
-from tests.support.trying import bars, cells, predict, service_with_tables, shown, status
+from tests.support.trying import bars, cells, predict, service_with_tables, shown, status, visiting
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +137,7 @@ def test_example_rows_are_those_of_the_model(visit: Visit) -> None:
 
 
 def test_a_service_without_a_model_says_how_to_get_one(browser: Browser, tmp_path: Path) -> None:
-    server = Server("--models-dir", str(tmp_path), environment={})
-    page = browser.new_page()
-    visit = Visit(page, server.url)
+    with visiting(browser, "--models-dir", str(tmp_path), environment={}) as visit:
+        page = visit.open("try")
 
-    visit.open("try")
-
-    expect(page.get_by_text("No model is served now.")).to_be_visible()
-    visit.check()
-    page.close()
-    assert server.stop() == 0
+        expect(page.get_by_text("No model is served now.")).to_be_visible()

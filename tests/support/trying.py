@@ -1,13 +1,13 @@
 """The view Try of the playground, as a person uses it, and the service that its tests try."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from softmaxd.models.features import Feature
 from tests.support.onnx_models import linear, publish, publish_embedding
@@ -29,6 +29,19 @@ def service_with_tables(folder: Path) -> Iterator[Server]:
     server = Server("--models-dir", str(folder), environment={})
     yield server
     assert server.stop() == 0
+
+
+@contextmanager
+def visiting(browser: Browser, *options: str, environment: Mapping[str, str]) -> Iterator[Visit]:
+    """Visit the playground of a service of its own, which ends also if the visit fails."""
+    with ExitStack() as stack:
+        server = Server(*options, environment=environment)
+        stack.callback(server.stop)
+        page = browser.new_page()
+        stack.callback(page.close)
+        visit = Visit(page, server.url)
+        yield visit
+        visit.check()
 
 
 def predict(visit: Visit, model: str, instances: object, **more: object) -> Any:
