@@ -45,6 +45,11 @@ def test_one_row_has_the_answer_of_the_service(visit: Visit) -> None:
     expect(page.get_by_label("petal_length")).to_have_value("5.10000000000000012345")
     expect(page.get_by_label("Coverage")).to_have_value("0.8")
 
+    page.get_by_role("link", name="Why this answer?").click()
+
+    expect(page.get_by_role("heading", name="Why this answer?")).to_be_visible()
+    expect(page.locator("#field-2")).to_have_value("5.10000000000000012345")
+
 
 def test_a_wrong_value_is_told_beside_its_field(visit: Visit) -> None:
     visit.refusals_expected = 1

@@ -98,12 +98,11 @@ class Trial {
    */
   keep(coverage) {
     const row = JSON.stringify(this.form.values);
+    const state = { model: nameOf(this.model), row: row.length > MOST_KEPT ? null : row };
+    set(this.why, { href: linkTo("why", state) });
     if (readState().view === "try") {
-      keepState("try", {
-        model: nameOf(this.model),
-        row: row.length > MOST_KEPT ? null : row,
-        coverage: coverage === USUAL || !this.model.calibration ? null : coverage,
-      });
+      const isUsual = coverage === USUAL || !this.model.calibration;
+      keepState("try", { ...state, coverage: isUsual ? null : coverage });
     }
   }
 
