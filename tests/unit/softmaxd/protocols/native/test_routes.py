@@ -43,6 +43,14 @@ def test_a_version_that_is_rejected_has_a_reason_and_no_manifest(tmp_path: Path)
     assert second["reason"]
 
 
+def test_the_files_of_a_version_come_without_a_connection_of_ours() -> None:
+    folder = MODELS / "iris" / "1"
+
+    for path, name in (("card", "card.md"), ("manifest", "manifest.json"), ("history.png", "history.png")):
+        assert ask(committed(), "GET", f"/models/iris/versions/1/{path}").content == (folder / name).read_bytes()
+    assert ask(committed(), "GET", "/models/iris/versions/1/history.gif").status_code == 404
+
+
 def test_an_unknown_model_or_version_is_not_found() -> None:
     app = committed()
 
