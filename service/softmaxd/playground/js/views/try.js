@@ -77,7 +77,6 @@ class Trial {
     }
     const coverage = this.coverage.value;
     this.keep(coverage);
-    set(this.why, { href: linkTo("why", { model: nameOf(this.model), row: JSON.stringify(this.form.values) }) });
     const path = pathOf(this.model, "predict");
     const body = bodyOf([json], fieldsOf(this.model, coverage));
     try {
