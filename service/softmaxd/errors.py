@@ -133,12 +133,6 @@ class ModelNotFound(ServiceError):
     status = 404
 
 
-class DocumentNotFound(ServiceError):
-    """There is no such file with this version, or it cannot be read."""
-
-    status = 404
-
-
 class ModelNotLoaded(ServiceError):
     """The model cannot be served."""
 

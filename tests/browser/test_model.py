@@ -72,6 +72,7 @@ def test_the_coverage_and_the_model_are_chosen_and_shared(visit: Visit) -> None:
     shown = "Coverage by class"
 
     page.get_by_role("combobox", name="Model").select_option("iris, version 1")
+    expect(page).to_have_url(re.compile(r"#model\?model=iris%2F1"))
     page.get_by_label("Class by class, asked for").select_option("80.0 %")
 
     expect(page).to_have_url(re.compile(r"#model\?model=iris%2F1&coverage=0\.8$"))

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from softmaxd.errors import DocumentNotFound, ModelError, NotReady
+from softmaxd.errors import ModelError, NotReady, ServiceError
 from softmaxd.models.aside import start
 from softmaxd.models.files import NotNow, read_regular
 from softmaxd.models.model import Model
@@ -14,6 +14,12 @@ from softmaxd.models.model import Model
 MAX_BYTES = 16 * 2**20
 NONE = "This version has no such file"
 NOT_REGULAR = f"This file is no regular file, or it has more than {MAX_BYTES} bytes"
+
+
+class DocumentNotFound(ServiceError):
+    """There is no such file with this version, or it cannot be read."""
+
+    status = 404
 
 
 class Documents:

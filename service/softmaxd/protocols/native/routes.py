@@ -5,13 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from softmaxd import __version__
-from softmaxd.errors import DocumentNotFound, ModelNotFound, NotReady, Overloaded
+from softmaxd.errors import ModelNotFound, NotReady, Overloaded
 from softmaxd.http.asgi import Endpoint, share_of
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
 from softmaxd.http.pages import playground, wants_html
 from softmaxd.models.calibration import Calibration
-from softmaxd.models.documents import Documents
+from softmaxd.models.documents import DocumentNotFound, Documents
 from softmaxd.models.manifest import MANIFEST_FILE
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import Version

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from softmaxd.errors import DocumentNotFound, NotReady
-from softmaxd.models.documents import MAX_BYTES, Documents
+from softmaxd.errors import NotReady
+from softmaxd.models.documents import MAX_BYTES, DocumentNotFound, Documents
 from softmaxd.models.files import read_regular
 from softmaxd.models.loading import load
 from softmaxd.models.model import Model
