@@ -19,7 +19,7 @@ from tests.support.processes import run, untraced
 from tests.support.server import StartServer
 
 EXAMPLES = 1000 if "CI" in os.environ else 100
-SHARE = 1 if "CI" in os.environ else 0.025  # of the examples for an operation
+SHARE = 0.5 if "CI" in os.environ else 0.025  # of the examples for an operation
 OTHER_PROTOCOLS = "^/v[12]"
 
 WRONG_BODY = {
