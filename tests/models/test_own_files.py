@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import skops.io
 import xgboost
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits, load_iris
 from sklearn.impute import SimpleImputer
@@ -187,11 +188,12 @@ def test_rows_with_labels_make_probabilities_of_a_decision_function_at_the_end_o
 
 
 def test_a_model_that_its_converter_changes_is_refused(tmp_path: Path) -> None:
-    """The converter leaves the linear functions in the leaves out."""
-    model = lightgbm.LGBMClassifier(n_estimators=10, linear_tree=True, verbose=-1).fit(ROWS, CLASSES)
-    model.booster_.save_model(tmp_path / "m.txt")
+    """The converter has other steps than the isotonic regression."""
+    model = CalibratedClassifierCV(LinearSVC(), method="isotonic").fit(ROWS, CLASSES)
+    joblib.dump(model, tmp_path / "m.joblib")
 
-    code, output, error = softmaxd("models", "add", str(tmp_path / "m.txt"), "--name", "m", models_dir=str(tmp_path))
+    command = ["models", "add", str(tmp_path / "m.joblib"), "--name", "m", "--trust-pickle"]
+    code, output, error = softmaxd(*command, models_dir=str(tmp_path))
 
     assert (code, output) == (1, "")
     assert "in a probability, more than the tolerance of 1.0e-05, for the row [" in error
