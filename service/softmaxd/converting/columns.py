@@ -36,6 +36,11 @@ def initial_types(model: Any, kind: Any) -> Types:
     return [(str(names[column]), types[kinds[column]]([None, 1])) for column in columns_read(model)]
 
 
+def takes_words(model: Any) -> bool:
+    """Return whether the first step of a model splits one text per row into words, and takes no table."""
+    return hasattr(_first_step(model), "vocabulary_")
+
+
 def takes_table(model: Any) -> bool:
     """Return whether the first step of a model chooses columns of a table by their names."""
     return hasattr(model, "feature_names_in_") and hasattr(_first_step(model), "transformers_")

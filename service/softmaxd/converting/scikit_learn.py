@@ -10,7 +10,7 @@ import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from softmaxd.converting import boosters
-from softmaxd.converting.columns import columns_read, initial_types, last_steps, missing_texts, takes_table
+from softmaxd.converting.columns import columns_read, initial_types, last_steps, missing_texts, takes_table, takes_words
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
 
@@ -30,6 +30,10 @@ WITHOUT_EXPORT = {  # classifiers whose ONNX file cannot be run
 IDLE = (None, "passthrough")  # steps
 WITH_THRESHOLD = {"FixedThresholdClassifier", "TunedThresholdClassifierCV"}
 MOST_PROBABLE = "labels: the most probable one is served, whatever the threshold of the {kind} is"
+OF_A_TABLE = (
+    "fit make_pipeline(ColumnTransformer([('words', vectorizer, 'text')]), classifier) on a table of pandas whose "
+    "column text has them"
+)
 OWN_SKOPS = "; if the file is your own, export the model to ONNX, or save it with joblib.dump for --trust-pickle"
 OWNERS = {"lightgbm": boosters.of_lightgbm, "xgboost": boosters.of_xgboost}
 STEPS = {"lightgbm": boosters.convert_lightgbm_step, "xgboost": boosters.convert_xgboost_step}
@@ -123,6 +127,8 @@ def _answering(model: Any) -> Callable[[Any], Any]:
         raise Refused(f"it has a {kind}, which is no fitted classifier of scikit-learn")
     if len(model.classes_) == 1:
         raise Refused(f"it has a {kind} that knows only one class, {model.classes_[0]}: train it on two or more")
+    if takes_words(model):
+        raise Refused(f"it has a {kind} that takes texts, and no table: {OF_A_TABLE}")
     if not getattr(model, "n_features_in_", 0):  # of CatBoost it is 0
         raise Refused(f"it has a {kind} that does not say how many features it takes: export it to ONNX yourself")
     return answer

@@ -19,7 +19,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multiclass import OutputCodeClassifier
@@ -255,6 +255,10 @@ def test_a_decision_function_at_the_end_of_a_pipeline_is_converted(tmp_path: Pat
         ),
         (
             make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["one two", "two three"], [0, 1]),
+            r"it has a Pipeline that takes texts, and no table: fit make_pipeline\(ColumnTransformer\(",
+        ),
+        (
+            make_pipeline(HashingVectorizer(), LogisticRegression()).fit(["one two", "two three"], [0, 1]),
             "it has a Pipeline that does not say how many features it takes",
         ),
     ],
