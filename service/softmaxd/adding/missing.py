@@ -17,7 +17,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.features import TableDatatype
 from softmaxd.models.outputs import Features
 
-MISSING_TEXTS = ("", "nan", "None", "missing")  # categories that stand for no text
+MISSING_TEXTS = ("nan", "None", "", "missing")  # categories that stand for no text
 FLOATS = {"FP32", "FP64"}  # types that have a value for a missing number
 LARGEST = float(np.finfo(np.float32).max)
 

@@ -142,7 +142,7 @@ def test_many_features_are_tried_at_once_and_then_by_halves(bad: list[int], most
     ("categories", "expected"),
     [
         (JOBS, {}),
-        (("", "clerk", "nan"), {1: ""}),
+        (("", "clerk", "nan"), {1: "nan"}),
         (("None", "clerk", "nan"), {1: "nan"}),
         (("clerk", "missing"), {1: "missing"}),
         (("NA", "US"), {}),  # countries
