@@ -107,10 +107,18 @@ def missing_note(names: Names, missing: Missing) -> str:
 def row_text(row: Any, features: Sequence[Feature]) -> str:
     """Return the first values of a row, [columns] or an array for each input, with the names of their features."""
     cells = [cell for part in row for cell in np.ravel(part).tolist()]
-    values = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells[:VALUES_SHOWN]]
+    values = [_shown(cell) for cell in cells[:VALUES_SHOWN]]
     if len(cells) == len(features):  # a tensor is one feature
         values = [f"{feature.name}={value}" for feature, value in zip(features, values, strict=False)]
     return f"[{', '.join(values + ['…'] * (len(cells) > VALUES_SHOWN))}]"
+
+
+def _shown(cell: Any) -> str:
+    """Return a value on one line; a number has six digits, if these are all that it has as float32, else all."""
+    if not isinstance(cell, float):
+        return str(cell) if str(cell).isprintable() else repr(cell)
+    short = f"{cell:.6g}"
+    return short if cell in (float(short), float(np.float32(short))) else repr(cell)
 
 
 def _described(source: Input, columns: Sequence[tuple[str, Sequence[str]]]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from softmaxd.converting.original import GRAPH, OUTPUT, ROWS, Inputs, Values
+from softmaxd.converting.original import GRAPH, OUTPUT, ROWS, Inputs, Known, Values
 from softmaxd.errors import Refused
 
 DEADLINE = 900.0  # seconds for an answer; TensorFlow and a large network may take minutes
@@ -37,6 +37,7 @@ class Apart:
         self.converter: str = facts["converter"]
         self.features: list[str] | None = facts["features"]
         self.notes: list[str] = facts["notes"]
+        self.known: Known | None = facts["known"]
         self._made: list[bytes] = []
 
     def graphs(self) -> Iterator[bytes]:

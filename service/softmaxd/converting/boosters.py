@@ -2,16 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
-from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
+from softmaxd.converting.original import Inputs, Known, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
 from softmaxd.models.by_name import listed
 
@@ -22,6 +22,7 @@ LAST_LINE = "\nend of trees\n"  # without it and the sizes, LightGBM takes as ma
 SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
 THRESHOLDS = re.compile(r"^threshold=(.*)$", re.MULTILINE)
 RANGES = re.compile(r"^feature_infos=(.*)$", re.MULTILINE)  # [least:greatest], none, or the codes of categories
+TREES_OPSET = 3  # of ai.onnx.ml, that has float64 thresholds
 DOUBLES = {"base_values", "class_weights", "nodes_values"}  # attributes of trees that a tensor of float64 may have
 MISREAD = {  # parameters of LightGBM that onnxmltools leaves out, and the only value of each that it takes for granted
     "boosting": ("rf", "gbdt"),
@@ -67,7 +68,10 @@ def of_xgboost(model: Any) -> Original:
     graph = _convert(convert_xgboost, plain, booster.num_features())
     _correct_classes(graph.graph.node, classes)
     features = _features(booster.feature_names)
-    return Original(named("xgboost", "XGBoost"), converter(), iter([graph.SerializeToString()]), run, features)
+    unknown = [((), ())] * booster.num_features()
+    return Original(
+        named("xgboost", "XGBoost"), converter(), iter([graph.SerializeToString()]), run, features, known=unknown
+    )
 
 
 def convert_xgboost_step(scope: Any, operator: Any, container: Any) -> None:
@@ -134,6 +138,13 @@ def convert_lightgbm_step(scope: Any, operator: Any, container: Any) -> None:
     convert_lightgbm(scope, operator, container)
 
 
+def _convert_exactly(scope: Any, operator: Any, container: Any) -> None:
+    """Convert LightGBM's trees for onnxmltools with all digits of their thresholds."""
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm  # noqa: PLC0415
+
+    convert_lightgbm(scope, operator, _DoubleTrees(container))
+
+
 class _DoubleTrees:
     """Nodes as skl2onnx collects them, with all digits of the thresholds of trees: LightGBM compares as float64."""
 
@@ -170,9 +181,18 @@ def _of_booster(booster: Any, model: Any = None) -> Original:
         values = np.asarray(booster.predict(rows.astype(np.float64)))
         return np.stack([1 - values, values], axis=1) if values.ndim == 1 else values
 
-    content = _convert(convert_lightgbm, rounded, booster.num_feature(), zipmap=False).SerializeToString()
+    def graphs() -> Iterator[bytes]:
+        for kind, each in (("FLOAT", rounded), ("DOUBLE", model or booster)):
+            own = {} if kind == "FLOAT" else {"LgbmClassifier": _convert_exactly}
+            width, options = booster.num_feature(), {"zipmap": False, "custom_conversion_functions": own}
+            graph = _convert(convert_lightgbm, each, width, **options)
+            graph.graph.input[0].type.tensor_type.elem_type = TensorProto.DataType.Value(kind)
+            for opset in graph.opset_import:
+                opset.version = max(opset.version, TREES_OPSET if opset.domain else 0)
+            yield graph.SerializeToString()
+
     features = _features(booster.feature_name())
-    return Original(named("lightgbm", "LightGBM"), converter(), iter([content]), run, features)
+    return Original(named("lightgbm", "LightGBM"), converter(), graphs(), run, features, known=_ranges(booster))
 
 
 def _rounded(booster: Any, model: Any) -> Any:
@@ -184,12 +204,12 @@ def _rounded(booster: Any, model: Any) -> Any:
     if objective not in PROBABILITY_OBJECTIVES:
         raise Refused(f"its objective is {objective}, not the classes of a classifier")
     text = booster.model_to_string()
+    ranges = "".join(RANGES.findall(text)).split()
     for name, (value, cure) in MISREAD.items():
         if found := re.search(rf"^\[{name}: ({value})\]$", text, re.MULTILINE):
             raise Refused(
                 f"it was trained with {name}={found[1]}, which onnxmltools leaves out: train it with {name}={cure}"
             )
-    ranges = "".join(RANGES.findall(text)).split()
     _check_categories((not each.startswith(("[", "none")) for each in ranges), _features(booster.feature_name()))
     rounded = _booster(THRESHOLDS.sub(_rounded_down, text))
     if model in (None, booster):
@@ -197,6 +217,12 @@ def _rounded(booster: Any, model: Any) -> Any:
     labelled = copy(model)
     labelled._Booster = rounded
     return labelled
+
+
+def _ranges(booster: Any) -> Known:
+    """Return the least and the greatest number of each feature that its trees ask for."""
+    ranges = "".join(RANGES.findall(booster.model_to_string())).split()
+    return [((), [float(end) for end in each.strip("[]").split(":")] if each != "none" else []) for each in ranges]
 
 
 def _rounded_down(line: re.Match[str]) -> str:

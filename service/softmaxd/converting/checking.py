@@ -13,19 +13,31 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import LOGITS, PROBABILITIES
 from softmaxd.numerics.softmax import Softmax
 
+OTHER_WORDS = (
+    ". ONNX may split texts at other places: give its vectorizer token_pattern=r'\\S+', without stop_words and with "
+    "analyzer='word'"
+)
+MORE_DIGITS = ". Its numbers need more digits than float32 has"
 
-def check(prepared: Prepared, original: Apart, tried: Values) -> str:
+
+def check(prepared: Prepared, original: Apart, tried: Values, *, fewest: int = 0) -> str:
     """Return a note on the largest difference of a probability, in rows that were tried.
 
     A probability may differ by `TOLERANCE`, or by half of that times the largest logit of its row, if that is more.
     float32 sums that are added in another order differ by a share of their size. A logit z that is off by a share of
     e changes a probability by at most e|z|/2: in the softmax's derivative a row's sizes sum to 2p(1 - p), at most 1/2.
-    Logits that are made of probabilities say nothing of sums, so for them it is `TOLERANCE` alone. Raises `Refused`.
+    Logits that are made of probabilities say nothing of sums, so for them it is `TOLERANCE` alone. The library gets all
+    digits of a number, the served model those of its datatype. Raises `Refused`, also if the library takes fewer rows
+    than `fewest`.
     """
     heads, source = prepared.findings.heads, prepared.findings.source
     taken, values = _run(prepared, original, tried)
     rows = tried[taken]
-    outputs = Engine(prepared.content, device="cpu").run_inputs(source.served(rows))
+    if len(rows) < fewest:
+        raise Refused(
+            f"{original.library} takes {len(rows)} of the {len(tried)} rows that were tried, and a check needs {fewest}"
+        )
+    outputs = Engine(prepared.content, device="cpu").run_inputs(source.served(_as_served(prepared, rows)))
     served = outputs[PROBABILITIES]
     if values.shape != served.shape:
         raise Refused(f"{original.library} gives an output of the shape {values.shape}, not one for each class")
@@ -40,6 +52,7 @@ def check(prepared: Prepared, original: Apart, tried: Values) -> str:
             f"{differences[worst]:.1e} in a probability, more than the tolerance of {tolerances[worst]:.1e}, "
             f"for the row {row_text(rows[worst].tolist(), prepared.manifest.features)}; "
             f"it does in {np.count_nonzero(differences > tolerances)} of the {len(rows)} rows that were tried"
+            f"{_reason(prepared, original, rows[[worst]])}"
         )
     return (
         f"checked: {len(rows)} rows against {original.library}; a probability differs by {differences.max():.1e} at "
@@ -66,6 +79,23 @@ def answers_alike(prepared: Prepared, original: Apart, taken: Values, others: Va
     except Refused:
         return False
     return True
+
+
+def _reason(prepared: Prepared, original: Apart, row: Values) -> str:
+    """Return why a row may differ: because of digits, if the library itself answers otherwise without them."""
+    if row.dtype != prepared.findings.rows.dtype:
+        rows = np.concatenate([row, _as_served(prepared, row).astype(row.dtype)])
+        taken, values = _run(prepared, original, rows)
+        if taken != [0, 1] or np.abs(values[1] - values[0]).max() > TOLERANCE:
+            return MORE_DIGITS
+    features = prepared.manifest.features
+    return OTHER_WORDS if any(each.datatype == "BYTES" and not each.categories for each in features) else ""
+
+
+def _as_served(prepared: Prepared, rows: Values) -> Values:
+    """Return rows with numbers of the types that the served model takes."""
+    with np.errstate(over="ignore"):
+        return rows.astype(prepared.findings.rows.dtype)
 
 
 def _run(prepared: Prepared, original: Apart, rows: Values) -> tuple[list[int], Values]:

@@ -1,6 +1,6 @@
 """A model as its own library has it: ONNX graphs that were made of it, and its outputs for rows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
@@ -16,13 +16,15 @@ GRAPH, ROWS, OUTPUT = "graph.onnx", "rows.npz", "output.npy"  # files that two p
 
 Values = npt.NDArray[Any]
 Inputs = Mapping[str, Values]  # rows, as the graph takes them: [n, …] by the name of each input
+Known = Sequence[tuple[Sequence[float] | Sequence[str], Sequence[float]]]  # values, and numbers of the range
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
     """A model of another library: names with versions, ONNX files of which the first that answers alike is taken.
 
-    `run` gives the output of a name, as the graph has it; it may raise anything.
+    `run` gives the output of a name, as the graph has it; it may raise anything. `known` has
+    values and a range of each feature, if its library takes numbers as float64; else it is None.
     """
 
     library: str
@@ -31,6 +33,7 @@ class Original:
     run: Callable[[Inputs, str], Values]
     features: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    known: Known | None = None
 
 
 def need(packages: Mapping[str, str], *, install: str) -> None:

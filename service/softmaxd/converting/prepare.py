@@ -14,14 +14,20 @@ from softmaxd.adding import add, graphs
 from softmaxd.adding.add import Prepared
 from softmaxd.adding.features import MISSING, missing_note
 from softmaxd.converting.apart import Apart, opened_apart
-from softmaxd.converting.checking import answers_alike, check, first_taken
+from softmaxd.converting.checking import MORE_DIGITS, answers_alike, check, first_taken
+from softmaxd.converting.drawing import drawn_rows, exact
 from softmaxd.converting.kinds import kind_of
 from softmaxd.converting.original import Values
 from softmaxd.errors import Refused
 from softmaxd.models.by_name import listed
 from softmaxd.models.files import sha256
 
+FEWEST = 32  # rows that the library takes
 ROWS_WITHOUT = 3  # each number that may be missing
+FEWER_DIGITS = (
+    ", and no conversion has them everywhere: train it on numbers nearer to 0 (seconds since a day of the table), and "
+    "trees in the place of a KBinsDiscretizer"
+)
 UNTRUSTED = (
     "it is a pickle, which runs any code that its author put into it, with your rights: --trust-pickle opens it "
     "nevertheless; a file of skops needs no such trust"
@@ -73,7 +79,7 @@ def _prepare(original: Apart, file: Path, *, features: Sequence[str] | None = No
         except Refused as error:  # there is no other graph
             refused = refused or error
         assert refused is not None
-        raise refused
+        raise Refused(f"{refused}{FEWER_DIGITS}") if str(refused).endswith(MORE_DIGITS) else refused
 
 
 def _checked(
@@ -86,8 +92,11 @@ def _checked(
     rows = prepared.findings.rows
     tried.append(rows)
     prepared, without = _confirmed(prepared, original, told)
-    every = [each.astype(rows.dtype) for each in (*tried, *without)]
-    checked = check(prepared, original, np.concatenate(every))
+    dtype, drawn = rows.dtype, []
+    if original.known is not None:
+        dtype, drawn = exact(rows.dtype), [drawn_rows(prepared.findings, original.known)]
+    every = [each.astype(dtype) for each in (*tried, *without, *drawn)]
+    checked = check(prepared, original, np.concatenate(every), fewest=FEWEST)
     float32 = (f"not as float32: {refused}",) if refused else ()
     for note in (*original.notes, checked, *float32):
         prepared = prepared.noting(note)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
+from softmaxd.adding.running import ANY_LOCALE
 from softmaxd.converting import boosters
 from softmaxd.converting.columns import columns_read, initial_types, last_steps, missing_texts, takes_table, takes_words
+from softmaxd.converting.known import known, steps_of
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
 from softmaxd.errors import Refused
 
@@ -37,6 +39,7 @@ OF_A_TABLE = (
 OWN_SKOPS = "; if the file is your own, export the model to ONNX, or save it with joblib.dump for --trust-pickle"
 OWNERS = {"lightgbm": boosters.of_lightgbm, "xgboost": boosters.of_xgboost}
 STEPS = {"lightgbm": boosters.convert_lightgbm_step, "xgboost": boosters.convert_xgboost_step}
+WORDS = {r"(?u)\b\w\w+\b": r"[\p{L}\p{N}_]{2,}", r"(?u)\b\w+\b": r"[\p{L}\p{N}_]+"}  # as ONNX Runtime writes them
 STEP_OPSETS = {"": 17, "ai.onnx.ml": 3}  # with newer ones onnxmltools fails
 
 
@@ -112,7 +115,7 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
     if opsets:
         converter += f" with {boosters.converter()}"
     features = tuple(names[column] for column in read) if names else None
-    return Original(library, converter, _graphs(model, opsets), run, features, notes=notes)
+    return Original(library, converter, _graphs(model, opsets), run, features, notes, known(model, read))
 
 
 def _answering(model: Any) -> Callable[[Any], Any]:
@@ -200,10 +203,11 @@ def _convert(model: Any, kind: Any, opsets: Mapping[str, int] | None) -> ModelPr
     from skl2onnx import to_onnx  # noqa: PLC0415 - only this needs it
 
     types = initial_types(model, kind)
+    zipmap = {"zipmap": False} if hasattr(model, "predict_proba") else {}
     # without options of their own, skl2onnx gives the classifiers in a pipeline one that LinearSVC does not know
-    options: dict[Any, Any] = {id(step): {} for step in last_steps(model)}
-    if hasattr(model, "predict_proba"):
-        options = {"zipmap": False}
+    options: dict[Any, Any] = {id(step): zipmap for step in last_steps(model)}
+    splitting = {id(step): _splitting(step) for step, _ in steps_of(model, ()) if hasattr(step, "vocabulary_")}
+    options = {**options, **splitting} if splitting or not zipmap else zipmap
     try:
         graph: ModelProto = to_onnx(model, initial_types=types, options=options, target_opset=opsets)
     except Refused:  # of a last step
@@ -213,6 +217,12 @@ def _convert(model: Any, kind: Any, opsets: Mapping[str, int] | None) -> ModelPr
         cure = next((each for text, each in CURES.items() if text in reason), "")
         raise Refused(f"skl2onnx cannot convert it: {reason}{cure}") from error
     return graph
+
+
+def _splitting(vectorizer: Any) -> Mapping[str, str]:
+    """Return the options with which skl2onnx splits texts at the same places: it takes only ASCII for letters."""
+    words = {"tokenexp": WORDS[vectorizer.token_pattern]} if vectorizer.token_pattern in WORDS else {}
+    return {"locale": ANY_LOCALE, **(words if vectorizer.analyzer == "word" else {})}
 
 
 def _fill_as_float64(graph: GraphProto) -> None:

@@ -38,7 +38,7 @@ def answers(kind: str, file: Path, folder: Path, requests: Iterable[Mapping[str,
     """
     try:
         original = OPENERS[kind](file)
-        facts = {name: getattr(original, name) for name in ("library", "converter", "features", "notes")}
+        facts = {name: getattr(original, name) for name in ("library", "converter", "features", "notes", "known")}
         yield facts
         for request in requests:
             yield _answer(original, folder, request)

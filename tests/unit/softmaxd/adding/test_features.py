@@ -31,6 +31,8 @@ def test_a_row_has_the_names_of_its_features() -> None:
 
     assert row_text(record, features) == "[a=1.5, b=2, c=a text, d=True, e=True, f=True, …]"
     assert row_text([1.0, 2.0], features[:2]) == "[a=1, b=2]"
+    assert row_text([0.1, "a\n", float(np.float32(0.1))], features[:3]) == "[a=0.1, b='a\\n', c=0.1]"
+    assert row_text([1700000123.5, 0.30000000000000004], features[:2]) == "[a=1700000123.5, b=0.30000000000000004]"
     assert row_text([1.0, 2.0], [Feature(name="image", shape=(1, 2))]) == "[1, 2]"
 
 

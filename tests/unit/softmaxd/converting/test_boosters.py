@@ -94,6 +94,20 @@ def test_a_file_of_lightgbm_answers_as_its_classifier(tmp_path: Path, classes: V
     assert np.allclose(served(original, ROWS), original.run({"features": ROWS}, ""), atol=1e-6)
 
 
+def test_lightgbm_has_a_graph_of_float64_besides(tmp_path: Path) -> None:
+    """2.45 as float32 is above a threshold at 2.45."""
+    model = lightgbm.LGBMClassifier(verbose=-1, **FEW).fit(ROWS, CLASSES)
+    thresholds = re.findall(r"^threshold=(.*)$", model.booster_.model_to_string(), re.MULTILINE)
+    rows = np.random.default_rng(0).choice(np.array(" ".join(thresholds).split(), np.float64), (2000, 4))
+
+    _, exact = of_lightgbm(model).graphs
+
+    prepared = prepare_graph(read(exact), "made", name="m")
+    assert prepared.manifest.datatype == "FP64"
+    found = Engine(prepared.content, device="cpu").run(rows)["probabilities"]
+    assert np.allclose(found, model.predict_proba(rows), atol=1e-6)
+
+
 def two(model: lightgbm.LGBMClassifier) -> Values:
     second = np.asarray(model.booster_.predict(ROWS))
     return np.stack([1 - second, second], axis=1)

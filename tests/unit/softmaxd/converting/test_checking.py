@@ -105,6 +105,13 @@ def test_rows_that_the_library_refuses_are_left_out(classifier: Prepared) -> Non
     assert checked(classifier, expected, [0, 2]).startswith("checked: 2 rows ")
 
 
+def test_too_few_rows_that_the_library_takes_are_refused(classifier: Prepared) -> None:
+    known = Known(softmax(ROWS.astype(np.float64) @ WEIGHTS)[[0, 2]], [0, 2])
+
+    with pytest.raises(Refused, match=r"^Library 1.0 takes 2 of the 3 rows that were tried, and a check needs 3$"):
+        check(classifier, cast(Apart, known), ROWS, fewest=3)
+
+
 def test_an_answer_that_is_not_finite_is_right_only_where_the_other_one_is_not(classifier: Prepared) -> None:
     expected = softmax(ROWS.astype(np.float64) @ WEIGHTS)
     expected[1] = np.nan

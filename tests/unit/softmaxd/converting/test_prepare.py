@@ -14,13 +14,22 @@ import pytest
 import xgboost
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PowerTransformer, QuantileTransformer, StandardScaler
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MinMaxScaler,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    StandardScaler,
+)
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -86,7 +95,7 @@ def test_the_notes_name_the_file_the_converter_and_the_difference(tmp_path: Path
     assert first.startswith("made from m.pkl of scikit-learn ")
     assert first.endswith(f", SHA-256 {digest}")
     assert ", by skl2onnx " in first
-    assert last.startswith("checked: 66 rows against scikit-learn ")
+    assert last.startswith("checked: 322 rows against scikit-learn ")
     assert manifest.labels == tuple(SPECIES)
     assert [feature.name for feature in manifest.features] == NAMES
 
@@ -111,7 +120,7 @@ def test_features_are_float64_where_float32_would_take_other_branches(tmp_path: 
 
     *_, checked, float32 = prepared.manifest.notes
     assert prepared.manifest.datatype == "FP64"
-    assert checked.startswith("checked: 196 rows against scikit-learn ")
+    assert checked.startswith("checked: 452 rows against scikit-learn ")
     assert float32.startswith("not as float32: the ONNX file that skl2onnx ")
     served = Engine(prepared.content, device="cpu").run(rows)["probabilities"]
     assert np.allclose(served, model.predict_proba(rows), atol=1e-6)
@@ -156,13 +165,102 @@ def test_boosted_trees_behind_a_scaler_take_the_branches_of_their_library(
     assert np.allclose(served, model.predict_proba(ROWS), atol=1e-6)
 
 
+TIMES = 1.7e9 + np.arange(3600.0).reshape(-1, 1)[::6]
+LATE = TIMES[:, 0] % 600 > 300
+TENTHS = np.array([0.1, 0.2, 0.3, 0.7, 1.1, 2.2] * 20).reshape(-1, 1)
+POLYNOMIAL = make_pipeline(MinMaxScaler(), PolynomialFeatures(2), LogisticRegression(C=100))
+BINS = make_pipeline(KBinsDiscretizer(10, encode="onehot-dense", strategy="uniform"), LogisticRegression(C=10))
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "classes", "cured", "nearer"),
+    [
+        (POLYNOMIAL, TIMES, TIMES[:, 0] > 1.7e9 + 1800, POLYNOMIAL, TIMES - 1.7e9),
+        (BINS, TENTHS, TENTHS[:, 0] == 0.3, DecisionTreeClassifier(random_state=0), TENTHS),
+    ],
+    ids=["seconds", "bins"],
+)
+def test_numbers_of_more_digits_than_float32_has_are_refused_with_a_cure(
+    tmp_path: Path, model: BaseEstimator, rows: Values, classes: Values, cured: BaseEstimator, nearer: Values
+) -> None:
+    """ONNX Runtime runs neither as float64: skl2onnx mixes types there."""
+    file = pickled(clone(model).fit(rows, classes), tmp_path)
+
+    with pytest.raises(Refused, match=r"more digits than float32 has, .*: train it on numbers nearer to 0 .* trees in"):
+        prepare(file, name="m", trust_pickle=True)
+
+    other = clone(cured).fit(nearer, classes)
+    served = answers(prepare(pickled(other, tmp_path), name="m", trust_pickle=True), nearer)
+    assert np.allclose(served, other.predict_proba(nearer), atol=1e-5)
+
+
+def answers(prepared: Prepared, rows: Values) -> Values:
+    return Engine(prepared.content, device="cpu").run(rows.astype(prepared.manifest.dtype))["probabilities"]
+
+
+def test_a_file_of_lightgbm_has_float64_features_where_float32_would_take_other_branches(tmp_path: Path) -> None:
+    model = lightgbm.LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1).fit(TIMES, LATE)
+    model.booster_.save_model(tmp_path / "m.txt")
+
+    prepared = prepare(tmp_path / "m.txt", name="m")
+
+    assert prepared.manifest.notes[-1].startswith("not as float32: ")
+    assert prepared.manifest.notes[-1].endswith("Its numbers need more digits than float32 has")
+    assert np.allclose(answers(prepared, TIMES), model.predict_proba(TIMES), atol=1e-5)
+
+
+SPACED = {"token_pattern": r"\S+"}
+WORDS = ["not", "good", "a", "I", "movie", "schön", "über", "müde"]
+
+
+def notes_of_words(vectorizer: BaseEstimator) -> tuple[pd.DataFrame, Any]:
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame({"note": [" ".join(draw.choice(WORDS, 5)) for _ in range(200)]})
+    model = make_pipeline(ColumnTransformer([("words", vectorizer, "note")]), LogisticRegression(C=10))
+    return table, model.fit(table, table.note.str.contains("not good|schön"))
+
+
+@pytest.mark.parametrize(
+    "vectorizer",
+    [
+        TfidfVectorizer(),
+        TfidfVectorizer(lowercase=False, ngram_range=(1, 2)),
+        CountVectorizer(**{"token_pattern": r"(?u)\b\w+\b"}),
+        CountVectorizer(**SPACED, ngram_range=(1, 2)),
+    ],
+)
+def test_texts_are_split_where_scikit_learn_splits_them(tmp_path: Path, vectorizer: BaseEstimator) -> None:
+    table, model = notes_of_words(vectorizer)
+
+    prepared = prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
+
+    served = Engine(prepared.content, device="cpu").run_inputs({"features": table.to_numpy(object)})
+    assert np.allclose(served["probabilities"], model.predict_proba(table), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "vectorizer",
+    [
+        CountVectorizer(**SPACED, stop_words=["a"], ngram_range=(1, 2)),
+        CountVectorizer(analyzer="char", ngram_range=(1, 2)),
+    ],
+)
+def test_texts_that_onnx_splits_at_other_places_are_refused_with_a_cure(
+    tmp_path: Path, vectorizer: BaseEstimator
+) -> None:
+    _, model = notes_of_words(vectorizer)
+
+    with pytest.raises(Refused, match=r"differs from scikit-learn .*token_pattern=r'\\S\+', without stop_words"):
+        prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
+
+
 def test_rows_without_a_number_that_may_be_missing_are_checked_too(tmp_path: Path) -> None:
     model = lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1).fit(ROWS, CLASSES)
 
     manifest = prepare(pickled(model, tmp_path), name="m", trust_pickle=True).manifest
 
     assert all(feature.nullable for feature in manifest.features)
-    assert manifest.notes[-1].startswith(f"checked: {130 + 3 * 4} rows against LightGBM ")
+    assert manifest.notes[-2].startswith(f"checked: {2 * 130 + 256 + 3 * 4} rows against LightGBM ")
 
 
 @pytest.mark.parametrize(
