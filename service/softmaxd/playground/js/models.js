@@ -46,25 +46,29 @@ export function picker(models, chosen, changed) {
 
 /**
  * Fill a view that is about one model at a time: a heading, the choice among the models that fit, and the rest, which
- * `fill` makes again for another model.
+ * `fill` makes again for another model. `fill` may return a function that ends whatever it has started, and so does
+ * this.
  * @param {HTMLElement} main
  * @param {{title: string, text: string, none: string, values: URLSearchParams, fits: (model: Model) => boolean,
- *   fill: (place: HTMLElement, model: Model, values: URLSearchParams) => Promise<void>}} about `none` says why there is
- *   no model, and how to get one
+ *   fill: (place: HTMLElement, model: Model, values: URLSearchParams) => Promise<void | (() => void)>}} about `none`
+ *   says why there is no model, and how to get one
  */
 export async function showModels(main, { title, text, none, values, fits, fill }) {
   const { models, chosen } = await modelsFor(values, fits);
   main.append(h("h1", { text: title }), h("p", { class: "muted", text }));
   if (chosen === undefined) {
     main.append(h("p", { class: "panel", text: none }));
-    return;
+    return undefined;
   }
   const place = h("div");
   const change = latest(async (/** @type {Model} */ model) => {
     const filled = h("div");
-    await fill(filled, model, new URLSearchParams());
+    const next = await fill(filled, model, new URLSearchParams());
+    end?.();
+    end = next;
     place.replaceChildren(...filled.childNodes);
   });
-  await fill(place, chosen, values);
+  let end = await fill(place, chosen, values);
   main.append(h("div", { class: "line" }, picker(models, chosen, change)), place);
+  return () => end?.();
 }

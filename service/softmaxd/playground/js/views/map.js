@@ -4,7 +4,7 @@ import { predict } from "../answer.js";
 import { get, latest, pathOf } from "../api.js";
 import { h, say } from "../dom.js";
 import { short } from "../format.js";
-import { modelsFor, nameOf, picker } from "../models.js";
+import { nameOf, showModels } from "../models.js";
 import { keepState, numbersOf } from "../state.js";
 import { extentOf, farOf, homeOf, rounded } from "./map/extents.js";
 import { gridOf, isPlane } from "./map/grid.js";
@@ -20,37 +20,19 @@ const MOST_POINTS = 20;
 const PAUSE = 250; // milliseconds until a state is in the URL: browsers refuse many changes a second
 
 /** @type {import("../main.js").View} */
-export async function view(main, values) {
-  const { models, chosen } = await modelsFor(values, isPlane);
-  main.append(
-    h("h1", { text: "The map of a model" }),
-    h("p", {
-      class: "muted",
-      text: "Each point of the plane is a row of two features. Its colour is the most probable class, stronger where the model is surer.",
-    }),
-  );
-  if (chosen === undefined) {
-    main.append(h("p", { text: NONE }));
-    return;
-  }
-  const place = h("div");
-  let end = () => {};
-  const open = latest(async (/** @type {Model} */ model, /** @type {URLSearchParams} */ state) => {
-    const map = await mapOf(model, state);
-    end();
-    end = map.end;
-    place.replaceChildren(...map.elements);
+export function view(main, values) {
+  return showModels(main, {
+    title: "The map of a model",
+    text: "Each point of the plane is a row of two features. Its colour is the most probable class, stronger where the model is surer.",
+    none: NONE,
+    values,
+    fits: isPlane,
+    fill: async (place, model, state) => {
+      const map = await mapOf(model, state);
+      place.append(...map.elements);
+      return map.end;
+    },
   });
-  await open(chosen, values);
-  main.append(
-    h(
-      "p",
-      { class: "line" },
-      picker(models, chosen, (model) => open(model, new URLSearchParams())),
-    ),
-    place,
-  );
-  return () => end();
 }
 
 const KEYS =
