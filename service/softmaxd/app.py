@@ -42,6 +42,7 @@ A small, strict inference service for softmax classifiers. Every body is JSON, a
 schema is refused. Numbers in answers have the shortest digits that round-trip.
 `/v1` and `/v2` are protocols of other servers: unknown fields are ignored, and errors are `{"error": …}`, with a 400
 for a wrong body.
+Every answer has an `X-Request-ID`: that of the request, or a new one.
 """
 
 TAGS = [

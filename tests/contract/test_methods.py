@@ -24,7 +24,7 @@ def head(base_url: str, path: str) -> tuple[int, Mapping[str, str]]:
     """Return the answer to a HEAD, which has no body: the next answer of the connection follows its headers."""
     address = urlsplit(base_url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-    connection.request("HEAD", path)
+    connection.request("HEAD", path, headers={"X-Request-ID": "7"})
     response = connection.getresponse()
     response.read()
     connection.request("GET", "/livez")
@@ -40,7 +40,7 @@ def test_head_has_the_status_and_the_headers_of_get(
     assert len(paths) > 20
     for path in paths:
         status, headers = head(base_url, path)
-        get = client.get(path, headers={"Accept-Encoding": "identity"})
+        get = client.get(path, headers={"Accept-Encoding": "identity", "X-Request-ID": "7"})
 
         assert (status, headers.keys()) == (get.status_code, get.headers.keys()), path
         if path not in CHANGING and not path.endswith("/stats"):

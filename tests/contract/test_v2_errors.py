@@ -126,7 +126,7 @@ def test_both_lanes_answer_the_same(plain: httpx.Client, path: str, body: bytes,
     """A body of chunks takes the ASGI lane, one of a known length the express lane."""
     answers = []
     for content in (body, iter([body])):
-        with plain.stream("POST", path, content=content, headers=headers) as response:
+        with plain.stream("POST", path, content=content, headers={**headers, "X-Request-ID": "7"}) as response:
             sent = [(name, value) for name, value in response.headers.raw if name.lower() != b"date"]
             answers.append((response.status_code, sorted(sent), b"".join(response.iter_raw())))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.raw_requests import request
+from tests.support.raw_requests import BODY, request
 from tests.support.server import Server
 from tests.support.sockets import connect, receive
 
@@ -76,6 +76,45 @@ def test_no_host_or_two_are_400_in_http_1_1(server: Server) -> None:
         statuses, answers = ask(server, with_host(*hosts), LAST)
         assert statuses == [400]
         assert answers.endswith(b'{"detail":"A request should have one Host header, with a host and perhaps a port"}')
+
+
+REFUSED = {
+    400: request().replace(b"Host: x", b"Host: a b"),
+    403: request(b"/predict", BODY, b"Origin: http://evil.test"),
+    404: request(b"/nope"),
+    405: request(b"/livez"),
+    413: request(length=b"Content-Length: 99999999"),
+    415: request(b"/predict", BODY, b"Content-Type: text/plain"),
+    422: request(body=b"{}"),
+    431: request(b"/predict", BODY, b"X-Long: " + b"x" * 17_000),
+    501: request(length=b"Transfer-Encoding: x"),
+    505: request(version=b"0.9"),
+}
+
+
+@pytest.mark.parametrize("status", REFUSED)
+def test_every_refusal_has_the_id_of_its_request(server: Server, status: int) -> None:
+    sent = REFUSED[status]
+
+    own = ask(server, sent.replace(b"Host: ", b"X-Request-ID: mine\r\nHost: "), LAST)
+    made = ask(server, sent, LAST)
+
+    assert own[0][0] == made[0][0] == status
+    assert re.findall(rb"\r\nx-request-id: (.*)\r\n", own[1])[0] == b"mine"
+    first, *others = re.findall(rb"\r\nx-request-id: ([0-9a-f]{16}-[0-9a-f]+)\r\n", made[1])
+    assert first not in others
+    assert len(others) == len(made[0]) - 1
+
+
+def test_bytes_that_are_not_http_get_an_id_that_no_request_had(server: Server) -> None:
+    own = request(b"/predict", BODY, b"X-Request-ID: mine")
+
+    statuses, answers = ask(server, own, b"\0\0\0")
+
+    assert statuses == [200, 400]
+    first, second = re.findall(rb"\r\nx-request-id: (.*)\r\n", answers)
+    assert first == b"mine"
+    assert re.fullmatch(rb"[0-9a-f]{16}-[0-9a-f]+", second)
 
 
 def test_http_1_0_needs_no_host_and_takes_no_two(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""The two lanes cannot be told apart: whatever is sent to both, the same bytes come back, but for the date."""
+"""The two lanes cannot be told apart: whatever is sent to both, the same bytes come back, but for dates and ids."""
 
 import contextlib
 import os
@@ -43,13 +43,15 @@ from tests.support.raw_requests import (
     request,
 )
 from tests.support.server import Server
-from tests.support.sockets import connect, receive
+from tests.support.sockets import comparable, connect, receive
 
 REQUESTS = 5000 if "CI" in os.environ else 500
 LEAST_SHARE = 0.1  # of the drawn requests, for the express lane; more find nothing unanswered before them
 REQUESTS_TOTAL = "softmaxd_requests_total"
 OF_REQUESTS = ("operation", "status")  # labels
 COUNTERS = {REQUESTS_TOTAL, "softmaxd_rejections_total"}
+OWN_ID = request(b"/predict", BODY, b"X-Request-ID: mine")
+TRACED = request(b"/predict", BODY, b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 LAST = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
@@ -67,7 +69,7 @@ class Lane:
         assert not [line for line in self.server.messages() if line["level"] in {"ERROR", "CRITICAL"}]
 
     def answers(self, parts: Parts) -> bytes:
-        """Return the answers, dates blanked, until the service closes the connection: at the latest after LAST."""
+        """Return the answers, comparable, until the service closes the connection: at the latest after LAST."""
         with connect(self.server.port) as connection:
             with contextlib.suppress(ConnectionError):  # closed: after an error the service reads nothing more
                 for part in parts:
@@ -75,7 +77,7 @@ class Lane:
                     self._wait_until_read()
                 connection.sendall(LAST)
             received = receive(connection)
-        return re.sub(rb"(?<=\r\ndate: )[^\r]+", b"", received)
+        return comparable(received)
 
     def _wait_until_read(self) -> None:
         """Ask on another connection: the event loop reads all that has come before it answers."""
@@ -138,6 +140,11 @@ CASES: dict[str, tuple[Parts, list[int]]] = {
     "a known head, other cases": ([PREDICT, PREDICT.replace(b"Host", b"HOST"), PREDICT.swapcase()], [200, 200, 400]),
     "a known head that closes": ([CLOSES], [200]),
     "a blank head before a known one": ([b"\r\n\r\n" + PREDICT, b"\r\n\r\n" + AS_LONG_AS_BODY], [200, 404]),
+    "ids": (
+        [OWN_ID + PREDICT + OWN_ID, OWN_ID.replace(b"/predict", b"/nope"), TRACED * 2],
+        [200, 200, 200, 404, 200, 200],
+    ),
+    "an id of a body that does not arrive": ([BROKEN.replace(b"Host: x", b"Host: x\r\nX-Request-ID: mine")], [400]),
     "LF only": ([request(end=b"\n")], [400]),
     "100 Continue": ([EXPECTS, EXPECTS[:-1], EXPECTS[-1:]], [100, 200, 100, 200]),
     "HTTP/1.0": ([request(version=b"1.0"), PREDICT], [200]),

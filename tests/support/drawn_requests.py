@@ -63,6 +63,7 @@ ODD_FIELDS = [
     *(b"Expect: 100-continue", b"EXPECT: 100-Continue", b"Expect: something", b"Content-Type: text/plain"),
     *(b"CONTENT-TYPE: application/json; charset=utf-8", b"Content-Type:", b"content-type: application/x+json"),
     *(b"Content-Encoding: gzip", b"Content-Encoding: identity", b"Accept-Encoding: gzip", b"accept-encoding: deflate"),
+    *(b"X-Request-ID: a b", b"X-Request-ID: 7", b"Traceparent: 00-%s-%s-01" % (b"ab" * 16, b"cd" * 8)),
     *(RAW, b"Inference-Header-Content-Length: 20", b"inference-header-content-length: x"),
 ]
 LAST_FIELDS = [  # after which the connection closes, or what came with them is dropped

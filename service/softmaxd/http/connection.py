@@ -1,7 +1,5 @@
 """One connection: chooses the lane of each request, writes the responses, and keeps deadlines."""
 
-import os
-import socket
 import time
 from typing import Any
 
@@ -10,8 +8,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from softmaxd.errors import RequestTimeout, ServiceError
 from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
-from softmaxd.http.flow import LastingTransport
+from softmaxd.http.flow import LastingTransport, has_bytes
 from softmaxd.http.heads import PlainHead
+from softmaxd.http.ids import Ids, ids_of
 from softmaxd.http.operation import Reply
 from softmaxd.http.reading import BODY, END_OF_HEAD, IDLE, LAST, MAX_UNREAD_BODY, Phase, Reader
 from softmaxd.http.replies import OK, OkReplies, UnreadBytes, write_reply
@@ -39,6 +38,7 @@ class Connection(Reader):
         self._call: Call | None = None  # the request in the express lane whose response is pending
         self._unread = UnreadBytes()
         self._share = Share(lane.budget)
+        self._ids: Ids = ()  # of the request whose body arrives
         self._dropped = 0  # bytes after the last response
 
     def data_received(self, data: bytes) -> None:
@@ -66,15 +66,19 @@ class Connection(Reader):
         if self._body_left <= self.lane.settings.max_body_bytes:  # any other body is refused, and not held
             self._share.take(self._body_left)
         plain = self._plain_head()
-        if plain is None or self._new_call(plain) is None:
+        call = None if plain is None else self._new_call(plain)
+        if plain is None or call is None:
             self._begin_asgi()
-        elif self._head is not None:
+            return
+        self._ids = call.ids
+        if self._head is not None:
             self.lane.heads.remember(self._head, plain, self._head_bytes)
 
     def _begin_asgi(self) -> None:
         url, headers = self.url, self.headers
         HttpToolsProtocol.on_message_begin(self)
-        self.scope["state"]["share"] = self._share
+        self._ids = ids_of(headers)
+        self.scope["state"].update(share=self._share, ids=self._ids)
         self.url = url
         for name, value in headers:
             HttpToolsProtocol.on_header(self, name, value)
@@ -141,8 +145,8 @@ class Connection(Reader):
         self._end_call(call)
         default_fields = self.server_state.default_headers
         if call.keep_alive and reply.status == OK:
-            self._ok_replies.write(self.transport, reply, default_fields)
-        elif write_reply(self.transport, reply, default_fields, close=not call.keep_alive):
+            self._ok_replies.write(self.transport, reply, default_fields, call.ids)
+        elif write_reply(self.transport, reply, default_fields, call.ids, close=not call.keep_alive):
             self._end()
         lane = self.lane
         lane.metrics.count_request(call.operation.path, reply.status, "express", time.perf_counter() - call.start)
@@ -204,16 +208,8 @@ class Connection(Reader):
         self.sweep(now)
         assert self._since is not None
         is_used = self._phase is BODY or self._is_busy or self._parsed < len(self._received)
-        if not is_used and now - self._since > UNUSED_SECONDS and not self._has_bytes():
+        if not is_used and now - self._since > UNUSED_SECONDS and not has_bytes(self.transport):
             self.transport.close()
-
-    def _has_bytes(self) -> bool:
-        """Return True if bytes have arrived that the event loop has not handed over yet."""
-        try:
-            with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as ours:
-                return bool(ours.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except OSError:  # none
-            return False
 
     def sweep(self, now: float) -> None:
         """Close the connection if it has been in its present state for too long; called about twice a second."""
@@ -267,7 +263,8 @@ class Connection(Reader):
         self.lane.metrics.count_rejection(error.reason)
         path = self.url.partition(b"?")[0].decode("latin-1")
         reply, to_head = self.lane.refuse(path, error), self.parser.get_method() == b"HEAD"
-        write_reply(self.transport, reply, self.server_state.default_headers, close=True, to_head=to_head)
+        ids = self._ids if self._phase is BODY else ids_of(self.headers)
+        write_reply(self.transport, reply, self.server_state.default_headers, ids, close=True, to_head=to_head)
         self._end()
 
     def _end(self) -> None:

@@ -14,6 +14,7 @@ from softmaxd.errors import ServiceError
 from softmaxd.http.budget import Budget, Share
 from softmaxd.http.compression import inflates_beyond
 from softmaxd.http.heads import PlainHead, PlainHeads
+from softmaxd.http.ids import new_ids
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Job, Operation, Reply, reply_to_error
 from softmaxd.http.turns import LARGE_BYTES, Turns
@@ -65,7 +66,7 @@ class Call:
     """A request in the express lane, in the place of uvicorn's cycle; `send` is called once, with its reply."""
 
     __slots__ = (
-        *("body", "encoding", "gathered", "headers", "is_large", "job", "keep_alive", "lane"),
+        *("body", "encoding", "gathered", "headers", "ids", "is_large", "job", "keep_alive", "lane"),
         *("model", "operation", "response_complete", "send", "share", "start", "waiting"),
     )
 
@@ -83,6 +84,7 @@ class Call:
         self.operation = plain.target[0]
         self.model = model
         self.headers = plain.headers
+        self.ids = plain.ids or new_ids()
         self.encoding = plain.encoding
         self.body = b""
         self.gathered: BytesIO | None = None  # a body that comes in pieces; it holds them once, a list would twice

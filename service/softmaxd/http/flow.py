@@ -1,5 +1,7 @@
 """Replaces two parts of uvicorn's connection, so that ours decides when to read on and how to close."""
 
+import os
+import socket
 from asyncio import Transport
 from collections.abc import Callable
 
@@ -28,3 +30,12 @@ class LastingTransport:
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.close = close
+
+
+def has_bytes(transport: Transport) -> bool:
+    """Return True if bytes have arrived that the event loop has not handed over yet."""
+    try:
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as ours:
+            return bool(ours.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:  # none
+        return False

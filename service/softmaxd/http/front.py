@@ -1,13 +1,15 @@
 """The outermost part of the ASGI lane, around the whole application: rules for all requests alike."""
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from softmaxd.errors import Misdirected, ServiceError
 from softmaxd.http.asgi import to_response
 from softmaxd.http.hosts import Hosts
-from softmaxd.http.operation import Reply
+from softmaxd.http.ids import ids_of
+from softmaxd.http.operation import Headers, Reply
 from softmaxd.http.origins import Cors, check_origin
 from softmaxd.http.targets import route_path
 from softmaxd.metrics.metrics import Metrics
@@ -36,10 +38,11 @@ class Front:
             return
         root_path = scope.get("root_path") or self.root_path  # one that is mounted has another
         path = route_path(scope["path"], root_path)
-        scope = {**scope, "root_path": root_path}
+        state: dict[str, Any] = scope.get("state", {})
+        ids = state.get("ids") or ids_of(scope["headers"])
+        scope = {**scope, "root_path": root_path, "state": {**state, "ids": ids}}
         method = scope["method"]
-        if method in {"GET", "HEAD"}:
-            send = _with_nosniff(send)
+        send = _with_fields(send, ids, [NOSNIFF] if method in {"GET", "HEAD"} else [])
         if method == "HEAD":
             scope = {**scope, "method": "GET", "extensions": {}}  # no extension to send a body past `send`
             send = _without_body(send)
@@ -58,13 +61,13 @@ class Front:
             check_origin(scope["headers"], self.origins)
 
 
-def _with_nosniff(send: Send) -> Send:
-    async def send_with_header(message: Message) -> None:
+def _with_fields(send: Send, first: Headers, last: Headers) -> Send:
+    async def send_with_fields(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), NOSNIFF]}
+            message = {**message, "headers": [*first, *message.get("headers", ()), *last]}
         await send(message)
 
-    return send_with_header
+    return send_with_fields
 
 
 def _without_body(send: Send) -> Send:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from softmaxd.errors import ServiceError
 from softmaxd.http.asgi import MAX_DIGITS
 from softmaxd.http.hosts import Hosts
+from softmaxd.http.ids import IDS, Ids, ids_of
 from softmaxd.http.operation import Headers, Operation
 from softmaxd.http.targets import Target, Targets
 from softmaxd.settings import Settings
@@ -22,6 +23,7 @@ class PlainHead:
     headers: Headers
     body_bytes: int
     encoding: bytes  # of the body; empty for none
+    ids: Ids | None = None  # of a request that names some; None: they are made
 
 
 class PlainHeads:
@@ -39,11 +41,14 @@ class PlainHeads:
         if found is None:
             return None
         length, encoding = None, b""
+        ids: Ids | None = None
         for name, value in headers:
             if name == b"content-length":
                 length = int(value) if len(value) <= MAX_DIGITS else None
             elif name == b"content-encoding":
                 encoding = value
+            elif name in IDS:
+                ids = ids or ids_of(headers)
             elif name in NOT_PLAIN:
                 return None
         if length is None or length > self._max_body_bytes or not self._hosts.allow(headers):
@@ -52,14 +57,15 @@ class PlainHeads:
             found[0].check(headers)
         except ServiceError:
             return None
-        return PlainHead(found, headers, length, encoding)
+        return PlainHead(found, headers, length, encoding, ids)
 
     def remember(self, head: bytes, plain: PlainHead, parsed_bytes: int) -> None:
         """Remember the bytes of a head, because clients send the same ones again and again.
 
-        `head` may be other bytes than the head that was parsed, whose target and headers have `parsed_bytes`.
+        `head` may be other bytes than the head that was parsed, whose target and headers have `parsed_bytes`. A head
+        with ids of its own does not come again.
         """
-        if len(head) <= MAX_KNOWN_BYTES and _is_all_of(head, plain, parsed_bytes):
+        if plain.ids is None and len(head) <= MAX_KNOWN_BYTES and _is_all_of(head, plain, parsed_bytes):
             if len(self.known) >= MAX_KNOWN_HEADS:
                 self.known.clear()
             self.known[head] = plain

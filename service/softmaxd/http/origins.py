@@ -13,7 +13,10 @@ from softmaxd.http.operation import Headers
 OK = 200
 ANY = "*"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
-READABLE = ("Accept-Encoding", "Allow", "Inference-Header-Content-Length", "Retry-After")  # headers of answers
+READABLE = (  # headers of answers
+    *("Accept-Encoding", "Allow", "Inference-Header-Content-Length", "Retry-After"),
+    *("Traceparent", "X-Request-ID"),
+)
 DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 # A page may post these to any site, and without a type; before it posts another type, its browser asks the site.
 UNASKED_TYPES = {b"", b"text/plain", b"multipart/form-data", b"application/x-www-form-urlencoded"}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from softmaxd.http.ids import Ids
 from softmaxd.http.operation import JSON, Reply
 from softmaxd.http.turns import LARGE_BYTES
 
@@ -21,27 +22,31 @@ class OkReplies:
         self._default_fields: Fields | None = None
         self._begin = b""
 
-    def write(self, transport: Transport, reply: Reply, default_fields: Fields) -> None:
+    def write(self, transport: Transport, reply: Reply, default_fields: Fields, ids: Ids) -> None:
         """Write a reply after which the connection stays open."""
         if default_fields is not self._default_fields:  # uvicorn makes new ones once a second, for the date
             self._default_fields = default_fields
-            self._begin = b"%s%scontent-length: " % (STATUS_LINE[OK], header_lines(default_fields))
-        body = reply.body
+            self._begin = b"%s%sx-request-id: " % (STATUS_LINE[OK], header_lines(default_fields))
+        body, request_id = reply.body, ids[0][1]
+        trace = header_lines(ids[1:]) if len(ids) > 1 else b""
         tail = TAIL_OF_JSON if reply.media_type is JSON and not reply.headers else _tail_of(reply)
         if len(body) < LARGE_BYTES:
-            transport.write(b"%s%d%s%s" % (self._begin, len(body), tail, body))
+            transport.write(
+                b"%s%s\r\n%scontent-length: %d%s%s" % (self._begin, request_id, trace, len(body), tail, body)
+            )
         else:  # a large body is not copied behind its head
-            transport.writelines((b"%s%d%s" % (self._begin, len(body), tail), body))
+            head = b"%s%s\r\n%scontent-length: %d%s" % (self._begin, request_id, trace, len(body), tail)
+            transport.writelines((head, body))
 
 
 def write_reply(
-    transport: Transport, reply: Reply, default_fields: Fields, *, close: bool, to_head: bool = False
+    transport: Transport, reply: Reply, default_fields: Fields, ids: Ids, *, close: bool, to_head: bool = False
 ) -> bool:
     """Write a reply of any status; return True if it is the last one, because it says so itself or is told to.
 
     A reply to HEAD has no body (RFC 9110, section 9.3.2).
     """
-    fields = [*default_fields, *reply.fields]
+    fields = [*default_fields, *ids, *reply.fields]
     closes = any(name == b"connection" for name, _ in reply.headers)
     if close and not closes:
         fields.append((b"connection", b"close"))

@@ -152,6 +152,46 @@ def test_a_body_has_its_whole_time(head: bytes) -> None:
     run(main)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [HEAD[:-2], HEAD, CHUNKED_HEAD[:-4], CHUNKED_HEAD[:-4] + b"\r\nExpect: 100-continue\r\n"],
+    ids=["head", "body", "chunks' head", "chunks"],
+)
+def test_a_request_that_comes_too_late_keeps_its_id(sent: bytes) -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            first = await client.ask(HEAD, BODY)
+            client.writer.write(sent.replace(b"Host: x", b"Host: x\r\nX-Request-ID: mine"))
+            await client.until(lambda: (b"x-request-id", b"mine") in (client.side.headers or ()))
+            client.sweep(100, 200)
+
+            answer = await client.reader.read()
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"\r\nx-request-id: mine\r\n" in answer
+            assert b"mine" not in first
+
+    run(main)
+
+
+def test_with_a_known_head_each_answer_has_an_id_of_its_own() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            known = client.side.lane.heads.known
+            answers = [await client.ask(HEAD, BODY) for _ in range(20)]
+            assert len({answer.partition(b"x-request-id: ")[2].split()[0] for answer in answers}) == 20
+            assert list(known) == [HEAD]
+
+            for field in (b"X-Request-ID: %d", b"traceparent: 00-%032x-00f067aa0ba902b7-01"):
+                for number in range(1, 20):
+                    own = field % number
+                    answer = await client.ask(HEAD.replace(b"Host: x", b"Host: x\r\n" + own), BODY)
+                    assert own[:48].lower() in answer
+            assert list(known) == [HEAD]
+            assert b"x-request-id: 19\r\n" not in await client.ask(HEAD, BODY)
+
+    run(main)
+
+
 def test_an_idle_connection_is_kept_though_none_of_its_heads_was_parsed() -> None:
     async def main(server: Server) -> None:
         async with connected(server) as first, connected(server) as second:

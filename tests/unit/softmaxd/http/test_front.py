@@ -50,8 +50,27 @@ def messages(app: ASGIApp, scope: Scope) -> list[Message]:
 def test_a_head_is_a_get_without_the_body() -> None:
     start, *bodies = messages(front(answer), {"type": "http", "method": "HEAD", "path": "/", "headers": []})
 
-    assert start["headers"][0] == (b"content-length", b"4")
+    assert start["headers"][1] == (b"content-length", b"4")
     assert [(each["body"], each["more_body"]) for each in bodies] == [(b"", True), (b"", False)]
+
+
+def test_ids_come_first_and_are_those_of_the_connection_if_it_has_some() -> None:
+    state = {"other": 1}
+    scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"x-request-id", b"7")], "state": state}
+    seen: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["state"])
+        await answer(scope, receive, send)
+
+    start, *_ = messages(front(app), scope)
+    assert start["headers"] == [(b"x-request-id", b"7"), (b"content-length", b"4")]
+    assert state == {"other": 1}  # a server may give the same one to every request
+    assert seen == [{"other": 1, "ids": ((b"x-request-id", b"7"),)}]
+
+    ids = ((b"x-request-id", b"8"), (b"traceparent", b"x"))
+    start, *_ = messages(front(app), {**scope, "state": {"ids": ids}})
+    assert start["headers"][:2] == list(ids)
 
 
 @pytest.mark.parametrize(("given", "used"), [(None, "/ml"), ("", "/ml"), ("/mounted", "/mounted")])
@@ -78,8 +97,8 @@ def test_browsers_do_not_guess_the_type_of_an_answer_to_a_get(method: str) -> No
 def test_another_host_is_refused_and_counted(path: str) -> None:
     app = front(answer, Settings(allowed_hosts=("example.com",), root_path="/ml"))
 
-    response = ask(app, "GET", path)
-    head = ask(app, "HEAD", path)
+    response = ask(app, "GET", path, headers={"X-Request-ID": "7"})
+    head = ask(app, "HEAD", path, headers={"X-Request-ID": "7"})
 
     assert (response.status_code, response.text.partition(";")[0]) == (421, "/x: The service is not for this Host")
     assert "allowed_hosts" in response.text

@@ -3,11 +3,14 @@ from collections.abc import Iterable
 
 import pytest
 
+from softmaxd.http.ids import Ids
 from softmaxd.http.operation import JSON, Reply
 from softmaxd.http.replies import OkReplies, UnreadBytes, write_reply
 from softmaxd.http.turns import LARGE_BYTES
 
 DATE = [(b"date", b"today")]
+ID = ((b"x-request-id", b"7"),)
+TRACED = (*ID, (b"traceparent", b"00-ab-cd-01"))
 
 
 class Transport(asyncio.Transport):
@@ -31,13 +34,14 @@ class Transport(asyncio.Transport):
 @pytest.mark.parametrize("body", [b"{}", b"x" * LARGE_BYTES])
 @pytest.mark.parametrize("media_type", [JSON, b"application/octet-stream"])
 @pytest.mark.parametrize("headers", [(), ((b"x-a", b"1"),)])
+@pytest.mark.parametrize("ids", [ID, TRACED])
 def test_a_200_has_the_same_bytes_either_way(
-    body: bytes, media_type: bytes, headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes, media_type: bytes, headers: tuple[tuple[bytes, bytes], ...], ids: Ids
 ) -> None:
     quick, plain, reply = Transport(), Transport(), Reply(body, 200, media_type, headers)
 
-    OkReplies().write(quick, reply, DATE)
-    write_reply(plain, reply, DATE, close=False)
+    OkReplies().write(quick, reply, DATE, ids)
+    write_reply(plain, reply, DATE, ids, close=False)
 
     assert quick.written == plain.written
     assert quick.is_open
@@ -48,10 +52,11 @@ def test_the_date_is_the_one_of_now() -> None:
     transport, replies = Transport(), OkReplies()
 
     for date in (b"one", b"two"):
-        replies.write(transport, Reply(b"{}"), [(b"date", date)])
+        replies.write(transport, Reply(b"{}"), [(b"date", date)], ID)
 
     assert transport.written == b"".join(
-        b"HTTP/1.1 200 OK\r\ndate: %s\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}" % date
+        b"HTTP/1.1 200 OK\r\ndate: %s\r\nx-request-id: 7\r\ncontent-length: 2\r\n"
+        b"content-type: application/json\r\n\r\n{}" % date
         for date in (b"one", b"two")
     )
 
@@ -60,10 +65,11 @@ def test_the_date_is_the_one_of_now() -> None:
 def test_a_reply_that_closes_says_so_once(headers: tuple[tuple[bytes, bytes], ...], close: bool) -> None:
     transport = Transport()
 
-    assert write_reply(transport, Reply(b"no", 408, b"text/plain", headers), DATE, close=close)
+    assert write_reply(transport, Reply(b"no", 408, b"text/plain", headers), DATE, ID, close=close)
 
     assert transport.written == (
-        b"HTTP/1.1 408 Request Timeout\r\ndate: today\r\ncontent-length: 2\r\ncontent-type: text/plain\r\n"
+        b"HTTP/1.1 408 Request Timeout\r\ndate: today\r\nx-request-id: 7\r\ncontent-length: 2\r\n"
+        b"content-type: text/plain\r\n"
         b"connection: close\r\n\r\nno"
     )
 
