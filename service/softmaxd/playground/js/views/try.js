@@ -3,10 +3,10 @@
 import { AnswerPanel } from "../answer.js";
 import { curl, latest, pathOf, post } from "../api.js";
 import { codeLine, h, set } from "../dom.js";
+import { Form, rowAt, valuesOf } from "../form.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState, linkTo, readState } from "../state.js";
 import { cellsOf, layoutOf } from "./try/csv.js";
-import { Form, rowAt, valuesOf } from "./try/form.js";
 import { Many } from "./try/many.js";
 import { bodyOf, fieldsOf } from "./try/send.js";
 

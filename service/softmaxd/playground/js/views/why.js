@@ -1,12 +1,12 @@
 // Why this answer: how the probabilities of a row move as each of its features moves.
 
 import { AnswerPanel, predict } from "../answer.js";
+import { get, latest, pathOf } from "../api.js";
 import { colourOf, legend } from "../charts.js";
 import { h } from "../dom.js";
+import { Form, rowAt, valuesOf } from "../form.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState, readState } from "../state.js";
-import { get, latest, pathOf } from "../api.js";
-import { Form, rowAt, valuesOf } from "./try/form.js";
 import { Card, kindOf } from "./why/card.js";
 import { effectsOf, MOST_MOVES, movesOf, rowsOf } from "./why/moves.js";
 

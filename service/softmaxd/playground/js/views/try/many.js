@@ -3,9 +3,9 @@
 import { columnsOf, shapeOf } from "../../cells.js";
 import { h, say, set } from "../../dom.js";
 import { UNLIKE } from "../../answer.js";
+import { rowAt } from "../../form.js";
 import { count, percent } from "../../format.js";
 import { cell } from "./csv.js";
-import { rowAt } from "./form.js";
 import { Grid } from "./grid.js";
 import { Results } from "./results.js";
 import { Sender } from "./send.js";

@@ -1,12 +1,12 @@
 // A field for each feature: numbers with their range, categories as choices, and tensors as lists.
 
-import { asJson, columnsOf, isWhole, rowOf, shapeOf, sizeOf } from "../../cells.js";
-import { h, set } from "../../dom.js";
-import { short } from "../../format.js";
+import { asJson, columnsOf, isWhole, rowOf, shapeOf, sizeOf } from "./cells.js";
+import { h, set } from "./dom.js";
+import { short } from "./format.js";
 
-/** @typedef {import("../../api.js").Model} Model */
-/** @typedef {import("../../api.js").Feature} Feature */
-/** @typedef {import("../../cells.js").Column} Column */
+/** @typedef {import("./api.js").Model} Model */
+/** @typedef {import("./api.js").Feature} Feature */
+/** @typedef {import("./cells.js").Column} Column */
 /** A field: its element, its value as text (null for a missing one), and its line of help or of a problem.
  * @typedef {{element: HTMLElement, get: () => string | null, put: (text: string | null) => void,
  *   tell: (problem: string) => void}} Field */
