@@ -26,19 +26,24 @@ PATIENCE = 50  # epochs without a lower validation loss, after which training st
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training: the table's file, its target column, the model's name, and the options."""
+    """One training: the table's file, its target column, the model's name, and the options.
+
+    `is_sampled` lets the manifest have a sample of the training rows, if they have two features.
+    """
 
     file: str
     target: str
     name: str
     seed: int
     epochs: int
+    is_sampled: bool = True
 
     @property
     def command(self) -> str:
         """The command line that does this training again."""
         words = ["table", self.file, "--target", self.target, "--name", self.name]
-        return f"softmaxd train {shlex.join(words)} --seed {self.seed} --epochs {self.epochs}"
+        more = "" if self.is_sampled else " --no-sample"
+        return f"softmaxd train {shlex.join(words)} --seed {self.seed} --epochs {self.epochs}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ def manifest_of(version: int, table: Table, parts: Parts, job: Job, result: Seed
         ),
         calibration=exported.calibration,
         evaluation=exported.evaluation,
-        sample=sample(parts.train),
+        sample=sample(parts.train) if job.is_sampled else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softmaxd.cli.output import say
 from softmaxd.cli.parser import SEEDS_BELOW, Commands, add_number, add_settings, need
@@ -69,6 +69,8 @@ def _add_table(recipes: Commands) -> None:
     parser.add_argument("--name", metavar="NAME", help="The model's name. Default: the file's, without its ending.")
     add_number(parser, "--seed", "Draws the parts of the rows, and the first weights.", 0, least=0, below=SEEDS_BELOW)
     add_number(parser, "--epochs", "Most passes over the training rows.", TABLE_EPOCHS)
+    text = "Leave training rows out of the manifest, which has some for the playground's map if they have two features."
+    parser.add_argument("--no-sample", dest="is_sampled", action="store_false", help=text)
     add_settings(parser, ["models_dir"])
 
 
@@ -95,8 +97,11 @@ def train_seeds(settings: Settings, *, recipe: str, seeds: int, epochs: int) -> 
     return 0
 
 
-def train_table(settings: Settings, *, file: Path, target: str, name: str | None, seed: int, epochs: int) -> int:
-    """Train and publish a classifier of a table. Raises `Refused`, or `StartupError` without the extra."""
+def train_table(settings: Settings, *, file: Path, target: str, name: str | None, seed: int, **options: Any) -> int:
+    """Train and publish a classifier of a table; `options` are those of a `Job`.
+
+    Raises `Refused`, or `StartupError` without the extra.
+    """
     need(NEEDED, "softmaxd train", "train")
     with _nothing_half_written():
         from softmaxd_training.splitting import split  # noqa: PLC0415 - scikit-learn takes a second
@@ -107,9 +112,9 @@ def train_table(settings: Settings, *, file: Path, target: str, name: str | None
         parts = split(table, seed)
         with _without_native_logs():
             from softmaxd_training.table import Job, train  # noqa: PLC0415 - TensorFlow takes ten seconds
-        job = Job(file.name, target, name, seed=seed, epochs=epochs)
+        job = Job(file.name, target, name, seed=seed, **options)
         folder, manifest = train(table, parts, job, settings.models_dir)
-    say(_figures(manifest), f"published {folder}")
+    say(_figures(manifest), *_sampled(manifest), f"published {folder}")
     return 0
 
 
@@ -183,6 +188,13 @@ def _bayes(manifest: "Manifest") -> list[str]:
         return []
     rows, bayes_loss = manifest.metrics["test_rows"], manifest.metrics["bayes_loss"]
     return [f"Bayes-optimal loss of the same {rows:.0f} test rows: {bayes_loss:.1e}"]
+
+
+def _sampled(manifest: "Manifest") -> list[str]:
+    """Return a line about the training rows in the manifest, which whoever may read it can see."""
+    if manifest.sample is None:
+        return []
+    return [f"{len(manifest.sample.rows)} training rows are in the manifest, for the map; --no-sample leaves them out"]
 
 
 def _figures(manifest: "Manifest") -> str:

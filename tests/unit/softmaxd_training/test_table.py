@@ -164,6 +164,14 @@ def test_the_manifest_of_two_features_has_rows_to_draw(tmp_path: Path) -> None:
     assert manifest.sample.classes == tuple(parts.train.classes.tolist())
     assert read_manifest(folder).sample == manifest.sample
 
+    job = Job("pairs.csv", "side", "pairs", seed=0, epochs=20, is_sampled=False)
+    folder, _ = train(table, parts, job, tmp_path)
+
+    private = read_manifest(folder)
+    assert private.sample is None
+    assert private.provenance is not None
+    assert private.provenance.command.endswith("--epochs 20 --no-sample")
+
 
 def noisy_rows(count: int, *, seed: int, apart: float = 2.0, offset: float = 0.0, scale: float = 1.0) -> Rows:
     chance = np.random.default_rng(seed)

@@ -62,6 +62,21 @@ def test_table_prints_the_figures_and_the_published_version(iris: Path, capfd: C
     assert error == ""
 
 
+@pytest.mark.parametrize(("more", "lines"), [([], 3), (["--no-sample"], 2)])
+def test_table_tells_that_training_rows_are_published(
+    tmp_path: Path, capsys: Capture, more: list[str], lines: int
+) -> None:
+    rows = [f"{number % 10 + 20 * (number % 2)},{number % 7},{'ab'[number % 2]}" for number in range(100)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["x,y,side", *rows]))
+    options = ["--target", "side", "--epochs", "20", "--models-dir", str(tmp_path)]
+
+    assert main(["train", "table", str(tmp_path / "pairs.csv"), *options, *more]) == 0
+
+    printed = capsys.readouterr().out.splitlines()
+    told = "50 training rows are in the manifest, for the map; --no-sample leaves them out"
+    assert (len(printed), told in printed) == (lines, more == [])
+
+
 def test_a_table_that_is_refused_is_told_in_one_line(iris: Path, capsys: Capture) -> None:
     code = main(["train", "table", str(iris), "--target", "colour", "--models-dir", str(iris.parent / "models")])
 
