@@ -10,6 +10,7 @@ Result = dict[str, Any]
 
 ORDER = (
     "P1", "P1-peers", "P2", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8", "P9", "P10", "O1", "O2",
+    "U1",
 )  # fmt: skip
 CHARTS = {
     "throughput": (
@@ -33,7 +34,8 @@ CHARTS = {
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench`, `make bench-peers` and `make overload` write this page from `results/*.json`; edit neither.
+`make bench`, `make bench-peers`, `make overload` and `python -m benchmarks.page` write this page from `results/*.json`;
+edit neither.
 
 Each contender is one server process on one core. The load generator `wrk -t1` runs on the other core, over loopback
 with keep-alive. The access log is off; metrics, limits and deadlines are on. Before a measurement, the reply of each
@@ -62,6 +64,7 @@ AGAIN = """\
 apt-get install wrk nginx-light
 make bench                                  # or: python -m benchmarks.bench --only P1,P4 --rounds 5 --seconds 5
 make overload                               # more load than the service can bear; about two minutes
+python -m benchmarks.page                   # the playground in a Chromium; about a minute
 make bench-peers                            # makes an environment for each peer; needs Python 3.11
 python -m benchmarks.bench --report-only    # writes only this page again
 ```
@@ -158,6 +161,7 @@ def _figures(results: Iterable[Result]) -> str:
 
 def _values(result: Result) -> str:
     settings, commit = result["settings"], result["commit"]
+    each_round = settings.get("round") or f"{settings['seconds']} s"
     lines = [
         f"### {result['scenario']}: {result['work']}\n",
         "| | median | min … max | |",
@@ -170,7 +174,7 @@ def _values(result: Result) -> str:
         "",
         *(f"{note[0].upper()}{note[1:]}.\n" for note in result["notes"]),
         f"{result['date'][:10]}, commit {commit[:12]}{commit[40:]}, {settings['rounds']} rounds of "
-        f"{settings['seconds']} s, load average before it {settings['load_average']:.1f}.\n",
+        f"{each_round}, load average before it {settings['load_average']:.1f}.\n",
     ]
     return "\n".join(lines)
 
