@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.onnx_models import linear, publish
@@ -90,6 +90,21 @@ def test_the_coverage_and_the_model_are_chosen_and_shared(visit: Visit) -> None:
     page.reload()
     page.get_by_role("group", name=shown).wait_for()
     assert cells(page, shown) == expected
+
+
+def test_of_two_choices_the_later_is_shown_though_the_first_is_slow(visit: Visit) -> None:
+    page = visit.open("model?model=blobs")
+    held: list[Route] = []
+    page.route("**/models/iris/versions/1/card", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks the function, which a method forbids
+
+    with page.expect_request("**/models/iris/versions/1/card"):
+        page.get_by_role("combobox", name="Model").select_option("iris, version 1")
+    page.get_by_role("combobox", name="Model").select_option("digits, version 1")
+    with page.expect_response("**/models/digits/versions/1/card"):  # is asked for after the first
+        held[0].continue_()
+
+    expect(page).to_have_url(re.compile(r"model=digits%2F1"))
+    expect(page.get_by_text(httpx.get(f"{visit.url}/models/digits").json()["sha256"], exact=True)).to_be_visible()
 
 
 def test_the_files_of_a_version_are_linked_and_its_pictures_shown(visit: Visit) -> None:

@@ -3,7 +3,7 @@
 import { ask, get, pathOf } from "../api.js";
 import { h } from "../dom.js";
 import { count } from "../format.js";
-import { modelsFor, nameOf, picker } from "../models.js";
+import { nameOf, showModels } from "../models.js";
 import { keepState } from "../state.js";
 import { coverage } from "./model/coverage.js";
 import { confusion, figures } from "./model/figures.js";
@@ -14,43 +14,42 @@ import { Service } from "./model/service.js";
 
 /** @typedef {import("../api.js").Model} Model */
 
+const NONE = "No model is served. Train one: softmaxd train blobs, or bring your own: softmaxd models add.";
+
 /** @type {import("../main.js").View} */
 export async function view(main, values) {
-  const { models, chosen } = await modelsFor(values);
-  const all = (await get("models")).models;
   const service = new Service();
-  const place = h("div", { class: "stack" });
   const asked = { coverage: Number(values.get("coverage")) };
-
-  /** @param {Model} model */
-  async function show(model) {
-    const keep = () => keepState("model", { model: nameOf(model), coverage: asked.coverage || null });
-    keep();
-    place.replaceChildren(
-      ...(await about(model)),
-      ...measured(model, asked, keep),
-      h("div", { class: "columns even flush" }, origin(model), versions(model, all)),
-    );
-  }
-
-  main.append(
-    h("h1", { text: "A model and its service" }),
-    h("p", {
-      class: "muted",
-      text: "How well a model did on rows that it had not seen, and how far its answers can be trusted: for rows like those, and no others.",
-    }),
-  );
-  if (chosen) {
-    main.append(h("div", { class: "line" }, picker(models, chosen, show)), place);
-    await show(chosen);
-  } else {
-    main.append(
-      h("p", { text: "No model is served. Train one: softmaxd train blobs, or bring your own: softmaxd models add." }),
-    );
-  }
+  await showModels(main, {
+    title: "A model and its service",
+    text: "How well a model did on rows that it had not seen, and how far its answers can be trusted: for rows like those, and no others.",
+    none: NONE,
+    values,
+    fits: () => true,
+    fill: async (place, model) => {
+      place.append(h("div", { class: "stack" }, ...(await card(model, asked))));
+    },
+  });
   main.append(service.element);
   await service.start();
   return () => service.stop();
+}
+
+/**
+ * Everything about a version.
+ * @param {Model} model
+ * @param {{coverage: number}} asked the coverage that is shown class by class; 0: the usual one
+ */
+async function card(model, asked) {
+  const { models } = await get("models");
+  const keep = () => keepState("model", { model: nameOf(model), coverage: asked.coverage || null });
+  const facts = await about(model);
+  keep(); // when the version is about to be shown
+  return [
+    ...facts,
+    ...measured(model, asked, keep),
+    h("div", { class: "columns even flush" }, origin(model), versions(model, models)),
+  ];
 }
 
 /**
