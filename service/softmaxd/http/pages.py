@@ -5,15 +5,17 @@ from base64 import b64encode
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from softmaxd.http.compression import MIN_DEFLATED
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+UNCHANGED = "no-cache"  # kept, but asked for before each use: files of two releases do not go together
 NOT_WANTED = re.compile(r"q=0(\.0*)?")
 POLICY = (
     "default-src 'none'; script-src {}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -28,7 +30,11 @@ def page(html: str) -> HTMLResponse:
     """
     hashes = [b64encode(sha256(script.encode()).digest()).decode() for script in INLINE_SCRIPT.findall(html)]
     scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in hashes)])
-    headers = {"Content-Security-Policy": POLICY.format(scripts), "Referrer-Policy": "no-referrer"}
+    headers = {
+        "Content-Security-Policy": POLICY.format(scripts),
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": UNCHANGED,
+    }
     return HTMLResponse(html, headers=headers)
 
 
@@ -52,7 +58,16 @@ def assets(package: str, folder: str) -> ASGIApp:
 
 
 class Assets(StaticFiles):
-    """Files that are always sent whole: Starlette would refuse a `Range` in a form of its own."""
+    """Files that are asked for again before each use, and then sent only if they have changed.
+
+    They are always sent whole: Starlette would refuse a `Range` in a form of its own.
+    """
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        """Return the file, or 304 if the client has it."""
+        response = super().file_response(*given, **named)
+        response.headers["Cache-Control"] = UNCHANGED
+        return response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]

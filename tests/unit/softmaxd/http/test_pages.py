@@ -26,6 +26,15 @@ def test_a_file_is_compressed_for_who_accepts_it(accepted: str, expected: str | 
     assert response.headers["vary"] == "Accept-Encoding"
 
 
+def test_a_file_is_asked_for_again_and_sent_only_if_it_has_changed() -> None:
+    first = ask(ASSETS, "GET", "/swagger-ui.css")
+
+    again = ask(ASSETS, "GET", "/swagger-ui.css", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (first.status_code, again.status_code) == (200, 304)
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "no-cache"
+
+
 def test_a_page_runs_only_its_own_scripts() -> None:
     digest = b64encode(sha256(b"start()").digest()).decode()
 
@@ -36,6 +45,7 @@ def test_a_page_runs_only_its_own_scripts() -> None:
     assert policy.endswith("frame-ancestors 'none'")
     assert "unsafe" not in policy
     assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["cache-control"] == "no-cache"
 
 
 def test_a_page_without_a_script_needs_no_hash() -> None:
