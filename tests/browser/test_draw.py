@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from softmaxd.models.features import Feature
 from tests.support.onnx_models import pictures, publish
-from tests.support.playground import Visit, VisitTo
+from tests.support.playground import Visit, VisitTo, drop
 from tests.support.server import Server
 
 Json = dict[str, Any]
@@ -167,6 +167,17 @@ def test_a_picture_of_a_digit_is_read(visit: Visit, kind: str, paper: str, ink: 
     inverted.click()
     expect(line).not_to_have_text(before)
     assert sum(map(sum, body(page)["instances"][0])) > 3 * ink_in_all
+
+
+def test_a_picture_is_dropped_anywhere(visit: Visit) -> None:
+    page = visit.open("draw?strokes=AA")
+    file = io.BytesIO()
+    Image.new("RGB", (20, 20), LIGHT).save(file, "PNG")
+
+    drop(page, "h1", "white.png", file.getvalue())
+
+    expect(page).not_to_have_url(re.compile("strokes"))
+    expect(page.locator(".pad.pictured")).to_be_visible()
 
 
 def test_a_file_that_is_no_picture_is_refused_in_words(visit: Visit) -> None:

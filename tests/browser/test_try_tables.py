@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.playground import Visit, axe_violations
+from tests.support.playground import Visit, axe_violations, drop
 from tests.support.server import Server
 from tests.support.trying import (
     answer_rows,
@@ -29,14 +29,6 @@ from tests.support.trying import (
 )
 
 MANY = 100_000
-DROP = """([selector, name, text]) => {
-    const files = new DataTransfer();
-    files.items.add(new File([text], name, {type: "text/csv"}));
-    for (const type of ["dragover", "drop"]) {
-        const event = new DragEvent(type, {dataTransfer: files, bubbles: true, cancelable: true});
-        document.querySelector(selector).dispatchEvent(event);
-    }
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +143,7 @@ def test_a_file_that_does_not_fit_is_refused_in_words(visit: Visit) -> None:
 def test_a_file_is_dropped_and_its_columns_are_parted_by_semicolons(visit: Visit) -> None:
     page = visit.open("try?model=blobs")
 
-    page.evaluate(DROP, [".many", "rows.csv", 'x2;x1;note\n0;15;"a;b"\n15;15,5;c'])
+    drop(page, "h1", "rows.csv", b'x2;x1;note\n0;15;"a;b"\n15;15,5;c')
 
     expect(status(page)).to_have_text("1 row answered, 1 row with a problem.")
     expect(page.get_by_role("alert").get_by_text("Line 3: x1: “15,5” has a comma")).to_be_visible()
@@ -163,7 +155,7 @@ def test_a_file_is_dropped_and_its_columns_are_parted_by_semicolons(visit: Visit
     expect(page.get_by_label("x1")).to_have_value("15,5")
     expect(page.get_by_label("x1")).to_have_attribute("aria-invalid", "true")
 
-    page.evaluate(DROP, [".many", "rows.csv", "x1,x2\n1,5,2"])
+    drop(page, ".many", "rows.csv", b"x1,x2\n1,5,2")
 
     expect(page.get_by_role("alert").get_by_text("it has 3 values, not 2; a number needs a decimal")).to_be_visible()
 

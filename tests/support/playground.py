@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,16 @@ addEventListener("securitypolicyviolation", event => violations.push(event.viola
 RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
     each => `${each.id}: ${each.nodes.map(node => node.target.join(" ") + " " + node.failureSummary).join("; ")}`
 )"""
+DROP = """([selector, name, content]) => {
+    const files = new DataTransfer();
+    files.items.add(new File([Uint8Array.from(atob(content), sign => sign.charCodeAt(0))], name));
+    const events = ["dragover", "drop"].map(type => {
+        const event = new DragEvent(type, {dataTransfer: files, bubbles: true, cancelable: true});
+        document.querySelector(selector).dispatchEvent(event);
+        return event;
+    });
+    return events.every(event => event.defaultPrevented);
+}"""
 NODE = REPOSITORY / ".venv" / "javascript"
 
 
@@ -60,6 +71,11 @@ class Visit:
         """Fail if the page had anything to complain about."""
         violations: list[str] = self.page.evaluate("window.violations ?? []")
         assert not self.problems + violations, "\n".join(self.problems + violations)
+
+
+def drop(page: Page, selector: str, name: str, content: bytes) -> None:
+    """Drop a file on an element; fails if the browser would leave the page for it."""
+    assert page.evaluate(DROP, [selector, name, b64encode(content).decode()])
 
 
 VisitTo = Callable[[Path], Visit]  # to a service with the models of a folder

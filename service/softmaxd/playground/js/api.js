@@ -1,5 +1,7 @@
 // The service: every number on the page comes from it.
 
+import { keepText, keptText } from "./storage.js";
+
 /** @typedef {{name: string, version: string, default: boolean, pinned: boolean, state: string, reason: string,
  *   provider: string | null, classes: string[], features: Feature[], datatype: string | null,
  *   metrics: Record<string, number>, sha256: string | null, provenance: Record<string, any> | null,
@@ -39,7 +41,7 @@ export class Refused extends Error {
  */
 export async function ask(path, options = {}) {
   const headers = new Headers(options.headers);
-  const key = sessionStorage.getItem(KEY);
+  const key = keptText("sessionStorage", KEY);
   if (key) {
     headers.set("Authorization", `Bearer ${key}`);
   }
@@ -213,6 +215,6 @@ async function showKeyDialog() {
   if (dialog.returnValue !== "use") {
     return false;
   }
-  sessionStorage.setItem(KEY, field.value);
+  keepText("sessionStorage", KEY, field.value);
   return true;
 }

@@ -1,8 +1,9 @@
 // The frame of the page: its views, its theme, and errors that nobody caught.
 
-import { get } from "./api.js";
+import { get, Refused } from "./api.js";
 import { h } from "./dom.js";
 import { linkTo, readState } from "./state.js";
+import { keepText } from "./storage.js";
 
 /** A view fills an element that is shown when it is done, and may return a function that ends whatever it has started.
  * @typedef {(main: HTMLElement, values: URLSearchParams) => void | (() => void) | Promise<void | (() => void)>} View */
@@ -29,30 +30,66 @@ let shown = 0;
 async function show() {
   const { view, values } = readState();
   const name = Object.hasOwn(VIEWS, view) ? view : FIRST;
+  if (name !== view) {
+    history.replaceState(null, "", linkTo(name));
+  }
   shown += 1;
   const turn = shown;
-  const { view: fill } = await VIEWS[name].load();
-  if (turn !== shown) {
-    return; // another view was chosen meanwhile
-  }
-  end?.();
-  end = undefined;
-  document.title = `${VIEWS[name].name} · softmaxd`;
-  for (const link of document.querySelectorAll("#views a")) {
-    const isShown = link.getAttribute("href") === linkTo(name);
-    link.toggleAttribute("aria-current", isShown);
-    if (isShown) {
-      link.scrollIntoView({ block: "nearest" }); // sideways, where the list is longer than the screen
-    }
-  }
+  const isOver = () => turn !== shown; // another view was chosen meanwhile
   const filled = h("div");
-  const stop = await fill(filled, values);
-  if (turn !== shown) {
+  let stop;
+  try {
+    const { view: fill } = await VIEWS[name].load();
+    if (isOver()) {
+      return;
+    }
+    leave(name);
+    stop = await fill(filled, values);
+  } catch (error) {
+    if (!isOver()) {
+      leave(name);
+    }
+    filled.replaceChildren(...failure(name, /** @type {Error} */ (error)));
+  }
+  if (isOver()) {
     stop?.();
     return;
   }
   end = stop;
   main.replaceChildren(...filled.childNodes);
+}
+
+/**
+ * End the view that was shown, and name the next one.
+ * @param {string} next
+ */
+function leave(next) {
+  end?.();
+  end = undefined;
+  document.title = `${VIEWS[next].name} · softmaxd`;
+  for (const link of document.querySelectorAll("#views a")) {
+    const isShown = link.getAttribute("href") === linkTo(next);
+    link.toggleAttribute("aria-current", isShown);
+    if (isShown) {
+      link.scrollIntoView({ block: "nearest" }); // sideways, where the list is longer than the screen
+    }
+  }
+}
+
+/**
+ * A view that could not be filled. A module that did not come once is asked for again only by a new page.
+ * @param {string} name
+ * @param {Error} error
+ */
+function failure(name, error) {
+  const isTold = error instanceof Refused;
+  const text = isTold ? error.message : `This view could not be shown: ${error.message}`;
+  const again = isTold ? show : () => location.reload();
+  return [
+    h("h1", { text: VIEWS[name].name }),
+    h("p", { class: "problem", role: "alert", text }),
+    h("p", {}, h("button", { type: "button", text: "Try again", onclick: again })),
+  ];
 }
 
 function addTheme() {
@@ -62,7 +99,7 @@ function addTheme() {
   button.addEventListener("click", () => {
     const next = THEMES[(THEMES.indexOf(root.dataset.theme ?? "") + 1) % THEMES.length];
     root.dataset.theme = next;
-    localStorage.setItem(THEME, next);
+    keepText("localStorage", THEME, next);
     tell();
   });
   tell();
@@ -75,18 +112,41 @@ function addLinks() {
   );
 }
 
+/** A file that is dropped goes to the view that takes one. By itself, a browser would leave the page for it. */
+function takeDrops() {
+  for (const name of /** @type {const} */ (["dragover", "dragleave", "drop"])) {
+    addEventListener(name, (event) => {
+      const files = event.dataTransfer;
+      if (files === null || !files.types.includes("Files")) {
+        return;
+      }
+      event.preventDefault();
+      const field = /** @type {HTMLInputElement | null} */ (main.querySelector('input[type="file"]'));
+      field?.closest(".panel")?.classList.toggle("over", name === "dragover");
+      if (field === null) {
+        files.dropEffect = "none";
+      } else if (name === "drop") {
+        field.files = files.files;
+        field.dispatchEvent(new Event("change"));
+      }
+    });
+  }
+}
+
 async function tellVersion() {
-  const { version } = await get("");
+  const { version } = await get("").catch(() => ({ version: "" })); // the view tells if the service is gone
   const place = /** @type {HTMLElement} */ (document.getElementById("about"));
   place.textContent = `softmaxd ${version}. Every number on this page is an answer of this service.`;
 }
 
 addTheme();
 addLinks();
+takeDrops();
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  event.preventDefault(); // the URL keeps the state
+  main.focus();
+});
 addEventListener("hashchange", async () => {
-  if (document.activeElement?.closest("#views") === null && location.hash === "#main") {
-    return; // the link that skips to the content
-  }
   await show();
   main.focus({ preventScroll: true });
   scrollTo(0, 0);

@@ -20,14 +20,35 @@ export function linkTo(view, values = {}) {
   return `#${view}${query.length ? `?${query.join("&")}` : ""}`;
 }
 
+const PAUSE = 400; // milliseconds between two changes: browsers refuse more than 100 in 30 seconds
+let timer = 0;
+let last = Number.NEGATIVE_INFINITY;
+let keep = () => {};
+
 /**
- * Put the state of the present view into the URL, without a new entry in the history.
+ * Put the state of a view into the URL, without a new entry in the history: soon, unless another view is shown then.
  * @param {string} view
  * @param {Record<string, string | number | null | undefined>} values
  */
 export function keepState(view, values) {
-  history.replaceState(null, "", linkTo(view, values));
+  keep = () => {
+    forget();
+    if (readState().view === view) {
+      history.replaceState(null, "", linkTo(view, values));
+      last = performance.now();
+    }
+  };
+  clearTimeout(timer);
+  timer = setTimeout(() => keep(), last + PAUSE - performance.now());
 }
+
+function forget() {
+  clearTimeout(timer);
+  keep = () => {};
+}
+
+addEventListener("hashchange", forget); // the person chose another state
+addEventListener("pagehide", () => keep());
 
 /**
  * Numbers of a list like `0.7,1.5,4.8`, or null if it is no such list.

@@ -5,7 +5,7 @@ import { curl, latest, pathOf as urlOf } from "../api.js";
 import { codeLine, h, say, set, svg } from "../dom.js";
 import { short } from "../format.js";
 import { nameOf, showModels } from "../models.js";
-import { keepState, readState } from "../state.js";
+import { keepState } from "../state.js";
 import { Pad } from "./draw/pad.js";
 import { isLightOnDark, prepared, readPicture } from "./draw/picture.js";
 import { FITS, padOf, pixelsOf, usualFit } from "./draw/raster.js";
@@ -247,14 +247,12 @@ class DrawView {
         ? `Too long to show: ${count} numbers.`
         : curl(urlOf(this.model, "predict"), bodyFor(this.model, [row])),
     );
-    if (readState().view === "draw") {
-      keepState("draw", {
-        model: nameOf(this.model),
-        strokes: asText(strokes),
-        pen: pen === PEN ? null : pen,
-        fit: fit === usualFit(this.shape) ? null : fit,
-      });
-    }
+    keepState("draw", {
+      model: nameOf(this.model),
+      strokes: asText(strokes),
+      pen: pen === PEN ? null : pen,
+      fit: fit === usualFit(this.shape) ? null : fit,
+    });
   }
 }
 

@@ -17,7 +17,6 @@ import { Points } from "./map/points.js";
 /** @typedef {import("./map/extents.js").Point} Point */
 
 const MOST_POINTS = 20;
-const PAUSE = 250; // milliseconds until a state is in the URL: browsers refuse many changes a second
 
 /** @type {import("../main.js").View} */
 export function view(main, values) {
@@ -60,7 +59,6 @@ async function mapOf(model, values) {
   plane.points = pointsOf(values.get("at"));
   const here = new Here(model);
   const points = new Points(model, (index) => change(plane.points.toSpliced(index, 1)));
-  let pause = 0;
   let isByKey = false;
 
   const refresh = latest(() =>
@@ -97,7 +95,7 @@ async function mapOf(model, values) {
   }
 
   async function moved() {
-    keepLater();
+    keep();
     if (plane.cross === null && !plane.isHovered) {
       pointed(null, false);
     }
@@ -120,14 +118,9 @@ async function mapOf(model, values) {
   /** @param {Point[]} changed */
   async function change(changed) {
     plane.points = changed;
-    keepLater();
+    keep();
     plane.draw();
     await answer();
-  }
-
-  function keepLater() {
-    clearTimeout(pause);
-    pause = setTimeout(keep, PAUSE);
   }
 
   function keep() {
@@ -154,10 +147,7 @@ async function mapOf(model, values) {
   const side = h("div", { class: "stack" }, here.element, legendOf(model, sample));
   return {
     elements: [problem, h("div", { class: "columns wide" }, map, side), points.element],
-    end: () => {
-      stop();
-      clearTimeout(pause);
-    },
+    end: stop,
   };
 }
 

@@ -5,7 +5,7 @@ import { curl, latest, pathOf, post } from "../api.js";
 import { codeLine, h, set } from "../dom.js";
 import { Form, rowAt, valuesOf } from "../form.js";
 import { nameOf, showModels } from "../models.js";
-import { keepState, linkTo, readState } from "../state.js";
+import { keepState, linkTo } from "../state.js";
 import { cellsOf, layoutOf } from "./try/csv.js";
 import { Many } from "./try/many.js";
 import { bodyOf, fieldsOf } from "./try/send.js";
@@ -92,17 +92,15 @@ class Trial {
   }
 
   /**
-   * Keep the row in the URL, unless the person has gone to another view.
+   * Keep the row in the URL.
    * @param {string} coverage
    */
   keep(coverage) {
     const row = JSON.stringify(this.form.values);
     const state = { model: nameOf(this.model), row: row.length > MOST_KEPT ? null : row };
     set(this.why, { href: linkTo("why", state) });
-    if (readState().view === "try") {
-      const isUsual = coverage === USUAL || !this.model.calibration;
-      keepState("try", { ...state, coverage: isUsual ? null : coverage });
-    }
+    const isUsual = coverage === USUAL || !this.model.calibration;
+    keepState("try", { ...state, coverage: isUsual ? null : coverage });
   }
 
   /**

@@ -6,7 +6,7 @@ import { colourOf, legend } from "../charts.js";
 import { h } from "../dom.js";
 import { Form, rowAt, valuesOf } from "../form.js";
 import { nameOf, showModels } from "../models.js";
-import { keepState, readState } from "../state.js";
+import { keepState } from "../state.js";
 import { Card, kindOf } from "./why/card.js";
 import { effectsOf, MOST_MOVES, movesOf, rowsOf } from "./why/moves.js";
 
@@ -152,9 +152,7 @@ class Reasons {
 
   /** Keep the row in the URL, as the view Try has it. */
   keep() {
-    if (readState().view === "why") {
-      keepState("why", { model: nameOf(this.model), row: JSON.stringify(this.form.values) });
-    }
+    keepState("why", { model: nameOf(this.model), row: JSON.stringify(this.form.values) });
   }
 
   /**

@@ -86,7 +86,7 @@ export class Pad {
   go(event) {
     if (this.isDrawing && event.isPrimary) {
       const stroke = this.strokes[this.strokes.length - 1];
-      for (const each of event.getCoalescedEvents()) {
+      for (const each of pointsOf(event)) {
         const [x, y] = this.place(each);
         const [lastX, lastY] = stroke[stroke.length - 1];
         if (Math.hypot(x - lastX, y - lastY) >= NEAR) {
@@ -169,4 +169,13 @@ export class Pad {
     const [x, y] = this.cursor.map((each) => Math.round((each * STEPS) / UNITS));
     return `column ${x}, row ${y} of ${STEPS}`;
   }
+}
+
+/**
+ * All places since the last event: browsers tell them on a secure page only.
+ * @param {PointerEvent} event
+ */
+function pointsOf(event) {
+  const all = event.getCoalescedEvents?.() ?? [];
+  return all.length ? all : [event];
 }

@@ -17,6 +17,7 @@ const MOST_ROWS = 250_000;
 const MOST_NUMBERS = 10_000_000; // probabilities
 const MOST_TYPED = 20_000; // characters that a text field takes without delay
 const MOST_LISTED = 5; // problems
+const UNREAD = "The part of this page that reads rows did not come. Is the service still running?";
 const RED = `A typicality below ${percent(UNLIKE)} is red: the row is unlike the training rows, so do not rely on its label.`;
 
 export class Many {
@@ -78,7 +79,7 @@ export class Many {
   help() {
     const names = columnsOf(this.model).map(({ name }) => name);
     const listed = names.length > 6 ? `${names.slice(0, 6).join(", ")} …` : names.join(", ");
-    return `Paste cells from a spreadsheet, or drop a CSV file here. The first line may name the columns (${listed}), in any order and with others beside them; without names they are in this order. An empty cell is a missing value. The rows go to this service only.`;
+    return `Paste cells from a spreadsheet, or drop a CSV file on this page. The first line may name the columns (${listed}), in any order and with others beside them; without names they are in this order. An empty cell is a missing value. The rows go to this service only.`;
   }
 
   listen() {
@@ -98,19 +99,6 @@ export class Many {
         this.file.value = ""; // the same file may be chosen again
       }
     });
-    const isFile = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
-    for (const name of /** @type {const} */ (["dragover", "dragleave", "drop"])) {
-      this.element.addEventListener(name, (event) => {
-        if (isFile(event)) {
-          event.preventDefault();
-          this.element.classList.toggle("over", name === "dragover");
-          const file = name === "drop" && event.dataTransfer?.files[0];
-          if (file) {
-            this.run(file);
-          }
-        }
-      });
-    }
     this.filter.addEventListener("change", () => this.grid?.choose(this.filter.value));
   }
 
@@ -133,6 +121,8 @@ export class Many {
     const abort = new AbortController();
     this.abort = abort;
     this.problem.replaceChildren();
+    this.status.textContent = "";
+    this.progress.value = 0;
     this.tools.hidden = true;
     this.place.replaceChildren();
     this.running.hidden = false;
@@ -270,7 +260,7 @@ class Reader {
     return new Promise((resolve, reject) => {
       this.signal.addEventListener("abort", reject, { once: true });
       this.worker.onmessage = ({ data }) => (data.problem ? reject(new Error(data.problem)) : resolve(data));
-      this.worker.onerror = () => reject(new Error("The rows cannot be read."));
+      this.worker.onerror = ({ message }) => reject(new Error(message || UNREAD));
       this.worker.postMessage(question);
     });
   }

@@ -1,0 +1,189 @@
+"""The frame of the playground where something is in its way: it says so, and goes on."""
+
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.onnx_models import linear, publish
+from tests.support.other_sites import REBOUND
+from tests.support.paths import MODELS
+from tests.support.playground import Visit, VisitTo, drop
+from tests.support.server import Server
+
+NO_STORAGE = """
+for (const name of ["localStorage", "sessionStorage"]) {
+    Object.defineProperty(window, name, {get() { throw new DOMException("denied", "SecurityError"); }});
+}"""
+COUNT_STATES = """
+window.states = 0;
+const replace = history.replaceState;
+history.replaceState = function (...given) { states += 1; return replace.apply(history, given); };
+"""
+
+
+def problem(page: Page) -> str:
+    shown = page.locator("main .problem:not(:empty)")
+    expect(shown).to_be_visible()
+    return shown.inner_text()
+
+
+def test_a_view_that_cannot_be_filled_says_why_and_tries_again(visit: Visit) -> None:
+    page = visit.open()
+    visit.refusals_expected = 1
+    page.route("**/models", lambda route: route.fulfill(status=503, json={"detail": "No model is ready"}))
+
+    page.get_by_role("link", name="Try", exact=True).click()
+
+    expect(page.locator("h1")).to_have_text("Try")
+    expect(page.get_by_role("link", name="Try", exact=True)).to_have_attribute("aria-current", "")
+    assert problem(page) == "No model is ready"
+    page.unroute("**/models")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("h1")).to_have_text("Try a model")
+
+
+def test_a_view_whose_files_do_not_come_says_so(page: Page, service: Server) -> None:
+    page.route("**/views/map.js", lambda route: route.abort())
+
+    page.goto(f"{service.url}/#map")
+
+    expect(page.locator("h1")).to_have_text("Map")
+    assert problem(page).startswith("This view could not be shown: ")
+    page.unroute("**/views/map.js")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("h1")).to_have_text("The map of a model")
+
+
+def test_a_page_whose_files_do_not_come_says_so(page: Page, service: Server) -> None:
+    page.route("**/js/dom.js", lambda route: route.abort())
+
+    page.goto(service.url)
+
+    expect(page.locator("main")).to_contain_text("The files of this page did not come.")
+
+
+def test_a_service_that_has_gone_is_told(page: Page) -> None:
+    server = Server(environment={})
+    Visit(page, server.url).open("try?model=iris")
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+
+    page.get_by_label("petal_length").fill("2")
+
+    assert problem(page) == "The service does not answer. Is it still running?"
+    page.get_by_role("button", name="Example rows").click()
+    expect(page.get_by_label("Several rows").locator(".problem")).to_contain_text("Is the service still running?")
+
+
+def test_a_browser_that_keeps_nothing_shows_everything(visit: Visit) -> None:
+    visit.page.add_init_script(NO_STORAGE)
+    page = visit.open("try?model=iris")
+
+    expect(page.get_by_label("Answer").locator(".bar").first).to_be_visible()
+    page.get_by_role("button", name="Theme: system").click()
+    expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
+
+
+def test_drawing_works_on_a_page_that_is_not_secure(browser: Browser, service: Server) -> None:
+    page = browser.new_page(viewport={"width": 1000, "height": 1200})
+    visit = Visit(page, service.url.replace("127.0.0.1", REBOUND))
+    visit.open("draw?strokes=AA")
+    box = page.get_by_role("application", name="Drawing").bounding_box()
+    assert box is not None
+    assert not page.evaluate("isSecureContext")
+
+    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 200, steps=5)
+    page.mouse.up()
+
+    expect(page).to_have_url(re.compile(r"strokes=AA\.\w{8,}"))
+    visit.check()
+    page.close()
+
+
+def test_the_link_to_the_content_keeps_the_state(visit: Visit) -> None:
+    page = visit.open("try?model=iris")
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("main")).to_be_focused()
+    expect(page).to_have_url(re.compile("#try.model=iris"))
+
+
+def test_the_url_is_not_changed_more_often_than_browsers_allow(visit: Visit) -> None:
+    visit.page.add_init_script(COUNT_STATES)
+    page = visit.open()
+    before = page.evaluate("states")
+    slider = page.get_by_role("slider", name="Logit of class 0")
+
+    slider.focus()
+    for _ in range(60):
+        page.keyboard.press("ArrowRight")
+
+    expect(page).to_have_url(re.compile("logits=1.3,"))
+    assert page.evaluate("states") - before < 30
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("roses", "There is no model roses here. This is blobs/1."),
+        ("blobs/7", "There is no model blobs/7 here. This is blobs/1."),
+        ("digits", "digits is no model for this view. This is blobs/1."),
+    ],
+)
+def test_a_model_that_a_view_cannot_show_is_named(visit: Visit, wanted: str, expected: str) -> None:
+    page = visit.open(f'why?model={wanted}&row=["1","2"]')
+
+    assert problem(page) == expected
+    expect(page.get_by_role("textbox", name="x1")).not_to_have_value("1")
+
+
+def test_a_rejected_model_is_named_with_its_reason(visit_to: VisitTo, tmp_path: Path) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    publish(tmp_path, 2, b"damaged")
+    visit = visit_to(tmp_path)
+
+    page = visit.open("try?model=linear/2")
+
+    assert problem(page).startswith("linear/2 is rejected: ")
+
+
+def test_a_name_leads_to_the_version_that_answers_for_it(visit_to: VisitTo, tmp_path: Path) -> None:
+    for version in (1, 2, 10):
+        publish(tmp_path, version, linear().SerializeToString())
+    visit = visit_to(tmp_path)
+
+    page = visit.open("try?model=linear")
+
+    expect(page.locator("#model")).to_have_value("linear/10")
+
+
+def test_a_model_that_goes_while_it_is_chosen_is_told(visit_to: VisitTo, tmp_path: Path) -> None:
+    shutil.copytree(MODELS / "iris", tmp_path / "iris")
+    publish(tmp_path, 1, linear().SerializeToString())
+    visit = visit_to(tmp_path)
+    visit.refusals_expected = 1
+    page = visit.open("why?model=iris")
+    page.route(
+        "**/models/linear/**", lambda route: route.fulfill(status=404, json={"detail": "There is no such model"})
+    )
+
+    page.locator("#model").select_option("linear/1")
+
+    assert problem(page) == "linear/1 could not be shown: There is no such model"
+
+
+@pytest.mark.parametrize("view", ["explorer", "model"])
+def test_a_file_that_a_view_does_not_take_is_not_opened_by_the_browser(visit: Visit, view: str) -> None:
+    page = visit.open(view)
+
+    drop(page, "h1", "rows.csv", b"1,2")
+
+    expect(page.locator("h1")).to_be_visible()
