@@ -20,7 +20,7 @@ SMALL_CLIENTS = 32
 SLICE_SECONDS = 20  # of load between two counts of the answered requests
 MIB = 2**20
 READY_SECONDS = 30.0
-START_MODULES = ("fastapi", "uvicorn", "onnxruntime", "orjson", "prometheus_client")
+START_MODULES = ("fastapi", "uvicorn", "onnxruntime", "orjson")
 
 
 def run_large_beside_small(plan: Plan, entries: list[Entry]) -> Outcome:

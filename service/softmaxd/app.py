@@ -1,6 +1,7 @@
 """The composition root: builds the objects and connects them. Imports every wing but `adding` and `cli`."""
 
 import os
+import platform
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -16,17 +17,20 @@ from starlette.types import ASGIApp
 from softmaxd import __version__
 from softmaxd.errors import InternalError, ServiceError, Unroutable
 from softmaxd.http.asgi import add_operations, to_response
-from softmaxd.http.front import Front, complete_allow
+from softmaxd.http.front import PROBES, Front, complete_allow
 from softmaxd.http.lifecycle import UNANSWERED, InFlight, Lifecycle
 from softmaxd.http.openapi import complete
 from softmaxd.http.operation import Operation, Reply
 from softmaxd.http.pages import assets, page
+from softmaxd.http.scrapes import scraper
 from softmaxd.http.targets import route_path
-from softmaxd.metrics.exposition import MEDIA_TYPE
+from softmaxd.metrics.counts import Gauges
+from softmaxd.metrics.exposition import VersionState
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.documents import Documents
 from softmaxd.models.repository import Repository
+from softmaxd.models.session import RUNTIME_VERSION, providers
 from softmaxd.models.versions import Version
 from softmaxd.protocols.native import operations as native
 from softmaxd.protocols.native import routes as native_routes
@@ -84,11 +88,12 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     setting or a required model is wrong.
     """
     settings = settings or read_settings(os.environ, {})
-    metrics = Metrics(shared_folder)
+    metrics = Metrics(shared_folder, build=build_labels())
     models = Repository(settings, metrics.runs_of, shared_folder)
-    metrics.watch_queues(models.queued_rows)
-    metrics.watch_versions(lambda: [_labels(version) for version in models.states()])
     lifecycle = Lifecycle()
+    metrics.watch_queues(models.queued_rows)
+    metrics.watch_gauges(lambda: Gauges(in_flight=lifecycle.in_flight))
+    metrics.watch_versions(lambda: [_state_of(version, models) for version in models.states()])
     operations = _operations(models, settings)
     app = App(
         title="softmaxd",
@@ -124,9 +129,22 @@ def _operations(models: Repository, settings: Settings) -> list[Operation]:
     ]
 
 
-def _labels(version: Version) -> tuple[str, str, str, str]:
-    """Return a version's labels in the metrics: model, version, state and provider."""
-    return version.name, str(version.version), version.state, version.model.provider if version.model else ""
+def build_labels() -> dict[str, str]:
+    """Return the versions that the metrics tell."""
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "onnxruntime": RUNTIME_VERSION,
+        "providers": ",".join(providers()),
+    }
+
+
+def _state_of(version: Version, models: Repository) -> VersionState:
+    """Return a version as the metrics tell it."""
+    key, model = (version.name, version.version), version.model
+    if model is None:
+        return VersionState(key, version.state)
+    return VersionState(key, version.state, model.provider, model.load_seconds, models.is_current(version))
 
 
 def _watching(models: Repository) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -158,7 +176,10 @@ def _path_of(request: Request) -> str:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return to_response(refuse(_path_of(request), error))
+    path = _path_of(request)
+    if path not in PROBES:  # which answers a question that way
+        request.app.state.metrics.count_rejection(error.reason)
+    return to_response(refuse(path, error))
 
 
 async def _refuse_unroutable(request: Request, error: Exception) -> Response:
@@ -168,7 +189,7 @@ async def _refuse_unroutable(request: Request, error: Exception) -> Response:
         headers["Allow"] = complete_allow(headers["Allow"])
         if request.method == "OPTIONS":
             return Response(status_code=NO_CONTENT, headers=headers)
-    return to_response(refuse(_path_of(request), Unroutable(error.status_code, error.detail, headers)))
+    return await _refuse(request, Unroutable(error.status_code, error.detail, headers))
 
 
 async def _fail(request: Request, _error: Exception) -> Response:
@@ -189,10 +210,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 def _add_pages(app: FastAPI, metrics: Metrics) -> None:
     """Add the metrics, the playground's files, and the documentation, whose Swagger UI is an installed package."""
 
-    async def scrape() -> Response:
-        return Response(metrics.render(), media_type=MEDIA_TYPE)
-
-    app.add_api_route("/metrics", scrape, include_in_schema=False)
+    app.add_api_route("/metrics", scraper(metrics), include_in_schema=False)
     app.mount("/playground", assets("softmaxd", "playground"))
     app.mount("/docs/assets", assets("fastapi_swagger", "resources"))
     app.add_api_route("/docs", _docs, include_in_schema=False)

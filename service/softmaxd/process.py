@@ -19,6 +19,7 @@ from softmaxd.http.express import ExpressLane
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.replies import OkReplies
 from softmaxd.listening import accept_waiting, drop_new_connections
+from softmaxd.metrics.counts import Gauges
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.engine_thread import is_any_busy
 from softmaxd.models.memory import keep_freed_memory
@@ -153,7 +154,16 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
         proxy_headers=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    return kind(config, state.lifecycle, state.metrics, settings)
+    server = kind(config, state.lifecycle, state.metrics, settings)
+    state.metrics.watch_gauges(
+        lambda: Gauges(
+            in_flight=state.lifecycle.in_flight,
+            connections=len(server.server_state.connections),
+            held_bytes=lane.budget.held,
+            budget_bytes=lane.budget.max_bytes,
+        )
+    )
+    return server
 
 
 def allow_many_files() -> None:

@@ -103,16 +103,27 @@ def test_a_killed_worker_is_replaced_while_the_other_goes_on_and_no_count_goes_b
     with stopped(killed):  # so it is the other one that has these numbers, from the file
         assert answered(server) == 5
 
-    os.kill(killed, signal.SIGKILL)
+    assert metric(server.url, "softmaxd_workers") == 2
+    started = metric(server.url, "process_start_time_seconds")
+    memory = metric(server.url, "process_resident_memory_bytes")
+
+    with stopped(server.process.pid):  # so the worker is not replaced, nor even known to have ended
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: metric(server.url, "softmaxd_workers") == 1)
+        assert metric(server.url, "process_resident_memory_bytes") < 0.7 * memory
+        assert metric(server.url, "process_start_time_seconds") == started
     until(lambda: killed not in workers_of(server))
-    counts = []
+    counts, seconds = [], []
     while len(workers_of(server)) < 2 or len(files_of(server)) < 2:
         assert ask(server) == 200
         counts.append(answered(server))
+        seconds.append(metric(server.url, "process_cpu_seconds_total"))
 
     assert counts[0] >= 5
     assert counts == sorted(counts)
+    assert seconds == sorted(seconds)
     until(lambda: answered(server) == 5 + len(counts))
+    assert metric(server.url, "softmaxd_workers") == 2
     with stopped(survivor):  # the one that replaces it knows of all, and serves
         assert ask(server) == 200
         assert answered(server) == 6 + len(counts)

@@ -38,7 +38,6 @@ HOMES = {
     },
     "httptools": {"http.reading"},
     "uvicorn": {"http.connection", "http.flow", "http.reading", "http.replies", "process", "server"},
-    "prometheus_client": {"metrics.exposition"},
     "pythonjsonlogger": {"logs"},
     "pydantic_core": {"models.hopeless", "models.large_records"},
     "simdjson": {"models.large_json"},

@@ -148,8 +148,8 @@ class Connection(Reader):
             self._ok_replies.write(self.transport, reply, default_fields, call.ids)
         elif write_reply(self.transport, reply, default_fields, call.ids, close=not call.keep_alive):
             self._end()
-        lane = self.lane
-        lane.metrics.count_request(call.operation.path, reply.status, "express", time.perf_counter() - call.start)
+        lane, seconds = self.lane, time.perf_counter() - call.start
+        lane.metrics.count_request(call.operation.path, reply.status, "express", seconds, call.model)
         if not call.is_large:
             lane.turns.small_answered += 1
         self.on_response_complete()

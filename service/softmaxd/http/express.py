@@ -157,4 +157,4 @@ class Call:
 
     def _fail(self, error: Exception) -> None:
         self.job = None
-        self.send(self, reply_to_error(self.operation, error, self.lane.metrics))
+        self.send(self, reply_to_error(self.operation, error, self.lane.metrics, self.model))

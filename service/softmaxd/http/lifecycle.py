@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from softmaxd.errors import InternalError, NotReady
 from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.model import Model
 
 UNMATCHED = "unmatched"  # counted as the operation of a request to an unknown path
 UNANSWERED = 499  # the status of a request whose client left, as nginx logs it; it is never sent
@@ -26,6 +27,12 @@ class Lifecycle:
         """Raise `NotReady` while the process is leaving."""
         if self.leaving:
             raise NotReady("The service is shutting down; retry elsewhere or later")
+
+
+def model_of(scope: Scope) -> Model | None:
+    """Return the version of a model that a request of the ASGI lane asks, or None if it asks none."""
+    model: Model | None = scope.get("state", {}).get("model")
+    return model
 
 
 class InFlight:
@@ -66,4 +73,5 @@ class InFlight:
             if status != UNANSWERED:
                 route = scope.get("route")
                 operation = route.path if route else UNMATCHED
-                self.metrics.count_request(operation, status, "asgi", time.perf_counter() - start)
+                seconds = time.perf_counter() - start
+                self.metrics.count_request(operation, status, "asgi", seconds, model_of(scope))

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 
 from softmaxd.metrics.drift import AnswerCounts
 from softmaxd.metrics.histogram import Histogram
+from softmaxd.metrics.processes import ProcessCounts
+from softmaxd.models.manifest import Key
 from softmaxd.models.together import EngineRun
 
 SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
+NO_MODEL: Key = ("", 0)  # in the place of model and version, for a request that reached no model
 
 
 @dataclass(slots=True)
 class BatchCounts:
-    """The batches of one model: their rows, the wait of the first of them, the run of the engine."""
+    """The batches of one version of a model: their rows, the wait of the first of them, the run of the engine."""
 
     rows: Histogram = field(default_factory=lambda: Histogram(ROWS))
     waiting: Histogram = field(default_factory=lambda: Histogram(SECONDS))
@@ -32,7 +35,7 @@ class BatchCounts:
 
 
 @dataclass(slots=True)
-class VersionCounts:
+class RunCounts:
     """The runs of one version of a model.
 
     Seconds are summed over requests: each request counts the whole time of its batch.
@@ -59,7 +62,7 @@ class VersionCounts:
         self.engine += ran.requests * ran.seconds
         self.last_run = time.time()
 
-    def merge(self, other: "VersionCounts") -> None:
+    def merge(self, other: "RunCounts") -> None:
         self.runs += other.runs
         self.rows += other.rows
         self.requests += other.requests
@@ -71,24 +74,59 @@ class VersionCounts:
 
 
 @dataclass(slots=True)
+class VersionCounts:
+    """One version of a model: its runs, their batches and their answers."""
+
+    runs: RunCounts = field(default_factory=RunCounts)
+    batches: BatchCounts = field(default_factory=BatchCounts)
+    answers: AnswerCounts = field(default_factory=AnswerCounts)
+
+    def merge(self, other: "VersionCounts") -> None:
+        self.runs.merge(other.runs)
+        self.batches.merge(other.batches)
+        self.answers.merge(other.answers)
+
+
+@dataclass(slots=True)
+class Gauges:
+    """The state of one worker now."""
+
+    in_flight: int = 0  # requests
+    connections: int = 0
+    held_bytes: int = 0  # of the budget of memory
+    budget_bytes: int = 0
+    queued_rows: dict[Key, int] = field(default_factory=dict)
+
+    def merge(self, other: "Gauges") -> None:
+        self.in_flight += other.in_flight
+        self.connections += other.connections
+        self.held_bytes += other.held_bytes
+        self.budget_bytes += other.budget_bytes
+        self.queued_rows = dict(Counter(self.queued_rows) + Counter(other.queued_rows))
+
+
+@dataclass(slots=True)
 class Counts:
     """Everything that one worker has counted since it started."""
 
-    requests: dict[tuple[str, int, str], Histogram] = field(default_factory=dict)  # seconds by operation, status, lane
-    rejections: Counter[str] = field(default_factory=Counter)  # by reason
-    batches: dict[str, BatchCounts] = field(default_factory=dict)  # by model
-    answers: dict[str, AnswerCounts] = field(default_factory=dict)  # by model
-    versions: dict[tuple[str, int], VersionCounts] = field(default_factory=dict)  # by model and version
-    queued_rows: dict[str, int] = field(default_factory=dict)  # by model, now
+    # seconds by operation, status, lane, and the version of a model
+    requests: dict[tuple[str, int, str, Key], Histogram] = field(default_factory=dict)
+    rejections: Counter[tuple[str, Key]] = field(default_factory=Counter)  # by reason, and the version of a model
+    versions: dict[Key, VersionCounts] = field(default_factory=dict)
+    process: ProcessCounts = field(default_factory=ProcessCounts)
+    gauges: Gauges = field(default_factory=Gauges)
 
     def merge(self, other: "Counts") -> None:
-        """Add another worker's counts, but for its queues: it may have died."""
+        """Add another worker's counts, but for its gauges: it may have died."""
         for key, seconds in other.requests.items():
             self.requests.setdefault(key, Histogram(SECONDS)).merge(seconds)
         self.rejections.update(other.rejections)
-        for model, batches in other.batches.items():
-            self.batches.setdefault(model, BatchCounts()).merge(batches)
-        for model, answers in other.answers.items():
-            self.answers.setdefault(model, AnswerCounts()).merge(answers)
-        for version, runs in other.versions.items():
-            self.versions.setdefault(version, VersionCounts()).merge(runs)
+        for version, counts in other.versions.items():
+            self.versions.setdefault(version, VersionCounts()).merge(counts)
+        self.process.merge(other.process)
+
+    def forget(self, version: Key) -> None:
+        """Drop the counts of a version that is gone."""
+        self.versions.pop(version, None)
+        self.requests = {key: seconds for key, seconds in self.requests.items() if key[3] != version}
+        self.rejections = Counter({key: number for key, number in self.rejections.items() if key[1] != version})

@@ -32,10 +32,10 @@ class Histogram:
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
         self.total += other.total
 
-    def buckets(self) -> list[tuple[str, float]]:
+    def buckets(self) -> list[tuple[str, int]]:
         """Return for each bound how many values do not exceed it: the cumulative buckets of Prometheus."""
         pairs, count = [], 0
         for bound, more in zip((*self.bounds, float("inf")), self.counts, strict=True):
             count += more
-            pairs.append(("+Inf" if bound == float("inf") else str(float(bound)), float(count)))
+            pairs.append(("+Inf" if bound == float("inf") else str(float(bound)), count))
         return pairs

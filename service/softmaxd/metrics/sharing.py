@@ -29,14 +29,14 @@ class SharedCounts:
         else:
             self._tell("")
 
-    def others(self) -> Iterator[tuple[bool, Counts]]:
-        """Yield the counts of each other worker, and whether it is alive."""
+    def others(self) -> Iterator[tuple[int, Counts]]:
+        """Yield the process id and the counts of each other worker."""
         try:
             for name in os.listdir(self._folder):
                 if name.isdecimal() and name != str(os.getpid()):
                     content = (self._folder / name).read_bytes()
                     counts: Counts = pickle.loads(content)  # noqa: S301 - our own workers wrote it
-                    yield _is_alive(int(name)), counts
+                    yield int(name), counts
         except OSError as error:
             self._tell(error.strerror or str(error))
 
@@ -47,12 +47,3 @@ class SharedCounts:
         if self.problem and not problem:
             logger.info("the metrics of all workers are saved again")
         self.problem = problem
-
-
-def _is_alive(worker: int) -> bool:
-    """Return whether a worker with this process id is running."""
-    try:
-        os.kill(worker, 0)
-    except OSError:  # no process has the id any more, or it belongs to another user's
-        return False
-    return True

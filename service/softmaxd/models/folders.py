@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from softmaxd.errors import ModelError, StartupError
-from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, NAME
+from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, NAME, Key
 from softmaxd.models.pins import Pins, is_version, read_pin
 
 WHOLE = ""  # stands for the models folder itself, among the names of the folders in it
 
-Key = tuple[str, int]  # name and version
 Stamp = tuple[tuple[int, int, int] | None, ...]  # of a folder and its files: inode, time and size
 
 

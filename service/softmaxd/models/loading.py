@@ -1,6 +1,7 @@
 """Loads a version folder: checks it against its manifest, opens the engine, warms it up."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,13 @@ def load(
 
     Raises `ModelError` when it is not as its manifest says, `DeviceError` when the device does not work.
     """
+    start = time.perf_counter()
+    model = _load(folder, settings, count_runs, watchdog)
+    model.load_seconds = time.perf_counter() - start
+    return model
+
+
+def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Watchdog | None) -> Model:
     manifest = read_manifest(folder)
     engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
     _check_graph(engine, manifest)

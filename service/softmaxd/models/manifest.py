@@ -38,6 +38,7 @@ MOST_SAMPLED = 1_000  # rows in a `Sample`
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 
+Key = tuple[str, int]  # name and version
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^:\x00-\x1f\x7f]+$")]

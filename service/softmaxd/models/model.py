@@ -1,7 +1,7 @@
 """A loaded model: its manifest and its batcher."""
 
 from softmaxd.models.batching import Batcher
-from softmaxd.models.manifest import Manifest
+from softmaxd.models.manifest import Key, Manifest
 from softmaxd.models.outputs import Features, Outputs
 from softmaxd.models.together import Run, run_together
 
@@ -11,18 +11,21 @@ class Model:
 
     `manifest` says which features [n, features] it takes and which outputs it gives. `batcher` joins the rows of
     concurrent requests. `provider` is ONNX Runtime's name of the processor. `is_rowwise` is True if the answer to a row
-    does not depend on the rows beside it, to the last bit. Equal only to itself.
+    does not depend on the rows beside it, to the last bit. `load_seconds` is the time that loading took. `key` is its
+    name and version. Equal only to itself.
     """
 
-    __slots__ = ("_run", "batcher", "is_rowwise", "manifest", "provider")
+    __slots__ = ("_run", "batcher", "is_rowwise", "key", "load_seconds", "manifest", "provider")
 
     def __init__(
         self, manifest: Manifest, provider: str, run: Run, batcher: Batcher, *, is_rowwise: bool = True
     ) -> None:
         self.manifest = manifest
+        self.key: Key = (manifest.name, manifest.version)
         self.provider = provider
         self.batcher = batcher
         self.is_rowwise = is_rowwise
+        self.load_seconds = 0.0
         self._run = run
 
     def run(self, features: Features) -> Outputs:

@@ -1,12 +1,11 @@
 """The models that are served: finds the version that answers a request, and says what is ready and why not."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 from softmaxd.errors import ModelNotFound, NotReady, StartupError
 from softmaxd.models.loading import CountRuns, ignore_runs
-from softmaxd.models.manifest import MODEL_FILE
+from softmaxd.models.manifest import MODEL_FILE, Key
 from softmaxd.models.model import Model
 from softmaxd.models.pins import is_version
 from softmaxd.models.versions import Catalogue, Version
@@ -65,12 +64,13 @@ class Repository:
         """Return True if a version is the pinned one of its model."""
         return self._catalogue.is_pinned(version)
 
-    def queued_rows(self) -> Mapping[str, int]:
-        """Return the rows that wait for the engine now, by model."""
-        rows: dict[str, int] = {}
-        for model in self.all():
-            rows[model.manifest.name] = rows.get(model.manifest.name, 0) + model.batcher.queued_rows
-        return rows
+    def is_current(self, version: Version) -> bool:
+        """Return True if a version is the one that answers for the name of its model."""
+        return version.model is not None and self._catalogue.current.get(version.name) is version.model
+
+    def queued_rows(self) -> dict[Key, int]:
+        """Return the rows that wait for the engine now, by version."""
+        return {model.key: model.batcher.queued_rows for model in self.all()}
 
     def check_ready(self) -> None:
         """Raise `NotReady` with the reason unless there is a model, the default one if named, and each required one."""

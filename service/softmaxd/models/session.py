@@ -13,7 +13,7 @@ RunOptions = onnxruntime.RunOptions
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
-
+RUNTIME_VERSION: str = onnxruntime.__version__
 
 NO_CUDA = "device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu"
 
@@ -22,9 +22,15 @@ class DeviceError(ModelError):
     """The device in the settings does not work."""
 
 
+def providers() -> list[str]:
+    """Return the names of the processors for which ONNX Runtime is built."""
+    found: list[str] = onnxruntime.get_available_providers()
+    return found
+
+
 def check_device(device: Device) -> None:
     """Raise `StartupError` if ONNX Runtime is built without the device."""
-    if device == "cuda" and CUDA not in onnxruntime.get_available_providers():
+    if device == "cuda" and CUDA not in providers():
         raise StartupError(NO_CUDA)
 
 
@@ -35,7 +41,7 @@ def open_session(model: Path | bytes, device: Device, threads: int) -> onnxrunti
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # batch sizes vary, and a pattern for each size would only take memory
     options.log_severity_level = 4  # failures reach us as exceptions; warnings would garble the log lines
-    if device != "cpu" and CUDA in onnxruntime.get_available_providers():
+    if device != "cpu" and CUDA in providers():
         session = _new_session(model, options, [CUDA, CPU])
         if session.get_providers()[0] == CUDA:
             return session  # pragma: no cover - needs a GPU

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from softmaxd.models.folders import Key, Stamp
+from softmaxd.models.folders import Stamp
+from softmaxd.models.manifest import Key
 from softmaxd.models.model import Model
 from softmaxd.models.pins import Pins
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
 from softmaxd.models.aside import POLL_SECONDS, Aside
 from softmaxd.models.files import NotNow
-from softmaxd.models.folders import WHOLE, Found, Key, Stamp, look, look_first
+from softmaxd.models.folders import WHOLE, Found, Stamp, look, look_first
 from softmaxd.models.loading import CountRuns, load, read_manifest
+from softmaxd.models.manifest import Key
 from softmaxd.models.pins import Pins
 from softmaxd.models.session import DeviceError, check_device
 from softmaxd.models.trials import passing, try_out

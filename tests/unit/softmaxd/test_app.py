@@ -126,9 +126,9 @@ def test_the_metrics_name_each_version_with_its_state_and_provider(tmp_path: Pat
 
     metrics = ask(create_app(Settings(models_dir=tmp_path)), "GET", "/metrics").text
 
-    info = 'softmaxd_model_info{model="linear",provider="%s",state="%s",version="%d"} 1.0'
-    assert info % ("CPUExecutionProvider", "ready", 1) in metrics
-    assert info % ("", "rejected", 2) in metrics
+    info = 'softmaxd_model_info{model="linear",version="%d",state="%s",provider="%s"} 1'
+    assert info % (1, "ready", "CPUExecutionProvider") in metrics
+    assert info % (2, "rejected", "") in metrics
 
 
 def test_the_documentation_works_behind_a_proxy_that_strips_a_prefix(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from softmaxd.metrics.counts import VersionCounts
+from softmaxd.metrics.counts import RunCounts
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.manifest import MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
@@ -20,7 +20,7 @@ from softmaxd.protocols.v2.schemas import DATATYPE
 
 TYPES = {"BYTES": "STRING"}  # of a configuration, where they have other names
 
-Counts = Mapping[tuple[str, int], VersionCounts]  # by name and version
+Counts = Mapping[tuple[str, int], RunCounts]  # by name and version
 
 
 def describe(manifest: Manifest, versions: Sequence[Model]) -> V2ModelMetadata:

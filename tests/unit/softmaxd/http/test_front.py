@@ -103,7 +103,7 @@ def test_another_host_is_refused_and_counted(path: str) -> None:
     assert (response.status_code, response.text.partition(";")[0]) == (421, "/x: The service is not for this Host")
     assert "allowed_hosts" in response.text
     assert (head.status_code, head.content, head.headers) == (421, b"", response.headers)
-    assert 'softmaxd_rejections_total{reason="misdirected"} 2.0' in app.metrics.render().decode()
+    assert 'softmaxd_rejections_total{reason="misdirected",model="",version=""} 2' in app.metrics.render().decode()
     assert ask(app, "GET", path, headers={"Host": "example.com"}).text == "GET!"
 
 

@@ -73,5 +73,7 @@ def test_a_bug_is_counted_with_the_status_that_the_client_gets(started: bool, st
         asyncio.run(InFlight(app, Lifecycle(), metrics)(dict(HTTP), nothing, nowhere))
 
     text = metrics.render().decode()
-    assert f'softmaxd_requests_total{{lane="asgi",operation="unmatched",status="{status}"}} 1.0' in text
-    assert text.count('softmaxd_rejections_total{reason="internal_error"} 1.0') == rejections
+    assert (
+        f'softmaxd_requests_total{{operation="unmatched",status="{status}",lane="asgi",model="",version=""}} 1' in text
+    )
+    assert text.count('softmaxd_rejections_total{reason="internal_error",model="",version=""} 1') == rejections

@@ -21,6 +21,6 @@ def test_an_error_is_counted_and_only_a_bug_is_logged(
 ) -> None:
     metrics = Metrics()
 
-    assert reply_to_error(Echo("/predict"), error, metrics).status == status
-    assert b'softmaxd_rejections_total{reason="%s"} 1.0' % reason.encode() in metrics.render()
+    assert reply_to_error(Echo("/predict"), error, metrics, None).status == status
+    assert b'softmaxd_rejections_total{reason="%s",model="",version=""} 1\n' % reason.encode() in metrics.render()
     assert [record.getMessage() for record in caplog.records] == ["/predict failed"] * logged

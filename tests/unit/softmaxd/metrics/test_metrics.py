@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -6,12 +8,25 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from softmaxd.metrics.counts import VersionCounts
+from softmaxd.errors import ServiceError
+from softmaxd.metrics import metrics as metrics_module
+from softmaxd.metrics.counts import Gauges, RunCounts
+from softmaxd.metrics.exposition import VersionState
 from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.loading import load
+from softmaxd.models.model import Model
 from softmaxd.models.together import EngineRun
+from softmaxd.settings import Settings
 from tests.support.manifests import manifest
+from tests.support.onnx_models import linear, publish
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives
+
+
+@pytest.fixture(scope="module")
+def linear_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = publish(tmp_path_factory.mktemp("models"), 1, linear().SerializeToString())
+    return load(folder, Settings())
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -44,13 +59,16 @@ def test_requests_are_counted_by_operation_status_and_lane() -> None:
     metrics.count_request("/predict", 200, "asgi", 0.1)
 
     found = samples(metrics)
-    labels = ("lane=express", "operation=/predict")
-    assert found["softmaxd_requests_total", *labels, "status=200"] == 2
-    assert found["softmaxd_requests_total", *labels, "status=422"] == 1
-    assert found["softmaxd_requests_total", "lane=asgi", "operation=/predict", "status=200"] == 1
-    assert found["softmaxd_request_seconds_count", *labels] == 3
-    assert found["softmaxd_request_seconds_sum", *labels] == pytest.approx(0.024)
-    assert found["softmaxd_request_seconds_bucket", "lane=express", "le=0.005", "operation=/predict"] == 2
+    labels = ("lane=express", "model=", "operation=/predict")
+    assert found["softmaxd_requests_total", *labels, "status=200", "version="] == 2
+    assert found["softmaxd_requests_total", *labels, "status=422", "version="] == 1
+    assert found["softmaxd_requests_total", "lane=asgi", "model=", "operation=/predict", "status=200", "version="] == 1
+    assert found["softmaxd_request_seconds_count", *labels, "version="] == 3
+    assert found["softmaxd_request_seconds_sum", *labels, "version="] == pytest.approx(0.024)
+    assert (
+        found["softmaxd_request_seconds_bucket", "lane=express", "le=0.005", "model=", "operation=/predict", "version="]
+        == 2
+    )
 
 
 def test_rejections_are_counted_by_reason() -> None:
@@ -58,23 +76,110 @@ def test_rejections_are_counted_by_reason() -> None:
     metrics.count_rejection("queue_full")
     metrics.count_rejection("queue_full")
 
-    assert samples(metrics)["softmaxd_rejections_total", "reason=queue_full"] == 2
+    assert samples(metrics)["softmaxd_rejections_total", "model=", "reason=queue_full", "version="] == 2
 
 
-def test_batches_queues_and_versions_are_told_by_model() -> None:
+def test_batches_queues_and_states_are_told_by_version() -> None:
     metrics = Metrics()
     metrics.runs_of(manifest(name="blobs", version=1))(ran(rows=32, first_waited=0.001))
     metrics.runs_of(manifest(name="blobs", version=2))(ran(rows=1, first_waited=0.002))
-    metrics.watch_queues(lambda: {"blobs": 7})
-    metrics.watch_versions(lambda: [("blobs", "1", "ready", "CPUExecutionProvider")])
+    metrics.watch_queues(lambda: {("blobs", 1): 7})
+    metrics.watch_versions(lambda: [VersionState(("blobs", 1), "ready", "CPUExecutionProvider", 0.5)])
 
     found = samples(metrics)
-    assert found["softmaxd_batch_rows_sum", "model=blobs"] == 33
-    assert found["softmaxd_queue_seconds_sum", "model=blobs"] == pytest.approx(0.003)
-    assert found["softmaxd_engine_seconds_count", "model=blobs"] == 2
-    assert found["softmaxd_queued_rows", "model=blobs"] == 7
+    assert [found["softmaxd_batch_rows_sum", "model=blobs", f"version={version}"] for version in (1, 2)] == [32, 1]
+    assert found["softmaxd_queue_seconds_sum", "model=blobs", "version=2"] == pytest.approx(0.002)
+    assert found["softmaxd_engine_seconds_count", "model=blobs", "version=1"] == 1
+    assert found["softmaxd_queued_rows", "model=blobs", "version=1"] == 7
     info = ("model=blobs", "provider=CPUExecutionProvider", "state=ready", "version=1")
     assert found["softmaxd_model_info", *info] == 1
+
+
+def test_requests_and_refusals_are_told_by_the_version_that_was_asked(linear_model: Model) -> None:
+    metrics = Metrics()
+    metrics.count_request("/predict", 429, "express", 0.001, linear_model)
+    metrics.count_rejection("queue_full", linear_model)
+
+    found = samples(metrics)
+    version = ("model=linear", "operation=/predict", "status=429", "version=1")
+    assert found["softmaxd_requests_total", "lane=express", *version] == 1
+    assert found["softmaxd_rejections_total", "model=linear", "reason=queue_full", "version=1"] == 1
+
+
+def test_every_reason_is_there_from_the_start_those_of_a_model_once_it_is_served() -> None:
+    metrics = Metrics()
+    metrics.watch_versions(
+        lambda: [VersionState(("blobs", 1), "ready", "CPU", 0.5), VersionState(("b", 2), "rejected")]
+    )
+
+    found = {key[1:]: value for key, value in samples(metrics).items() if key[0] == "softmaxd_rejections_total"}
+    direct = {error.reason for error in ServiceError.__subclasses__()}
+    assert {"unauthorized", "forbidden", "invalid_body", "document_not_found"} < direct
+    assert {("model=", f"reason={reason}", "version=") for reason in direct} <= found.keys()
+    assert ("model=blobs", "reason=queue_full", "version=1") in found
+    assert not any("model=b" in key for key in found)
+    assert set(found.values()) == {0}
+
+
+def test_gauges_are_those_of_the_living_and_the_time_is_that_of_all(tmp_path: Path) -> None:
+    gone, here = Metrics(tmp_path), Metrics(tmp_path)
+    gone.watch_gauges(lambda: Gauges(in_flight=100, connections=100, held_bytes=100, budget_bytes=100))
+    gone.save()
+    (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
+    here.watch_gauges(lambda: Gauges(in_flight=1, connections=2, held_bytes=3, budget_bytes=4))
+
+    found = samples(here)
+
+    assert found["softmaxd_workers",] == 1
+    names = ("requests_in_flight", "connections", "inflight_bytes", "inflight_bytes_limit")
+    assert [found[f"softmaxd_{name}",] for name in names] == [1, 2, 3, 4]
+    assert found["process_cpu_seconds_total",] > time.process_time() * 1.5  # of both
+    assert found["process_resident_memory_bytes",] > 2**20
+    assert found["process_start_time_seconds",] < time.time()
+
+
+def test_the_gauges_of_a_worker_that_lives_count(tmp_path: Path) -> None:
+    there, here = Metrics(tmp_path), Metrics(tmp_path)
+    there.watch_gauges(lambda: Gauges(connections=100))
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    there._counts.process.ticks = int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19])
+    there.save()
+    (tmp_path / str(os.getpid())).rename(tmp_path / str(child.pid))
+    here.watch_gauges(lambda: Gauges(connections=2))
+
+    found = samples(here)
+    child.communicate()
+
+    assert (found["softmaxd_workers",], found["softmaxd_connections",]) == (2, 102)
+
+
+def test_the_series_of_a_version_that_is_gone_stay_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linear_model: Model
+) -> None:
+    dead, metrics = Metrics(tmp_path), Metrics(tmp_path)
+    for each in (dead, metrics):
+        each.runs_of(linear_model.manifest)(ran())
+        each.count_request("/predict", 200, "express", 0.001, linear_model)
+    dead.save()
+    (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
+    rows = ("softmaxd_rows_total", "model=linear", "version=1")
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    found = [samples(metrics)]
+    clock[0] += metrics_module.RETIRED_SECONDS
+    found.append(samples(metrics))
+    metrics.watch_versions(lambda: [VersionState(("linear", 1), "ready")])
+    found.append(samples(metrics))  # it is back, and gone again
+    metrics.watch_versions(list)
+    found.append(samples(metrics))
+    clock[0] += metrics_module.RETIRED_SECONDS + 1
+    found.append(samples(metrics))
+
+    assert [each.get(rows) for each in found] == [2, 2, 2, 2, None]
+    assert not any("model=linear" in key for key in found[-1])
+    metrics.runs_of(linear_model.manifest)
+    assert samples(metrics)[rows] == 1  # that of the dead worker: the version was loaded again
 
 
 def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:
@@ -82,25 +187,25 @@ def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:
     gone.count_request("/predict", 200, "express", 0.001)
     gone.count_rejection("too_large")
     gone.runs_of(manifest(name="blobs", version=1))(ran(rows=2))
-    gone.watch_queues(lambda: {"blobs": 100})
+    gone.watch_queues(lambda: {("blobs", 1): 100})
     gone.save()
     (tmp_path / str(os.getpid())).rename(tmp_path / str(GONE))
     here = Metrics(tmp_path)
     here.count_request("/predict", 200, "express", 0.001)
     here.runs_of(manifest(name="blobs", version=1))(ran(rows=3))
-    here.watch_queues(lambda: {"blobs": 5})
+    here.watch_queues(lambda: {("blobs", 1): 5})
     (tmp_path / ".12").write_bytes(b"half written")
 
     found = samples(here)
-    assert found["softmaxd_requests_total", "lane=express", "operation=/predict", "status=200"] == 2
-    assert found["softmaxd_rejections_total", "reason=too_large"] == 1
-    assert found["softmaxd_batch_rows_sum", "model=blobs"] == 5
-    assert found["softmaxd_queued_rows", "model=blobs"] == 5  # the rows of the dead wait no longer
+    assert (
+        found["softmaxd_requests_total", "lane=express", "model=", "operation=/predict", "status=200", "version="] == 2
+    )
+    assert found["softmaxd_rejections_total", "model=", "reason=too_large", "version="] == 1
+    assert found["softmaxd_batch_rows_sum", "model=blobs", "version=1"] == 5
+    assert found["softmaxd_queued_rows", "model=blobs", "version=1"] == 5  # the rows of the dead wait no longer
 
 
-def test_the_answers_of_all_workers_and_versions_are_told_by_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_answers_of_all_workers_are_told_by_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = Metrics(tmp_path), Metrics(tmp_path)
     there.runs_of(manifest(name="blobs", version=1))(ran(rows=5))
     there.runs_of(manifest(name="blobs", version=1))(ran(failed=True))
@@ -111,11 +216,11 @@ def test_the_answers_of_all_workers_and_versions_are_told_by_model(
     here.runs_of(manifest(name="blobs", version=2))(ran(rows=1))
 
     found = samples(here)
-    assert found["softmaxd_predicted_labels_total", "label=a", "model=blobs"] == 8
-    assert found["softmaxd_max_probability_bucket", "le=0.4", "model=blobs"] == 0
-    assert found["softmaxd_max_probability_bucket", "le=0.5", "model=blobs"] == 8
-    assert found["softmaxd_max_probability_sum", "model=blobs"] == 4.0
-    assert ("softmaxd_typicality_count", "model=blobs") not in found  # there is no calibration data
+    assert found["softmaxd_predicted_labels_total", "label=a", "model=blobs", "version=1"] == 7
+    assert found["softmaxd_max_probability_bucket", "le=0.4", "model=blobs", "version=1"] == 0
+    assert found["softmaxd_max_probability_bucket", "le=0.5", "model=blobs", "version=1"] == 7
+    assert found["softmaxd_max_probability_sum", "model=blobs", "version=2"] == 0.5
+    assert ("softmaxd_typicality_count", "model=blobs", "version=1") not in found  # there is no calibration data
 
 
 def test_one_worker_alone_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +245,7 @@ def test_the_runs_of_a_version_are_summed_over_its_requests() -> None:
     assert (first.runs, first.rows, first.requests, first.failed_requests) == (2, 8, 3, 3)
     assert (first.waited, first.engine, first.failed_seconds) == (2.0, 6.0, 7.0)
     assert first.last_run > 0
-    assert second == VersionCounts()
+    assert second == RunCounts()
 
 
 def test_the_runs_of_all_workers_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

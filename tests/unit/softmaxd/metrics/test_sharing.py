@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from softmaxd.metrics.counts import Counts
+from softmaxd.metrics.counts import NO_MODEL, Counts
 from softmaxd.metrics.sharing import SharedCounts
 
 GONE = 2**22 + 1  # above the highest process id that Linux gives
@@ -14,7 +14,7 @@ GONE = 2**22 + 1  # above the highest process id that Linux gives
 
 def refused(number: int) -> Counts:
     counts = Counts()
-    counts.rejections["queue_full"] = number
+    counts.rejections["queue_full", NO_MODEL] = number
     return counts
 
 
@@ -30,9 +30,9 @@ def test_each_other_worker_is_read_the_dead_included(tmp_path: Path) -> None:
     shared.save(refused(4))
     (tmp_path / ".12").write_bytes(b"half written")
 
-    found = {(is_alive, counts.rejections["queue_full"]) for is_alive, counts in shared.others()}
+    found = {(process, counts.rejections["queue_full", NO_MODEL]) for process, counts in shared.others()}
 
-    assert found == {(False, 1), (True, 2)}
+    assert found == {(GONE, 1), (os.getppid(), 2)}
     assert shared.problem == ""
 
 
@@ -65,4 +65,4 @@ def test_a_full_disk_leaves_the_last_counts_of_a_worker(tmp_path: Path) -> None:
     shared.save(refused(1))
 
     assert shared.problem == "No space left on device"
-    assert [counts.rejections["queue_full"] for _, counts in shared.others()] == [2]
+    assert [counts.rejections["queue_full", NO_MODEL] for _, counts in shared.others()] == [2]

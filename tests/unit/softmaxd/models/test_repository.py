@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
+from softmaxd.models.manifest import Key
 from softmaxd.models.pins import write_pin
 from softmaxd.models.repository import Repository
 from softmaxd.settings import Settings
@@ -223,16 +224,16 @@ def test_the_service_is_not_ready_without_a_required_model(models: Path) -> None
         found.check_ready()
 
 
-def test_the_rows_that_wait_are_counted_by_model(models: Path) -> None:
+def test_the_rows_that_wait_are_counted_by_version(models: Path) -> None:
     publish(models, 2, GOOD)
     found = repository(models)
 
-    async def main() -> Mapping[str, int]:
+    async def main() -> Mapping[Key, int]:
         for version, rows in (("1", 2), ("2", 3)):
             found.find("linear", version).batcher.submit(np.zeros((rows, 2), dtype=np.float32), lambda _outcome: None)
         return found.queued_rows()
 
-    assert asyncio.run(main()) == {"linear": 5}
+    assert asyncio.run(main()) == {("linear", 1): 2, ("linear", 2): 3}
 
 
 def test_a_device_that_does_not_work_stops_the_start(models: Path) -> None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from softmaxd.models.folders import Key
 from softmaxd.models.loading import load
+from softmaxd.models.manifest import Key
 from softmaxd.models.model import Model
 from softmaxd.models.versions import Catalogue, Version
 from softmaxd.settings import Settings

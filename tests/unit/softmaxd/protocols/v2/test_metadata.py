@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from softmaxd.metrics.counts import VersionCounts
+from softmaxd.metrics.counts import RunCounts, VersionCounts
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.loading import load
 from softmaxd.protocols.v2.metadata import configure, describe, statistics_of
@@ -32,12 +32,12 @@ def test_a_configuration_says_the_most_rows_of_a_request() -> None:
 
 
 def test_statistics_are_in_nanoseconds_and_milliseconds() -> None:
-    counts = VersionCounts()
+    counts = RunCounts()
     counts.requests, counts.rows, counts.runs = 3, 20, 2
     counts.waited, counts.engine, counts.last_run = 0.25, 0.5, 1.5
 
     metrics = Metrics()
-    metrics._counts.versions = {("blobs", 1): counts}
+    metrics._counts.versions = {("blobs", 1): VersionCounts(runs=counts)}
 
     whole = statistics_of([BLOBS], metrics)
 
