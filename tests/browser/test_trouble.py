@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from softmaxd.models.features import Feature
 from tests.support.onnx_models import linear, publish
 from tests.support.other_sites import REBOUND
 from tests.support.paths import MODELS
@@ -23,6 +24,14 @@ window.states = 0;
 const replace = history.replaceState;
 history.replaceState = function (...given) { states += 1; return replace.apply(history, given); };
 """
+
+
+LONG = "Straßenbahnhaltestellenüberdachungsgenehmigungsverfahrensordnung"
+OUTSIDE = """() => [...document.querySelectorAll(".panel")].flatMap(panel => {
+    const right = panel.getBoundingClientRect().right;
+    const seen = [...panel.querySelectorAll(".bar, label, select, input, h2, .chart text")];
+    return seen.filter(each => each.getBoundingClientRect().right > right + 1).map(each => each.outerHTML);
+})"""
 
 
 def problem(page: Page) -> str:
@@ -187,3 +196,50 @@ def test_a_file_that_a_view_does_not_take_is_not_opened_by_the_browser(visit: Vi
     drop(page, "h1", "rows.csv", b"1,2")
 
     expect(page.locator("h1")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_long_names_stay_within_their_panels(visit_to: VisitTo, tmp_path: Path, width: int) -> None:
+    labels = [LONG, f"<img src=x onerror=alert(1)> {LONG}", "日本語の非常に長い分類名" * 4]
+    features = [Feature(name=f"{LONG}-x", min=-1e9, max=1e9), Feature(name=f'"><script>alert(2)</script> {LONG}')]
+    publish(tmp_path, 1, linear().SerializeToString(), name="n" * 60, labels=labels, features=features)
+    visit = visit_to(tmp_path)
+    visit.refusals_expected = 4  # of the map's grid, where the machine is slow: it gets coarser
+    visit.page.set_viewport_size({"width": width, "height": 740})
+
+    for view in ("map", "try", "why"):
+        page = visit.open(view)
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(OUTSIDE) == []
+
+
+def test_a_link_with_many_logits_shows_the_first_ones(visit: Visit) -> None:
+    page = visit.open(f"explorer?logits={','.join(['1'] * 10_000)}&names={'x' * 99}")
+
+    assert problem(page) == "The link has 10,000 logits. These are the first 12."
+    expect(page.get_by_role("slider", name=re.compile("^Logit of"))).to_have_count(12)
+    expect(page.get_by_label("Name of class 0")).to_have_value("x" * 40)
+
+
+def test_a_model_that_is_not_served_is_listed_with_its_reason(visit_to: VisitTo, tmp_path: Path) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    publish(tmp_path, 3, b"damaged", name="mine")
+    visit = visit_to(tmp_path)
+    visit.refusals_expected = 1  # the other one has no card
+
+    page = visit.open("model")
+
+    row = page.get_by_label("Not served").get_by_role("row").last
+    expect(row).to_contain_text("mine/3rejectedmodel.onnx is not an ONNX file")
+
+
+def test_bars_keep_their_colours_where_the_system_chooses_all_others(visit: Visit) -> None:
+    page = visit.open()
+    colour = "getComputedStyle(document.querySelector('.bar > span'), '::before').backgroundColor"
+    before = page.evaluate(colour)
+
+    page.emulate_media(forced_colors="active")
+
+    assert page.evaluate("matchMedia('(forced-colors: active)').matches")
+    assert page.evaluate(colour) == before

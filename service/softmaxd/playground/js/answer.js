@@ -61,7 +61,7 @@ export class AnswerPanel {
     this.verdict = h("p", { class: "finding" });
     this.rows = model.classes
       .slice(0, MOST_BARS)
-      .map((text) => ({ name: h("th", { scope: "row", text }), bar: new Bar() }));
+      .map((text) => ({ name: h("span", { class: "label", text }), bar: new Bar() }));
     this.trust = h("dl", { class: "facts long" });
     const more = model.classes.length - this.rows.length;
     this.element = h(
@@ -76,7 +76,13 @@ export class AnswerPanel {
           class: more ? "" : "unseen",
           text: more ? `Probabilities, without the ${more} lowest` : "Probabilities",
         }),
-        h("tbody", {}, ...this.rows.map(({ name: head, bar }) => h("tr", {}, head, h("td", {}, bar.element)))),
+        h(
+          "tbody",
+          {},
+          ...this.rows.map(({ name: label, bar }) =>
+            h("tr", {}, h("th", { scope: "row" }, label), h("td", {}, bar.element)),
+          ),
+        ),
       ),
       this.trust,
     );

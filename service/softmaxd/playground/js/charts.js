@@ -5,6 +5,7 @@ import { probability, short } from "./format.js";
 
 const COLOURS = 8;
 const FEWEST = 0.004; // share of a class that is drawn
+const LETTER = 7; // pixels that a letter is wide, about
 const MARGIN = { left: 40, right: 12, top: 10, bottom: 34 };
 
 /**
@@ -120,8 +121,9 @@ export class Chart {
       marks.push(svg("text", { x, y: bottom + 16, "text-anchor": "middle", text: short(at) }));
     }
     marks.push(svg("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }));
-    marks.push(svg("text", { x: right, y: height - 3, "text-anchor": "end", text: `${this.names.x} →` }));
-    marks.push(svg("text", { x: 2, y: height - 3, text: `↑ ${this.names.y}` }));
+    const most = width / 2 / LETTER - 4; // each has half the width, and an arrow
+    marks.push(svg("text", { x: right, y: height - 3, "text-anchor": "end", text: `${cut(this.names.x, most)} →` }));
+    marks.push(svg("text", { x: 2, y: height - 3, text: `↑ ${cut(this.names.y, most)}` }));
     return marks;
   }
 
@@ -170,6 +172,16 @@ export function legend(entries) {
       h("li", {}, h("span", { class: `stroke ${kind}`, "--colour": colour, "aria-hidden": "true" }), name),
     ),
   );
+}
+
+/**
+ * A text of at most so many letters.
+ * @param {string} text
+ * @param {number} most
+ */
+function cut(text, most) {
+  const letters = [...text];
+  return letters.length > most ? `${letters.slice(0, most).join("")}…` : text;
 }
 
 /**

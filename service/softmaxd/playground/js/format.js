@@ -40,7 +40,7 @@ export function short(value, digits = 5) {
   const size = Math.abs(value);
   const text =
     size !== 0 && (size < 1e-4 || size >= 1e6)
-      ? value.toExponential(digits - 2)
+      ? value.toExponential(digits - 2).replace(/\.?0+e/, "e")
       : String(Number(value.toPrecision(digits)));
   return text.replace("-", "−");
 }

@@ -43,7 +43,7 @@ function why(wanted, found) {
   }
   return found.state === "ready"
     ? `${wanted} is no model for this view.`
-    : `${wanted} is ${found.state}: ${found.reason}`;
+    : `${wanted} is ${found.state}: ${found.reason.replace(/\.?$/, ".")}`;
 }
 
 /**

@@ -2,11 +2,11 @@
 
 import { curl, latest } from "../api.js";
 import { codeLine, h } from "../dom.js";
-import { short } from "../format.js";
+import { count, short } from "../format.js";
 import { keepState, numbersOf } from "../state.js";
 import { requestFor, showScores, stateOf } from "./explorer/answer.js";
 import { Bars } from "./explorer/bars.js";
-import { Controls } from "./explorer/controls.js";
+import { Controls, MOST_CLASSES, MOST_LETTERS } from "./explorer/controls.js";
 import { Curves } from "./explorer/curves.js";
 import { PRESETS } from "./explorer/presets.js";
 import { Steps } from "./explorer/steps.js";
@@ -18,6 +18,8 @@ export async function view(main, values) {
   const controls = new Controls(scoresOf(values), latest(update));
   const [bars, curves, steps] = [new Bars(), new Curves(), new Steps()];
   const line = codeLine("The same request for a shell");
+  const given = numbersOf(values.get("logits"))?.length ?? 0;
+  const cut = given > MOST_CLASSES && `The link has ${count(given)} logits. These are the first ${MOST_CLASSES}.`;
   const problem = h("p", { class: "problem", role: "alert" });
   const note = h("p", { class: "muted" });
   const presets = PRESETS.map((preset) =>
@@ -46,6 +48,7 @@ export async function view(main, values) {
     }),
     h("div", { class: "line", role: "group", "aria-label": "Examples" }, ...presets),
     note,
+    h("p", { class: "problem", text: cut || "" }),
     problem,
     h("div", { class: "columns" }, controls.element, h("div", { class: "stack" }, bars.element, curves.element)),
     h(
@@ -69,8 +72,8 @@ export async function view(main, values) {
  * @returns {Scores}
  */
 function scoresOf(values) {
-  const logits = numbersOf(values.get("logits"));
-  if (logits === null) {
+  const logits = numbersOf(values.get("logits"))?.slice(0, MOST_CLASSES);
+  if (logits === undefined) {
     return PRESETS[0].scores;
   }
   const names = (values.get("names") ?? "").split("|");
@@ -78,7 +81,7 @@ function scoresOf(values) {
   const target = Number(values.get("target") ?? 0);
   return {
     logits,
-    names: logits.map((_, index) => names[index] || `class ${index}`),
+    names: logits.map((_, index) => names[index]?.slice(0, MOST_LETTERS) || `class ${index}`),
     temperature: temperature > 0 && Number.isFinite(temperature) ? temperature : 1,
     target: Number.isInteger(target) && target >= 0 && target < logits.length ? target : 0,
   };

@@ -7,7 +7,7 @@ import { nameOf, showModels } from "../models.js";
 import { keepState } from "../state.js";
 import { coverage } from "./model/coverage.js";
 import { confusion, figures } from "./model/figures.js";
-import { origin, versions } from "./model/origin.js";
+import { origin, unserved, versions } from "./model/origin.js";
 import { panel } from "./model/parts.js";
 import { reliability, typicality } from "./model/pictures.js";
 import { Service } from "./model/service.js";
@@ -30,7 +30,7 @@ export async function view(main, values) {
       place.append(h("div", { class: "stack" }, ...(await card(model, asked))));
     },
   });
-  main.append(service.element);
+  main.append(...unserved((await get("models")).models), service.element);
   await service.start();
   return () => service.stop();
 }

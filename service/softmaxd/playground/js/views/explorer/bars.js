@@ -11,7 +11,8 @@ export class Bars {
   constructor() {
     this.body = h("tbody");
     this.sums = h("tr");
-    this.loss = h("p", { class: "number" });
+    this.loss = h("p", { class: "tabular" });
+    this.entropy = h("p", { class: "tabular" });
     /** @type {{name: HTMLElement, bars: Bar[]}[]} */
     this.rows = [];
     this.element = h(
@@ -33,6 +34,7 @@ export class Bars {
         ),
       ),
       this.loss,
+      this.entropy,
     );
   }
 
@@ -43,11 +45,13 @@ export class Bars {
   show(scores, { p, sigmoid, loss, entropy }) {
     if (this.rows.length !== p.length) {
       this.rows = p.map((_, index) => ({
-        name: h("th", { scope: "row" }),
+        name: h("span", { class: "label" }),
         bars: [0, 1, 2].map(() => new Bar(colourOf(index))),
       }));
       this.body.replaceChildren(
-        ...this.rows.map(({ name, bars }) => h("tr", {}, name, ...bars.map((bar) => h("td", {}, bar.element)))),
+        ...this.rows.map(({ name, bars }) =>
+          h("tr", {}, h("th", { scope: "row" }, name), ...bars.map((bar) => h("td", {}, bar.element))),
+        ),
       );
     }
     const best = p.indexOf(Math.max(...p));
@@ -63,6 +67,7 @@ export class Bars {
       ...[sum(p), sum(sigmoid), 1].map((value) => h("td", { class: "number", text: value.toFixed(4) })),
     );
     const name = scores.names[scores.target];
-    this.loss.textContent = `loss = −ln ${probability(p[scores.target])} = ${short(loss)} nats if “${name}” is true · entropy ${short(entropy)} nats`;
+    this.loss.textContent = `loss = −ln ${probability(p[scores.target])} = ${short(loss)} nats if “${name}” is true`;
+    this.entropy.textContent = `entropy = ${short(entropy)} nats`;
   }
 }

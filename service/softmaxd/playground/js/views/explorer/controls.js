@@ -5,7 +5,8 @@ import { colourOf } from "../../charts.js";
 
 /** @typedef {import("../explorer.js").Scores} Scores */
 
-const MOST = 12;
+export const MOST_CLASSES = 12;
+export const MOST_LETTERS = 40; // of a name
 const REACH = 10; // of a slider, unless a logit is farther out
 
 export class Controls {
@@ -71,7 +72,7 @@ export class Controls {
     this.low = Math.min(-REACH, Math.floor(Math.min(...logits)));
     this.high = Math.max(REACH, Math.ceil(Math.max(...logits)));
     this.rows.replaceChildren(...logits.map((_, index) => this.row(index)));
-    this.add.disabled = logits.length >= MOST;
+    this.add.disabled = logits.length >= MOST_CLASSES;
     this.setTemperature(this.scores.temperature, false);
     if (isTold) {
       this.tell();
@@ -102,7 +103,7 @@ export class Controls {
     });
     const radio = h("input", { type: "radio", name: "target", "aria-label": `${name()} is the true class` });
     radio.checked = index === target;
-    const label = h("input", { value: name(), "aria-label": `Name of class ${index}`, maxlength: 40, class: "name" });
+    const label = h("input", { value: name(), "aria-label": `Name of class ${index}`, maxlength: MOST_LETTERS });
     slider.addEventListener("input", () => {
       number.value = String(slider.valueAsNumber);
       this.setLogit(index, slider.valueAsNumber, number);

@@ -6,26 +6,31 @@ import { short } from "../../format.js";
 /** @typedef {import("../explorer.js").Scores} Scores */
 /** @typedef {import("./bars.js").Answer} Answer */
 
-const HEADS = ["Class", "Logit z", "z / T − max", "exp", "÷ sum: probability", "−ln p", "Textbook: exp(z) ÷ Σ exp(z)"];
+const HEADS = ["Class", "Logit z", "z / T − max", "exp", "÷ sum: probability", "−ln p", "Textbook: exp(z / T) ÷ Σ"];
+
+const NOTE =
+  "The steps are computed back from the service's answer. The textbook's column is computed by this page: it is what NumPy gives without the shift.";
 
 export class Steps {
   constructor() {
     this.body = h("tbody");
     this.foot = h("tr");
+    const table = h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h("tr", {}, ...HEADS.map((text, index) => h("th", { scope: "col", text, class: index ? "number" : "" }))),
+      ),
+      this.body,
+      h("tfoot", {}, this.foot),
+    );
     this.element = h(
       "div",
-      { class: "scroll", tabindex: "0", role: "group", "aria-label": "The steps of softmax" },
-      h(
-        "table",
-        {},
-        h(
-          "thead",
-          {},
-          h("tr", {}, ...HEADS.map((text, index) => h("th", { scope: "col", text, class: index ? "number" : "" }))),
-        ),
-        this.body,
-        h("tfoot", {}, this.foot),
-      ),
+      { class: "stack tight" },
+      h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "The steps of softmax" }, table),
+      h("p", { class: "muted small", text: NOTE }),
     );
   }
 

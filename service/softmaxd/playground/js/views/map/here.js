@@ -16,7 +16,7 @@ export class Here {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
-    this.heading = h("h2", { class: "number" });
+    this.heading = h("h2", { class: "tabular" });
     this.rows = model.classes
       .slice(0, MOST_BARS)
       .map(() => ({ name: h("span"), dot: h("span", { class: "dot" }), bar: new Bar() }));

@@ -84,3 +84,16 @@ export function versions(model, all) {
     note("The pinned version answers for the name of the model, or else the highest that is ready."),
   );
 }
+
+/**
+ * The versions of all models that are not served, with the reasons.
+ * @param {Model[]} all
+ */
+export function unserved(all) {
+  const rows = all
+    .filter(({ state }) => state !== "ready")
+    .map((each) => [`${each.name}/${each.version}`, each.state, each.reason]);
+  return rows.length
+    ? [panel("Not served", table("Versions that are not served", ["Version", "State", "Reason"], rows, 1))]
+    : [];
+}

@@ -36,7 +36,7 @@ export function table(name, heads, rows, words = heads.length) {
           h(
             "tr",
             {},
-            h("th", { scope: "row" }, first),
+            h("th", { scope: "row" }, typeof first === "string" ? h("span", { class: "label", text: first }) : first),
             ...cells.map((cell, index) => h("td", { class: kind(index + 1) }, cell)),
           ),
         ),
