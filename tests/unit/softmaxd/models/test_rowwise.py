@@ -65,12 +65,28 @@ def one_product() -> Engine:
     return Engine(classifier(nodes, constants, features=WIDTH, classes=CLASSES).SerializeToString())
 
 
+def votes() -> Engine:
+    """Return a network with the logarithm of shares of ten votes, as a small forest has it."""
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["sums"]),
+        helper.make_node("Softmax", ["sums"], ["shares"], axis=1),
+        helper.make_node("Mul", ["shares", "10"], ["tenths"]),
+        helper.make_node("Round", ["tenths"], ["votes"]),
+        helper.make_node("Add", ["votes", "0.03"], ["smoothed"]),
+        helper.make_node("Log", ["smoothed"], ["logits"]),
+    ]
+    weights = np.random.default_rng(0).normal(size=(WIDTH, CLASSES)).astype(np.float32)
+    constants = {"weights": weights, "10": np.array(10, np.float32), "0.03": np.array(0.03, np.float32)}
+    return Engine(classifier(nodes, constants, features=WIDTH, classes=CLASSES).SerializeToString())
+
+
 ENGINES: dict[str, Callable[[], Engine]] = {
     "wide": lambda: network("Relu", 64, 64),
     "odd widths": lambda: network("Tanh", 7, 33),
     "last numbers of a register": lambda: network("Elu", 7),
     "another such": lambda: network("Softplus", 7),
     "computed weights": one_product,
+    "votes": votes,
     "quantized": quantized,
 }
 
@@ -119,6 +135,17 @@ def by_the_registers(features: Array) -> dict[str, Array]:
     return outputs(values)
 
 
+def by_rare_numbers(features: Array) -> dict[str, Array]:
+    values = features.copy()
+    last = values.reshape(-1)[-(values.size % ALIGNED_ROWS) or values.size :][-2:]
+    last[np.floor(np.abs(last) * 1000) % 50 == 0] *= np.float32(1 + 1e-6)  # one in fifty
+    return outputs(values)
+
+
+def by_few_leaves(features: Array) -> dict[str, Array]:
+    return outputs(np.sign(features[:, :1]).repeat(CLASSES, axis=1))
+
+
 def by_all_rows(features: Array) -> dict[str, Array]:
     return outputs(features - features.mean())
 
@@ -131,7 +158,14 @@ def by_a_table(features: Array) -> dict[str, Array]:
 
 @pytest.mark.parametrize(
     ("run", "batching"),
-    [(outputs, "joined"), (by_the_registers, "padded"), (by_all_rows, "alone"), (by_a_table, "alone")],
+    [
+        (outputs, "joined"),
+        (by_the_registers, "padded"),
+        (by_rare_numbers, "padded"),
+        (by_few_leaves, "padded"),
+        (by_all_rows, "alone"),
+        (by_a_table, "alone"),
+    ],
 )
 def test_the_least_change_is_chosen_that_keeps_rows_apart(run: Run, batching: Batching) -> None:
     assert choose_batching(run, rows(ROWS_TO_TRY))[1] == batching
