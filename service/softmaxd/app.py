@@ -3,11 +3,11 @@
 import os
 import platform
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
@@ -15,9 +15,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from softmaxd import __version__
-from softmaxd.errors import InternalError, ServiceError, Unroutable
+from softmaxd.access import SCOPES, Access, Key
+from softmaxd.errors import InternalError, NotReady, ServiceError, Unroutable
 from softmaxd.http.asgi import add_operations, to_response
 from softmaxd.http.front import PROBES, Front, complete_allow
+from softmaxd.http.guard import METRICS, OPEN, Guard
+from softmaxd.http.keyfile import KeyFile
 from softmaxd.http.lifecycle import UNANSWERED, InFlight, Lifecycle
 from softmaxd.http.openapi import complete
 from softmaxd.http.operation import Operation, Reply
@@ -72,7 +75,7 @@ class App(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if self.openapi_schema is None:
-            self.openapi_schema = complete(super().openapi())
+            self.openapi_schema = complete(super().openapi(), is_open=self.state.access.is_open)
         return self.openapi_schema
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -94,7 +97,9 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     metrics.watch_queues(models.queued_rows)
     metrics.watch_gauges(lambda: Gauges(in_flight=lifecycle.in_flight))
     metrics.watch_versions(lambda: [_state_of(version, models) for version in models.states()])
-    operations = _operations(models, settings)
+    access, key_file = _access(settings, shared_folder)
+    operations = _operations(models, access, settings)
+    guard = [Depends(_guard(access, operations, settings))]
     app = App(
         title="softmaxd",
         version=__version__,
@@ -104,28 +109,31 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_watching(models),
+        lifespan=_watching(models, key_file),
+        dependencies=[] if access.is_open else guard,
     )
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
-    app.state.settings = settings
+    app.state.settings, app.state.access = settings, access
     app.state.refuse = lambda path, error: refuse(route_path(path, settings.root_path), error)
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     _add_error_handlers(app)
     add_operations(app, operations, metrics, max_body_bytes=settings.max_body_bytes)
     app.include_router(native_routes.router(models, lifecycle, Documents(settings.models_dir, settings.scan_timeout)))
     app.include_router(v2_routes.router(models, lifecycle, metrics, max_rows=settings.max_rows))
-    app.include_router(changes.router(models, lifecycle, settings))
+    app.include_router(changes.router(models, lifecycle, settings), dependencies=guard)
     app.include_router(v1_routes.router(models, lifecycle))
     _add_pages(app, metrics)
     return app
 
 
-def _operations(models: Repository, settings: Settings) -> list[Operation]:
+def _operations(models: Repository, access: Access, settings: Settings) -> list[Operation]:
     limits = AnswerLimits(numbers=settings.max_answer_numbers, size=settings.max_answer_bytes)
+    max_rows, max_body_bytes = settings.max_rows, settings.max_body_bytes
+    shown = models.any() if access.is_open else None  # the examples are in a document that anybody may read
     return [
-        *native.operations(models, limits, max_rows=settings.max_rows),
-        *v2.operations(models, limits, max_rows=settings.max_rows, max_body_bytes=settings.max_body_bytes),
-        *v1.operations(models, limits, max_rows=settings.max_rows),
+        *native.operations(models, limits, shown, max_rows=max_rows),
+        *v2.operations(models, limits, access, shown, max_rows=max_rows, max_body_bytes=max_body_bytes),
+        *v1.operations(models, limits, shown, max_rows=max_rows),
     ]
 
 
@@ -147,13 +155,30 @@ def _state_of(version: Version, models: Repository) -> VersionState:
     return VersionState(key, version.state, model.provider, model.load_seconds, models.is_current(version))
 
 
-def _watching(models: Repository) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return a lifespan that looks for new versions of the models."""
+def _access(settings: Settings, shared_folder: Path | None) -> tuple[Access, KeyFile | None]:
+    """Return the keys of the service, and the file that some of them come from. Raises `StartupError`."""
+    anything = Key(frozenset(SCOPES))
+    given = dict.fromkeys(map(bytes.fromhex, settings.api_keys), Key())
+    given |= dict.fromkeys(map(bytes.fromhex, settings.admin_keys), anything)
+    path = settings.api_keys_file
+    access = Access(given, is_open=not settings.needs_keys)
+    return access, None if path is None else KeyFile(path, access, given, shared_folder)
+
+
+def _guard(access: Access, operations: list[Operation], settings: Settings) -> Guard:
+    scopes = {operation.path: operation.docs.scope for operation in operations}
+    open_paths = OPEN | {METRICS} if settings.metrics_access == "open" else OPEN
+    return Guard(access, scopes | dict.fromkeys(changes.PATHS, "admin"), open_paths)
+
+
+def _watching(models: Repository, key_file: KeyFile | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return a lifespan that looks for new versions of the models, and for new keys."""
 
     @asynccontextmanager
     async def watching(_app: FastAPI) -> AsyncIterator[None]:
         models.watch()
-        yield
+        async with nullcontext() if key_file is None else key_file.followed():
+            yield
         models.close()
 
     return watching
@@ -177,7 +202,7 @@ def _path_of(request: Request) -> str:
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     path = _path_of(request)
-    if path not in PROBES:  # which answers a question that way
+    if path not in PROBES or not isinstance(error, NotReady):  # by which a probe answers a question
         request.app.state.metrics.count_rejection(error.reason)
     return to_response(refuse(path, error))
 
@@ -210,7 +235,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 def _add_pages(app: FastAPI, metrics: Metrics) -> None:
     """Add the metrics, the playground's files, and the documentation, whose Swagger UI is an installed package."""
 
-    app.add_api_route("/metrics", scraper(metrics), include_in_schema=False)
+    app.add_api_route(METRICS, scraper(metrics), include_in_schema=False)
     app.mount("/playground", assets("softmaxd", "playground"))
     app.mount("/docs/assets", assets("fastapi_swagger", "resources"))
     app.add_api_route("/docs", _docs, include_in_schema=False)

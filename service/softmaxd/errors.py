@@ -103,11 +103,11 @@ class Unauthorized(ServiceError):
     """The key is missing, or it is none of the configured keys."""
 
     status = 401
-    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'Bearer realm="softmaxd"'}
 
 
 class Forbidden(ServiceError):
-    """The operation is switched off, or not for pages of other origins."""
+    """The operation is switched off, or not for this key, or not for pages of other origins."""
 
     status = 403
 

@@ -16,6 +16,7 @@ from softmaxd.app import create_app
 from softmaxd.ending import LastResort, end_now
 from softmaxd.http.connection import Connection
 from softmaxd.http.express import ExpressLane
+from softmaxd.http.heads import PlainHeads
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.replies import OkReplies
 from softmaxd.listening import accept_waiting, drop_new_connections
@@ -142,7 +143,8 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
     keep_freed_memory()
     app = create_app(settings, shared_folder)
     state = app.state
-    lane = ExpressLane(state.operations, state.refuse, state.lifecycle, state.metrics, settings)
+    heads = PlainHeads(state.operations if settings.express == "on" else [], settings, state.access)
+    lane = ExpressLane(heads, state.refuse, state.lifecycle, state.metrics, settings)
     config = uvicorn.Config(
         app,
         http=partial(Connection, lane=lane, ok_replies=OkReplies()),  # type: ignore[arg-type] # uvicorn only calls it

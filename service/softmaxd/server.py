@@ -17,6 +17,8 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
 from softmaxd.errors import StartupError
+from softmaxd.http.hosts import is_loopback
+from softmaxd.http.keyfile import check_key_file
 from softmaxd.listening import listen, url_of
 from softmaxd.logs import set_up_logs
 from softmaxd.models.folders import look_first
@@ -162,6 +164,10 @@ def serve(settings: Settings) -> None:
     if sys.platform == "win32":
         raise StartupError("softmaxd serve runs on Linux and macOS; on Windows use Docker or WSL")
     allow_many_files()
+    if not settings.needs_keys and not is_loopback(settings.host):
+        logger.warning(
+            "anybody who reaches %s may use the service; api_keys_file or api_keys change that", settings.host
+        )
     if settings.workers == 1:
         _serve_alone(settings)
     else:
@@ -179,6 +185,8 @@ def _serve_alone(settings: Settings) -> None:
 def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
     Repository(settings)  # raises here, once, and not in every worker
+    if settings.api_keys_file is not None:
+        check_key_file(settings.api_keys_file)
     with shared_folder() as folder, listen(settings.host, settings.port) as listener:
         # the supervisor looks its worker class up by this name
         multiprocess.Process = Worker  # type: ignore[misc]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -46,6 +47,12 @@ def _not_empty(value: object) -> object:
     if value == "":  # which `Path` takes for the working directory
         raise ValueError("Input should not be empty")
     return value
+
+
+def _has_key(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if not keys:  # a variable that was to have keys must not open the service
+        raise ValueError("Input should have a key; unset it to answer anybody")
+    return keys
 
 
 HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")]
@@ -160,10 +167,25 @@ class Settings(BaseModel):
     express: Literal["on", "off"] = Field(
         "on", description="`off`: every request takes the ASGI lane, which is slower; the responses are the same."
     )
+    api_keys: Annotated[tuple[Sha256, ...], BeforeValidator(_split), AfterValidator(_has_key)] = Field(
+        (),
+        description="SHA-256 hashes, separated by commas, of the keys that clients need to predict and to read. "
+        "Unset, and without `api_keys_file`: anybody may.",
+    )
+    api_keys_file: Annotated[Path | None, BeforeValidator(_not_empty)] = Field(
+        None,
+        description="A file with a key on each line, `<sha256> [scope,…] [model,…]`; it is read again when it changes. "
+        "Unset: none.",
+    )
     admin_keys: Annotated[tuple[Sha256, ...], BeforeValidator(_split)] = Field(
         (),
-        description="SHA-256 hashes, separated by commas, of the keys that allow loading and unloading models over "
-        "HTTP. Unset: nobody may.",
+        description="SHA-256 hashes, separated by commas, of the keys that may do everything, also load and unload "
+        "models over HTTP. Unset: only keys of `api_keys_file` with the scope `admin` may.",
+    )
+    metrics_access: Literal["key", "open"] = Field(
+        "key",
+        description="`key`: `/metrics` needs a key with the scope `read`, if clients need keys. `open`: anybody may "
+        "read it.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`console`: text. `json`: one object per line. `auto`: text on a terminal, else `json`."
@@ -171,6 +193,11 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level of log lines to write."
     )
+
+    @property
+    def needs_keys(self) -> bool:
+        """True if clients need a key to predict and to read."""
+        return bool(self.api_keys) or self.api_keys_file is not None
 
 
 def read_settings(environment: Mapping[str, str], options: Mapping[str, str]) -> Settings:

@@ -29,6 +29,7 @@ HOMES = {
         "converting.scikit_learn",
     },
     "fastapi": {
+        "http.guard",
         "protocols.native.routes",
         "protocols.v1.routes",
         "protocols.v2.changes",

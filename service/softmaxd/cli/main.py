@@ -5,7 +5,7 @@ import os
 import sys
 
 from softmaxd import __version__
-from softmaxd.cli import health, models, predict, serve, train
+from softmaxd.cli import health, key, models, predict, serve, train
 from softmaxd.cli.output import say
 from softmaxd.cli.parser import Parser
 from softmaxd.errors import ModelError, Refused, StartupError
@@ -74,6 +74,6 @@ def parser() -> Parser:
     )
     whole.add_argument("--version", action="version", version=f"softmaxd {__version__}")
     commands = whole.add_commands("command")
-    for command in (serve, models, predict, train, health):
+    for command in (serve, models, predict, train, key, health):
         command.add(commands)
     return whole

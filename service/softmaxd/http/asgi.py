@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from softmaxd.errors import TooLarge
 from softmaxd.http.budget import Share
+from softmaxd.http.guard import check_found
 from softmaxd.http.lifecycle import model_of
 from softmaxd.http.openapi import route_arguments
 from softmaxd.http.operation import Operation, Reply, reply_to_error
@@ -46,6 +47,8 @@ def endpoint(operation: Operation, metrics: Metrics, *, max_body_bytes: int) -> 
 async def _run(operation: Operation, request: Request, max_body_bytes: int) -> Reply:
     model = operation.find(request.path_params.get("name"), request.path_params.get("version"))
     request.state.model = model
+    if model is not None:
+        check_found(request, model)
     headers = request.headers.raw
     operation.check(headers)
     job = operation.decode(await read_body(request, max_body_bytes), headers, model)

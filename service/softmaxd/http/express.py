@@ -16,7 +16,7 @@ from softmaxd.http.compression import inflates_beyond
 from softmaxd.http.heads import PlainHead, PlainHeads
 from softmaxd.http.ids import new_ids
 from softmaxd.http.lifecycle import Lifecycle
-from softmaxd.http.operation import Job, Operation, Reply, reply_to_error
+from softmaxd.http.operation import Job, Reply, reply_to_error
 from softmaxd.http.turns import LARGE_BYTES, Turns
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.batching import Entry
@@ -31,8 +31,9 @@ class ExpressLane:
     """The express lane of one process, shared by all its connections."""
 
     def __init__(
-        self, operations: list[Operation], refuse: Refuse, lifecycle: Lifecycle, metrics: Metrics, settings: Settings
+        self, heads: PlainHeads, refuse: Refuse, lifecycle: Lifecycle, metrics: Metrics, settings: Settings
     ) -> None:
+        self.heads = heads
         self.refuse = refuse
         self.lifecycle = lifecycle
         self.metrics = metrics
@@ -40,8 +41,6 @@ class ExpressLane:
         self.shortest_timeout = min(settings.header_timeout, settings.request_timeout, settings.keep_alive_timeout)
         self.turns = Turns()
         self.budget = Budget(settings.max_inflight_bytes)
-        operations = operations if settings.express == "on" else []
-        self.heads = PlainHeads(operations, settings)
         self._arrived: list[Call] = []
 
     def run_soon(self, call: "Call") -> None:

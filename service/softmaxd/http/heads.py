@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from softmaxd.errors import ServiceError
+from softmaxd.access import Access
+from softmaxd.errors import Forbidden, ServiceError
 from softmaxd.http.asgi import MAX_DIGITS
 from softmaxd.http.hosts import Hosts
 from softmaxd.http.ids import IDS, Ids, ids_of
@@ -29,11 +30,13 @@ class PlainHead:
 class PlainHeads:
     """Recognises heads by their target and headers, and remembers their bytes."""
 
-    def __init__(self, operations: Iterable[Operation], settings: Settings) -> None:
+    def __init__(self, operations: Iterable[Operation], settings: Settings, access: Access) -> None:
         self.known: dict[bytes, PlainHead] = {}  # always the same dict
         self._targets = Targets(operations, root_path=settings.root_path)
         self._hosts = Hosts(settings.allowed_hosts)
         self._max_body_bytes = settings.max_body_bytes
+        self._access = access
+        access.on_change.append(self.known.clear)  # a head that is remembered is not checked again
 
     def find(self, target: bytes, headers: Headers) -> PlainHead | None:
         """Return the head of this POST, or None if the ASGI lane must answer it."""
@@ -54,10 +57,18 @@ class PlainHeads:
         if length is None or length > self._max_body_bytes or not self._hosts.allow(headers):
             return None
         try:
-            found[0].check(headers)
+            self._check(found, headers)
         except ServiceError:
             return None
         return PlainHead(found, headers, length, encoding, ids)
+
+    def _check(self, target: Target, headers: Headers) -> None:
+        """Raise `ServiceError` for a head that the ASGI lane must answer, which may refuse it."""
+        operation, name, _ = target
+        key = self._access.check(headers, operation.docs.scope, name)
+        if name is None and key.models is not None:
+            raise Forbidden("The path does not name the model, and a later request may find another one")
+        operation.check(headers)
 
     def remember(self, head: bytes, plain: PlainHead, parsed_bytes: int) -> None:
         """Remember the bytes of a head, because clients send the same ones again and again.

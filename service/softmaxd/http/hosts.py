@@ -39,6 +39,13 @@ def _parts_of(host: str) -> Parts:
     return name, found[2] or None
 
 
+def is_loopback(name: str) -> bool:
+    """Return True if a host is this machine only."""
+    with suppress(ValueError):
+        return ip_address(name).is_loopback
+    return name == "localhost"
+
+
 def is_address(name: str) -> bool:
     """Return whether a name is an IP address or localhost: no other site can make a browser send it."""
     with suppress(ValueError):

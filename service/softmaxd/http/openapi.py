@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 from pydantic import TypeAdapter
 
-from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, ServiceError
+from softmaxd.access import Scope
+from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, ServiceError, Unauthorized
 from softmaxd.models.datatypes import MAX_SAFE_INTEGER
 from softmaxd.models.features import Feature, TableDatatype
 from softmaxd.models.manifest import Manifest
@@ -23,10 +24,13 @@ PARAMETERS = {
     "picture": "The name of a picture that the card shows.",
     "kind": "`png` or `svg`.",
 }
-ADMIN_KEY = "AdminKey"
 SECURITY_SCHEMES = {
-    ADMIN_KEY: {"type": "http", "scheme": "bearer", "description": "A key of the setting `admin_keys`."}
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "A key that the service knows."},
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, in this header."},
 }
+WITH_KEY: list[dict[str, list[str]]] = [{scheme: []} for scheme in SECURITY_SCHEMES]  # any of them
+WITHOUT_KEY: dict[str, list[str]] = {}
+UNAUTHORIZED = str(Unauthorized.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class Docs:
     errors: Responses
     examples: Examples = field(default_factory=dict)
     needs_body: bool = True
-    needs_key: bool = False
+    scope: Scope = "predict"  # that a key must have
     other_content: Mapping[str, Any] = field(default_factory=dict)  # of the reply, by media type
 
 
@@ -53,7 +57,7 @@ def route_arguments(path: str, docs: Docs) -> dict[str, Any]:
     schema = docs.request.json_schema(ref_template="#/components/schemas/{model}")
     body = {"required": docs.needs_body, "content": {"application/json": {"schema": schema, "examples": requests}}}
     content = {"application/json": {"examples": replies}, **docs.other_content}
-    security: dict[str, Any] = {"security": [{ADMIN_KEY: []}]} if docs.needs_key else {}
+    security: dict[str, Any] = {"security": WITH_KEY} if docs.scope == "admin" else {}
     return {
         "methods": ["POST"],
         "operation_id": docs.operation_id,
@@ -65,12 +69,17 @@ def route_arguments(path: str, docs: Docs) -> dict[str, Any]:
     }
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Move the bodies of requests to the schemas, under their names, and add the security schemes."""
+def complete(document: dict[str, Any], *, is_open: bool) -> dict[str, Any]:
+    """Move the bodies of requests to the schemas, under their names, and say which operations need a key.
+
+    Those are the operations that may answer 401; with `is_open` the service answers them without a key, too.
+    """
     schemas = document["components"]["schemas"]
     for methods in document["paths"].values():
         for operation in methods.values():
             _name_body(operation, schemas)
+            if UNAUTHORIZED in operation["responses"]:
+                operation.setdefault("security", [WITHOUT_KEY, *WITH_KEY] if is_open else WITH_KEY)
     document["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": SECURITY_SCHEMES}
     return document
 

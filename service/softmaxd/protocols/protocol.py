@@ -32,10 +32,14 @@ FORBID_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="forbid")
 IGNORE_UNKNOWN_FIELDS = ConfigDict(strict=True, extra="ignore")
 
 PLAIN_ONLY = b"identity"  # the encodings that a protocol accepts, if it takes no compressed bodies
-BODY_ERRORS = (InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, Overloaded, NotReady)
+KEY_ERRORS = (Unauthorized, Forbidden)
+BODY_ERRORS = (
+    *(InvalidBody, RequestTimeout, TooLarge, UnsupportedMediaType, HeadersTooLarge, Overloaded, NotReady),
+    *KEY_ERRORS,
+)
 SOFTMAX_ERRORS = (*BODY_ERRORS, AnswerTooLarge)
 MODEL_ERRORS = (*SOFTMAX_ERRORS, OutputNotFinite, CannotRun, ModelNotFound, QueueFull, QueueTimeout, RunTimeout)
-ADMIN_ERRORS = (*BODY_ERRORS, Unauthorized, Forbidden, ModelNotFound)
+ADMIN_ERRORS = (*BODY_ERRORS, ModelNotFound)
 LOAD_ERRORS = (*ADMIN_ERRORS, ModelNotLoaded)
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -92,6 +94,21 @@ def test_hashes_of_keys_are_separated_by_commas() -> None:
     settings = read_settings({"SOFTMAXD_ADMIN_KEYS": f"{'a' * 64}, {'0' * 64},"}, {})
 
     assert settings.admin_keys == ("a" * 64, "0" * 64)
+
+
+def test_a_variable_for_keys_that_has_none_does_not_open_the_service() -> None:
+    for value in ("", " , "):
+        with pytest.raises(SettingsError, match=r"^SOFTMAXD_API_KEYS: .*Input should have a key"):
+            read_settings({"SOFTMAXD_API_KEYS": value}, {})
+    with pytest.raises(SettingsError, match=r"^SOFTMAXD_API_KEYS_FILE: .*not be empty"):
+        read_settings({"SOFTMAXD_API_KEYS_FILE": ""}, {})
+
+
+def test_clients_need_keys_once_some_are_configured() -> None:
+    assert not Settings().needs_keys
+    assert not Settings(admin_keys=("a" * 64,)).needs_keys
+    assert Settings(api_keys=("a" * 64,)).needs_keys
+    assert Settings(api_keys_file=Path("keys")).needs_keys
 
 
 def test_a_key_itself_is_not_taken_for_its_hash() -> None:

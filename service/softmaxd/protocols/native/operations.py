@@ -101,9 +101,9 @@ class Predict(NativeOperation):
         return Reply(encode_predict(outputs, job))
 
 
-def operations(models: Repository, limits: AnswerLimits, *, max_rows: int) -> list[Operation]:
-    """Return the operations of the native interface, the hottest first."""
-    examples = examples_of(models.any(), _predict_examples)
+def operations(models: Repository, limits: AnswerLimits, shown: Model | None, *, max_rows: int) -> list[Operation]:
+    """Return the operations of the native interface, the hottest first; examples are of the model that is `shown`."""
+    examples = examples_of(shown, _predict_examples)
     predict: list[Operation] = [
         Predict(path, _predict_docs(name, summary, text, examples), models.find, limits, max_rows=max_rows)
         for path, name, summary, text in PREDICT_PATHS

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from softmaxd import __version__
 from softmaxd.errors import ModelNotFound, NotReady, Overloaded
 from softmaxd.http.asgi import Endpoint, share_of
+from softmaxd.http.guard import rights_of
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
 from softmaxd.http.pages import playground, wants_html
@@ -17,6 +18,7 @@ from softmaxd.models.repository import Repository
 from softmaxd.models.versions import Version
 from softmaxd.protocols.native.operations import errors_of_path
 from softmaxd.protocols.native.schemas import About, CalibrationInfo, ModelInfo, ModelList, Status
+from softmaxd.protocols.protocol import KEY_ERRORS
 
 CARD_FILE = "card.md"
 PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
@@ -26,11 +28,13 @@ NO_SCRIPTS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-
 
 def router(models: Repository, lifecycle: Lifecycle, documents: Documents) -> APIRouter:
     """Return the routes."""
-    api = APIRouter()
+    api = APIRouter(responses=errors_of_path(*KEY_ERRORS))
     _add_models(api, models)
     _add_documents(api, models, documents)
-    _add_health(api, models, lifecycle)
-    return api
+    whole = APIRouter()
+    whole.include_router(api)
+    _add_health(whole, models, lifecycle)
+    return whole
 
 
 def _info(version: Version, models: Repository) -> ModelInfo:
@@ -76,9 +80,11 @@ def _calibration_info(calibration: Calibration | None) -> CalibrationInfo | None
 
 def _add_models(api: APIRouter, models: Repository) -> None:
     @api.get("/models", tags=["models"], operation_id="list_models", summary="Every version of every model")
-    async def list_models() -> ModelList:
-        """Versions that are not served are listed with the reason."""
-        return ModelList(models=[_info(each, models) for each in models.states()], problems=models.problems)
+    async def list_models(request: Request) -> ModelList:
+        """Versions that are not served are listed with the reason; a key sees the models that it is for."""
+        rights = rights_of(request)
+        seen = [_info(each, models) for each in models.states() if rights.may_use(each.name)]
+        return ModelList(models=seen, problems=models.problems if rights.models is None else [])
 
     async def describe(request: Request) -> ModelInfo:
         served = models.find(**request.path_params)

@@ -77,10 +77,10 @@ class Classify(V1Operation):
         return Reply(encode_classify(outputs, job))
 
 
-def operations(models: Repository, limits: AnswerLimits, *, max_rows: int) -> list[Operation]:
-    """Return the operations of `/v1`, the hottest first."""
-    predictions = examples_of(models.any(), _predict_examples)
-    classifications = examples_of(models.any(), _classify_examples)
+def operations(models: Repository, limits: AnswerLimits, shown: Model | None, *, max_rows: int) -> list[Operation]:
+    """Return the operations of `/v1`, the hottest first; examples are of the model that is `shown`."""
+    predictions = examples_of(shown, _predict_examples)
+    classifications = examples_of(shown, _classify_examples)
     predict = [
         Predict(path + ":predict", _predict_docs(ending, subject, predictions), models.find, limits, max_rows=max_rows)
         for path, ending, subject in PATHS

@@ -6,12 +6,14 @@ from typing import Literal, assert_never
 from fastapi import APIRouter, HTTPException, Request
 
 from softmaxd.errors import ModelNotFound, NotReady
+from softmaxd.http.guard import rights_of
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import path_parameters
 from softmaxd.models.features import TableDatatype
 from softmaxd.models.manifest import Manifest, NamedInput
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version
+from softmaxd.protocols.protocol import KEY_ERRORS
 from softmaxd.protocols.v1.operations import PATHS, errors_of_path
 from softmaxd.protocols.v1.schemas import (
     SIGNATURES,
@@ -33,7 +35,7 @@ from softmaxd.protocols.v1.schemas import (
 
 def router(models: Repository, lifecycle: Lifecycle) -> APIRouter:
     """Return the routes."""
-    api = APIRouter(tags=["v1"])
+    api = APIRouter(tags=["v1"], responses=errors_of_path(*KEY_ERRORS))
     for path, _, _ in PATHS:
         for verb in (":predict", ":classify"):
             api.add_api_route(path + verb, _only_post, include_in_schema=False)
@@ -50,8 +52,10 @@ async def _only_post() -> None:
 
 def _add_names(api: APIRouter, models: Repository) -> None:
     @api.get("/v1/models", operation_id="v1_list_models", summary="The names of the models")
-    async def list_models() -> V1ModelNames:
-        return V1ModelNames(models=list(dict.fromkeys(model.manifest.name for model in models.all())))
+    async def list_models(request: Request) -> V1ModelNames:
+        rights = rights_of(request)
+        names = dict.fromkeys(model.manifest.name for model in models.all())
+        return V1ModelNames(models=[name for name in names if rights.may_use(name)])
 
 
 def _add_status(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> None:

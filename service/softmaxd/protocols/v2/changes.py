@@ -1,11 +1,10 @@
-"""The routes of `/v2` that load and unload models, for clients with an admin key."""
+"""The routes of `/v2` that load and unload models; `http/guard` asks for a key with the scope `admin`."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 
 from fastapi import APIRouter, Request
 
-from softmaxd.access import check_admin
 from softmaxd.errors import ModelError, ModelNotLoaded, ServiceError
 from softmaxd.http.asgi import read_body
 from softmaxd.http.lifecycle import Lifecycle
@@ -19,6 +18,7 @@ from softmaxd.settings import Settings
 
 LOAD = "/v2/repository/models/{name}/load"
 UNLOAD = "/v2/repository/models/{name}/unload"
+PATHS = (LOAD, UNLOAD)
 
 
 def router(models: Repository, lifecycle: Lifecycle, settings: Settings) -> APIRouter:
@@ -26,7 +26,6 @@ def router(models: Repository, lifecycle: Lifecycle, settings: Settings) -> APIR
 
     async def change(request: Request, how: Callable[[str], None]) -> V2Done:
         headers = request.headers.raw
-        check_admin(headers, settings.admin_keys)
         lifecycle.check_staying()
         check_headers(headers)
         body = await read_body(request, settings.max_body_bytes)
@@ -58,12 +57,12 @@ def _docs(operation_id: str, summary: str, errors: Iterable[type[ServiceError]])
         operation_id=operation_id,
         tag="v2",
         summary=summary,
-        description="Needs an admin key: `Authorization: Bearer KEY`.",
+        description="Needs a key with the scope `admin`.",
         request=LOAD_REQUEST,
         reply=V2Done,
         errors=errors_of_path(*errors),
         needs_body=False,
-        needs_key=True,
+        scope="admin",
     )
 
 

@@ -1,6 +1,6 @@
 """The operations of `/v2`: infer by model and version, and the index of the model repository."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, assert_never
 
@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 from pydantic import TypeAdapter
 
+from softmaxd.access import Access, Key
 from softmaxd.errors import ServiceError
 from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
@@ -73,25 +74,36 @@ class Infer(V2Operation):
 @dataclass(slots=True)
 class IndexJob(Job):
     only_ready: bool
+    rights: Key
 
 
 class Index(V2Operation):
-    def __init__(self, docs: Docs, models: Repository, *, max_body_bytes: int) -> None:
+    def __init__(self, docs: Docs, models: Repository, access: Access, *, max_body_bytes: int) -> None:
         super().__init__(REPOSITORY_INDEX, docs)
         self._models = models
+        self._access = access
         self._max_body_bytes = max_body_bytes
 
     def decode(self, body: bytes, headers: Headers, model: Model | None) -> IndexJob:
         request = read_optional(INDEX_REQUEST, body, headers, max_bytes=self._max_body_bytes)
-        return IndexJob(None, bool(request.get("ready")))
+        return IndexJob(None, bool(request.get("ready")), self._access.rights(headers))
 
     def encode(self, outputs: Outputs, job: IndexJob) -> Reply:
-        return Reply(orjson.dumps(list_versions(self._models, only_ready=job.only_ready)))
+        versions = [version for version in self._models.states() if job.rights.may_use(version.name)]
+        return Reply(orjson.dumps(list_versions(versions, only_ready=job.only_ready)))
 
 
-def operations(models: Repository, limits: AnswerLimits, *, max_rows: int, max_body_bytes: int) -> list[Operation]:
-    """Return the operations of `/v2`, the hottest first."""
-    examples = examples_of(models.any(), _infer_examples)
+def operations(
+    models: Repository,
+    limits: AnswerLimits,
+    access: Access,
+    shown: Model | None,
+    *,
+    max_rows: int,
+    max_body_bytes: int,
+) -> list[Operation]:
+    """Return the operations of `/v2`, the hottest first; examples are of the model that is `shown`."""
+    examples = examples_of(shown, _infer_examples)
     infer: list[Operation] = [
         Infer(path, docs, models.find, limits, max_rows=max_rows, max_body_bytes=max_body_bytes)
         for path, docs in (
@@ -102,7 +114,8 @@ def operations(models: Repository, limits: AnswerLimits, *, max_rows: int, max_b
             ),
         )
     ]
-    return [*infer, Index(_index_docs(models), models, max_body_bytes=max_body_bytes)]
+    listed = [] if shown is None else list_versions(models.states(), only_ready=True)
+    return [*infer, Index(_index_docs(listed), models, access, max_body_bytes=max_body_bytes)]
 
 
 def check_headers(headers: Headers) -> None:
@@ -129,9 +142,9 @@ def read_optional(schema: TypeAdapter[T], body: bytes, headers: Headers, *, max_
     return read_json(schema, body or b"{}")
 
 
-def list_versions(models: Repository, *, only_ready: bool) -> Sequence[V2IndexEntry]:
-    """Return every version of every model with its state."""
-    return [entry_of(version) for version in models.states() if version.model is not None or not only_ready]
+def list_versions(versions: Iterable[Version], *, only_ready: bool) -> Sequence[V2IndexEntry]:
+    """Return the entries of versions in the index."""
+    return [entry_of(version) for version in versions if version.model is not None or not only_ready]
 
 
 def entry_of(version: Version) -> V2IndexEntry:
@@ -167,7 +180,7 @@ def _infer_docs(operation_id: str, summary: str, examples: Examples) -> Docs:
     )
 
 
-def _index_docs(models: Repository) -> Docs:
+def _index_docs(listed: Sequence[V2IndexEntry]) -> Docs:
     return Docs(
         operation_id="v2_repository_index",
         tag="v2",
@@ -175,7 +188,8 @@ def _index_docs(models: Repository) -> Docs:
         request=INDEX_REQUEST,
         reply=list[V2IndexEntry],
         errors=errors_of_path(*BODY_ERRORS),
-        examples={"ready": ({"ready": True}, list_versions(models, only_ready=True))},
+        examples={"ready": ({"ready": True}, listed)},
+        scope="read",
         needs_body=False,
     )
 

@@ -7,11 +7,13 @@ from fastapi import APIRouter, Request
 
 from softmaxd import __version__
 from softmaxd.errors import ModelNotFound, NotReady
+from softmaxd.http.guard import rights_of
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.openapi import Responses, path_parameters
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
 from softmaxd.models.repository import Repository
+from softmaxd.protocols.protocol import KEY_ERRORS
 from softmaxd.protocols.v2.descriptions import (
     V2Live,
     V2ModelConfiguration,
@@ -30,9 +32,8 @@ EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "st
 
 def router(models: Repository, lifecycle: Lifecycle, metrics: Metrics, *, max_rows: int) -> APIRouter:
     """Return the routes."""
-    api = APIRouter(tags=["v2"])
+    api = APIRouter(tags=["v2"], responses=errors_of_path(*KEY_ERRORS))
     _add_server(api)
-    _add_health(api, models, lifecycle)
     _add_lists(api, models, metrics)
     pages = ModelPages(models, lifecycle, metrics, max_rows)
     not_found = errors_of_path(ModelNotFound)
@@ -41,7 +42,10 @@ def router(models: Repository, lifecycle: Lifecycle, metrics: Metrics, *, max_ro
     _add_page(api, "/ready", pages.ready, V2ModelReady, "A model answers", not_ready)
     _add_page(api, "/config", pages.config, V2ModelConfiguration, "A model's configuration for Triton", not_found)
     _add_page(api, "/stats", pages.stats, V2Statistics, "Runs of a model", not_found)
-    return api
+    whole = APIRouter()
+    whole.include_router(_health(models, lifecycle))
+    whole.include_router(api)
+    return whole
 
 
 def _add_server(api: APIRouter) -> None:
@@ -53,7 +57,10 @@ def _add_server(api: APIRouter) -> None:
     api.add_api_route("/v2/", metadata, include_in_schema=False)
 
 
-def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> None:
+def _health(models: Repository, lifecycle: Lifecycle) -> APIRouter:
+    """Return the routes of probes, which need no key."""
+    api = APIRouter(tags=["v2"])
+
     @api.get("/v2/health/live", operation_id="v2_live", summary="The process answers")
     async def live() -> V2Live:
         return V2Live(live=True)
@@ -69,15 +76,23 @@ def _add_health(api: APIRouter, models: Repository, lifecycle: Lifecycle) -> Non
         models.check_ready()
         return V2Ready(ready=True)
 
+    return api
+
 
 def _add_lists(api: APIRouter, models: Repository, metrics: Metrics) -> None:
     @api.get("/v2/models", operation_id="v2_list_models", summary="The names of the models")
-    async def list_models() -> V2ModelNames:
-        return V2ModelNames(models=sorted({model.manifest.name for model in models.all()}))
+    async def list_models(request: Request) -> V2ModelNames:
+        return V2ModelNames(models=sorted({model.manifest.name for model in _seen(request, models)}))
 
     @api.get("/v2/models/stats", operation_id="v2_statistics", summary="Runs of each version of each model")
-    async def statistics() -> V2Statistics:
-        return statistics_of(models.all(), metrics)
+    async def statistics(request: Request) -> V2Statistics:
+        return statistics_of(_seen(request, models), metrics)
+
+
+def _seen(request: Request, models: Repository) -> list[Model]:
+    """Return the models that a request may use."""
+    rights = rights_of(request)
+    return [model for model in models.all() if rights.may_use(model.manifest.name)]
 
 
 @dataclass(frozen=True, slots=True)

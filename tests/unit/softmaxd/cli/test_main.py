@@ -21,6 +21,9 @@ COMMANDS = (
     ["train", "blobs"],
     ["train", "table"],
     ["train", "example"],
+    ["key"],
+    ["key", "new"],
+    ["key", "hash"],
     ["health"],
 )
 

@@ -13,7 +13,7 @@ from softmaxd.app import create_app
 from softmaxd.errors import OutputNotFinite
 from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
-from softmaxd.http.heads import PlainHead
+from softmaxd.http.heads import PlainHead, PlainHeads
 from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.http.turns import LARGE_BYTES
 from softmaxd.models.outputs import Features, Outputs
@@ -29,7 +29,8 @@ def lane(tmp_path: Path) -> ExpressLane:
     publish(tmp_path, 1, linear().SerializeToString())
     settings = Settings(models_dir=tmp_path)
     state = create_app(settings).state
-    return ExpressLane(state.operations, state.refuse, state.lifecycle, state.metrics, settings)
+    heads = PlainHeads(state.operations, settings, state.access)
+    return ExpressLane(heads, state.refuse, state.lifecycle, state.metrics, settings)
 
 
 def plain(lane: ExpressLane, body_bytes: int = len(BODY), **changes: Any) -> PlainHead:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from softmaxd.access import Access, Key, hash_of
 from softmaxd.errors import UnsupportedMediaType
 from softmaxd.http.heads import MAX_KNOWN_BYTES, MAX_KNOWN_HEADS, PlainHeads
 from softmaxd.http.operation import Headers
@@ -19,7 +20,8 @@ class Picky(Echo):
 @pytest.fixture
 def heads() -> PlainHeads:
     operations = [Echo("/predict"), Echo("/models/{name}/predict"), Picky("/refused")]
-    return PlainHeads(operations, Settings(max_body_bytes=1000, root_path="/ml", allowed_hosts=("x", "[::1]:80")))
+    settings = Settings(max_body_bytes=1000, root_path="/ml", allowed_hosts=("x", "[::1]:80"))
+    return PlainHeads(operations, settings, Access({}, is_open=True))
 
 
 def head_of(number: int) -> tuple[bytes, int]:
@@ -65,6 +67,22 @@ def test_bytes_that_are_not_just_the_head_are_not_remembered(
     remember(heads, other(head), size)
 
     assert not heads.known
+
+
+def test_a_change_of_the_keys_forgets_all_heads_in_the_dict_that_connections_hold() -> None:
+    access = Access({hash_of(b"k"): Key()}, is_open=False)
+    heads = PlainHeads([Echo("/predict")], Settings(), access)
+    known, headers = heads.known, [(b"host", b"x"), (b"content-length", b"3"), (b"x-api-key", b"k")]
+    found = heads.find(b"/predict", headers)
+    assert found is not None
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nX-API-Key: k\r\n\r\n"
+    heads.remember(head, found, len(head) - len(b"POST  HTTP/1.1\r\n\r\n"))
+    before = set(known)
+
+    access.replace({})
+
+    assert (before, known) == ({head}, {})
+    assert heads.find(b"/predict", headers) is None
 
 
 HOST = (b"host", b"x")

@@ -1,6 +1,6 @@
 import pytest
 
-from softmaxd.http.hosts import Hosts, is_address
+from softmaxd.http.hosts import Hosts, is_address, is_loopback
 
 
 def allows(allowed: list[str], *hosts: str, any_address: bool = False) -> bool:
@@ -67,6 +67,14 @@ def test_a_supervisor_may_ask_by_address() -> None:
     assert allows(["example.com"], "localhost:8000", any_address=True)
     assert allows(["example.com"], "example.com", any_address=True)
     assert not allows(["example.com"], "evil.test", any_address=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("box", False)],  # noqa: S104
+)
+def test_a_loopback_is_this_machine_only(host: str, expected: bool) -> None:
+    assert is_loopback(host) == expected
 
 
 @pytest.mark.parametrize(

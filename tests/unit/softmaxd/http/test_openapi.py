@@ -69,11 +69,13 @@ def test_every_parameter_of_a_path_is_declared(document: dict[str, Any]) -> None
         assert declared == re.findall(r"{(\w+)}", path), path
 
 
-def test_an_admin_key_is_asked_for_where_it_is_needed(document: dict[str, Any]) -> None:
-    guarded = {entry["operationId"] for _, entry in entries(document) if "401" in entry["responses"]}
+def test_a_key_may_be_left_out_but_for_changes_while_none_is_configured(document: dict[str, Any]) -> None:
+    security = {entry["operationId"]: entry["security"] for _, entry in entries(document) if "security" in entry}
+    needed: list[dict[str, list[str]]] = [{"Bearer": []}, {"ApiKey": []}]
 
-    assert {entry["operationId"] for _, entry in entries(document) if "security" in entry} == guarded
-    assert guarded == {"v2_load", "v2_unload"}
+    assert {name for name, each in security.items() if each == needed} == {"v2_load", "v2_unload"}
+    assert security["predict"] == [{}, *needed]
+    assert set(security) == {entry["operationId"] for _, entry in entries(document) if "401" in entry["responses"]}
 
 
 def test_the_document_is_the_same_each_time() -> None:

@@ -21,12 +21,12 @@ def statuses(errors: tuple[type[Exception], ...]) -> set[int]:
 
 
 def test_each_kind_of_operation_has_its_errors() -> None:
-    body = {408, 413, 415, 422, 429, 431, 503}
+    body = {401, 403, 408, 413, 415, 422, 429, 431, 503}
 
     assert statuses(BODY_ERRORS) == body
     assert statuses(MODEL_ERRORS) == body | {404, 504}
-    assert statuses(ADMIN_ERRORS) == body | {401, 403, 404}
-    assert statuses(LOAD_ERRORS) == body | {400, 401, 403, 404}
+    assert statuses(ADMIN_ERRORS) == body | {404}
+    assert statuses(LOAD_ERRORS) == body | {400, 404}
 
 
 def test_the_headers_of_an_error_are_bytes_with_lower_case_names() -> None:

@@ -11,7 +11,7 @@ from softmaxd.settings import Settings
 from tests.support.limits import NO_LIMITS
 from tests.support.paths import MODELS
 
-PREDICT, *_, SOFTMAX = operations(Repository(Settings(models_dir=MODELS)), NO_LIMITS, max_rows=10)
+PREDICT, *_, SOFTMAX = operations(Repository(Settings(models_dir=MODELS)), NO_LIMITS, None, max_rows=10)
 
 
 def test_softmax_asks_no_model_and_predict_asks_the_default_one() -> None:

@@ -105,7 +105,7 @@ def test_any_content_type_is_taken_but_no_compressed_body() -> None:
 def test_an_answer_beyond_the_limits_is_refused(verb: str, body: object, limits: AnswerLimits) -> None:
     repository = Repository(Settings(models_dir=MODELS))
     operation = next(
-        each for each in v1.operations(repository, limits, max_rows=10) if each.path == f"{v1.MODEL}:{verb}"
+        each for each in v1.operations(repository, limits, None, max_rows=10) if each.path == f"{v1.MODEL}:{verb}"
     )
 
     with pytest.raises(AnswerTooLarge, match=r"fit: 2$"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from softmaxd import errors
+from softmaxd.access import Access
 from softmaxd.errors import InvalidBody, Problem, ServiceError, UnsupportedMediaType
 from softmaxd.models.outputs import NOT_ASKED
 from softmaxd.models.repository import Repository
@@ -53,7 +54,8 @@ def test_the_index_has_every_version_or_only_those_that_are_ready(tmp_path: Path
     publish(tmp_path, 1, linear().SerializeToString())
     publish(tmp_path, 2, b"no model")
     models = Repository(Settings(models_dir=tmp_path))
-    *_, index = v2.operations(models, NO_LIMITS, max_rows=10, max_body_bytes=100)
+    anyone = Access({}, is_open=True)
+    *_, index = v2.operations(models, NO_LIMITS, anyone, None, max_rows=10, max_body_bytes=100)
 
     def versions(body: bytes, headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
         index.check(headers)
