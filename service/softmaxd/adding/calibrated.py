@@ -10,7 +10,7 @@ import numpy.typing as npt
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import OUR_PREFIX, opset, read
-from softmaxd.adding.rewiring import free_names, needed_graph, rename_tensors
+from softmaxd.adding.rewiring import free_names, needed_graph, rename_tensors, softmax_nodes
 from softmaxd.models.features import INPUT
 from softmaxd.models.manifest import ATYPICALITY, LOGITS, OUTPUTS, PROBABILITIES
 from softmaxd.numerics.softmax import Floats
@@ -56,7 +56,7 @@ def with_calibration(
     rename_tensors(graph, names)
     nodes = [
         *graph.node,
-        *(() if kept else _temperature_nodes(names, temperature, added)),
+        *(() if kept else _temperature_nodes(names, temperature, added, len(distances[2]))),
         *_centring_nodes(distances[0], source, names.get(source.name, source.name)),
         *_distance_nodes(*distances[1:], axes_as_input=opset(model) >= AXES_AS_INPUT),
     ]
@@ -64,7 +64,7 @@ def with_calibration(
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _temperature_nodes(names: Mapping[str, str], temperature: float, added: float) -> Iterator[NodeProto]:
+def _temperature_nodes(names: Mapping[str, str], temperature: float, added: float, classes: int) -> Iterator[NodeProto]:
     logits = names[LOGITS]
     if added:
         logits = f"{OUR_PREFIX}smoothed_logits"
@@ -73,7 +73,7 @@ def _temperature_nodes(names: Mapping[str, str], temperature: float, added: floa
         yield helper.make_node("Log", [f"{OUR_PREFIX}smoothed"], [logits])
     yield _constant("temperature", np.array([temperature], dtype=np.float32))
     yield helper.make_node("Div", [logits, f"{OUR_PREFIX}temperature"], [LOGITS])
-    yield helper.make_node("Softmax", [LOGITS], [PROBABILITIES], axis=1)
+    yield from softmax_nodes(LOGITS, PROBABILITIES, classes)
 
 
 def _centring_nodes(centre: npt.NDArray[Any], source: Source, name: str) -> Iterator[NodeProto]:

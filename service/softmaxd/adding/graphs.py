@@ -82,6 +82,9 @@ class Input:
         return {INPUT: rows.reshape(-1, *self.shape)}
 
 
+MANY_CLASSES = 200  # their probabilities are normalised: float32 may take the sum of more from 1 by almost 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class Heads:
     """The tensors [n, classes] that are a graph's logits and its probabilities; at most one of them is None."""

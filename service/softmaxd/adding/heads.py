@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from softmaxd.adding.graphs import Heads
+from softmaxd.adding.graphs import MANY_CLASSES, Heads
 from softmaxd.adding.operators import Origin
 from softmaxd.adding.running import Outputs, Values, are_near, fixed_rows, shape_text
 from softmaxd.adding.tables import Source
@@ -204,6 +204,8 @@ def _describe_rounding(name: str, values: Values, source: Origin) -> tuple[bool,
         return True, f"{note} but for rounding (by {_rounding(finite):.1e}); clipped and normalised"
     if source.rounded_by:
         return True, f"{note}; clipped and normalised, because {source.rounded_by} rounds"
+    if finite.shape[1] > MANY_CLASSES:
+        return True, f"{note}; clipped and normalised, because float32 rounds the sum of {finite.shape[1]} numbers"
     return False, note
 
 

@@ -11,6 +11,7 @@ import onnx
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from softmaxd.adding.graphs import (
+    MANY_CLASSES,
     OLDEST_OPSET,
     OUR_PREFIX,
     STANDARD_DOMAINS,
@@ -117,7 +118,7 @@ def rewire(model: Graph, source: Source, heads: Heads) -> None:
     nodes = [
         *(_cast(INPUT, name, source.kind) for name in names if isinstance(source, Input)),
         *graph.node,
-        *_head_nodes(logits, probabilities, prefix=prefix, is_rounded=heads.is_rounded),
+        *_head_nodes(logits, probabilities, prefix=prefix, heads=heads),
         *(_guard_nodes(new_names.get(guarded.name, guarded.name), guarded) if guarded else ()),
     ]
     inputs = [*_served_inputs(source), *(value for value in graph.input if value.name not in names)]
@@ -214,24 +215,31 @@ def _needed_nodes(
     return needed[::-1], used
 
 
-def _head_nodes(logits: str | None, probabilities: str | None, *, prefix: str, is_rounded: bool) -> Iterator[NodeProto]:
-    """Yield the nodes that make float32 logits and probabilities from the heads that the graph has."""
+def _head_nodes(logits: str | None, probabilities: str | None, *, prefix: str, heads: Heads) -> Iterator[NodeProto]:
+    """Yield the nodes that make float32 logits and probabilities from the tensors of the graph that are its heads."""
     if logits is not None:
         yield _cast(logits, f"{prefix}logits", "float")
-    if probabilities is not None:
-        if is_rounded:
-            yield from _normalising_nodes(probabilities)
-            probabilities = f"{OUR_PREFIX}normalised"
-        yield _cast(probabilities, f"{prefix}probabilities", "float")
+    if probabilities is None:
+        yield from softmax_nodes(f"{prefix}logits", f"{prefix}probabilities", heads.classes)
+    elif heads.is_rounded:
+        yield from _normalising_nodes(probabilities, f"{prefix}probabilities")
     else:
-        yield helper.make_node("Softmax", [f"{prefix}logits"], [f"{prefix}probabilities"], axis=1)
+        yield _cast(probabilities, f"{prefix}probabilities", "float")
     if logits is None:
         yield _constant("smallest", [SMALLEST])
         yield helper.make_node("Max", [f"{prefix}probabilities", f"{OUR_PREFIX}smallest"], [f"{OUR_PREFIX}at_least"])
         yield helper.make_node("Log", [f"{OUR_PREFIX}at_least"], [f"{prefix}logits"])
 
 
-def _normalising_nodes(probabilities: str) -> Iterator[NodeProto]:
+def softmax_nodes(logits: str, probabilities: str, classes: int) -> Iterator[NodeProto]:
+    """Yield the nodes that make probabilities [n, classes] of logits; they sum to 1 for any number of classes."""
+    softmax = f"{OUR_PREFIX}softmax" if classes > MANY_CLASSES else probabilities
+    yield helper.make_node("Softmax", [logits], [softmax], axis=1)
+    if softmax != probabilities:
+        yield from _normalising_nodes(softmax, probabilities)
+
+
+def _normalising_nodes(probabilities: str, normalised: str) -> Iterator[NodeProto]:
     """Yield the nodes that clip probabilities at 0 and divide them by their sum.
 
     In float64, so that only the last cast rounds: it changes the sum by at most 2⁻²⁴, for any number of classes.
@@ -240,6 +248,7 @@ def _normalising_nodes(probabilities: str) -> Iterator[NodeProto]:
     yield _constant("none", [0.0], np.float64)
     yield helper.make_node("Max", [f"{OUR_PREFIX}exact", f"{OUR_PREFIX}none"], [f"{OUR_PREFIX}clipped"])
     yield helper.make_node("LpNormalization", [f"{OUR_PREFIX}clipped"], [f"{OUR_PREFIX}normalised"], axis=1, p=1)
+    yield _cast(f"{OUR_PREFIX}normalised", normalised, "float")
 
 
 def _guard_nodes(name: str, source: Input) -> Iterator[NodeProto]:

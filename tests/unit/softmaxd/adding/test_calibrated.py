@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from softmaxd.adding.calibrated import LARGEST, Source, with_calibration
 from softmaxd.models.engine import Engine
@@ -22,7 +22,7 @@ ROWS = np.random.default_rng(0).normal(size=(40, 2), scale=3).astype(np.float32)
 
 
 def outputs_of(model: onnx.ModelProto, temperature: float, rows: Features = ROWS, **given: Any) -> dict[str, Array]:
-    distances = (given.get("centre", CENTRE), WHITENING, MEANS)
+    distances = (given.get("centre", CENTRE), WHITENING, given.get("means", MEANS))
     added, source = given.get("added", 0.0), given.get("source", Source())
     content = with_calibration(model.SerializeToString(), temperature, distances, added=added, source=source)
     return Engine(content, device="cpu").run(rows)
@@ -40,6 +40,20 @@ def test_logits_are_divided_and_probabilities_are_their_softmax() -> None:
     assert after["logits"] == pytest.approx(before["logits"] / np.float32(2.5), rel=1e-6)
     assert after["probabilities"] == pytest.approx(Softmax(after["logits"].astype(float)).probabilities, abs=1e-6)
     assert list(after) == ["logits", "probabilities", "atypicality"]
+
+
+def test_probabilities_of_many_classes_sum_to_1_though_float32_rounds_their_sum() -> None:
+    classes = 1000
+    scores = np.full(classes, -33.6, np.float32)  # halved, a sum that float32 takes from 1 by 3e-6
+    scores[0] = 0
+    nodes = [helper.make_node("MatMul", ["features", "zeros"], ["zero"])]
+    nodes += [helper.make_node("Add", ["zero", "scores"], ["logits"])]
+    constants = {"zeros": np.zeros((2, classes), np.float32), "scores": scores}
+    means = np.zeros((classes, 2))
+
+    after = outputs_of(classifier(nodes, constants, features=2, classes=classes), 2.0, means=means)
+
+    assert np.abs(after["probabilities"].sum(axis=1, dtype=np.float64) - 1).max() <= 2.0**-23
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxd.adding.graphs import Heads
+from softmaxd.adding.graphs import MANY_CLASSES, Heads
 from softmaxd.adding.heads import ADDED_SOFTMAX, ROUNDING, are_scores, find_heads, served
 from softmaxd.adding.operators import Origin
 from softmaxd.adding.running import Outputs, Values
@@ -201,6 +201,15 @@ def test_probabilities_that_are_exact_stay_as_they_are() -> None:
 
     assert notes[1] == "probabilities: the output p; its rows lie in [0, 1] and sum to 1"
     assert served(probabilities, heads) is probabilities
+
+
+def test_probabilities_of_many_classes_are_normalised_because_float32_rounds_their_sum() -> None:
+    probabilities = softmax(np.random.default_rng(0).normal(size=(9, MANY_CLASSES + 1))).astype(np.float32)
+
+    heads, notes = found({"p": probabilities})
+
+    assert heads.is_rounded
+    assert notes[1].endswith("sum to 1; clipped and normalised, because float32 rounds the sum of 201 numbers")
 
 
 def test_a_regression_whose_rows_sum_to_1_has_probabilities_with_a_note_on_its_targets() -> None:

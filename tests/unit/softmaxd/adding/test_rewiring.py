@@ -40,6 +40,21 @@ def test_logits_get_a_softmax() -> None:
     assert np.allclose(outputs["probabilities"], softmax(ROWS @ WEIGHTS), atol=1e-6)
 
 
+@pytest.mark.parametrize("probabilities", [None, "p"])
+def test_probabilities_of_many_classes_sum_to_1_though_float32_rounds_their_sum(probabilities: str | None) -> None:
+    classes = 1000
+    scores = np.full(classes, -16.8, np.float32)  # a sum that float32 takes from 1 by 3e-6
+    scores[0] = 0
+    nodes = [node("MatMul", "x zeros", "zero"), node("Add", "zero numbers", "scores"), node("Softmax", "scores", "p")]
+    constants = {"zeros": np.zeros((2, classes), np.float32), "numbers": scores}
+    graph = model(nodes, outputs=[tensor(name, ["n", classes]) for name in ("scores", "p")], constants=constants)
+
+    is_rounded = probabilities is not None
+    outputs = answers(graph, SOURCE, Heads("scores", probabilities, classes, are_float32=True, is_rounded=is_rounded))
+
+    assert np.abs(outputs["probabilities"].sum(axis=1, dtype=np.float64) - 1).max() <= 2.0**-23
+
+
 def test_probabilities_get_their_logarithm_which_is_finite_for_0() -> None:
     nodes = [node("Constant", "", "p", value=numpy_helper.from_array(np.array([[1, 0, 1e-40]], np.float32)))]
     nodes += [node("MatMul", "x w", "s"), node("Mul", "s zero", "z"), node("Add", "z p", "scores")]
