@@ -25,8 +25,8 @@ INTRODUCTION = """\
 Written by `make screenshots` from the playground; change it in `service/softmaxd/playground/js/views/tour/`.
 
 These are the chapters of the tutorial "Softmax activation function" by Kajal Pawar, in its order and without its
-mistakes. With a running service they are live, on `http://127.0.0.1:8000/#tour`: every number there is an answer of the
-service, and the arrow keys turn the pages.
+mistakes. With a running service they are live, on `http://127.0.0.1:8000/#tour`: the probabilities there are answers of
+the service, and the arrow keys turn the pages.
 """
 
 

@@ -1,6 +1,6 @@
-// The service: every number on the page comes from it.
+// The service: the answers on the page come from it.
 
-import { keepText, keptText } from "./storage.js";
+import { askForKey, heldKey } from "./key.js";
 
 /** @typedef {{name: string, version: string, default: boolean, pinned: boolean, state: string, reason: string,
  *   provider: string | null, classes: string[], features: Feature[], datatype: string | null,
@@ -15,7 +15,6 @@ import { keepText, keptText } from "./storage.js";
 
 /** The URL of the service: the page may be under any prefix. */
 export const ROOT = new URL("./", document.baseURI.split(/[?#]/)[0]);
-const KEY = "softmaxd-key"; // kept for this tab only
 
 /** A refusal, in the words of the service. */
 export class Refused extends Error {
@@ -37,11 +36,12 @@ export class Refused extends Error {
  * Ask the service. Raises `Refused`.
  * @param {string} path relative to the service
  * @param {RequestInit} [options]
+ * @param {{isUnasked?: boolean}} [more] `isUnasked`: nobody did anything, so nobody is asked for a key
  * @returns {Promise<Response>}
  */
-export async function ask(path, options = {}) {
+export async function ask(path, options = {}, { isUnasked = false } = {}) {
   const headers = new Headers(options.headers);
-  const key = keptText("sessionStorage", KEY);
+  const key = heldKey();
   if (key) {
     headers.set("Authorization", `Bearer ${key}`);
   }
@@ -54,13 +54,17 @@ export async function ask(path, options = {}) {
     }
     throw new Refused(0, "The service does not answer. Is it still running?");
   }
-  if (response.status === 401 && (await askForKey())) {
-    return ask(path, options);
+  if (response.ok) {
+    return response;
   }
-  if (!response.ok) {
-    throw await refused(response);
+  const refusal = await refused(response);
+  if (response.status === 401 && !isUnasked) {
+    const isOld = key !== heldKey(); // another request has got a new one
+    if (isOld || (await askForKey(key && refusal.message))) {
+      return ask(path, options);
+    }
   }
-  return response;
+  throw refusal;
 }
 
 /**
@@ -116,13 +120,14 @@ export function pathOf(model, operation) {
 }
 
 /**
- * A request as a line for a shell.
+ * A request as a line for a shell. A key is the variable `KEY` there: the page does not show it.
  * @param {string} path
  * @param {unknown} body a string is JSON already
  */
 export function curl(path, body) {
   const json = asText(body).replaceAll("'", "'\\''");
-  return `curl ${new URL(path, ROOT)} -H 'Content-Type: application/json' -d '${json}'`;
+  const key = heldKey() && ` -H "Authorization: Bearer $KEY"`;
+  return `curl ${new URL(path, ROOT)}${key} -H 'Content-Type: application/json' -d '${json}'`;
 }
 
 /** @param {unknown} body */
@@ -178,43 +183,4 @@ async function refused(response) {
   } catch {
     return new Refused(status, `The answer was ${status} ${statusText}`, { wait });
   }
-}
-
-/** @type {Promise<boolean> | null} */
-let asked = null;
-
-/** Ask the person for a key, once for all requests that wait for it; false if there is none. */
-function askForKey() {
-  asked ??= showKeyDialog().finally(() => (asked = null));
-  return asked;
-}
-
-/** @returns {Promise<boolean>} */
-async function showKeyDialog() {
-  const { h } = await import("./dom.js");
-  const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("key"));
-  const field = h("input", { type: "password", autocomplete: "off", required: true, id: "key-field" });
-  const form = h(
-    "form",
-    { method: "dialog" },
-    h("h2", { text: "This service needs a key" }),
-    h("p", { class: "muted", text: "It is kept for this tab only, and sent to this service only." }),
-    h("p", {}, h("label", { for: "key-field" }, "Key", field)),
-    h(
-      "p",
-      { class: "line" },
-      h("button", { class: "primary", value: "use", text: "Use it" }),
-      h("button", { value: "", formnovalidate: true, text: "Cancel" }),
-    ),
-  );
-  dialog.setAttribute("aria-label", "Key");
-  dialog.replaceChildren(form);
-  dialog.returnValue = "";
-  dialog.showModal();
-  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-  if (dialog.returnValue !== "use") {
-    return false;
-  }
-  keepText("sessionStorage", KEY, field.value);
-  return true;
 }

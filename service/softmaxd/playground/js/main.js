@@ -2,6 +2,7 @@
 
 import { get, Refused } from "./api.js";
 import { h } from "./dom.js";
+import { forgetButton } from "./key.js";
 import { linkTo, readState } from "./state.js";
 import { keepText } from "./storage.js";
 
@@ -136,7 +137,8 @@ function takeDrops() {
 async function tellVersion() {
   const { version } = await get("").catch(() => ({ version: "" })); // the view tells if the service is gone
   const place = /** @type {HTMLElement} */ (document.getElementById("about"));
-  place.textContent = `softmaxd ${version}. Every number on this page is an answer of this service.`;
+  const text = `softmaxd ${version}. Every probability on this page is an answer of this service, but for the textbook's.`;
+  place.replaceChildren(text, forgetButton());
 }
 
 addTheme();

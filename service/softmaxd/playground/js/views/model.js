@@ -1,12 +1,13 @@
 // The card of a version, from its manifest, and the service as it runs now.
 
-import { ask, get, pathOf } from "../api.js";
+import { get } from "../api.js";
 import { h } from "../dom.js";
 import { count } from "../format.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState } from "../state.js";
 import { coverage } from "./model/coverage.js";
 import { confusion, figures } from "./model/figures.js";
+import { files } from "./model/files.js";
 import { origin, unserved, versions } from "./model/origin.js";
 import { panel } from "./model/parts.js";
 import { reliability, typicality } from "./model/pictures.js";
@@ -80,44 +81,6 @@ async function about(model) {
       await files(model),
     ),
   ];
-}
-
-/**
- * Links to the files of a version. Its pictures are shown when asked for.
- * @param {Model} model
- */
-async function files(model) {
-  const path = (/** @type {string} */ name) => pathOf(model, name);
-  let card = "";
-  try {
-    card = await (await ask(path("card"))).text();
-  } catch {
-    // a model that was added has no card
-  }
-  const pictures = [...card.matchAll(/!\[([^\]]*)\]\(([^)/]+\.(?:png|svg))\)/g)];
-  return h(
-    "div",
-    {},
-    h(
-      "p",
-      { class: "line" },
-      card && h("a", { href: path("card"), text: "card.md" }),
-      h("a", { href: path("manifest"), text: "manifest.json" }),
-    ),
-    pictures.length > 0 &&
-      h(
-        "details",
-        {},
-        h("summary", { text: `Pictures of the card (${pictures.length})` }),
-        h(
-          "div",
-          { class: "thumbs" },
-          ...pictures.map(([, alt, name]) =>
-            h("a", { href: path(name) }, h("img", { src: path(name), alt, loading: "lazy" })),
-          ),
-        ),
-      ),
-  );
 }
 
 /**
