@@ -36,6 +36,7 @@ def add(commands: Commands) -> None:
         "--include",
         metavar="A,B",
         type=names,
+        action="extend",
         default=[],
         help="More columns, as in POST /predict: logits, log_probabilities, prediction_sets, typicality.",
     )

@@ -39,7 +39,9 @@ def test_answers_go_to_standard_output_and_the_count_beside_them(rows: Path) -> 
 
 
 def test_labels_that_are_not_guaranteed_are_told_once(rows: Path) -> None:
-    ended = run("blobs", rows, "--include", "prediction_sets", "--coverage-by", "class", "--coverage", "0.999")
+    ended = run(
+        "blobs", rows, "--include", "typicality,prediction_sets", "--coverage-by", "class", "--coverage", "0.999"
+    )
 
     assert ended.stderr.splitlines()[1:] == ["not_guaranteed: blob-0, blob-1, blob-2, blob-3"]
 
@@ -55,7 +57,8 @@ def test_rows_may_come_through_a_pipe(rows: Path) -> None:
 def test_answers_go_to_a_file(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.csv"
 
-    options = ["--include", "prediction_sets,typicality", "--coverage", "0.9999", "--keep", "--models-dir", str(MODELS)]
+    include = ["--include", "prediction_sets", "--include", "typicality"]
+    options = [*include, "--coverage", "0.9999", "--keep", "--models-dir", str(MODELS)]
     code = main(["predict", "blobs/1", str(rows), "--out", str(out), *options])
 
     header, *lines = out.read_text().splitlines()

@@ -1,5 +1,6 @@
 import json
 import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,25 @@ def test_every_form_gives_the_same_bits(rows: list[list[float]]) -> None:
     for job in (flat, nested, decode_bytes(expected), raw):
         assert job.features.shape == expected.shape
         assert job.features.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("datatype", ["UINT8", "FP32"])
+def test_pictures_as_bytes_are_copied_once_whatever_their_type(datatype: Datatype) -> None:
+    shape = (16, 3, 64, 64)
+    pictures = np.ones(shape, DTYPES[datatype])
+    features = [{"name": "image", "shape": shape[1:]}]
+    of_pictures = Manifest.model_validate({**MANIFEST.model_dump(), "datatype": datatype, "features": features})
+    changes = {"shape": shape, "datatype": datatype, "parameters": {"binary_data_size": pictures.nbytes}}
+    text = json.dumps(request(16, **changes)).encode()
+    body = text + pictures.tobytes()
+
+    tracemalloc.start()
+    job = decode(body, len(text), manifest=of_pictures)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert job.features.tobytes() == pictures.tobytes()
+    assert peak < pictures.nbytes + 32_768  # the bytes after the JSON, and some small objects
 
 
 @given(st.floats())
