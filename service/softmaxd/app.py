@@ -201,6 +201,7 @@ def _path_of(request: Request) -> str:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
+    request.state.reason = error.reason
     path = _path_of(request)
     if path not in PROBES or not isinstance(error, NotReady):  # by which a probe answers a question
         request.app.state.metrics.count_rejection(error.reason)
@@ -218,6 +219,7 @@ async def _refuse_unroutable(request: Request, error: Exception) -> Response:
 
 
 async def _fail(request: Request, _error: Exception) -> Response:
+    request.state.reason = InternalError.reason
     return to_response(refuse(_path_of(request), InternalError()))  # the traceback goes to the log
 
 

@@ -55,6 +55,16 @@ def _has_key(keys: tuple[str, ...]) -> tuple[str, ...]:
     return keys
 
 
+def _known_share(value: object) -> object:
+    try:
+        is_share = 0 <= access_share(str(value)) <= 1
+    except ValueError:
+        is_share = False
+    if not is_share:
+        raise ValueError("Input should be all, errors, or a share between 0 and 1, like 0.01")
+    return value
+
+
 HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")]
 Origin = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$")]  # as browsers write it
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -187,6 +197,15 @@ class Settings(BaseModel):
         description="`key`: `/metrics` needs a key with the scope `read`, if clients need keys. `open`: anybody may "
         "read it.",
     )
+    access_log: Annotated[str, AfterValidator(_known_share)] = Field(
+        "errors",
+        description="The requests that get a log line. `errors`: those with a 5xx and slow ones. `all`: every one. "
+        "A share between 0 and 1, like `0.01`: so many of all, besides errors and slow ones.",
+    )
+    slow_request_seconds: PositiveFloat = Field(
+        1.0,
+        description="Seconds from the end of the head to the response, above which a request is slow; `inf`: none is.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`console`: text. `json`: one object per line. `auto`: text on a terminal, else `json`."
     )
@@ -215,7 +234,16 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str]) ->
         name = str(problem["loc"][0])
         source = option_name(name) if name in options else ENV_PREFIX + name.upper()
         known = name in Settings.model_fields
-        raise SettingsError(f"{source}: {problem['msg'] if known else 'there is no such setting'}") from error
+        message = problem["msg"].removeprefix("Value error, ")  # of a check of ours
+        raise SettingsError(f"{source}: {message if known else 'there is no such setting'}") from error
+
+
+def access_share(access_log: str) -> float:
+    """Return the share of requests that get a log line, besides those with errors and slow ones.
+
+    Raises `ValueError` if the setting is no number.
+    """
+    return float({"all": 1, "errors": 0}.get(access_log, access_log))
 
 
 def service_links(environment: Mapping[str, str]) -> list[str]:

@@ -134,7 +134,7 @@ def test_an_empty_name_of_the_folder_is_not_the_working_directory(refused: Comma
     code, _, error = refused(*command.split(), models_dir="")
 
     assert code == 2
-    assert one_line(error) == "softmaxd: SOFTMAXD_MODELS_DIR: Value error, Input should not be empty"
+    assert one_line(error) == "softmaxd: SOFTMAXD_MODELS_DIR: Input should not be empty"
 
 
 @pytest.mark.parametrize("command", ["serve", "serve --workers 2"])

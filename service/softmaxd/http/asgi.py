@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
 from softmaxd.errors import TooLarge
+from softmaxd.http.access_log import facts
 from softmaxd.http.budget import Share
 from softmaxd.http.guard import check_found
 from softmaxd.http.lifecycle import model_of
@@ -39,6 +40,7 @@ def endpoint(operation: Operation, metrics: Metrics, *, max_body_bytes: int) -> 
             raise
         except Exception as error:  # every error must reach the client
             reply = reply_to_error(operation, error, metrics, model_of(request.scope))
+            request.state.reason = reply.reason
         return to_response(reply)
 
     return answer
@@ -52,6 +54,7 @@ async def _run(operation: Operation, request: Request, max_body_bytes: int) -> R
     headers = request.headers.raw
     operation.check(headers)
     job = operation.decode(await read_body(request, max_body_bytes), headers, model)
+    request.state.facts = facts(model, job)
     if model is None or job.features is None:
         return operation.encode(NOT_ASKED, job)
     share = share_of(request)

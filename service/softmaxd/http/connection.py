@@ -1,14 +1,14 @@
 """One connection: chooses the lane of each request, writes the responses, and keeps deadlines."""
 
-import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from softmaxd.errors import RequestTimeout, ServiceError
+from softmaxd.http.answered import LEFT, record, record_refusal
 from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
-from softmaxd.http.flow import LastingTransport, has_bytes
+from softmaxd.http.flow import LastingTransport, answer_http_1_0, has_bytes
 from softmaxd.http.heads import PlainHead
 from softmaxd.http.ids import Ids, ids_of
 from softmaxd.http.operation import Reply
@@ -19,7 +19,6 @@ LINGER_SECONDS, LINGER_BODIES = 3, 8  # after the last response: time, and bytes
 UNUSED_SECONDS = 1  # in a drain, until an idle connection closes
 LATE = "{} did not arrive within {:g} s"
 PROBE = b"HTTP/1.1 100 Continue\r\n\r\n"
-KEEP_ALIVE = (b"connection", b"keep-alive")
 
 
 class Connection(Reader):
@@ -66,12 +65,9 @@ class Connection(Reader):
         if self._body_left <= self.lane.settings.max_body_bytes:  # any other body is refused, and not held
             self._share.take(self._body_left)
         plain = self._plain_head()
-        call = None if plain is None else self._new_call(plain)
-        if plain is None or call is None:
+        if plain is None or self._new_call(plain) is None:
             self._begin_asgi()
-            return
-        self._ids = call.ids
-        if self._head is not None:
+        elif self._head is not None:
             self.lane.heads.remember(self._head, plain, self._head_bytes)
 
     def _begin_asgi(self) -> None:
@@ -86,10 +82,7 @@ class Connection(Reader):
         cycle = self.cycle
         cycle.transport = LastingTransport(self.transport, self._end)  # type: ignore[assignment] # it has all that is used
         if self.parser.get_http_version() == "1.0":
-            cycle.waiting_for_100_continue = False  # which HTTP/1.0 does not know
-            if self.parser.should_keep_alive():
-                cycle.keep_alive = True
-                cycle.default_headers = [*cycle.default_headers, KEEP_ALIVE]
+            answer_http_1_0(cycle, keep_alive=self.parser.should_keep_alive())
         if self._is_last:
             cycle.keep_alive = False
 
@@ -114,6 +107,7 @@ class Connection(Reader):
             return None
         call = Call(self._send, self.lane, model, plain, self._share)
         call.keep_alive = not self.lane.lifecycle.leaving
+        self._ids = call.ids
         self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it
         self.lane.lifecycle.in_flight += 1
         return call
@@ -148,10 +142,9 @@ class Connection(Reader):
             self._ok_replies.write(self.transport, reply, default_fields, call.ids)
         elif write_reply(self.transport, reply, default_fields, call.ids, close=not call.keep_alive):
             self._end()
-        lane, seconds = self.lane, time.perf_counter() - call.start
-        lane.metrics.count_request(call.operation.path, reply.status, "express", seconds, call.model)
+        record(call, reply, self.client)
         if not call.is_large:
-            lane.turns.small_answered += 1
+            self.lane.turns.small_answered += 1
         self.on_response_complete()
 
     def _end_call(self, call: Call) -> None:
@@ -176,6 +169,8 @@ class Connection(Reader):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the batcher drop the rows of a request whose client has left."""
+        if self._call is not None:
+            record(self._call, LEFT, self.client)
         self._give_up()
         self._share.keep(0)
         if isinstance(self.cycle, Call):
@@ -252,6 +247,8 @@ class Connection(Reader):
     def _refuse(self, error: ServiceError) -> None:
         """Refuse the request that is arriving, and close the connection."""
         if self._phase is not BODY or (self._is_busy and not getattr(self.cycle, "response_started", False)):
+            if self._is_busy and self._call is None:
+                self.scope["state"]["refused"] = True
             self._give_up()
             self._send_refusal(error)
         elif self._is_busy:
@@ -260,11 +257,13 @@ class Connection(Reader):
             self._end()  # it is answered already
 
     def _send_refusal(self, error: ServiceError) -> None:
-        self.lane.metrics.count_rejection(error.reason)
-        path = self.url.partition(b"?")[0].decode("latin-1")
-        reply, to_head = self.lane.refuse(path, error), self.parser.get_method() == b"HEAD"
+        path, method = self.url.partition(b"?")[0].decode("latin-1"), self.parser.get_method()
+        reply = self.lane.refuse(path, error)
         ids = self._ids if self._phase is BODY else ids_of(self.headers)
-        write_reply(self.transport, reply, self.server_state.default_headers, ids, close=True, to_head=to_head)
+        record_refusal(self.lane, error, ids, (method.decode("latin-1"), path), self.client)
+        write_reply(
+            self.transport, reply, self.server_state.default_headers, ids, close=True, to_head=method == b"HEAD"
+        )
         self._end()
 
     def _end(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from softmaxd.errors import ServiceError
+from softmaxd.http.access_log import AccessLog
 from softmaxd.http.budget import Budget, Share
 from softmaxd.http.compression import inflates_beyond
 from softmaxd.http.heads import PlainHead, PlainHeads
@@ -38,7 +39,7 @@ class ExpressLane:
         self.lifecycle = lifecycle
         self.metrics = metrics
         self.settings = settings
-        self.shortest_timeout = min(settings.header_timeout, settings.request_timeout, settings.keep_alive_timeout)
+        self.access_log = AccessLog(settings)
         self.turns = Turns()
         self.budget = Budget(settings.max_inflight_bytes)
         self._arrived: list[Call] = []
@@ -65,8 +66,8 @@ class Call:
     """A request in the express lane, in the place of uvicorn's cycle; `send` is called once, with its reply."""
 
     __slots__ = (
-        *("body", "encoding", "gathered", "headers", "ids", "is_large", "job", "keep_alive", "lane"),
-        *("model", "operation", "response_complete", "send", "share", "start", "waiting"),
+        *("body", "gathered", "ids", "is_large", "job", "keep_alive", "lane"),
+        *("model", "operation", "plain", "response_complete", "send", "share", "start", "waiting"),
     )
 
     def __init__(
@@ -82,9 +83,8 @@ class Call:
         self.lane = lane
         self.operation = plain.target[0]
         self.model = model
-        self.headers = plain.headers
+        self.plain = plain
         self.ids = plain.ids or new_ids()
-        self.encoding = plain.encoding
         self.body = b""
         self.gathered: BytesIO | None = None  # a body that comes in pieces; it holds them once, a list would twice
         self.keep_alive = True
@@ -104,8 +104,8 @@ class Call:
         """Go on with the whole body; a large one waits for its turn."""
         if self.gathered is not None:
             self.body, self.gathered = self.gathered.getvalue(), None
-        if self.encoding and not self.is_large:
-            self.is_large = inflates_beyond(self.body, self.encoding, LARGE_BYTES)
+        if self.plain.encoding and not self.is_large:
+            self.is_large = inflates_beyond(self.body, self.plain.encoding, LARGE_BYTES)
         if self.is_large:
             self.lane.turns.wait(self._run_alone)
         else:
@@ -116,7 +116,7 @@ class Call:
         operation = self.operation
         try:
             body, self.body = self.body, b""  # or a large one would be held while its answer is written
-            self.job = job = operation.decode(body, self.headers, self.model)
+            self.job = job = operation.decode(body, self.plain.headers, self.model)
             if self.model is not None and job.features is not None:
                 expected = self.model.manifest.held_bytes(job.features)
                 if expected > LARGE_BYTES:
@@ -146,8 +146,8 @@ class Call:
         except Exception as error:  # as above
             self._fail(error)
         else:
-            self.job = None  # the connection keeps this call until its next request
             self.send(self, reply)
+            self.job = None  # the connection keeps this call until its next request
 
     def _finish_large(self, outcome: Outputs | Exception) -> None:
         start = time.monotonic()
@@ -155,5 +155,5 @@ class Call:
         self.lane.turns.spend(time.monotonic() - start)
 
     def _fail(self, error: Exception) -> None:
+        self.send(self, reply_to_error(self.operation, error, self.lane.metrics, self.model, self.ids))
         self.job = None
-        self.send(self, reply_to_error(self.operation, error, self.lane.metrics, self.model))

@@ -1,4 +1,4 @@
-"""Replaces two parts of uvicorn's connection, so that ours decides when to read on and how to close."""
+"""Replaces parts of uvicorn's connection, so that ours decides when to read on and how to close."""
 
 import os
 import socket
@@ -6,6 +6,9 @@ from asyncio import Transport
 from collections.abc import Callable
 
 from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+KEEP_ALIVE = (b"connection", b"keep-alive")
 
 
 class Flow(FlowControl):
@@ -30,6 +33,14 @@ class LastingTransport:
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.close = close
+
+
+def answer_http_1_0(cycle: RequestResponseCycle, *, keep_alive: bool) -> None:
+    """Let uvicorn answer a request of HTTP/1.0, which knows no `100 Continue` and says that a connection stays."""
+    cycle.waiting_for_100_continue = False
+    if keep_alive:
+        cycle.keep_alive = True
+        cycle.default_headers = [*cycle.default_headers, KEEP_ALIVE]
 
 
 def has_bytes(transport: Transport) -> bool:

@@ -1,17 +1,21 @@
 """The outermost part of the ASGI lane, around the whole application: rules for all requests alike."""
 
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from softmaxd.errors import Misdirected, ServiceError
+from softmaxd.http.access_log import AccessLog, facts
 from softmaxd.http.asgi import to_response
 from softmaxd.http.hosts import Hosts
-from softmaxd.http.ids import ids_of
+from softmaxd.http.ids import Ids, describe, ids_of
+from softmaxd.http.lifecycle import UNANSWERED
 from softmaxd.http.operation import Headers, Reply
 from softmaxd.http.origins import Cors, check_origin
 from softmaxd.http.targets import route_path
+from softmaxd.logs import of_request
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.settings import Settings
 
@@ -19,6 +23,23 @@ PROBES = {"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 Refuse = Callable[[str, ServiceError], Reply]  # for a path below the prefix, in the form of its protocol
+
+
+class Answer:
+    """The answer to one request; `send` adds the ids before its header fields, and `last` after them."""
+
+    def __init__(self, send: Send, ids: Ids, last: Headers) -> None:
+        self.ids = ids
+        self.start = time.perf_counter()
+        self.status = UNANSWERED
+        self._send = send
+        self._last = last
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*self.ids, *message.get("headers", ()), *self._last]}
+        await self._send(message)
 
 
 class Front:
@@ -31,25 +52,49 @@ class Front:
         self.root_path = settings.root_path
         self.refuse = refuse
         self.metrics = metrics
+        self.access_log = AccessLog(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        given: dict[str, Any] = scope.get("state", {})
+        ids = given.get("ids") or ids_of(scope["headers"])
         root_path = scope.get("root_path") or self.root_path  # one that is mounted has another
-        path = route_path(scope["path"], root_path)
-        state: dict[str, Any] = scope.get("state", {})
-        ids = state.get("ids") or ids_of(scope["headers"])
-        scope = {**scope, "root_path": root_path, "state": {**state, "ids": ids}}
-        method = scope["method"]
-        send = _with_fields(send, ids, [NOSNIFF] if method in {"GET", "HEAD"} else [])
-        if method == "HEAD":
+        state = {**given, "ids": ids}  # a server may give the same one to every request
+        of_request.set(describe(ids))  # until the end of its task, for the lines of the server, too
+        answer = Answer(send, ids, [NOSNIFF] if scope["method"] in {"GET", "HEAD"} else [])
+        try:
+            await self._answer({**scope, "root_path": root_path, "state": state}, receive, answer.send)
+        finally:
+            if "refused" not in given:  # by the connection, which has logged it
+                self._log(answer, scope, route_path(scope["path"], root_path), state)
+
+    def _log(self, answer: "Answer", scope: Scope, path: str, state: dict[str, Any]) -> None:
+        seconds = time.perf_counter() - answer.start
+        if self.access_log.wants(answer.status, seconds):
+            self.access_log.write(
+                answer.ids,
+                scope["method"],
+                path,
+                answer.status,
+                seconds=seconds,
+                **(state.get("facts") or facts(state.get("model"), None)),
+                reason=state.get("reason"),
+                lane="asgi",
+                client=scope.get("client") and scope["client"][0],
+            )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = route_path(scope["path"], scope["root_path"])
+        if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET", "extensions": {}}  # no extension to send a body past `send`
             send = _without_body(send)
         try:
             self._check(scope, path)
             await self.app(scope, receive, send)
         except ServiceError as error:  # of the check, or of a preflight: the application answers its own
+            scope["state"]["reason"] = error.reason
             self.metrics.count_rejection(error.reason)
             await to_response(self.refuse(path, error))(scope, receive, send)
 
@@ -59,15 +104,6 @@ class Front:
             raise Misdirected("The service is not for this Host; the setting allowed_hosts names its hosts")
         if scope["method"] == "POST":
             check_origin(scope["headers"], self.origins)
-
-
-def _with_fields(send: Send, first: Headers, last: Headers) -> Send:
-    async def send_with_fields(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*first, *message.get("headers", ()), *last]}
-        await send(message)
-
-    return send_with_fields
 
 
 def _without_body(send: Send) -> Send:

@@ -36,6 +36,14 @@ def ids_of(headers: Iterable[tuple[bytes, bytes]]) -> Ids:
     return continue_ids(own) if own else new_ids()
 
 
+def describe(ids: Ids) -> dict[str, str]:
+    """Return ids as fields of a log line: `request_id`, and `trace_id` and `span_id` if there is a trace."""
+    fields = {"request_id": ids[0][1].decode("ascii")} if ids else {}
+    if len(ids) > 1:
+        _, fields["trace_id"], fields["span_id"], _ = ids[1][1].decode("ascii").split("-")
+    return fields
+
+
 def continue_ids(own: Iterable[tuple[bytes, bytes]]) -> Ids:
     """Return the ids that follow from the fields of a request that name some."""
     request_ids = [value for name, value in own if name == REQUEST_ID]

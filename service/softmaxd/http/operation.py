@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from softmaxd.errors import InternalError, ServiceError
+from softmaxd.http.ids import Ids, describe
 from softmaxd.http.openapi import Docs
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
@@ -31,6 +32,7 @@ class Reply:
     status: int = 200
     media_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    reason: str = ""  # for which the request was refused, as in the metrics
 
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:
@@ -74,10 +76,14 @@ class Operation(ABC):
         """Return an error in the form of the protocol."""
 
 
-def reply_to_error(operation: Operation, error: Exception, metrics: Metrics, model: Model | None) -> Reply:
+def reply_to_error(
+    operation: Operation, error: Exception, metrics: Metrics, model: Model | None, ids: Ids = ()
+) -> Reply:
     """Return the reply to a request that failed, and count it. A bug is logged and becomes a bare 500."""
     if not isinstance(error, ServiceError):
-        logger.error("%s failed", operation.path, exc_info=error)
+        logger.error("%s failed", operation.path, exc_info=error, extra=describe(ids))
         error = InternalError()
     metrics.count_rejection(error.reason, model)
-    return operation.refuse(error)
+    reply = operation.refuse(error)
+    reply.reason = error.reason
+    return reply

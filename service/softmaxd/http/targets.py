@@ -33,6 +33,12 @@ class Targets:
         return known
 
 
+def path_of(target: Target) -> str:
+    """Return the path of a target, below the prefix of the service."""
+    operation, name, version = target
+    return operation.path.replace("{name}", name or "").replace("{version}", version or "")
+
+
 def route_path(path: AnyStr, root_path: AnyStr) -> AnyStr:
     """Return a path below the prefix of the service, as Starlette routes it; a proxy may have stripped the prefix."""
     rest = path.removeprefix(root_path)

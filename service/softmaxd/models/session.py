@@ -1,5 +1,6 @@
 """Opens an ONNX file on a device: the only module that imports onnxruntime."""
 
+import logging
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,18 @@ CUDA = "CUDAExecutionProvider"
 RUNTIME_VERSION: str = onnxruntime.__version__
 
 NO_CUDA = "device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu"
+
+LEVELS = (logging.DEBUG, logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL)  # by severity there
+WARNING, FATAL = 2, 4
+
+logger = logging.getLogger("onnxruntime")
+
+
+def _log(severity: int, _category: str, _session: str, place: str, message: str) -> None:
+    logger.log(LEVELS[severity], "%s (%s)", message.strip(), place)
+
+
+onnxruntime.set_default_logger_callback(_log, WARNING)  # or it writes to standard error itself, in a form of its own
 
 
 class DeviceError(ModelError):
@@ -40,7 +53,7 @@ def open_session(model: Path | bytes, device: Device, threads: int) -> onnxrunti
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # batch sizes vary, and a pattern for each size would only take memory
-    options.log_severity_level = 4  # failures reach us as exceptions; warnings would garble the log lines
+    options.log_severity_level = FATAL  # failures reach us as exceptions, and its lines may have values of a request
     if device != "cpu" and CUDA in providers():
         session = _new_session(model, options, [CUDA, CPU])
         if session.get_providers()[0] == CUDA:

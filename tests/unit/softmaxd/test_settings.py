@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from softmaxd.settings import Settings, SettingsError, option_name, read_settings, service_links
+from softmaxd.settings import Settings, SettingsError, access_share, option_name, read_settings, service_links
 
 
 def test_the_environment_is_read_by_its_prefix() -> None:
@@ -156,3 +156,20 @@ def test_hosts_and_origins_are_separated_by_commas() -> None:
 def test_a_host_or_an_origin_in_another_form_is_refused(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^SOFTMAXD_{name.upper()}: "):
         read_settings({f"SOFTMAXD_{name.upper()}": value}, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "share"), [("all", 1), ("errors", 0), ("0.01", 0.01), ("0", 0), ("1", 1), ("1e-3", 0.001)]
+)
+def test_the_access_log_takes_a_word_or_a_share(value: str, share: float) -> None:
+    settings = read_settings({"SOFTMAXD_ACCESS_LOG": value}, {})
+
+    assert access_share(settings.access_log) == share
+
+
+@pytest.mark.parametrize("value", ["", "ALL", "off", "1.01", "-0.1", "nan", "inf", "1%"])
+def test_another_access_log_is_refused_with_the_values_that_there_are(value: str) -> None:
+    message = r"^SOFTMAXD_ACCESS_LOG: Input should be all, errors, or a share between 0 and 1"
+
+    with pytest.raises(SettingsError, match=message):
+        read_settings({"SOFTMAXD_ACCESS_LOG": value}, {})

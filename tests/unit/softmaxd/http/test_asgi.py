@@ -71,7 +71,9 @@ class Endless:
 def test_rows_leave_their_batch_when_their_client_leaves() -> None:
     batcher = Endless()
     operation = changed(
-        Echo(), find=lambda *_: SimpleNamespace(batcher=batcher), decode=lambda *_: Job(np.zeros((1, 2), np.float32))
+        Echo(),
+        find=lambda *_: SimpleNamespace(batcher=batcher, manifest=SimpleNamespace(name="m", version=1)),
+        decode=lambda *_: Job(np.zeros((1, 2), np.float32)),
     )
     arriving: list[Message] = [{"type": "http.request", "body": b"{}"}, {"type": "http.disconnect"}]
 

@@ -378,7 +378,7 @@ OF_PROTOCOL = {
     *("connection_made", "connection_lost", "data_received", "eof_received", "resume_writing", "shutdown"),
     *("on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"),
     *("on_response_complete", "transport", "flow", "server_state", "parser", "loop"),
-    *("url", "headers", "expect_100_continue", "cycle", "scope"),
+    *("url", "headers", "expect_100_continue", "cycle", "scope", "client"),
 }
 OF_FLOW = {"pause_reading", "read_paused", "write_paused"}
 OF_STATE = {"default_headers", "total_requests"}

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from softmaxd.http.ids import ids_of, new_ids
+from softmaxd.http.ids import describe, ids_of, new_ids
 
 MADE = re.compile(rb"[0-9a-f]{16}-[0-9a-f]+")
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
@@ -88,3 +88,11 @@ def test_a_later_version_goes_on_as_the_one_that_is_known(version: bytes, more: 
 )
 def test_a_malformed_parent_counts_as_absent(parents: list[bytes]) -> None:
     assert traceparent(*parents) is None
+
+
+def test_a_log_line_has_the_ids_apart() -> None:
+    ids = ids_of([(b"x-request-id", b"7"), (b"traceparent", PARENT)])
+
+    assert describe(()) == {}
+    assert describe(ids[:1]) == {"request_id": "7"}
+    assert describe(ids) == {"request_id": "7", "trace_id": TRACE.decode(), "span_id": ids[1][1][36:52].decode()}

@@ -21,6 +21,9 @@ def test_an_error_is_counted_and_only_a_bug_is_logged(
 ) -> None:
     metrics = Metrics()
 
-    assert reply_to_error(Echo("/predict"), error, metrics, None).status == status
+    reply = reply_to_error(Echo("/predict"), error, metrics, None, ((b"x-request-id", b"7"),))
+
+    assert (reply.status, reply.reason) == (status, reason)
     assert b'softmaxd_rejections_total{reason="%s",model="",version=""} 1\n' % reason.encode() in metrics.render()
     assert [record.getMessage() for record in caplog.records] == ["/predict failed"] * logged
+    assert [vars(record)["request_id"] for record in caplog.records] == ["7"] * logged

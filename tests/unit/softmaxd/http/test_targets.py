@@ -2,7 +2,7 @@ import pytest
 from starlette._utils import get_route_path
 
 from softmaxd.http.operation import Operation
-from softmaxd.http.targets import MAX_KNOWN_TARGETS, Targets, route_path
+from softmaxd.http.targets import MAX_KNOWN_TARGETS, Targets, path_of, route_path
 from tests.support.operations import Echo
 
 PREDICT = Echo("/predict")
@@ -22,6 +22,7 @@ TARGETS = Targets([PREDICT, VERSION, COLON])
 def test_a_plain_path_is_found_with_its_names(target: bytes, found: tuple[Operation, str | None, str | None]) -> None:
     assert TARGETS.find(target) == found
     assert TARGETS.find(target) == found  # from memory
+    assert path_of(found) == target.decode()
 
 
 @pytest.mark.parametrize(

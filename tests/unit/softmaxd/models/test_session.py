@@ -1,6 +1,10 @@
+import logging
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from softmaxd.errors import ModelError
 from softmaxd.models.session import CPU, DeviceError, open_session
@@ -31,3 +35,31 @@ def test_a_message_of_onnx_runtime_has_no_path(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match=r"Load model from model\.onnx failed"):
         open_session(path, "cpu", 1)
+
+
+def with_unused_weights() -> bytes:
+    """Return a model of which ONNX Runtime says on loading that it has something unused."""
+    model = linear()
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(3, np.float32), "unused"))
+    return bytes(model.SerializeToString())
+
+
+def test_lines_of_onnx_runtime_are_log_lines(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    onnxruntime.InferenceSession(with_unused_weights(), providers=[CPU])
+
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("onnxruntime", logging.WARNING)
+    assert record.getMessage().startswith("Removing initializer 'unused'")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_session_is_silent(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    session = open_session(with_unused_weights(), "cpu", 1)
+
+    with pytest.raises(Exception, match="Got invalid dimensions"):
+        session.run(None, {session.get_inputs()[0].name: np.zeros((1, 7), np.float32)})
+
+    assert caplog.records == []
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,41 @@
+"""Counts and logs the requests that the express lane has answered."""
+
+import time
+
+from softmaxd.errors import ServiceError
+from softmaxd.http.access_log import facts
+from softmaxd.http.express import Call, ExpressLane
+from softmaxd.http.ids import Ids
+from softmaxd.http.lifecycle import UNANSWERED
+from softmaxd.http.operation import Reply
+from softmaxd.http.targets import path_of
+
+Client = tuple[str, int] | None  # address and port
+
+LEFT = Reply(b"", UNANSWERED)  # stands for the answer to a client that has left
+
+
+def record(call: Call, reply: Reply, client: Client) -> None:
+    """Count a request, and write its log line if it gets one."""
+    lane, seconds = call.lane, time.perf_counter() - call.start
+    if reply is not LEFT:
+        lane.metrics.count_request(call.operation.path, reply.status, "express", seconds, call.model)
+    if lane.access_log.wants(reply.status, seconds):
+        lane.access_log.write(
+            call.ids,
+            "POST",
+            path_of(call.plain.target),
+            reply.status,
+            seconds=seconds,
+            **facts(call.model, call.job),
+            reason=reply.reason,
+            lane="express",
+            client=client and client[0],
+        )
+
+
+def record_refusal(lane: ExpressLane, error: ServiceError, ids: Ids, request: tuple[str, str], client: Client) -> None:
+    """Count a request that was refused before it had arrived, given its method and path, and write its log line."""
+    lane.metrics.count_rejection(error.reason)
+    if lane.access_log.wants(error.status, 0):
+        lane.access_log.write(ids, *request, error.status, reason=error.reason, client=client and client[0])
