@@ -1,7 +1,7 @@
 """Draws rows like those that a model was trained on, of numbers as float64 has them, which JSON can give."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from softmaxd.adding.tables import Source
 from softmaxd.converting.original import Known, Values
 
 DRAWN = 256  # rows
+HALF = DRAWN // 2
+LARGEST = 1e300  # whose range is finite
 DIGITS = 4  # that a rounded number has at most, beside the first one of its range
 
 
@@ -36,9 +38,19 @@ def drawn_rows(findings: Findings, known: Known) -> Values:
         if values:
             columns[index] = [values[place] for place in generator.integers(0, len(values), DRAWN).tolist()]
         elif own.dtype.kind == "f":
-            ranges = [np.array(each) for each in (numbers, own[np.isfinite(own)]) if len(each)]
-            columns[index] = generator.permutation(np.concatenate([_drawn(each, generator) for each in ranges]))[:DRAWN]
+            columns[index] = _numbers([np.array(numbers), own], generator)
     return source.with_values(rows, columns)
+
+
+def _numbers(ranges: Sequence[Values], generator: np.random.Generator) -> Values:
+    """Return numbers of the first of these ranges that has some, then as many of all of them, in any order.
+
+    So the first rows have every number in the range that is known: answers are sure far from it, and hide a difference.
+    """
+    ranges = [finite for each in ranges if len(finite := each[np.abs(each) < LARGEST])]
+    first = _drawn(ranges[0], generator)
+    mixed = generator.permutation(np.concatenate([_drawn(each, generator) for each in ranges]))
+    return np.concatenate([first, mixed])[HALF : HALF + DRAWN]
 
 
 def _drawn(numbers: Values, generator: np.random.Generator) -> Values:

@@ -1,11 +1,13 @@
 """Tells the numbers and the texts that a fitted model of scikit-learn knows of its columns, to try it with them."""
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from softmaxd.converting.original import Known
+from softmaxd.converting.back import IDLE, Back, back_among, back_through, unchanged
+from softmaxd.converting.original import Known, Values
 
 NUMBERS = (
     "data_min_",
@@ -16,9 +18,13 @@ NUMBERS = (
     "means_",
     "theta_",
     "bin_edges_",
+    "support_vectors_",
     "_fit_X",
+    "X_fit_",
 )
 SPREADS = {"mean_": "var_", "theta_": "var_", "center_": "scale_"}  # the middle of a column, and how far it spreads
+MOST = 1000  # rows that a step has kept
+NEAR = 10.0 ** -np.arange(8)  # shares of a middle whose spread no step knows, down to the digits of float32
 TEXTS, WORDS = 200, 12  # texts for a vectorizer, and the most words of one
 OTHERS = (
     "a",
@@ -42,35 +48,48 @@ BETWEEN = (" ", " ", " ", ", ", ". ", "  ", "\n", " (")
 def known(model: Any, read: Sequence[int]) -> Known:
     """Return the categories of each feature, or texts of its words, and numbers of its range, as far as there are some.
 
-    `read` are the columns of the features.
+    `read` are the columns of the features. The numbers that a step knows are taken back through the steps before it.
     """
     found: dict[int, tuple[list[Any], list[float]]] = {column: ([], []) for column in read}
-    for step, columns in steps_of(model, list(range(model.n_features_in_))):
+    for step, columns, back in steps_of(model, list(range(model.n_features_in_))):
         for place, column in enumerate(columns):
-            values, numbers = found.get(column, ([], []))
-            values.extend(_values(step, place))
-            numbers.extend(_numbers(step, place))
+            found.get(column, ([], []))[0].extend(_values(step, place))
+        for rows in _rows(step):
+            for column, numbers in enumerate(back(rows).T):
+                found.get(column, ([], []))[1].extend(numbers[np.isfinite(numbers)].tolist())
     return list(found.values())
 
 
-def steps_of(model: Any, columns: Sequence[int]) -> Iterator[tuple[Any, Sequence[int]]]:
-    """Yield each step of a model, and the columns of the table that it gets as they are."""
+def steps_of(
+    model: Any, columns: Sequence[int] = (), back: Back = unchanged
+) -> Iterator[tuple[Any, Sequence[int], Back]]:
+    """Yield each step of a model, the columns of the table that it gets as they are, and the way back from its rows."""
     if hasattr(model, "best_estimator_"):
-        yield from steps_of(model.best_estimator_, columns)
+        yield from steps_of(model.best_estimator_, columns, back)
     elif hasattr(model, "steps"):
         for _, step in model.steps:
-            yield from steps_of(step, columns)
-            columns = columns if hasattr(step, "statistics_") else ()  # an imputer keeps the numbers
-    elif hasattr(model, "transformers_"):
-        places = model._transformer_to_input_indices
-        for label, transformer, _ in model.transformers_:
-            yield from steps_of(transformer, [columns[place] for place in places[label]] if columns else ())
+            yield from steps_of(step, columns, back)
+            columns = columns if hasattr(step, "statistics_") or step in IDLE else ()  # an imputer keeps the numbers
+            back = back_through(step, back)
     else:
-        yield model, columns
-        calibrated = [each.estimator for each in getattr(model, "calibrated_classifiers_", ())]
-        several = getattr(model, "estimators_", ())
-        for inner in (*calibrated, *(several.ravel() if isinstance(several, np.ndarray) else several)):
-            yield from steps_of(inner, columns)
+        yield model, columns, back
+        for inner, places in _parts(model):
+            own = back if places is None else back_among(places, model.n_features_in_, back)
+            chosen = columns if places is None or not columns else [columns[place] for place in places]
+            yield from steps_of(inner, chosen, own)
+
+
+def _parts(model: Any) -> Iterator[tuple[Any, Sequence[int] | None]]:
+    """Yield the models and the steps side by side in a model, and the columns that each gets; None for all."""
+    for label, transformer, _ in getattr(model, "transformers_", ()):
+        yield transformer, model._transformer_to_input_indices[label]
+    for _, transformer in getattr(model, "transformer_list", ()):
+        yield transformer, None
+    for each in getattr(model, "calibrated_classifiers_", ()):
+        yield each.estimator, None
+    several = getattr(model, "estimators_", ())
+    several = several.ravel().tolist() if isinstance(several, np.ndarray) else several
+    yield from zip(several, getattr(model, "estimators_features_", [None] * len(several)), strict=True)
 
 
 def _values(step: Any, place: int) -> Sequence[Any]:
@@ -83,23 +102,36 @@ def _values(step: Any, place: int) -> Sequence[Any]:
     return [float(value) for value in values if np.isfinite(value)]
 
 
-def _numbers(step: Any, place: int) -> Sequence[float]:
-    """Return numbers of the range that a step has for one of its columns."""
-    numbers = [number for name in NUMBERS for number in _column(step, name, place)]
+def _rows(step: Any) -> Iterator[Values]:
+    """Yield numbers of the range of a step, as rows of its columns."""
+    for name in NUMBERS:
+        yield from _numbers(step, name)
     for name, spread in SPREADS.items():
-        for number, size in zip(_column(step, name, place), _column(step, spread, place), strict=False):
-            width = 2 * np.sqrt(size) if spread == "var_" else size
-            numbers += [number - width, number + width]
-    return [float(number) for number in numbers if np.isfinite(number)]
+        sizes = _sizes(step, spread)
+        for middle in _numbers(step, name):
+            for share in NEAR if sizes is None else (1.0,):
+                size = share * (np.abs(middle) if sizes is None else sizes)
+                yield from (middle - size, middle + size)
 
 
-def _column(step: Any, name: str, place: int) -> Sequence[Any]:
-    """Return the numbers that an attribute of a step has for one of its columns."""
+def _sizes(step: Any, spread: str) -> Values | None:
+    """Return how far the numbers of each column of a step lie from their middle; None if it does not know it."""
+    found = next(_numbers(step, spread), None)
+    if found is None and hasattr(step, "explained_variance_"):  # of the components of a PCA
+        found = step.explained_variance_ @ step.components_**2
+    return found if found is None or spread == "scale_" else 2 * np.sqrt(found)
+
+
+def _numbers(step: Any, name: str) -> Iterator[Values]:
+    """Yield an attribute of a step, as rows [n, columns], if it has numbers for each column."""
     values = getattr(step, name, None)
-    if not isinstance(values, np.ndarray) or values.shape[-1] <= place:
-        return []
-    numbers = np.hstack([*np.atleast_2d(values)[:, place]])
-    return numbers.tolist() if numbers.dtype.kind in "fiu" else []
+    if not isinstance(values, np.ndarray) or values.shape[-1:] != (getattr(step, "n_features_in_", 0),):
+        return
+    if values.dtype == object and isinstance(values[0], np.ndarray):  # each column has edges of its own
+        values = np.array([*zip_longest(*values, fillvalue=np.nan)])
+    if values.dtype.kind in "fiu":
+        rows = np.atleast_2d(values).astype(np.float64)
+        yield rows[:: -(-len(rows) // MOST)]
 
 
 def _texts(vectorizer: Any) -> list[str]:

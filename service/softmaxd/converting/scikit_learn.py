@@ -11,6 +11,7 @@ from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from softmaxd.adding.running import ANY_LOCALE
 from softmaxd.converting import boosters
+from softmaxd.converting.back import IDLE
 from softmaxd.converting.columns import columns_read, initial_types, last_steps, missing_texts, takes_table, takes_words
 from softmaxd.converting.known import known, steps_of
 from softmaxd.converting.original import Inputs, Original, Values, first_line, named, need
@@ -29,7 +30,6 @@ WITHOUT_EXPORT = {  # classifiers whose ONNX file cannot be run
     "make_pipeline(OneHotEncoder(handle_unknown='ignore'), LogisticRegression()), of integers",
     "OutputCodeClassifier": "which gives no probabilities: take OneVsRestClassifier",
 }
-IDLE = (None, "passthrough")  # steps
 WITH_THRESHOLD = {"FixedThresholdClassifier", "TunedThresholdClassifierCV"}
 MOST_PROBABLE = "labels: the most probable one is served, whatever the threshold of the {kind} is"
 OF_A_TABLE = (
@@ -191,7 +191,7 @@ def _graphs(model: Any, opsets: Mapping[str, int] | None) -> Iterator[bytes]:
 
     yield bytes(_convert(model, FloatTensorType, opsets).SerializeToString())
     graph = _convert(model, DoubleTensorType, opsets)
-    _fill_as_float64(graph.graph)
+    _fill_as_float64(graph.graph, [step.statistics_ for step, *_ in steps_of(model) if hasattr(step, "statistics_")])
     exact = bytes(graph.SerializeToString())
     if _cast_to_float32(graph):
         yield bytes(graph.SerializeToString())
@@ -206,7 +206,7 @@ def _convert(model: Any, kind: Any, opsets: Mapping[str, int] | None) -> ModelPr
     zipmap = {"zipmap": False} if hasattr(model, "predict_proba") else {}
     # without options of their own, skl2onnx gives the classifiers in a pipeline one that LinearSVC does not know
     options: dict[Any, Any] = {id(step): zipmap for step in last_steps(model)}
-    splitting = {id(step): _splitting(step) for step, _ in steps_of(model, ()) if hasattr(step, "vocabulary_")}
+    splitting = {id(step): _splitting(step) for step, *_ in steps_of(model) if hasattr(step, "vocabulary_")}
     options = {**options, **splitting} if splitting or not zipmap else zipmap
     try:
         graph: ModelProto = to_onnx(model, initial_types=types, options=options, target_opset=opsets)
@@ -225,14 +225,20 @@ def _splitting(vectorizer: Any) -> Mapping[str, str]:
     return {"locale": ANY_LOCALE, **(words if vectorizer.analyzer == "word" else {})}
 
 
-def _fill_as_float64(graph: GraphProto) -> None:
-    """Put other operators in the place of imputers of numbers, which ONNX Runtime has for float32 only."""
+def _fill_as_float64(graph: GraphProto, statistics: Sequence[Values]) -> None:
+    """Put other operators in the place of imputers of numbers, which ONNX Runtime has for float32 only.
+
+    They have all digits of the imputers' `statistics`, which skl2onnx rounds: behind a scaler, a mean is exactly 0.
+    """
+    numbers = [each.astype(np.float64) for each in statistics if each.dtype.kind in "fiu"]
+    exact = {tuple(each.astype(np.float32).tolist()): each for each in numbers}
     for place, node in reversed(list(enumerate(graph.node))):
         filling = [each.floats for each in node.attribute if each.name == "imputed_value_floats"]
         if filling:
             (rows,), (filled,) = node.input, node.output
             missing, values = f"{filled}_missing", f"{filled}_values"
-            graph.initializer.append(numpy_helper.from_array(np.array(filling[0], dtype=np.float64), values))
+            imputed = exact.get(tuple(filling[0]), np.array(filling[0], dtype=np.float64))
+            graph.initializer.append(numpy_helper.from_array(imputed, values))
             del graph.node[place]
             graph.node.insert(place, helper.make_node("Where", [missing, values, rows], [filled]))
             graph.node.insert(place, helper.make_node("IsNaN", [rows], [missing]))

@@ -33,10 +33,23 @@ def test_numbers_lie_in_the_range_that_is_known(
 
     times = drawn[(drawn[:, 0] > 1e6), 0]
     assert drawn.shape == (DRAWN, 2)
-    assert DRAWN / 3 < len(times) < DRAWN
+    assert DRAWN / 2 < len(times) < DRAWN
     assert low <= times.min() < times.max() <= high
     assert DRAWN / 20 < np.count_nonzero(times == np.round(times, 0)) < len(times)  # as people write them
     assert np.any(times != times.astype(np.float32))
+
+
+def test_many_rows_have_every_number_in_the_range_that_is_known(findings: Findings) -> None:
+    drawn = drawn_rows(findings, [((), [1e9, 1e9 + 300]), ((), [2e9, 2e9 + 300])])
+
+    assert np.count_nonzero((drawn > 5e8).all(axis=1)) >= DRAWN / 2
+
+
+def test_numbers_of_an_endless_range_are_left_out(findings: Findings) -> None:
+    drawn = drawn_rows(findings, [((), [-1.7e308, 5.0, 6.0, 1.7e308, np.inf]), ((), [np.nan, -np.inf])])
+
+    assert np.isfinite(drawn).all()
+    assert np.abs(drawn).max() < 1e6
 
 
 def test_categories_are_all_that_is_drawn_where_they_are_known(findings: Findings) -> None:

@@ -126,6 +126,18 @@ def test_features_are_float64_where_float32_would_take_other_branches(tmp_path: 
     assert np.allclose(served, model.predict_proba(rows), atol=1e-6)
 
 
+def test_a_mean_that_is_imputed_has_all_digits_for_the_trees_behind_a_scaler(tmp_path: Path) -> None:
+    """It is exactly 0 there, and these trees ask whether a number is less than 0."""
+    rows = np.array([[0.6], [0.65], [np.nan], [0.75], [0.8]] * 20)  # 0.7 is more than its float32
+    model = make_pipeline(SimpleImputer(), StandardScaler(), xgboost.XGBClassifier(n_estimators=3, n_jobs=1))
+    model.fit(rows, np.isnan(rows[:, 0]).astype(int))
+
+    prepared = prepare(pickled(model, tmp_path), name="m", trust_pickle=True)
+
+    assert prepared.manifest.datatype == "FP64"
+    assert prepared.manifest.features[0].nullable
+
+
 @pytest.mark.parametrize("steps", [(SimpleImputer(), StandardScaler()), (StandardScaler(), SimpleImputer())])
 def test_features_of_trees_behind_an_imputer_and_a_scaler_are_float64_too(
     tmp_path: Path, steps: tuple[BaseEstimator, ...]
