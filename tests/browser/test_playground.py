@@ -1,5 +1,6 @@
 """The frame of the playground: its views, its looks, its weight, and where it is served."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -127,8 +128,9 @@ def test_it_works_under_a_prefix(page: Page, place: str) -> None:
             url = f"{server.url}/ml"
         visit = Visit(page, url)
 
-        visit.open()
+        page.goto(url)  # without the slash
 
+        expect(page).to_have_url(re.compile(re.escape(f"{url}/#explorer?")))
         expect(page.locator("tbody .bar").first).to_contain_text("0.0157")
         expect(page.locator("#about")).to_contain_text("softmaxd 0.")
         visit.check()

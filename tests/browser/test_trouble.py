@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from softmaxd.models.features import Feature
 from tests.support.onnx_models import linear, publish
@@ -53,6 +53,19 @@ def test_a_view_that_cannot_be_filled_says_why_and_tries_again(visit: Visit) -> 
     page.unroute("**/models")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("h1")).to_have_text("Try a model")
+
+
+def test_a_view_that_takes_long_is_not_mistaken_for_the_one_before(visit: Visit) -> None:
+    page = visit.open()
+    held: list[Route] = []
+    page.route("**/models", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+
+    page.get_by_role("link", name="Try", exact=True).click()
+
+    expect(page.locator("main[aria-busy]")).to_have_css("opacity", "0.4")
+    expect(page.locator("h1")).to_have_text("From scores to probabilities")
+    held[0].continue_()
+    expect(page.locator("main:not([aria-busy]) h1")).to_have_text("Try a model")
 
 
 def test_a_view_whose_files_do_not_come_says_so(page: Page, service: Server) -> None:

@@ -63,7 +63,7 @@ class Visit:
     def open(self, state: str = "") -> Page:
         """Open a view, like `explorer?logits=1,2`, and wait until it is quiet."""
         self.page.goto(f"{self.url}/#{state}")
-        self.page.locator("main h1").wait_for()
+        self.page.locator("main:not([aria-busy]) h1").wait_for()
         self.page.wait_for_load_state("networkidle")
         return self.page
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from softmaxd.errors import Misdirected, ServiceError
@@ -92,7 +93,9 @@ class Front:
             send = _without_body(send)
         try:
             self._check(scope, path)
-            await self.app(scope, receive, send)
+            is_bare = path == "" and scope["method"] == "GET"  # a page would look for its files beside the prefix
+            app = RedirectResponse(scope["root_path"] + "/") if is_bare else self.app
+            await app(scope, receive, send)
         except ServiceError as error:  # of the check, or of a preflight: the application answers its own
             scope["state"]["reason"] = error.reason
             self.metrics.count_rejection(error.reason)

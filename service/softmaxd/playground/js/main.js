@@ -58,6 +58,7 @@ async function show() {
   }
   end = stop;
   main.replaceChildren(...filled.childNodes);
+  main.removeAttribute("aria-busy");
 }
 
 /**
@@ -67,6 +68,7 @@ async function show() {
 function leave(next) {
   end?.();
   end = undefined;
+  main.setAttribute("aria-busy", "true"); // the view before is still seen, but does nothing any more
   document.title = `${VIEWS[next].name} · softmaxd`;
   for (const link of document.querySelectorAll("#views a")) {
     const isShown = link.getAttribute("href") === linkTo(next);

@@ -47,6 +47,14 @@ def messages(app: ASGIApp, scope: Scope) -> list[Message]:
     return sent
 
 
+@pytest.mark.parametrize(("method", "expected"), [("GET", 307), ("HEAD", 307), ("POST", 200)])
+def test_the_prefix_alone_leads_to_the_page_below_it(method: str, expected: int) -> None:
+    response = ask(front(answer, Settings(root_path="/ml")), method, "/ml")
+
+    assert response.status_code == expected
+    assert response.headers.get("location") == ("/ml/" if expected == 307 else None)
+
+
 def test_a_head_is_a_get_without_the_body() -> None:
     start, *bodies = messages(front(answer), {"type": "http", "method": "HEAD", "path": "/", "headers": []})
 
