@@ -55,6 +55,57 @@ def test_the_arrow_keys_walk_through_all_chapters_and_back(visit: Visit) -> None
     expect(page.locator("main h1")).to_have_text("9. In the real world")
 
 
+STEPS = [  # the control of each chapter that is used, and words that stand there afterwards
+    ("Add 5 to every logit", "2.9951"),
+    ("Double every logit", "0.9984"),
+    ("Give the other class a logit of 1", "0.7311"),
+    ("If it shows a dog", "nats if “dog” is true"),
+    ("Subtract 700 from every logit", "= 0.84379"),
+    ("Logit of class 0, as a number", "= 0.0837 here"),
+    ("Far away", "x1 15, x2 200"),
+    ("Open all figures of the model", "Its loss after calibration"),
+    ("See a row unlike all others", "calibrated"),
+]
+FOCUSED = """() => {
+    const {activeElement: element} = document, box = element.getBoundingClientRect(), style = getComputedStyle(element);
+    return {
+        name: element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.textContent,
+        isMarked: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+        isSeen: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+    };
+}"""
+
+
+def tab_to(page: Page, name: str) -> int:
+    """Press Tab until the focus is on a control with this name; return how often. Each focus on the way can be seen."""
+    for presses in range(1, 80):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        assert focused["isMarked"], f"the focus on {focused['name']!r} has no outline"
+        assert focused["isSeen"], f"the focus on {focused['name']!r} is out of sight"
+        if focused["name"].strip() == name:
+            return presses
+    raise AssertionError(f"Tab does not reach {name!r}")
+
+
+def test_the_tour_is_walked_and_every_piece_used_without_a_mouse(visit: Visit) -> None:
+    page = visit.open()
+    tab_to(page, "Tour")
+    page.keyboard.press("Enter")
+
+    for number, ((control, words), title) in enumerate(zip(STEPS, TITLES, strict=True), start=1):
+        expect(page.locator("main h1")).to_have_text(f"{number}. {title}")
+        tab_to(page, control)
+        if control.startswith("Logit"):
+            page.keyboard.type("4")
+        elif not control.startswith(("Open", "See")):
+            page.keyboard.press("Enter")
+        expect(page.locator("article")).to_contain_text(words)
+        if number < len(STEPS):
+            tab_to(page, "Next →")
+            page.keyboard.press("Enter")
+
+
 def test_the_links_turn_the_page_and_a_slider_keeps_its_arrows(visit: Visit) -> None:
     page = visit.open("tour?chapter=2")
     slider = page.get_by_role("slider", name="Logit of class 0")
