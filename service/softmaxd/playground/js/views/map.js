@@ -6,7 +6,7 @@ import { h, say } from "../dom.js";
 import { short } from "../format.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState, numbersOf } from "../state.js";
-import { extentOf, farOf, homeOf, rounded } from "./map/extents.js";
+import { extentOf, farOf, homeOf } from "./map/extents.js";
 import { gridOf, isPlane } from "./map/grid.js";
 import { Here } from "./map/here.js";
 import { levelsOf } from "./map/picture.js";
@@ -135,7 +135,7 @@ async function mapOf(model, values) {
   function goFar() {
     const far = farOf(home);
     plane.show(far.extent);
-    dropped(rounded(far.extent, far.point));
+    dropped(plane.rounded(far.point));
   }
 
   const stop = onTheme(() => {

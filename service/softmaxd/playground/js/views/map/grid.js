@@ -1,6 +1,7 @@
 // The answers to a grid of rows, from one request of bytes.
 
 import { ask, Refused } from "../../api.js";
+import { axisOf, kindOf } from "./kinds.js";
 
 /** @typedef {import("../../api.js").Model} Model */
 /** @typedef {import("./extents.js").Extent} Extent */
@@ -11,30 +12,47 @@ import { ask, Refused } from "../../api.js";
 const [MOST, FEWEST] = [24_000, 2_000];
 const HELD = 32e6; // bytes, in which the service holds the answer at most: half of what all requests may hold
 const NUMBER = 256; // bytes at most, for each of its numbers
-const ARRAYS = { FP32: Float32Array, FP64: Float64Array };
+const ARRAYS = {
+  ...{ FP32: Float32Array, FP64: Float64Array, INT8: Int8Array, INT16: Int16Array, INT32: Int32Array },
+  ...{ INT64: BigInt64Array, UINT8: Uint8Array, UINT16: Uint16Array, UINT32: Uint32Array, UINT64: BigUint64Array },
+};
 
 /** True if the rows of a model are points of a plane.
  * @param {Model} model */
-export function isPlane({ features, datatype }) {
+export function isPlane(model) {
+  const { features } = model;
   return (
     features.length === 2 &&
-    features.every(
-      (each) => each.shape.length === 0 && each.values.length === 0 && (each.datatype ?? datatype ?? "") in ARRAYS,
-    )
+    features.every(({ shape, values }) => shape.length === 0 && values.length === 0) &&
+    typesOf(model).every((type) => type in ARRAYS)
   );
+}
+
+/** The types of the features of a model.
+ * @param {Model} model */
+export function typesOf({ features, datatype }) {
+  return features.map((feature) => feature.datatype ?? datatype ?? "");
 }
 
 /** The answers to a grid over an extent, with fewer cells if the service takes no more rows, or no more now.
  * @param {Model} model @param {Extent} extent @param {{width: number, height: number}} size @returns {Promise<Grid>} */
 export async function gridOf(model, extent, { width, height }) {
-  const { from, to, low, high } = extent;
+  const [across, up] = typesOf(model).map(kindOf);
   let cells = Math.min(MOST, HELD / (NUMBER * (model.classes.length + 1)));
   for (;;) {
     const columns = Math.max(2, Math.round(Math.sqrt((cells * width) / height)));
     const rows = Math.max(2, Math.round(cells / columns));
     try {
-      const { probabilities, typicality } = await infer(model, middles(from, to, columns), middles(high, low, rows));
-      return { extent, columns, rows, ...bestOf(probabilities, model.classes.length), typicality };
+      const x = axisOf(across, extent.from, extent.to, columns);
+      const y = axisOf(up, extent.low, extent.high, rows);
+      const { probabilities, typicality } = await infer(model, x.values, y.values.reverse());
+      return {
+        extent: { from: x.from, to: x.to, low: y.from, high: y.to },
+        columns: x.values.length,
+        rows: y.values.length,
+        ...bestOf(probabilities, model.classes.length),
+        typicality,
+      };
     } catch (error) {
       cells /= 2;
       if (!(error instanceof Refused && [413, 429].includes(error.status) && cells > FEWEST)) {
@@ -42,12 +60,6 @@ export async function gridOf(model, extent, { width, height }) {
       }
     }
   }
-}
-
-/** The middles of cells, from one end to the other.
- * @param {number} from @param {number} to @param {number} count */
-function middles(from, to, count) {
-  return Array.from({ length: count }, (_, index) => from + ((index + 0.5) / count) * (to - from));
 }
 
 /** @param {Model} model @param {number[]} xs @param {number[]} ys */
@@ -86,10 +98,11 @@ function tensorsOf({ features, datatype }, xs, ys) {
     const own = features.filter(({ input }) => input === name);
     const type = /** @type {keyof typeof ARRAYS} */ (own[0].datatype ?? datatype);
     const numbers = new ARRAYS[type](count * own.length);
+    const isLarge = numbers instanceof BigInt64Array || numbers instanceof BigUint64Array;
     own.forEach((feature, index) => {
       for (let at = 0; at < count; at += 1) {
         const value = feature === features[0] ? xs[at % xs.length] : ys[Math.floor(at / xs.length)];
-        numbers[at * own.length + (feature.column ?? index)] = value;
+        numbers[at * own.length + (feature.column ?? index)] = isLarge ? BigInt(value) : value;
       }
     });
     return { name, datatype: type, shape: [count, own.length], numbers };

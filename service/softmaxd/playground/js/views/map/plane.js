@@ -5,6 +5,8 @@ import { h, set, svg } from "../../dom.js";
 import { short } from "../../format.js";
 import { isInside, rounded, scaled } from "./extents.js";
 import { listen } from "./gestures.js";
+import { typesOf } from "./grid.js";
+import { kindOf, nearest } from "./kinds.js";
 import { labelsOf } from "./labels.js";
 import { levelsOf, Picture } from "./picture.js";
 
@@ -29,6 +31,7 @@ export class Plane {
    */
   constructor(model, { home, extent, sample }, told) {
     this.model = model;
+    this.kinds = typesOf(model).map(kindOf);
     this.home = home;
     this.extent = extent;
     this.sample = sample;
@@ -70,7 +73,7 @@ export class Plane {
       zoom: (factor, x, y) => this.zoom(factor, this.at(x, y)),
       hover: (x, y) => this.hover(this.at(x, y)),
       leave: () => this.leave(),
-      click: (x, y) => isInside(this.extent, this.at(x, y)) && this.told.dropped(rounded(this.extent, this.at(x, y))),
+      click: (x, y) => isInside(this.extent, this.at(x, y)) && this.told.dropped(this.rounded(this.at(x, y))),
     });
     this.chart.range(extent.from, extent.to, extent.low, extent.high);
     new ResizeObserver(() => this.draw()).observe(this.element);
@@ -94,7 +97,14 @@ export class Plane {
   /** @returns {Point} */
   middle() {
     const { from, to, low, high } = this.extent;
-    return rounded(this.extent, [(from + to) / 2, (low + high) / 2]);
+    return this.rounded([(from + to) / 2, (low + high) / 2]);
+  }
+
+  /** A point that is a row, with as many digits as can be seen.
+   * @param {Point} point @returns {Point} */
+  rounded(point) {
+    const [x, y] = rounded(this.extent, point);
+    return [nearest(this.kinds[0], x), nearest(this.kinds[1], y)];
   }
 
   /** @param {Extent} extent */
@@ -126,7 +136,7 @@ export class Plane {
       this.isHovered = true;
       this.drawMarks();
     }
-    this.told.pointed(isInside(this.extent, at) ? rounded(this.extent, at) : null, false);
+    this.told.pointed(isInside(this.extent, at) ? this.rounded(at) : null, false);
   }
 
   leave() {
@@ -163,7 +173,10 @@ export class Plane {
       this.pan(arrow[0] * JUMP * (to - from), arrow[1] * JUMP * (high - low));
       this.point(this.middle(), true);
     } else if (arrow) {
-      this.point(rounded(this.extent, [x + arrow[0] * STEP * (to - from), y + arrow[1] * STEP * (high - low)]), true);
+      const [across, up] = [STEP * (to - from), STEP * (high - low)].map((step, axis) =>
+        Math.max(step, this.kinds[axis].step),
+      );
+      this.point(this.rounded([x + arrow[0] * across, y + arrow[1] * up]), true);
     } else if (event.key === "+" || event.key === "=") {
       this.zoom(1 / ZOOM);
     } else if (event.key === "-") {
