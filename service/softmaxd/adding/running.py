@@ -163,16 +163,17 @@ def fixed_rows(source: Source) -> Refused | None:
 def check_rows(
     engine: Engine, rows: Features, outputs: Outputs, source: Source, heads: Heads, *, quantised: bool
 ) -> tuple[str, ...]:
-    """Raise `Refused` if the first rows alone give something else than among all of them, in `outputs`.
+    """Raise `Refused` if the first rows alone, or all rows backwards, give something else than `outputs`.
 
-    If the graph is `quantised` dynamically they may, for that is its nature: return a note on its cost. It is refused
-    only if the same rows in another order give something else.
+    Backwards, because a row may also depend on those before it only. If the graph is `quantised` dynamically the first
+    rows may give something else, for that is its nature: return a note on its cost.
     """
     names = [name for name in (heads.logits, heads.probabilities) if name is not None]
-    if all(_agree(run(engine, rows[:count], source), outputs, names, slice(count)) for count in ROW_COUNTS):
-        return ()
-    if quantised and _agree(run(engine, rows[::-1], source), outputs, names, slice(None, None, -1)):
-        return (DYNAMIC,)
+    if _agree(run(engine, rows[::-1], source), outputs, names, slice(None, None, -1)):
+        if all(_agree(run(engine, rows[:count], source), outputs, names, slice(count)) for count in ROW_COUNTS):
+            return ()
+        if quantised:
+            return (DYNAMIC,)
     raise fixed_rows(source) or Refused(
         "the answer for a row depends on the other rows, or on chance: check the axis of the softmax, "
         "and export dropout and normalisation in inference mode"

@@ -254,6 +254,17 @@ def test_rows_that_depend_on_each_other_are_refused(ordered: bool, quantised: bo
         check_rows(engine, rows, outputs, ANY_ROWS, SCORES, quantised=quantised)
 
 
+def test_rows_that_depend_on_those_before_them_are_refused() -> None:
+    """As those of a recurrent network that takes the rows for moments: no row after the first ones changes these."""
+    nodes = [node("MatMul", "x w", "s"), node("CumSum", "s axis", "scores")]
+    constants = {"w": WEIGHTS, "axis": np.array(0)}
+    engine = open_graph(model(nodes, outputs=[tensor("scores", ["n", 3])], constants=constants))
+    rows = example_rows(ANY_ROWS, {})
+
+    with pytest.raises(Refused, match=r"^the answer for a row depends on the other rows"):
+        check_rows(engine, rows, run(engine, rows, ANY_ROWS), ANY_ROWS, SCORES, quantised=False)
+
+
 def test_rows_may_depend_on_each_other_by_dynamic_quantisation_and_its_cost_is_noted() -> None:
     engine, rows = open_graph(less_their_mean()), example_rows(ANY_ROWS, {})
 
