@@ -145,7 +145,7 @@ def test_rows_like_the_calibration_rows_are_no_alert(scrapes: list[Scrape], tmp_
 
 
 def test_rows_that_drift_are_an_alert(scrapes: list[Scrape], tmp_path: Path) -> None:
-    assert_alerts(scrapes, tmp_path, NOT_EVEN_PENDING, (FIRING, ALL, ["SoftmaxdRowsDrift"]))
+    assert_alerts(scrapes, tmp_path, NOT_EVEN_PENDING, (FIRING, ALL, ["SoftmaxdDriftEvidence", "SoftmaxdRowsDrift"]))
 
 
 def test_a_version_that_a_server_rejects_is_an_alert(start_server: StartServer, tmp_path: Path) -> None:

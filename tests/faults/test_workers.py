@@ -196,6 +196,22 @@ def test_sighup_replaces_the_workers_while_others_answer_and_loses_no_count(serv
     until(lambda: answered(server) == statuses.count(200))
 
 
+def test_the_evidence_of_drift_outlives_every_worker(server: Server) -> None:
+    old = workers_of(server)
+    odd = {"instances": [[900.0, -900.0]] * 20}
+    assert metric(server.url, "softmaxd_drift_evidence", model="blobs", version="1") == 1
+    for worker in old:
+        with stopped(worker):  # so the other one bets
+            assert httpx.post(server.url + "/predict", json=odd, timeout=SECONDS).status_code == 200
+            until(lambda: metric(server.url, "softmaxd_drift_evidence") > 100)
+    evidence = metric(server.url, "softmaxd_drift_evidence")
+
+    server.send_signal(signal.SIGHUP)
+    until(lambda: len(files_of(server)) == 2 and not workers_of(server) & old)
+
+    assert metric(server.url, "softmaxd_drift_evidence") == evidence > 1_000
+
+
 def test_workers_serve_on_when_they_cannot_save_their_numbers(server: Server) -> None:
     folder = folder_of(server)
     elsewhere = folder.rename(folder.with_name(f"not-{folder.name}"))

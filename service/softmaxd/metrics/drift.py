@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from softmaxd.metrics.evidence import Evidence
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.models.calibration import Calibration
 from softmaxd.models.manifest import ATYPICALITY, PROBABILITIES, Manifest
@@ -40,10 +41,11 @@ class AnswerCounts:
 class AnswerCounter:
     """Counts the answers of one version of a model."""
 
-    def __init__(self, manifest: Manifest, counts: AnswerCounts) -> None:
+    def __init__(self, manifest: Manifest, counts: AnswerCounts, evidence: Evidence | None = None) -> None:
         self._labels = manifest.labels
         self._typicality = None if manifest.calibration is None else _Typicality(manifest.calibration)
         self._counts = counts
+        self._evidence = evidence
         self._kept: list[Mapping[str, Array]] = []
         self._rows = 0
 
@@ -62,6 +64,8 @@ class AnswerCounter:
             if self._typicality is not None:
                 atypicality = np.concatenate([outputs[ATYPICALITY] for outputs in kept])
                 self._counts.typicality.add_many(*self._typicality.count(atypicality))
+                if self._evidence is not None:
+                    self._evidence.take(atypicality)
 
     def _count_probabilities(self, probabilities: Array) -> None:
         best, highest = best_classes(probabilities)

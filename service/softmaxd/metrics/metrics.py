@@ -27,6 +27,7 @@ from softmaxd.errors import (
 )
 from softmaxd.metrics.counts import NO_MODEL, SECONDS, Counts, Gauges, RunCounts, VersionCounts
 from softmaxd.metrics.drift import AnswerCounter
+from softmaxd.metrics.evidence import Evidence
 from softmaxd.metrics.exposition import PROMETHEUS, Snapshot, VersionState, render
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.metrics.processes import ProcessUse, is_alive, new_process_counts, use_of
@@ -49,12 +50,14 @@ class Metrics:
     """
 
     def __init__(self, folder: Path | None = None, build: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
         self._shared = None if folder is None else SharedCounts(folder)
         self._build = build or {}
         self._counts = Counts(process=new_process_counts())
         self._queued_rows: Callable[[], dict[Key, int]] = dict
         self._gauges: Callable[[], Gauges] = Gauges
         self._uncounted: set[AnswerCounter] = set()
+        self._evidence: dict[Key, Evidence] = {}
         self._versions: Callable[[], Sequence[VersionState]] = list
         self._gone: dict[Key, float] = {}  # when a version was found to be gone
 
@@ -77,7 +80,7 @@ class Metrics:
         version = counts.versions.get(key, VersionCounts())
         # a new dict, because models are loaded in a thread while the event loop goes through this one
         counts.versions = {**counts.versions, key: version}
-        counter, uncounted = AnswerCounter(manifest, version.answers), self._uncounted
+        counter, uncounted = AnswerCounter(manifest, version.answers, self._evidence_of(manifest)), self._uncounted
         batches, runs = version.batches, version.runs
 
         def count(ran: EngineRun) -> None:
@@ -88,6 +91,17 @@ class Metrics:
                 uncounted.add(counter)
 
         return count
+
+    def _evidence_of(self, manifest: Manifest) -> Evidence | None:
+        """Return the evidence of drift of a version; it goes on if this version was loaded before."""
+        if manifest.calibration is None:
+            return None
+        key, evidence = (manifest.name, manifest.version), Evidence(manifest, self._folder)
+        known = self._evidence.get(key)
+        if known is not None and known.name == evidence.name:
+            return known
+        self._evidence = {**self._evidence, key: evidence}
+        return evidence
 
     def by_version(self) -> Mapping[Key, RunCounts]:
         """Return the runs of each version of a model in all workers; those of the others may be a second old."""
@@ -115,11 +129,14 @@ class Metrics:
         """Write this worker's counts for the others to add up."""
         while self._uncounted:
             self._uncounted.pop().count()
+        for evidence in self._evidence.values():
+            evidence.save()
         self._counts.process.cpu_seconds = time.process_time()
         self._counts.gauges = self._gauges()
         self._counts.gauges.queued_rows = self._queued_rows()
         for version in self._long_gone(self._counts.versions):
             self._counts.forget(version)
+            self._evidence.pop(version, None)
         if self._shared is not None:
             self._shared.save(self._counts)
 
@@ -137,6 +154,7 @@ class Metrics:
             workers=len(workers),
             use=_use_of(workers),
             build=self._build,
+            evidence={key: evidence.value for key, evidence in self._evidence.items()},
             is_complete=not self.problem,
         )
         return render(snapshot, media_type)

@@ -33,6 +33,7 @@ def counted() -> Snapshot:
         versions=[VersionState(BLOBS, "ready", "CPU", 0.25, True), VersionState(("blobs", 2), "rejected")],
         workers=2,
         use=ProcessUse(5, 6, 7, 8),
+        evidence={BLOBS: 0.75},
         build={"version": "1.2"},
         is_complete=False,
     )
@@ -53,6 +54,7 @@ def test_every_family_is_named_with_its_type_even_before_there_is_a_value() -> N
         "# TYPE softmaxd_predicted_labels_total counter",
         "# TYPE softmaxd_max_probability histogram",
         "# TYPE softmaxd_typicality histogram",
+        "# TYPE softmaxd_drift_evidence gauge",
         "# TYPE softmaxd_model_info gauge",
         "# TYPE softmaxd_model_current gauge",
         "# TYPE softmaxd_model_load_seconds gauge",
@@ -91,6 +93,7 @@ def test_counts_stand_behind_their_labels() -> None:
         'softmaxd_queued_rows{model="blobs",version="1"} 7',
         'softmaxd_predicted_labels_total{model="blobs",version="1",label="b \\"\\\\ß"} 3',
         'softmaxd_typicality_sum{model="blobs",version="1"} 0.5',
+        'softmaxd_drift_evidence{model="blobs",version="1"} 0.75',
         'softmaxd_model_info{model="blobs",version="1",state="ready",provider="CPU"} 1',
         'softmaxd_model_info{model="blobs",version="2",state="rejected",provider=""} 1',
         'softmaxd_model_current{model="blobs",version="1"} 1',

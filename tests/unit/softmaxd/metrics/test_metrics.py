@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from softmaxd.metrics import metrics as metrics_module
 from softmaxd.metrics.counts import Gauges, RunCounts
 from softmaxd.metrics.exposition import VersionState
 from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.calibration import Calibration
 from softmaxd.models.loading import load
 from softmaxd.models.model import Model
 from softmaxd.models.together import EngineRun
@@ -114,7 +116,7 @@ def test_every_reason_is_there_from_the_start_those_of_a_model_once_it_is_served
 
     found = {key[1:]: value for key, value in samples(metrics).items() if key[0] == "softmaxd_rejections_total"}
     direct = {error.reason for error in ServiceError.__subclasses__()}
-    assert {"unauthorized", "forbidden", "invalid_body", "document_not_found"} < direct
+    assert {"unauthorized", "forbidden", "invalid_body"} < direct
     assert {("model=", f"reason={reason}", "version=") for reason in direct} <= found.keys()
     assert ("model=blobs", "reason=queue_full", "version=1") in found
     assert not any("model=b" in key for key in found)
@@ -180,6 +182,27 @@ def test_the_series_of_a_version_that_is_gone_stay_for_a_while(
     assert not any("model=linear" in key for key in found[-1])
     metrics.runs_of(linear_model.manifest)
     assert samples(metrics)[rows] == 1  # that of the dead worker: the version was loaded again
+
+
+def test_the_evidence_of_drift_goes_on_when_a_version_is_loaded_again(tmp_path: Path) -> None:
+    values = tuple(np.linspace(0, 1, 500).tolist())
+    calibrated = [
+        manifest(name="far", calibration=Calibration(rows=500, temperature=1.0, scores=values, atypicality=atypicality))
+        for atypicality in (values, values[1:])
+    ]
+    far = np.full(20, 99, dtype=np.float32)
+    evidence = ("softmaxd_drift_evidence", "model=far", "version=1")
+    for metrics in (Metrics(), Metrics(tmp_path)):
+        run = replace(ran(rows=20), outputs={**ran(rows=20).outputs, "atypicality": far})
+        metrics.runs_of(calibrated[0])(run)
+        found = samples(metrics)[evidence]
+        metrics.runs_of(calibrated[0])
+        again = samples(metrics)[evidence]
+        metrics.runs_of(calibrated[1])  # it is published anew
+        anew = samples(metrics)[evidence]
+
+        assert found == again > 100
+        assert anew == 1
 
 
 def test_workers_add_up_those_that_died_included(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""The evidence of drift for one version of a model: one martingale for all workers, in a file that they share.
+
+Each worker bets on its own rows in turn, with the money and the rows of all. Martingales of their own would depend on
+each other through the calibration rows, and neither their mean nor their product would keep the promise.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from softmaxd.models.manifest import Manifest
+from softmaxd.models.outputs import Array
+from softmaxd.numerics.martingale import Martingale
+
+MOST_ROWS = 32  # of each worker between two saves, twice a second: a bet takes some microseconds
+
+
+class Evidence:
+    """Takes rows of a version with calibration data, and bets on them at every `save`.
+
+    `name` is another one if the version is published anew with other calibration data.
+    """
+
+    def __init__(self, manifest: Manifest, folder: Path | None) -> None:
+        assert manifest.calibration is not None
+        self._atypicality = manifest.calibration.atypicality_array
+        self._martingale = Martingale(kept=len(self._atypicality), rows=manifest.calibration.rows)
+        digest = sha256(self._atypicality.tobytes()).hexdigest()[:16]  # a version may be published anew
+        self.name = f"drift-{manifest.name}-{manifest.version}-{digest}"
+        self._file = None if folder is None else folder / self.name
+        self._ranks: list[int] = []
+
+    def take(self, atypicality: Array) -> None:
+        """Keep some of these rows [n] for the next save: at even distances, so that the choice says nothing of them."""
+        room = MOST_ROWS - len(self._ranks)
+        if room > 0:
+            step = -(-len(atypicality) // room)
+            self._ranks += np.searchsorted(self._atypicality, atypicality[::step], side="left").tolist()
+
+    def save(self) -> None:
+        """Bet on the rows that were kept; they wait while another worker bets, or while its file cannot be opened."""
+        if not self._ranks:
+            return
+        if self._file is None:
+            self._bet()
+            return
+        with suppress(OSError), _locked(self._file) as descriptor:
+            self._read(descriptor)
+            self._bet()
+            os.pwrite(descriptor, self._martingale.state.tobytes(), 0)
+
+    @property
+    def value(self) -> float:
+        """The money of the gambler, with the last bets of all workers."""
+        if self._file is not None:
+            with suppress(OSError):  # nobody has bet yet
+                descriptor = os.open(self._file, os.O_RDONLY)
+                try:
+                    self._read(descriptor)
+                finally:
+                    os.close(descriptor)
+        return self._martingale.value
+
+    def _bet(self) -> None:
+        self._martingale.add(self._ranks)
+        self._ranks = []
+
+    def _read(self, descriptor: int) -> None:
+        """Take over the state that a file has; a new one is empty."""
+        state = self._martingale.state
+        content = os.pread(descriptor, state.nbytes, 0)
+        if len(content) == state.nbytes:
+            state[:] = np.frombuffer(content)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[int]:
+    """Open a file for this process alone. Raises `OSError`, also while another one has it."""
+    import fcntl  # noqa: PLC0415 - Windows has no such module
+
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    finally:
+        os.close(descriptor)
