@@ -11,6 +11,7 @@ from softmaxd.errors import Refused, pip_install
 from softmaxd.tables.rows import Cell, ColumnType, Header, Kind, Rows
 
 ROWS = 8192  # at a time
+BUFFER = 65_536  # bytes of each column at a time; by itself pyarrow takes all rows that were written at once
 KINDS: dict[str, Kind] = {  # of the types of pyarrow, by its predicates
     **dict.fromkeys(("string", "large_string", "string_view"), "text"),
     **dict.fromkeys(("binary", "large_binary", "binary_view", "fixed_size_binary"), "text"),
@@ -30,7 +31,7 @@ def read_parquet(source: BinaryIO) -> tuple[Header, Iterator[Rows]]:
     from pyarrow import parquet  # noqa: PLC0415
 
     try:
-        file = parquet.ParquetFile(source)
+        file = parquet.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER)
     except (pyarrow.ArrowException, OSError) as error:
         raise _unreadable(error) from error
     schema = file.schema_arrow

@@ -2,7 +2,9 @@
 
 import io
 import re
+import tracemalloc
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,6 +148,21 @@ def test_a_large_table_comes_in_pieces() -> None:
     assert [len(rows) for rows in pieces] == [ROWS, ROWS, 20_000 - 2 * ROWS]
     assert [text for rows in pieces for text in rows.lines()] == [b"%d" % number for number in range(20_000)]
     assert pieces[1].place(0) == f"row {ROWS + 1}"
+
+
+def test_rows_that_were_written_at_once_are_not_all_held_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    columns = {f"x{index}": np.random.default_rng(index).normal(size=100_000) for index in range(8)}
+    parquet.write_table(pyarrow.table(columns), file, row_group_size=100_000)
+
+    with file.open("rb") as source:
+        tracemalloc.start()
+        _, rows = read_parquet(source)
+        next(rows)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert held < file.stat().st_size / 2
 
 
 def test_a_row_without_any_value_is_a_row() -> None:
