@@ -1,6 +1,8 @@
 ARG PYTHON_VERSION=3.13
+# By digest, it is the same one tomorrow: --build-arg BASE=python@sha256:…
+ARG BASE=python:${PYTHON_VERSION}-slim-bookworm
 
-FROM python:${PYTHON_VERSION}-slim-bookworm AS build
+FROM ${BASE} AS build
 WORKDIR /build
 COPY requirements/serve.txt requirements/build.txt requirements/
 RUN python -m venv --without-pip /opt/softmaxd \
@@ -13,7 +15,15 @@ COPY training training
 RUN /opt/build/bin/python -c "from setuptools.build_meta import build_wheel; build_wheel('.')" \
  && pip --python /opt/softmaxd/bin/python install --no-cache-dir --no-deps --no-index ./*.whl
 
-FROM python:${PYTHON_VERSION}-slim-bookworm
+FROM ${BASE}
+ARG BASE
+ARG REVISION=""
+LABEL org.opencontainers.image.title="softmaxd" \
+      org.opencontainers.image.description="A small, strict and fast inference service for softmax classifiers" \
+      org.opencontainers.image.version="0.2.0" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"
 COPY --from=build /opt/softmaxd /opt/softmaxd
 ENV PATH=/opt/softmaxd/bin:$PATH \
     ORT_DISABLE_TELEMETRY=1 \

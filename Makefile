@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before overload test-container soak fuzz test-exporters release-check lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before overload test-container soak fuzz test-exporters release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -86,6 +86,16 @@ test-exporters:  ## Export models with every other library, add them, and compar
 release-check: $(VENV)/.test  ## Build sdist and wheel, and check content, metadata and version
 	$(BIN)/python -m tests.support.release
 
+audit:  ## Look up known vulnerabilities of every locked package (asks pypi.org)
+	$(MAKE) --no-print-directory VENV=.venv-audit .venv-audit/.audit
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(addprefix -r ,$(wildcard requirements/*.txt))
+
+sbom:  ## Write build/softmaxd.cdx.json, the packages that serving needs as a CycloneDX list
+	$(MAKE) --no-print-directory VENV=.venv-audit .venv-audit/.audit
+	mkdir -p build
+	PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py requirements requirements/serve.txt --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --output-format JSON --output-file build/softmaxd.cdx.json
+
 lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet --upgrade --all-extras --group build pyproject.toml -o requirements/test.txt
@@ -101,9 +111,11 @@ lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	  --quiet -c requirements/test.txt --extra add --group fuzz pyproject.toml -o requirements/fuzz.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --extra train --group exporters pyproject.toml -o requirements/exporters.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --group audit -o requirements/audit.txt
 
 clean:  ## Remove the virtual environment and the caches
-	rm -rf $(VENV) .venv-fuzz .venv-exporters .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
+	rm -rf $(VENV) .venv-fuzz .venv-exporters .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -123,6 +135,12 @@ $(VENV)/.exporters: requirements/exporters.txt requirements/build.txt pyproject.
 	@echo "Setting up $(VENV) for exporters"
 	$(PIP) install --no-deps --no-compile --require-hashes -r requirements/exporters.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+# Tools that look at the locks; softmaxd itself is not in this environment.
+$(VENV)/.audit: requirements/audit.txt | $(VENV)/.python
+	@echo "Setting up $(VENV) for audit"
+	$(PIP) install --require-hashes -r requirements/audit.txt
 	@touch $@
 
 # What the JavaScript is checked with, and axe-core for the tests in a browser; nothing of it is served.

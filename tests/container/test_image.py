@@ -1,6 +1,7 @@
 """The content of the image."""
 
 import re
+from importlib.metadata import version
 from pathlib import PurePath
 
 from tests.support.docker import attempt, docker, inspect
@@ -16,10 +17,8 @@ NOT_FOR_SERVING = ["pip", "setuptools", "tensorflow", "keras", "matplotlib", "py
 
 def base_image() -> str:
     """Return the image that the Dockerfile's last stage begins with."""
-    dockerfile = (REPOSITORY / "Dockerfile").read_text()
-    version = re.search(r"^ARG PYTHON_VERSION=(\S+)$", dockerfile, re.MULTILINE)
-    assert version is not None
-    return str(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)[-1]).replace("${PYTHON_VERSION}", version[1])
+    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE))
+    return str(arguments["BASE"]).replace("${PYTHON_VERSION}", arguments["PYTHON_VERSION"])
 
 
 def size(image: str) -> int:
@@ -38,6 +37,14 @@ def find(image: str, folder: str, names: list[str], *tests: str) -> list[str]:
 
 def test_it_adds_less_than_220_mb_to_its_base(image: str) -> None:
     assert 0 < size(image) - size(base_image()) < MAX_ADDED_BYTES
+
+
+def test_its_labels_say_its_version_its_license_and_its_base(image: str) -> None:
+    labels = inspect("image", "inspect", image)["Config"]["Labels"]
+    told = {name.removeprefix("org.opencontainers.image."): value for name, value in labels.items()}
+
+    assert (told["title"], told["version"], told["licenses"]) == ("softmaxd", version("softmaxd"), "Apache-2.0")
+    assert told["base.name"] == base_image()
 
 
 def test_its_user_is_a_number_and_not_root(image: str) -> None:

@@ -1,4 +1,4 @@
-"""Each promise of docs/reliability.md has a figure, and a test or command that CI or `make soak` runs."""
+"""Each row of docs/reliability.md and SECURITY.md has a figure, and a test or command that CI or `make soak` runs."""
 
 import ast
 import re
@@ -8,10 +8,15 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
-PAGE = (REPOSITORY / "docs" / "reliability.md").read_text()
+PAGES = [(REPOSITORY / name).read_text() for name in ("docs/reliability.md", "SECURITY.md")]
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 CI = (REPOSITORY / ".ci" / "run").read_text()
-ROWS = [row for row in re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE) if not row.startswith(("promise", "---"))]
+ROWS = [
+    row
+    for page in PAGES
+    for row in re.findall(r"^\| (.+) \|$", page, re.MULTILINE)
+    if not row.startswith(("promise", "threat", "---"))
+]
 
 
 def commands(row: str) -> list[str]:
