@@ -14,8 +14,10 @@ from softmaxd.adding.inspection import Findings
 from softmaxd.adding.operators import origin
 from softmaxd.adding.running import TOLERANCE, Values
 from softmaxd.errors import Refused
+from softmaxd.models.by_name import listed
 
 Labels = Sequence[str]
+Own = Sequence[str | None]  # the file's own labels; None for a class whose label it does not show
 
 
 def choose_labels(given: Labels | None, model: Graph, findings: Findings) -> tuple[Labels, tuple[str, ...]]:
@@ -30,28 +32,40 @@ def choose_labels(given: Labels | None, model: Graph, findings: Findings) -> tup
     if given is not None:
         if len(given) != classes:
             raise Refused(f"--labels needs {classes} names, one per class, but has {len(given)}")
-        if own is not None and sorted(own) == sorted(given) and list(own) != list(given):
-            raise Refused(f"--labels has the model's own labels in another order: they are {', '.join(own)}")
+        if _are_moved(own, given):
+            names = ", ".join("…" if label is None else label for label in own)
+            raise Refused(f"--labels has the model's own labels in another order: they are {names}")
         return given, ("labels: as given", *notes)
-    if own is not None:
-        return own, ("labels: the model's own", *notes)
-    return [f"class-{index}" for index in range(classes)], ("labels: numbered, because the model has none", *notes)
+    known = tuple(label for label in own if label is not None)
+    if len(known) == classes:
+        return known, ("labels: the model's own", *notes)
+    reason = f"the file shows only {len(known)} of its {classes}: {listed(known)}" if known else "the model has none"
+    return [f"class-{index}" for index in range(classes)], (f"labels: numbered, because {reason}", *notes)
 
 
-def _compare(lists: Sequence[Labels], model: Graph, findings: Findings) -> tuple[Labels | None, tuple[str, ...]]:
-    """Return the one of the lists that has the labels, if any, and a note on each output whose labels may differ.
+def _are_moved(own: Own, given: Labels) -> bool:
+    """Return whether all own labels that are known are among the given ones, but not all at their places."""
+    known = {label for label in own if label is not None}
+    return known <= set(given) and any(label not in {None, name} for label, name in zip(own, given, strict=True))
 
-    Raises `Refused` if a label in an output is not that of the class with the highest score, ties aside.
+
+def _compare(lists: Sequence[Labels], model: Graph, findings: Findings) -> tuple[Own, tuple[str, ...]]:
+    """Return the file's own labels, and a note on each output whose labels may differ.
+
+    They are one of the lists, or those that an output shows. Raises `Refused` if a label in an output is not that of
+    the class with the highest score, ties aside.
     """
     best, clear = _winners(findings.scores)
-    own: Labels | None = None
+    own: Own = [None] * findings.heads.classes
     notes = []
     witnesses = {name: _texts(values) for name, values in findings.outputs.items() if _are_labels(values, len(best))}
     for name, texts in witnesses.items():
         known = [labels for labels in lists if set(texts) <= set(labels)]
-        named = min(known, key=lambda labels: len(_differing(texts, labels, best, clear)), default=None)
-        named = named if named is not None else _observed(texts, best, clear, findings.heads.classes)
-        own = named if named in known else own
+        chosen = min(known, key=lambda labels: len(_differing(texts, labels, best, clear)), default=None)
+        shown: Own = chosen if chosen is not None else _observed(texts, best, clear, len(own))
+        if chosen is not None or shown != _numbers(len(own)):
+            own = shown
+        named = [f"class-{index}" if label is None else label for index, label in enumerate(shown)]
         if differing := _differing(texts, named, best, clear):
             counted = f"{len(differing)} of the {len(best)} rows that were tried"
             if not _has_votes(model, findings):
@@ -93,16 +107,19 @@ def _differing(texts: Labels, labels: Labels, best: Sequence[int], clear: Sequen
     return [row for row in clear if texts[row] != labels[best[row]]]
 
 
-def _observed(texts: Labels, best: Sequence[int], clear: Sequence[int], classes: int) -> Labels:
+def _observed(texts: Labels, best: Sequence[int], clear: Sequence[int], classes: int) -> Own:
     """Return a label for each class where no list has them: its number, or else the first text it has for itself."""
-    numbers = [str(index) for index in range(classes)]
-    if set(texts) <= set(numbers):
-        return numbers
+    if set(texts) <= set(_numbers(classes)):
+        return _numbers(classes)
     labels: dict[int, str] = {}
     for row in clear:
         if texts[row] not in labels.values():
             labels.setdefault(best[row], texts[row])
-    return [labels.get(index, f"class-{index}") for index in range(classes)]
+    return [labels.get(index) for index in range(classes)]
+
+
+def _numbers(classes: int) -> Labels:
+    return [str(index) for index in range(classes)]
 
 
 def _has_votes(model: Graph, findings: Findings) -> bool:

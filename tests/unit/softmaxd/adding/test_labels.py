@@ -90,9 +90,17 @@ def test_a_label_that_is_not_the_most_probable_one_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("operator", "shift", "accepted"),
-    [("ArgMax", 0, True), ("ArgMax", 7, True), ("ArgMax", 1, True), ("ArgMin", 0, False), ("ArgMin", 7, False)],
+    [
+        ("ArgMax", 0, ("class-0", "class-1", "class-2")),
+        ("ArgMax", 7, ("7", "8", "9")),
+        ("ArgMax", 1, ("1", "2", "3")),
+        ("ArgMin", 0, None),
+        ("ArgMin", 7, None),
+    ],
 )
-def test_a_label_without_a_list_of_names_must_go_with_one_class(operator: str, shift: int, accepted: bool) -> None:
+def test_a_label_without_a_list_of_names_must_go_with_one_class(
+    operator: str, shift: int, accepted: tuple[str, ...] | None
+) -> None:
     nodes = [
         node("MatMul", "x w", "s"),
         node(operator, "s", "best", axis=1, keepdims=0),
@@ -101,10 +109,51 @@ def test_a_label_without_a_list_of_names_must_go_with_one_class(operator: str, s
     graph = model(nodes, outputs=[LABEL, S], constants={"w": WEIGHTS, "shift": np.array(shift)})
 
     if accepted:
-        assert labels_of(graph) == (("class-0", "class-1", "class-2"), NUMBERED)
+        assert labels_of(graph) == (accepted, "labels: the model's own" if shift else NUMBERED)
     else:
         with pytest.raises(Refused, match="they differ in "):
             labels_of(graph)
+
+
+def encoded(*names: str, classes: int = 3) -> onnx.ModelProto:
+    """Return a network whose labels stand in no list; of more than three classes the last is never the best."""
+    nodes = [
+        node("MatMul", "x v", "s"),
+        node("ArgMax", "s", "best", axis=1, keepdims=0),
+        node(
+            "LabelEncoder",
+            "best",
+            "label",
+            domain="ai.onnx.ml",
+            keys_int64s=list(range(len(names))),
+            values_strings=list(names),
+        ),
+    ]
+    weights = np.hstack([WEIGHTS, np.zeros((2, classes - 3), np.float32)])
+    return model(nodes, outputs=[TEXT_LABEL, tensor("s", ["n", classes])], constants={"v": weights})
+
+
+def test_labels_that_only_an_output_shows_are_the_models_own() -> None:
+    assert labels_of(encoded("cat", "emu", "dog")) == (("cat", "emu", "dog"), "labels: the model's own")
+    assert labels_of(encoded("cat", "emu", "dog"), ["a", "b", "c"])[0] == ("a", "b", "c")
+
+
+def test_they_are_not_given_in_another_order() -> None:
+    with pytest.raises(
+        Refused, match=r"^--labels has the model's own labels in another order: they are cat, emu, dog$"
+    ):
+        labels_of(encoded("cat", "emu", "dog"), ["cat", "dog", "emu"])
+
+
+def test_nor_are_those_that_are_known_if_others_are_not() -> None:
+    graph = encoded("cat", "emu", "dog", "owl", classes=4)
+
+    numbers = tuple(f"class-{index}" for index in range(4))
+    note = "labels: numbered, because the file shows only 3 of its 4: cat, emu, dog"
+    assert labels_of(graph) == (numbers, note)
+    assert labels_of(graph, ["cat", "emu", "dog", "owl"])[1] == "labels: as given"
+    with pytest.raises(Refused, match=r"in another order: they are cat, emu, dog, …$"):
+        labels_of(graph, ["owl", "cat", "emu", "dog"])
 
 
 def test_one_label_for_two_classes_is_refused() -> None:
