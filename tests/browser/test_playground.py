@@ -106,6 +106,22 @@ def test_the_first_view_is_light(visit: Visit) -> None:
     assert [duration for duration in page.evaluate(ENTRIES, ["longtask", "duration"]) if duration >= LONG] == []
 
 
+@pytest.mark.parametrize("width", [WIDE["width"], 768, NARROW["width"]])
+def test_nothing_moves_while_numbers_change(visit: Visit, width: int) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    for view, slider in (("explorer", "Logit of class 0"), ("why?model=iris", "Move petal_length")):
+        visit.page.goto("about:blank")
+        page = visit.open(view)
+        page.get_by_role("slider", name=slider, exact=True).focus()
+        before = sum(page.evaluate(ENTRIES, ["layout-shift", "value"]))
+
+        for key in [*["PageUp"] * 10, *["PageDown"] * 20]:
+            page.keyboard.press(key)
+        page.wait_for_load_state("networkidle")
+
+        assert sum(page.evaluate(ENTRIES, ["layout-shift", "value"])) - before < MOST_SHIFT / 100
+
+
 def test_all_its_files_together_are_light(service: Server) -> None:
     folder = REPOSITORY / "service/softmaxd/playground"
     size = 0

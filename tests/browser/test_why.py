@@ -93,6 +93,7 @@ def test_a_slider_moves_the_row_and_the_cards_keep_their_places_until_the_form_c
     expect(page.get_by_text("outside 1 to 6.7 in training")).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("petal_length from 1 to 9"))).to_be_visible()
     expect(cards(page).locator("h3")).not_to_have_text(before)
+    expect(page).to_have_url(re.compile("%229%22"))
     page.reload()
     expect(page.get_by_role("textbox", name="petal_length")).to_have_value("9")
     expect(page.get_by_role("textbox", name="petal_width")).to_have_value("2.4")

@@ -139,7 +139,7 @@ function takeDrops() {
 async function tellVersion() {
   const { version } = await get("").catch(() => ({ version: "" })); // the view tells if the service is gone
   const place = /** @type {HTMLElement} */ (document.getElementById("about"));
-  const text = `${`softmaxd ${version}`.trim()}. Every probability on this page is an answer of this service, but for the textbook's.`;
+  const text = `${`softmaxd ${version}`.trim()}. The probabilities on this page are its answers.`;
   place.replaceChildren(text, forgetButton());
 }
 

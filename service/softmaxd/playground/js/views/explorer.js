@@ -11,6 +11,8 @@ import { Curves } from "./explorer/curves.js";
 import { PRESETS } from "./explorer/presets.js";
 import { Steps } from "./explorer/steps.js";
 
+const OWN = "Scores of your own. The address of the page has them, so you can share this view.";
+
 /** @typedef {{names: string[], logits: number[], temperature: number, target: number}} Scores */
 
 /** @type {import("../main.js").View} */
@@ -21,7 +23,7 @@ export async function view(main, values) {
   const given = numbersOf(values.get("logits"))?.length ?? 0;
   const cut = given > MOST_CLASSES && `The link has ${count(given)} logits. These are the first ${MOST_CLASSES}.`;
   const problem = h("p", { class: "problem", role: "alert" });
-  const note = h("p", { class: "muted" });
+  const notes = [...PRESETS.map(({ note }) => note), OWN].map((text) => h("p", { class: "muted", text }));
   const presets = PRESETS.map((preset) =>
     h("button", { type: "button", text: preset.name, onclick: () => controls.put(preset.scores) }),
   );
@@ -35,7 +37,11 @@ export async function view(main, values) {
       problem.textContent = /** @type {Error} */ (error).message;
     }
     line.show(curl("softmax", requestFor(scores)));
-    note.textContent = PRESETS.find(({ scores: other }) => isSame(other, scores))?.note ?? "";
+    const preset = PRESETS.findIndex(({ scores: other }) => isSame(other, scores));
+    const shown = notes.at(preset); // the last one if it is no preset
+    for (const note of notes) {
+      note.classList.toggle("shown", note === shown);
+    }
     keepState("explorer", stateOf(scores));
   }
 
@@ -47,7 +53,7 @@ export async function view(main, values) {
       text: "A network's last layer gives any real number for each class: its logits. Softmax turns them into probabilities: exp of each, divided by the sum.",
     }),
     h("div", { class: "line", role: "group", "aria-label": "Examples" }, ...presets),
-    note,
+    h("div", { class: "notes" }, ...notes),
     h("p", { class: "problem", text: cut || "" }),
     problem,
     h("div", { class: "columns" }, controls.element, h("div", { class: "stack" }, bars.element, curves.element)),
