@@ -58,7 +58,7 @@ def test_every_view_is_reached_by_keyboard_and_tells_its_name(visit: Visit) -> N
         link.focus()
         page.keyboard.press("Enter")
 
-        expect(link).to_have_attribute("aria-current", "")
+        expect(link).to_have_attribute("aria-current", "page")
         expect(page.locator("main")).to_be_focused()
         expect(page).to_have_title(f"{link.inner_text()} · softmaxd")
         expect(page.locator("main h1")).to_be_visible()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from softmaxd.models.features import Feature
-from tests.support.onnx_models import linear, publish
+from tests.support.onnx_models import linear, pictures, publish
 from tests.support.other_sites import REBOUND
 from tests.support.paths import MODELS
 from tests.support.playground import Visit, VisitTo, drop
@@ -48,7 +48,7 @@ def test_a_view_that_cannot_be_filled_says_why_and_tries_again(visit: Visit) -> 
     page.get_by_role("link", name="Try", exact=True).click()
 
     expect(page.locator("h1")).to_have_text("Try")
-    expect(page.get_by_role("link", name="Try", exact=True)).to_have_attribute("aria-current", "")
+    expect(page.get_by_role("link", name="Try", exact=True)).to_have_attribute("aria-current", "page")
     assert problem(page) == "No model is ready"
     page.unroute("**/models")
     page.get_by_role("button", name="Try again").click()
@@ -256,3 +256,46 @@ def test_bars_keep_their_colours_where_the_system_chooses_all_others(visit: Visi
 
     assert page.evaluate("matchMedia('(forced-colors: active)').matches")
     assert page.evaluate(colour) == before
+
+
+def test_a_page_of_a_proxy_in_place_of_an_answer_is_told(visit: Visit) -> None:
+    page = visit.open("try?model=iris")
+    page.route("**/predict", lambda route: route.fulfill(content_type="text/html", body="<h1>Log in"))
+
+    page.get_by_label("petal_length").fill("2")
+
+    assert problem(page) == "The answer is cut off, or not from the service: a proxy may want a login."
+
+
+@pytest.mark.parametrize(
+    ("view", "field", "said"),
+    [
+        ("explorer", "Logit of class 0, as a number", "Softmax of class 0: "),
+        ("try?model=iris", "petal_length", "“setosa”, with "),
+        ("why?model=iris", "petal_length", "“setosa”, with "),
+    ],
+)
+def test_an_answer_is_said_to_a_screen_reader(visit: Visit, view: str, field: str, said: str) -> None:
+    page = visit.open(view)
+
+    page.get_by_role("spinbutton" if view == "explorer" else "textbox", name=field).fill("1.3")
+
+    expect(page.get_by_role("status").filter(has_text=said)).to_be_attached()
+
+
+def test_a_link_to_the_end_of_all_numbers_is_told(visit: Visit) -> None:
+    visit.refusals_expected = 10
+
+    page = visit.open("map?model=blobs&view=1e308,1.1e308,1e308,1.2e308")
+
+    assert "finite" in problem(page)
+
+
+def test_the_tour_takes_no_other_model_for_that_of_the_article(visit_to: VisitTo, tmp_path: Path) -> None:
+    publish(tmp_path, 1, pictures([8, 8]).SerializeToString(), name="blobs", features=[Feature(name="x", shape=(8, 8))])
+    visit = visit_to(tmp_path)
+
+    for chapter in (7, 8):
+        page = visit.open(f"tour?chapter={chapter}")
+
+        expect(page.locator("main")).to_contain_text("No model of the article's blobs is served.")

@@ -70,7 +70,7 @@ def test_a_wrong_value_is_told_beside_its_field(visit: Visit) -> None:
     field.fill("100")
 
     expect(field).to_have_accessible_description("outside 2.2 to 4.4 in training")
-    expect(page.get_by_text("Unlike the training rows. The model")).to_be_visible()
+    expect(page.get_by_label("Answer").get_by_text("Unlike the training rows. The model")).to_be_visible()
 
 
 def test_a_feature_may_have_any_name(visit: Visit) -> None:

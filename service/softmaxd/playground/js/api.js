@@ -72,7 +72,7 @@ export async function ask(path, options = {}, { isUnasked = false } = {}) {
  * @returns {Promise<any>}
  */
 export async function get(path) {
-  return (await ask(path, { headers: { Accept: "application/json" } })).json();
+  return contentOf(await ask(path, { headers: { Accept: "application/json" } }));
 }
 
 /**
@@ -88,7 +88,23 @@ export async function post(path, body, signal) {
     headers: { "Content-Type": "application/json" },
     signal,
   };
-  return (await ask(path, options)).json();
+  return contentOf(await ask(path, options), signal);
+}
+
+/**
+ * @param {Response} response
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+async function contentOf(response, signal) {
+  try {
+    return await response.json();
+  } catch (error) {
+    if (signal?.aborted) {
+      throw error;
+    }
+    throw new Refused(response.status, "The answer is cut off, or not from the service: a proxy may want a login.");
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 // The frame of the page: its views, its theme, and errors that nobody caught.
 
 import { get, Refused } from "./api.js";
-import { h } from "./dom.js";
+import { h, set } from "./dom.js";
 import { forgetButton } from "./key.js";
 import { linkTo, readState } from "./state.js";
 import { keepText } from "./storage.js";
@@ -72,7 +72,7 @@ function leave(next) {
   document.title = `${VIEWS[next].name} · softmaxd`;
   for (const link of document.querySelectorAll("#views a")) {
     const isShown = link.getAttribute("href") === linkTo(next);
-    link.toggleAttribute("aria-current", isShown);
+    set(link, { "aria-current": isShown && "page" });
     if (isShown) {
       link.scrollIntoView({ block: "nearest" }); // sideways, where the list is longer than the screen
     }

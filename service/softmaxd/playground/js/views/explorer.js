@@ -1,8 +1,8 @@
 // The softmax explorer: logits in, and everything that softmax makes of them.
 
 import { curl, latest } from "../api.js";
-import { codeLine, h } from "../dom.js";
-import { count, short } from "../format.js";
+import { codeLine, h, say } from "../dom.js";
+import { count, percent, short } from "../format.js";
 import { keepState, numbersOf } from "../state.js";
 import { requestFor, showScores, stateOf } from "./explorer/answer.js";
 import { Bars } from "./explorer/bars.js";
@@ -31,7 +31,8 @@ export async function view(main, values) {
   /** @param {Scores} scores */
   async function update(scores) {
     try {
-      await showScores(scores, controls.moved, { bars, curves, steps });
+      const { p } = await showScores(scores, controls.moved, { bars, curves, steps });
+      say(`Softmax of ${scores.names[controls.moved]}: ${percent(p[controls.moved])}`);
       problem.textContent = "";
     } catch (error) {
       problem.textContent = /** @type {Error} */ (error).message;

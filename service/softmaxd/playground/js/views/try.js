@@ -2,7 +2,7 @@
 
 import { AnswerPanel } from "../answer.js";
 import { curl, latest, pathOf, post } from "../api.js";
-import { codeLine, h, set } from "../dom.js";
+import { codeLine, h, say, set } from "../dom.js";
 import { Form, rowAt, valuesOf } from "../form.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState, linkTo } from "../state.js";
@@ -82,6 +82,7 @@ class Trial {
     try {
       this.answer.coverage = Number(coverage);
       this.answer.show(await post(path, body));
+      say(this.answer.verdict.textContent ?? "");
       this.form.problem.textContent = "";
       this.grey(false);
     } catch (error) {

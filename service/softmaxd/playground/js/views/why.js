@@ -3,7 +3,7 @@
 import { AnswerPanel, predict } from "../answer.js";
 import { get, latest, pathOf } from "../api.js";
 import { colourOf, legend } from "../charts.js";
-import { h } from "../dom.js";
+import { h, say } from "../dom.js";
 import { Form, rowAt, valuesOf } from "../form.js";
 import { nameOf, showModels } from "../models.js";
 import { keepState } from "../state.js";
@@ -131,6 +131,7 @@ class Reasons {
       this.form.problem.textContent = "";
       this.grey(false);
       this.show(row, effectsOf(moves, reply), reply);
+      say(this.answer.verdict.textContent ?? "");
     } catch (error) {
       this.grey(true);
       this.form.tell(/** @type {Error} */ (error));

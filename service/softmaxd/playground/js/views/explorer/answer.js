@@ -15,7 +15,7 @@ export function requestFor({ logits, temperature, target }) {
 }
 
 /**
- * Let parts show scores.
+ * Let parts show scores; returns the answer to them.
  * @param {Scores} scores
  * @param {number} moved the class whose logit the curves move
  * @param {{bars: import("./bars.js").Bars, curves: import("./curves.js").Curves, steps: import("./steps.js").Steps}} parts
@@ -36,6 +36,7 @@ export async function showScores(scores, moved, { bars, curves, steps }) {
   bars.show(scores, answer);
   curves.show(scores, moved, answer, many);
   steps.show(scores, answer);
+  return answer;
 }
 
 /** @param {Scores} scores */

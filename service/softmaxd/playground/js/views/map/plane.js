@@ -97,7 +97,7 @@ export class Plane {
   /** @returns {Point} */
   middle() {
     const { from, to, low, high } = this.extent;
-    return this.rounded([(from + to) / 2, (low + high) / 2]);
+    return this.rounded([from / 2 + to / 2, low / 2 + high / 2]);
   }
 
   /** A point that is a row, with as many digits as can be seen.

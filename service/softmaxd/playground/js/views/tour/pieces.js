@@ -11,6 +11,7 @@ import { Bars } from "../explorer/bars.js";
 import { Controls } from "../explorer/controls.js";
 import { Curves } from "../explorer/curves.js";
 import { Steps } from "../explorer/steps.js";
+import { isPlane } from "../map/grid.js";
 import { Here } from "../map/here.js";
 import { seeds } from "../model/origin.js";
 import { note, panel } from "../model/parts.js";
@@ -34,10 +35,9 @@ export async function pieceOf(chapter) {
     const model = models.find(({ name }) => name === "digits") ?? models.find(({ evaluation }) => evaluation);
     return model?.evaluation ? reliabilityPiece(model) : missing("model with figures of test rows");
   }
-  const blobs =
-    models.find(({ name, default: isDefault }) => name === "blobs" && isDefault) ??
-    models.findLast(({ name }) => name === "blobs");
-  if (!blobs) {
+  const all = models.filter((model) => model.name === "blobs" && isPlane(model));
+  const blobs = all.find((model) => model.default) ?? all.at(-1);
+  if (!blobs || (chapter.piece === "seeds" && !blobs.provenance)) {
     return missing("model of the article's blobs");
   }
   return chapter.piece === "point" ? pointPiece(blobs) : seedsPiece(blobs);

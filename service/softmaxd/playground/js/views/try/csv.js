@@ -100,7 +100,7 @@ export function layoutOf(first, columns, isTensor) {
   }
   if (names.length !== wanted.length) {
     throw new Error(
-      `The first line has ${names.length} columns, but the model takes ${wanted.length}: ${listed(wanted)}. Name these in the first line to have others beside them.`,
+      `The first line has ${names.length} ${names.length === 1 ? "column" : "columns"}, but the model takes ${wanted.length}: ${listed(wanted)}. Name these in the first line to have others beside them.`,
     );
   }
   const hasHeader = columns.every(({ type }, index) => type !== "BYTES" && type !== "BOOL" && isName(names[index]));
