@@ -50,6 +50,7 @@ def test_a_narrow_page_does_not_scroll_sideways(visit: Visit, view: str) -> None
     page = visit.open(view)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    assert page.evaluate("document.querySelector('nav').scrollWidth <= document.querySelector('nav').clientWidth")
 
 
 def test_every_view_is_reached_by_keyboard_and_tells_its_name(visit: Visit) -> None:
