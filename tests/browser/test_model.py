@@ -1,6 +1,8 @@
 """The view of a model and its service: figures as the manifest has them, files, versions, and live charts."""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import httpx
@@ -9,7 +11,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.onnx_models import linear, publish
-from tests.support.playground import Visit
+from tests.support.paths import MODELS
+from tests.support.playground import Visit, VisitTo
 from tests.support.server import Server
 
 METRICS_OF_PAGE = """async ([before, after]) => {
@@ -90,6 +93,19 @@ def test_the_coverage_and_the_model_are_chosen_and_shared(visit: Visit) -> None:
     page.reload()
     page.get_by_role("group", name=shown).wait_for()
     assert cells(page, shown) == expected
+
+
+def test_intervals_are_shown_where_the_manifest_has_them(visit_to: VisitTo, tmp_path: Path) -> None:
+    shutil.copytree(MODELS / "iris", tmp_path / "iris")
+    file = tmp_path / "iris" / "1" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["metrics"] |= {"test_accuracy_low": 0.863, "test_accuracy_high": 0.995}
+    file.write_text(json.dumps(manifest))
+
+    page = visit_to(tmp_path).open("model")
+
+    intervals = [row[-1] for row in cells(page, "Figures")]
+    assert intervals == ["86.3 % to 99.5 %", "–", "–", "–"]
 
 
 def test_of_two_choices_the_later_is_shown_though_the_first_is_slow(visit: Visit) -> None:
