@@ -299,3 +299,16 @@ def test_the_tour_takes_no_other_model_for_that_of_the_article(visit_to: VisitTo
         page = visit.open(f"tour?chapter={chapter}")
 
         expect(page.locator("main")).to_contain_text("No model of the article's blobs is served.")
+
+
+def test_a_long_row_stays_in_the_url(visit_to: VisitTo, tmp_path: Path) -> None:
+    image = Feature(name="image", shape=(28, 28))
+    publish(tmp_path, 1, pictures([28, 28]).SerializeToString(), features=[image])
+    page = visit_to(tmp_path).open("try")
+    row = " ".join(["0.25"] * 28**2)
+
+    page.get_by_label("image").fill(row)
+    expect(page).to_have_url(re.compile("0.25%200.25"))
+    page.reload()
+
+    expect(page.get_by_label("image")).to_have_value(row)

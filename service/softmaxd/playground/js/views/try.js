@@ -14,7 +14,7 @@ import { bodyOf, fieldsOf } from "./try/send.js";
 
 const COVERAGES = ["0.8", "0.9", "0.95", "0.99"];
 const USUAL = "0.95";
-const MOST_KEPT = 2000; // characters of a row in the URL
+const MOST_KEPT = 20_000; // characters of a row in the URL
 
 /** @type {import("../main.js").View} */
 export function view(main, values) {
