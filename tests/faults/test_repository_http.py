@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.support.onnx_models import linear, publish
 from tests.support.server import Server, StartServer
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 KEY = "open sesame"
 ADMIN = {"Authorization": f"Bearer {KEY}"}
@@ -185,7 +185,7 @@ def test_a_model_that_cannot_be_loaded_is_400_with_the_reason(server: Server, mo
 @pytest.fixture
 def workers(start_server: StartServer, models: Path) -> Server:
     server = start_server("--workers", "2", models_dir=str(models), admin_keys=HASHED, reload_interval="0.05")
-    until(lambda: httpx.get(server.url + "/readyz").status_code == 200)
+    until(lambda: httpx.get(server.url + "/readyz", timeout=SECONDS).status_code == 200)
     return server
 
 

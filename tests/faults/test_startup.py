@@ -156,7 +156,7 @@ def test_an_empty_folder_is_served_until_the_first_model_arrives(
     server = start_server(models_dir=str(tmp_path), workers=workers, reload_interval="0.1")
     reason = f"No model is loaded from the folder {tmp_path.name}"
 
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=SECONDS) as client:
         assert client.post("/softmax", json={"logits": [0, 0]}).json() == {"probabilities": [0.5, 0.5]}
         for response in (client.get("/readyz"), client.post("/predict", json={"instances": [[1, 2]]})):
             assert (response.status_code, response.json()) == (503, {"detail": reason})
