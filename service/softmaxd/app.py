@@ -28,6 +28,7 @@ from softmaxd.http.pages import assets, page
 from softmaxd.http.scrapes import scraper
 from softmaxd.http.targets import route_path
 from softmaxd.metrics.counts import Gauges
+from softmaxd.metrics.evidence import check_folder
 from softmaxd.metrics.exposition import VersionState
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.answers import AnswerLimits
@@ -91,7 +92,8 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     setting or a required model is wrong.
     """
     settings = settings or read_settings(os.environ, {})
-    metrics = Metrics(shared_folder, build=build_labels())
+    check_folder(settings.drift_dir)
+    metrics = Metrics(shared_folder, build_labels(), settings.drift_dir)
     models = Repository(settings, metrics.runs_of, shared_folder)
     lifecycle = Lifecycle()
     metrics.watch_queues(models.queued_rows)

@@ -21,6 +21,7 @@ from softmaxd.http.hosts import is_loopback
 from softmaxd.http.keyfile import check_key_file
 from softmaxd.listening import listen, url_of
 from softmaxd.logs import set_up_logs
+from softmaxd.metrics.evidence import check_folder
 from softmaxd.models.folders import look_first
 from softmaxd.models.repository import Repository
 from softmaxd.process import Server, allow_many_files, new_server
@@ -185,6 +186,7 @@ def _serve_alone(settings: Settings) -> None:
 def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
     Repository(settings)  # raises here, once, and not in every worker
+    check_folder(settings.drift_dir)
     if settings.api_keys_file is not None:
         check_key_file(settings.api_keys_file)
     with shared_folder() as folder, listen(settings.host, settings.port) as listener:

@@ -206,6 +206,11 @@ class Settings(BaseModel):
         1.0,
         description="Seconds from the end of the head to the response, above which a request is slow; `inf`: none is.",
     )
+    drift_dir: Annotated[Path | None, BeforeValidator(_not_empty)] = Field(
+        None,
+        description="A folder that keeps the evidence of drift over restarts. Unset: each start of the service begins "
+        "anew.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`console`: text. `json`: one object per line. `auto`: text on a terminal, else `json`."
     )

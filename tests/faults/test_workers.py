@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.shared_folder import SHARED_MEMORY
@@ -75,6 +76,17 @@ def answered(server: Server) -> float:
     return metric(server.url, "softmaxd_requests_total", operation="/predict", status="200")
 
 
+def counters(server: Server) -> dict[tuple[str, ...], float]:
+    """Return every value that may never decrease, by name and labels."""
+    families = text_string_to_metric_families(httpx.get(server.url + "/metrics", timeout=SECONDS).text)
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+        if family.type in {"counter", "histogram"}
+    }
+
+
 @contextlib.contextmanager
 def stopped(worker: int) -> Iterator[None]:
     """Let a worker do nothing, so that all requests are for the other."""
@@ -103,6 +115,7 @@ def test_a_killed_worker_is_replaced_while_the_other_goes_on_and_no_count_goes_b
     with stopped(killed):  # so it is the other one that has these numbers, from the file
         assert answered(server) == 5
 
+    before = counters(server)
     assert metric(server.url, "softmaxd_workers") == 2
     started = metric(server.url, "process_start_time_seconds")
     memory = metric(server.url, "process_resident_memory_bytes")
@@ -112,6 +125,8 @@ def test_a_killed_worker_is_replaced_while_the_other_goes_on_and_no_count_goes_b
         until(lambda: metric(server.url, "softmaxd_workers") == 1)
         assert metric(server.url, "process_resident_memory_bytes") < 0.7 * memory
         assert metric(server.url, "process_start_time_seconds") == started
+        after = counters(server)
+        assert {key: value for key, value in before.items() if after.get(key, -1) < value} == {}
     until(lambda: killed not in workers_of(server))
     counts, seconds = [], []
     while len(workers_of(server)) < 2 or len(files_of(server)) < 2:

@@ -9,14 +9,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 
+from softmaxd.errors import StartupError
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.martingale import Martingale
 
 MOST_ROWS = 32  # of each worker between two saves, twice a second: a bet takes some microseconds
+
+
+def check_folder(folder: Path | None) -> None:
+    """Raise `StartupError` if there is a folder in which no file can be written."""
+    if folder is None:
+        return
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StartupError(f"drift_dir: no file can be written in {folder}: {error.strerror}") from error
 
 
 class Evidence:

@@ -17,6 +17,8 @@ from softmaxd.models.manifest import Key
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
+FAILURES = (429, 500, 503, 504)  # statuses of failures, which alerts watch
+
 VERSION = ("model", "version")  # the labels of a version
 
 Labels = Sequence[str]
@@ -125,9 +127,14 @@ def _requests(snapshot: Snapshot) -> Iterator[Family]:
     text = "From the end of a request's head to its answer."
     family = Family("softmaxd_request_seconds", "histogram", text, "operation", "lane", *VERSION)
     summed: dict[tuple[str, str, Key], Histogram] = {}
+    numbers: dict[tuple[str, int, str, Key], int] = {}
     for (operation, status, lane, version), seconds in sorted(snapshot.counts.requests.items()):
-        count.add([operation, str(status), lane, *_of_version(version)], sum(seconds.counts))
+        for failure in FAILURES:  # the first failure is an increase, if the operation was asked before
+            numbers.setdefault((operation, failure, lane, version), 0)
+        numbers[operation, status, lane, version] = sum(seconds.counts)
         summed.setdefault((operation, lane, version), Histogram(SECONDS)).merge(seconds)
+    for (operation, status, lane, version), number in sorted(numbers.items()):
+        count.add([operation, str(status), lane, *_of_version(version)], number)
     for (operation, lane, version), seconds in summed.items():
         family.add_histogram([operation, lane, *_of_version(version)], seconds)
     yield from (count, family, _rejections(snapshot))

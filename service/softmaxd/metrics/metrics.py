@@ -46,11 +46,13 @@ MODEL_ERRORS = (
 class Metrics:
     """The metrics of one worker; `folder` is shared with the other workers, if there are any.
 
-    `build` has the labels of `softmaxd_build_info`.
+    `build` has the labels of `softmaxd_build_info`. `drift_folder` keeps the evidence of drift, `folder` if it is None.
     """
 
-    def __init__(self, folder: Path | None = None, build: Mapping[str, str] | None = None) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: Path | None = None, build: Mapping[str, str] | None = None, drift_folder: Path | None = None
+    ) -> None:
+        self._drift_folder = drift_folder or folder
         self._shared = None if folder is None else SharedCounts(folder)
         self._build = build or {}
         self._counts = Counts(process=new_process_counts())
@@ -96,7 +98,7 @@ class Metrics:
         """Return the evidence of drift of a version; it goes on if this version was loaded before."""
         if manifest.calibration is None:
             return None
-        key, evidence = (manifest.name, manifest.version), Evidence(manifest, self._folder)
+        key, evidence = (manifest.name, manifest.version), Evidence(manifest, self._drift_folder)
         known = self._evidence.get(key)
         if known is not None and known.name == evidence.name:
             return known

@@ -8,6 +8,7 @@ from softmaxd.app import App, create_app
 from softmaxd.settings import Settings
 from tests.support.asgi import ask
 from tests.support.onnx_models import linear, publish
+from tests.support.paths import MODELS
 
 
 @pytest.fixture
@@ -54,6 +55,25 @@ def test_the_version_that_answered_is_told_with_each_request(app: App) -> None:
     assert f"softmaxd_requests_total{{{labels}}} 1\n" in text
     assert 'softmaxd_model_current{model="linear",version="1"} 1\n' in text
     assert "softmaxd_requests_in_flight 1\n" in text  # this scrape
+
+
+@pytest.mark.parametrize(("kept", "goes_on"), [(True, True), (False, False)])
+def test_the_evidence_of_drift_goes_on_after_a_restart_if_it_has_a_folder(
+    tmp_path: Path, kept: bool, goes_on: bool
+) -> None:
+    settings = Settings(models_dir=MODELS, drift_dir=tmp_path if kept else None)
+    odd = {"instances": [[900.0, -900.0]] * 20}
+    before, after = create_app(settings), create_app(settings)
+
+    assert ask(before, "POST", "/models/blobs/predict", json=odd).status_code == 200
+    values = [
+        float(scrape(app, "").text.partition('softmaxd_drift_evidence{model="blobs",version="1"} ')[2].split("\n")[0])
+        for app in (before, after)
+    ]
+
+    assert values[0] > 100
+    assert (values[1] == values[0]) is goes_on
+    assert goes_on or values[1] == 1
 
 
 def test_a_refusal_outside_the_operations_is_counted_but_no_probe(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softmaxd.metrics.evidence import MOST_ROWS, Evidence
+from softmaxd.errors import StartupError
+from softmaxd.metrics.evidence import MOST_ROWS, Evidence, check_folder
 from softmaxd.models.calibration import Calibration
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.trust import quantiles
@@ -95,6 +96,16 @@ def test_rows_wait_while_the_folder_is_away(tmp_path: Path) -> None:
     here.save()
 
     assert (before, here.value > 10) == (1, True)
+
+
+def test_a_folder_in_which_no_file_can_be_written_stops_the_start(tmp_path: Path) -> None:
+    check_folder(None)
+    check_folder(tmp_path)
+
+    with pytest.raises(
+        StartupError, match=r"^drift_dir: no file can be written in .*/none: No such file or directory$"
+    ):
+        check_folder(tmp_path / "none")
 
 
 def test_a_file_that_was_not_written_whole_is_none(tmp_path: Path) -> None:

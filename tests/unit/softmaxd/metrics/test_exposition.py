@@ -122,6 +122,16 @@ def test_refusals_are_there_with_0_before_the_first_of_them() -> None:
     ]
 
 
+def test_failures_are_there_with_0_once_an_operation_was_asked() -> None:
+    lines = render(counted()).decode().splitlines()
+
+    labels = 'operation="/predict",status="%d",lane="express",model="blobs",version="1"'
+    assert [line for line in lines if line.startswith("softmaxd_requests_total{")] == [
+        f"softmaxd_requests_total{{{labels % status}}} {number}"
+        for status, number in ((200, 1), (429, 0), (500, 0), (503, 0), (504, 0))
+    ]
+
+
 def test_both_formats_are_read_with_the_same_values() -> None:
     snapshot = counted()
     plain, openmetrics = render(snapshot, PROMETHEUS).decode(), render(snapshot, OPENMETRICS).decode()
