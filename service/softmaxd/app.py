@@ -27,6 +27,7 @@ from softmaxd.http.operation import Operation, Reply
 from softmaxd.http.pages import assets, page
 from softmaxd.http.scrapes import scraper
 from softmaxd.http.targets import route_path
+from softmaxd.http.tracing import start_tracing
 from softmaxd.metrics.counts import Gauges
 from softmaxd.metrics.evidence import check_folder
 from softmaxd.metrics.exposition import VersionState
@@ -82,7 +83,7 @@ class App(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the stack with `Front` around it, the answers to bugs included."""
         state = self.state
-        return Front(super().build_middleware_stack(), state.settings, refuse, state.metrics)
+        return Front(super().build_middleware_stack(), state.settings, refuse, state.metrics, state.tracing)
 
 
 def create_app(settings: Settings | None = None, shared_folder: Path | None = None) -> App:
@@ -115,7 +116,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
         dependencies=[] if access.is_open else guard,
     )
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
-    app.state.settings, app.state.access = settings, access
+    app.state.settings, app.state.access, app.state.tracing = settings, access, start_tracing(__version__)
     app.state.refuse = lambda path, error: refuse(route_path(path, settings.root_path), error)
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     _add_error_handlers(app)
@@ -174,14 +175,16 @@ def _guard(access: Access, operations: list[Operation], settings: Settings) -> G
 
 
 def _watching(models: Repository, key_file: KeyFile | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return a lifespan that looks for new versions of the models, and for new keys."""
+    """Return a lifespan that looks for new versions of the models, and for new keys, and sends the last traces."""
 
     @asynccontextmanager
-    async def watching(_app: FastAPI) -> AsyncIterator[None]:
+    async def watching(app: FastAPI) -> AsyncIterator[None]:
         models.watch()
         async with nullcontext() if key_file is None else key_file.followed():
             yield
         models.close()
+        if app.state.tracing is not None:
+            app.state.tracing.close()
 
     return watching
 

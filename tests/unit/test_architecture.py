@@ -43,6 +43,7 @@ HOMES = {
     "pydantic_core": {"models.hopeless", "models.large_records"},
     "simdjson": {"models.large_json"},
     "google": {"adding.graphs"},
+    "opentelemetry": {"http.tracing"},
     "joblib": {"converting.scikit_learn"},
     "keras": {"converting.networks"},
     "lightgbm": {"converting.boosters"},

@@ -1,6 +1,7 @@
 """Counts and logs the requests that the express lane has answered."""
 
 import time
+from typing import Any
 
 from softmaxd.errors import ServiceError
 from softmaxd.http.access_log import facts
@@ -8,11 +9,25 @@ from softmaxd.http.express import Call, ExpressLane
 from softmaxd.http.ids import Ids
 from softmaxd.http.lifecycle import UNANSWERED
 from softmaxd.http.operation import Reply
+from softmaxd.http.stages import TimedOperation
 from softmaxd.http.targets import path_of
+from softmaxd.http.tracing import Tracing
 
 Client = tuple[str, int] | None  # address and port
 
 LEFT = Reply(b"", UNANSWERED)  # stands for the answer to a client that has left
+
+
+class TracedCall(Call):
+    """A request whose trace is recorded."""
+
+    __slots__ = ("trace",)
+
+    def __init__(self, tracing: Tracing, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.trace = tracing.begin(self.plain.headers, self.ids)
+        self.ids = self.trace.ids
+        self.operation = TimedOperation(self.operation, self.trace.stages)
 
 
 def record(call: Call, reply: Reply, client: Client) -> None:
@@ -32,6 +47,8 @@ def record(call: Call, reply: Reply, client: Client) -> None:
             lane="express",
             client=client and client[0],
         )
+    if isinstance(call, TracedCall):
+        call.trace.end("POST", call.operation.path, reply.status, reply.reason, facts(call.model, call.job))
 
 
 def record_refusal(lane: ExpressLane, error: ServiceError, ids: Ids, request: tuple[str, str], client: Client) -> None:

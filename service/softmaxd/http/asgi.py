@@ -14,6 +14,7 @@ from softmaxd.http.guard import check_found
 from softmaxd.http.lifecycle import model_of
 from softmaxd.http.openapi import route_arguments
 from softmaxd.http.operation import Operation, Reply, reply_to_error
+from softmaxd.http.stages import timed
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOT_ASKED, Features, Outputs
@@ -35,11 +36,13 @@ def endpoint(operation: Operation, metrics: Metrics, *, max_body_bytes: int) -> 
 
     async def answer(request: Request) -> Response:
         try:
-            reply = await _run(operation, request, max_body_bytes)
+            reply = await _run(timed(operation, request.scope), request, max_body_bytes)
         except ClientDisconnect:
             raise
         except Exception as error:  # every error must reach the client
-            reply = reply_to_error(operation, error, metrics, model_of(request.scope))
+            reply = reply_to_error(
+                operation, error, metrics, model_of(request.scope), getattr(request.state, "ids", ())
+            )
             request.state.reason = reply.reason
         return to_response(reply)
 

@@ -105,7 +105,7 @@ class Connection(Reader):
             model = operation.find(name, version)
         except Exception:  # whatever it is, the ASGI lane finds it again, and answers
             return None
-        call = Call(self._send, self.lane, model, plain, self._share)
+        call = self.lane.new_call(self._send, self.lane, model, plain, self._share)
         call.keep_alive = not self.lane.lifecycle.leaving
         self._ids = call.ids
         self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it

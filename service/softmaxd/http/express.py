@@ -40,6 +40,7 @@ class ExpressLane:
         self.metrics = metrics
         self.settings = settings
         self.access_log = AccessLog(settings)
+        self.new_call: Callable[..., Call] = Call  # or one that is traced
         self.turns = Turns()
         self.budget = Budget(settings.max_inflight_bytes)
         self._arrived: list[Call] = []

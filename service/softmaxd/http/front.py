@@ -15,7 +15,9 @@ from softmaxd.http.ids import Ids, describe, ids_of
 from softmaxd.http.lifecycle import UNANSWERED
 from softmaxd.http.operation import Headers, Reply
 from softmaxd.http.origins import Cors, check_origin
+from softmaxd.http.stages import STATE
 from softmaxd.http.targets import route_path
+from softmaxd.http.tracing import Trace, Tracing
 from softmaxd.logs import of_request
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.settings import Settings
@@ -46,7 +48,9 @@ class Answer:
 class Front:
     """ASGI middleware: the prefix under which the service is, HEAD, and the rules for browsers."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, refuse: Refuse, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, refuse: Refuse, metrics: Metrics, tracing: Tracing | None = None
+    ) -> None:
         self.origins: Collection[str] = settings.cors_origins
         self.app = Cors(app, self.origins) if self.origins else app
         self.hosts = Hosts(settings.allowed_hosts)
@@ -54,42 +58,44 @@ class Front:
         self.refuse = refuse
         self.metrics = metrics
         self.access_log = AccessLog(settings)
+        self.tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         given: dict[str, Any] = scope.get("state", {})
-        ids = given.get("ids") or ids_of(scope["headers"])
         root_path = scope.get("root_path") or self.root_path  # one that is mounted has another
-        state = {**given, "ids": ids}  # a server may give the same one to every request
+        path, ids = route_path(scope["path"], root_path), given.get("ids") or ids_of(scope["headers"])
+        trace = self.tracing.begin(scope["headers"], ids) if self.tracing and path not in PROBES else None
+        ids = trace.ids if trace else ids
+        # a server may give the same state to every request
+        inner = {**scope, "root_path": root_path, "state": {**given, "ids": ids, STATE: trace and trace.stages}}
         of_request.set(describe(ids))  # until the end of its task, for the lines of the server, too
         answer = Answer(send, ids, [NOSNIFF] if scope["method"] in {"GET", "HEAD"} else [])
         try:
-            await self._answer({**scope, "root_path": root_path, "state": state}, receive, answer.send)
+            await self._answer(inner, path, receive, answer.send)
         finally:
             if "refused" not in given:  # by the connection, which has logged it
-                self._log(answer, scope, route_path(scope["path"], root_path), state)
+                self._record(answer, scope["method"], path, inner, trace)
 
-    def _log(self, answer: "Answer", scope: Scope, path: str, state: dict[str, Any]) -> None:
-        seconds = time.perf_counter() - answer.start
+    def _record(self, answer: "Answer", method: str, path: str, scope: Scope, trace: Trace | None) -> None:
+        """Write the log line of a request if it gets one, and end its trace if it has one."""
+        seconds, state = time.perf_counter() - answer.start, scope["state"]
+        asked, reason = state.get("facts") or facts(state.get("model"), None), state.get("reason", "")
         if self.access_log.wants(answer.status, seconds):
+            client = scope.get("client") and scope["client"][0]
             self.access_log.write(
-                answer.ids,
-                scope["method"],
-                path,
-                answer.status,
-                seconds=seconds,
-                **(state.get("facts") or facts(state.get("model"), None)),
-                reason=state.get("reason"),
-                lane="asgi",
-                client=scope.get("client") and scope["client"][0],
+                *(answer.ids, method, path, answer.status),
+                **{"seconds": seconds, **asked, "reason": reason, "lane": "asgi", "client": client},
             )
+        if trace:
+            route = scope.get("route")
+            trace.end(method, getattr(route, "path", ""), answer.status, reason, asked)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = route_path(scope["path"], scope["root_path"])
+    async def _answer(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET", "extensions": {}}  # no extension to send a body past `send`
+            scope.update(method="GET", extensions={})  # no extension to send a body past `send`
             send = _without_body(send)
         try:
             self._check(scope, path)

@@ -76,9 +76,7 @@ class Operation(ABC):
         """Return an error in the form of the protocol."""
 
 
-def reply_to_error(
-    operation: Operation, error: Exception, metrics: Metrics, model: Model | None, ids: Ids = ()
-) -> Reply:
+def reply_to_error(operation: Operation, error: Exception, metrics: Metrics, model: Model | None, ids: Ids) -> Reply:
     """Return the reply to a request that failed, and count it. A bug is logged and becomes a bare 500."""
     if not isinstance(error, ServiceError):
         logger.error("%s failed", operation.path, exc_info=error, extra=describe(ids))

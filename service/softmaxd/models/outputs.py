@@ -28,7 +28,8 @@ LONG_TEXT = 10_000  # bytes; in longer texts, searching the array for it is fast
 class Batch:
     """The outputs of an engine for a batch, by name. Texts and bytes of a batch are made once, on first use."""
 
-    __slots__ = ("_best", "_finite", "_raw", "_texts", "outputs")
+    __slots__ = ("_best", "_finite", "_raw", "_texts", "outputs", "ran")
+    ran: tuple[float, float]  # when its run began, by `time.perf_counter`, and the seconds that it took
 
     def __init__(self, outputs: Mapping[str, Array]) -> None:
         self.outputs = outputs
@@ -72,27 +73,27 @@ class Batch:
 class Outputs:
     """The rows of one request in a batch."""
 
-    __slots__ = ("_batch", "_start", "_stop")
+    __slots__ = ("_start", "_stop", "batch")
 
     def __init__(self, batch: Batch, start: int, stop: int) -> None:
-        self._batch = batch
+        self.batch = batch
         self._start = start
         self._stop = stop
 
     @property
     def of_batch(self) -> Mapping[str, Array]:
         """The outputs of all requests in the batch."""
-        return self._batch.outputs
+        return self.batch.outputs
 
     @property
     def best(self) -> list[int]:
         """The most probable class of each row."""
-        return self._batch.best[self._start : self._stop]
+        return self.batch.best[self._start : self._stop]
 
     @property
     def atypicality(self) -> Array:
         """[rows]; NaN, which is not refused, means the most atypical row."""
-        return self._batch.outputs[ATYPICALITY][self._start : self._stop]
+        return self.batch.outputs[ATYPICALITY][self._start : self._stop]
 
     @property
     def log_probabilities(self) -> Floats:
@@ -112,26 +113,26 @@ class Outputs:
         return b"[%s]" % b",".join(self._rows(name))
 
     def _rows(self, name: str) -> list[bytes]:
-        if not self._batch.is_finite(name):
+        if not self.batch.is_finite(name):
             self._find_not_finite(name)
-        return self._batch.texts(name)[self._start : self._stop]
+        return self.batch.texts(name)[self._start : self._stop]
 
     def raw(self, name: str) -> memoryview:
         """Return the bytes of an output [rows, n], row by row. Raises `OutputNotFinite`."""
-        if not self._batch.is_finite(name):
+        if not self.batch.is_finite(name):
             self._find_not_finite(name)
-        values, row = self._batch.raw(name)
+        values, row = self.batch.raw(name)
         return values[self._start * row : self._stop * row]
 
     def __getitem__(self, name: str) -> Array:
         """Return an output [rows, …]. Raises `OutputNotFinite`."""
-        if not self._batch.is_finite(name):
+        if not self.batch.is_finite(name):
             self._find_not_finite(name)
-        return self._batch.outputs[name][self._start : self._stop]
+        return self.batch.outputs[name][self._start : self._stop]
 
     def _find_not_finite(self, name: str) -> None:
         """Raise `OutputNotFinite` if the row belongs to this request, not to another one in the batch."""
-        values = self._batch.outputs[name][self._start : self._stop]
+        values = self.batch.outputs[name][self._start : self._stop]
         finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
         if not finite.all():
             raise OutputNotFinite(int(np.argmin(finite)))

@@ -54,6 +54,7 @@ def run_together(run: Run, parts: list[Features]) -> list[Outputs]:
     Raises `CannotRun` or `RunStopped`.
     """
     features = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    start = time.perf_counter()
     try:
         outputs = run(features)
     except RunStopped:
@@ -64,6 +65,7 @@ def run_together(run: Run, parts: list[Features]) -> list[Outputs]:
         if len(values) != len(features):
             raise CannotRun(f"it gives {len(values)} rows of {name} for {len(features)} rows")
     batch = Batch(outputs)
+    batch.ran = start, time.perf_counter() - start
     stops = accumulate(map(len, parts))
     return [Outputs(batch, stop - len(part), stop) for part, stop in zip(parts, stops, strict=True)]
 

@@ -74,7 +74,7 @@ def test_ids_come_first_and_are_those_of_the_connection_if_it_has_some() -> None
     start, *_ = messages(front(app), scope)
     assert start["headers"] == [(b"x-request-id", b"7"), (b"content-length", b"4")]
     assert state == {"other": 1}  # a server may give the same one to every request
-    assert seen == [{"other": 1, "ids": ((b"x-request-id", b"7"),)}]
+    assert seen == [{"other": 1, "ids": ((b"x-request-id", b"7"),), "stages": None}]
 
     ids = ((b"x-request-id", b"8"), (b"traceparent", b"00-%s-%s-01" % (b"ab" * 16, b"cd" * 8)))
     start, *_ = messages(front(app), {**scope, "state": {"ids": ids}})
