@@ -89,6 +89,7 @@ def find_heads(
     outputs and the inputs of its softmaxes, `softmax_inputs` the names of the latter by the output of their softmax;
     `told` is the output that is the logits as the user says. Raises `Refused` if the choice is not clear.
     """
+    scores = _of_classes(scores, origins)
     likely = [name for name, values in scores.items() if are_probabilities(values)]
     if told is not None:
         likely = _probabilities_of(told, likely, scores)
@@ -110,6 +111,17 @@ def find_heads(
             heads = _heads(outputs, other, name, is_rounded=is_rounded)
             return heads, (f"logits: {place}; its softmax gives the probabilities", note)
     return _heads(outputs, None, name, is_rounded=is_rounded), (ADDED_LOGITS, note)
+
+
+def _of_classes(scores: Outputs, origins: Mapping[str, Origin]) -> Outputs:
+    """Return the outputs whose columns are classes. Raises `Refused` if there is none."""
+    kept = {name: values for name, values in scores.items() if not origins[name].is_sorted}
+    if not kept:
+        raise Refused(
+            f"output {next(iter(scores))} is sorted, so its columns are places and not classes: "
+            "export the scores of all classes in the order of the labels"
+        )
+    return kept
 
 
 def _heads(outputs: Outputs, logits: str | None, probabilities: str | None, *, is_rounded: bool = False) -> Heads:

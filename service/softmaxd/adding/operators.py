@@ -17,6 +17,7 @@ SOFTMAXES = {b"SOFTMAX", b"SOFTMAX_ZERO", b"LOGISTIC"}  # values of `post_transf
 NUMBERED_SOFTMAXES = {1, 2, 3}  # of `TreeEnsemble`
 REGRESSOR = "Regressor"  # ends the names of these operators
 COARSE = {"Ceil", "DequantizeLinear", "Floor", "Round"}  # operators whose numbers are multiples of a step
+SORTING = "TopK"  # PyTorch's sort and topk
 RENAMING = {"Cast", "Identity", "Reshape"}  # operators that keep the numbers
 
 
@@ -28,6 +29,7 @@ class Origin:
     is_regression: bool = False
     regressor: str = ""  # the regression that gives the output itself
     rounded_by: str = ""  # the operator that keeps probabilities in [0, 1], with the sum 1, only roughly
+    is_sorted: bool = False  # the columns are places in an order, the highest first, and no classes
     has_votes: bool = False  # the label of a support vector machine, which its probabilities need not agree with
 
 
@@ -42,6 +44,7 @@ def origin(model: Graph, name: str) -> Origin:
         is_regression=scorer.endswith(REGRESSOR),
         regressor=last.op_type if last is not None and last.op_type.endswith(REGRESSOR) else "",
         rounded_by=next(_rounding(nodes, last), ""),
+        is_sorted=next((node.op_type for node in nodes if node.op_type not in {*RENAMING, "Softmax"}), "") == SORTING,
         has_votes=last is not None and last.op_type == "SVMClassifier",
     )
 

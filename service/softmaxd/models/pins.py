@@ -6,6 +6,7 @@ from pathlib import Path
 from softmaxd.errors import ModelError
 from softmaxd.models.files import read_regular
 from softmaxd.models.hidden import PINNED, new_name, remove_leftovers
+from softmaxd.os_errors import naming
 
 PIN_FILE = "pinned"
 MAX_DIGITS = 18  # of a version: far fewer than Python reads as a number
@@ -34,7 +35,8 @@ def write_pin(folder: Path, version: int) -> None:
     remove_leftovers(folder.parent)
     unfinished = folder / new_name(PINNED)
     try:
-        unfinished.write_text(f"{version}\n", encoding="ascii")
+        with naming(folder / PIN_FILE):
+            unfinished.write_text(f"{version}\n", encoding="ascii")
         unfinished.replace(folder / PIN_FILE)
     finally:
         unfinished.unlink(missing_ok=True)

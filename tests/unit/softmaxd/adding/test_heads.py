@@ -132,6 +132,18 @@ def test_scores_of_classical_models_are_no_logits_unless_the_owner_says_so(origi
     assert notes[0] == "logits: the output y; as --logits says"
 
 
+@pytest.mark.parametrize("values", [LOGITS, softmax(LOGITS)], ids=["scores", "probabilities"])
+def test_columns_of_a_sorted_output_are_no_classes(values: Values) -> None:
+    in_order = -np.sort(-values)
+
+    with pytest.raises(Refused, match=r"^output y is sorted, so its columns are places and not classes: export"):
+        find({"y": in_order}, origin=Origin(is_sorted=True))
+
+    origins = {"p": PLAIN, "y": Origin(is_sorted=True)}
+    outputs = {"p": softmax(LOGITS), "y": in_order}
+    assert find_heads(outputs, outputs, {}, origins)[0].probabilities == "p"
+
+
 def test_of_several_outputs_that_could_be_the_logits_the_owner_names_one() -> None:
     assert find({"a": LOGITS, "b": -LOGITS}, told="b") == Heads("b", None, 3, are_float32=True)
 

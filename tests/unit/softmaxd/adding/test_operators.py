@@ -73,6 +73,9 @@ def test_the_ancestors_of_a_tensor_are_the_nodes_that_compute_it() -> None:
         ([node("DequantizeLinear", "x", "y"), node("Softmax", "y", "p")], "", Origin()),
         ([node("Exp", "x", "y"), node("Reshape", "y shape", "p")], "", Origin(rounded_by="Exp")),
         ([node("Exp", "x", "y"), node("Neg", "y", "p")], "", Origin()),
+        ([node("TopK", "x k", "p places")], "", Origin(is_sorted=True)),
+        ([node("TopK", "x k", "y places"), node("Softmax", "y", "p")], "", Origin(is_sorted=True)),
+        ([node("TopK", "x k", "y places"), node("Mul", "y x", "z"), node("Softmax", "z", "p")], "", Origin()),
         (
             [classical("SVMClassifier", outputs="label y"), node("Cast", "y", "p", to=TensorProto.FLOAT)],
             "",

@@ -1,6 +1,8 @@
 """The file that names the pinned version of a model."""
 
 import os
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,28 @@ def test_a_pin_is_written_over_and_removed(tmp_path: Path) -> None:
 
     assert (before, pinned, read_pin(tmp_path)) == (None, 10**17, None)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may have content, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_pin_that_cannot_be_written_is_named_and_the_old_one_stays(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    write_pin(tmp_path, 1)
+    request.getfixturevalue("full_disk")
+
+    with pytest.raises(OSError, match=f"{PIN_FILE}'$"):
+        write_pin(tmp_path, 2)
+
+    assert read_pin(tmp_path) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [PIN_FILE]
 
 
 @pytest.mark.parametrize("content", [b"", b"one", b"1 2", "١".encode(), b"\xff", b"0"])
