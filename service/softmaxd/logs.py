@@ -70,7 +70,12 @@ class MachineFormatter(JsonFormatter):
     """One JSON object per line, with the time in UTC as RFC 3339 has it."""
 
     def __init__(self) -> None:
-        super().__init__("{asctime}{levelname}{name}{message}", style="{", rename_fields=JSON_NAMES)
+        super().__init__(
+            "{asctime}{levelname}{name}{message}",
+            style="{",
+            rename_fields=JSON_NAMES,
+            reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # uvicorn's message again, for a terminal
+        )
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """Return the time of a record."""

@@ -37,7 +37,7 @@ def test_lines_for_machines_are_json_with_every_extra_field(
     set_terminal(monkeypatch, is_terminal)
     set_up_logs(log_format, "info")  # type: ignore[arg-type] # parametrize gives plain strings
 
-    logging.getLogger("softmaxd.any").info("serving %s", "blobs", extra={"threads": 1})
+    logging.getLogger("softmaxd.any").info("serving %s", "blobs", extra={"threads": 1, "color_message": "\x1b[1m"})
 
     line = json.loads(capsys.readouterr().err)
     time = line.pop("time")

@@ -1,7 +1,10 @@
 """One connection of the service in this process, over a pair of sockets: the tests say when time passes."""
 
 import asyncio
+import json
+import logging
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +19,7 @@ from softmaxd.http.connection import Connection
 from softmaxd.http.express import Call
 from softmaxd.http.operation import Reply
 from softmaxd.http.reading import Reader
+from softmaxd.logs import set_up_logs
 from softmaxd.process import Server, new_server
 from softmaxd.settings import Settings
 from tests.support.operations import changed
@@ -190,6 +194,31 @@ def test_with_a_known_head_each_answer_has_an_id_of_its_own() -> None:
             assert b"x-request-id: 19\r\n" not in await client.ask(HEAD, BODY)
 
     run(main)
+
+
+def test_the_traceback_of_a_bug_has_the_id_of_its_request(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+
+    async def main(server: Server) -> None:
+        app: Any = server.config.loaded_app
+        app.add_api_route("/bug", lambda: 1 // 0)
+        async with connected(server) as client:
+            head = await client.ask(b"GET /bug HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 500 ")
+
+    try:
+        set_up_logs("json", "info")
+        run(main)
+    finally:
+        root.handlers = handlers
+        root.setLevel(level)
+        logging.captureWarnings(False)
+        threading.excepthook = threading.__excepthook__
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "mine" in line]
+    assert [line["message"].strip() for line in lines] == ["GET /bug: 500", "Exception in ASGI application"]
+    assert "ZeroDivisionError" in lines[1]["exc_info"]
 
 
 def test_an_idle_connection_is_kept_though_none_of_its_heads_was_parsed() -> None:
