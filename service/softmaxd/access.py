@@ -43,6 +43,7 @@ class Access:
 
     keys: Keys
     is_open: bool
+    is_stale: bool = False  # True while new keys cannot be read
     on_change: list[Callable[[], None]] = field(default_factory=list)  # called after a change of the keys
 
     def replace(self, keys: Keys) -> None:

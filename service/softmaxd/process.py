@@ -166,6 +166,7 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
             connections=len(server.server_state.connections),
             held_bytes=lane.budget.held,
             budget_bytes=lane.budget.max_bytes,
+            stale_keys=int(state.access.is_stale),
         )
     )
     return server

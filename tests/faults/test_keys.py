@@ -166,7 +166,7 @@ def test_every_worker_follows_the_file_and_a_new_one_keeps_the_last_keys_while_i
     start_server: StartServer, tmp_path: Path
 ) -> None:
     file = write_keys(tmp_path / "keys", hashed(FIRST))
-    server = start_server("--workers", "2", api_keys_file=str(file))
+    server = start_server("--workers", "2", api_keys_file=str(file), metrics_access="open")
     until(lambda: count(server, "has 1 key") == 2)
 
     def statuses(key: str) -> set[int]:
@@ -186,8 +186,10 @@ def test_every_worker_follows_the_file_and_a_new_one_keeps_the_last_keys_while_i
     until(lambda: len(workers_of(server) - {killed}) == 2)
     assert (statuses(FIRST), statuses(SECOND), statuses("unknown")) == ({401}, {200}, {401})
 
+    until(lambda: metric(server.url, "softmaxd_stale_keys") == 2)
     write_keys(file, hashed(FIRST))
     until(lambda: statuses(FIRST) == {200})
+    until(lambda: metric(server.url, "softmaxd_stale_keys") == 0)
     until(lambda: statuses(SECOND) == {401})
 
 

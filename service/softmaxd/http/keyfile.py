@@ -95,6 +95,7 @@ class KeyFile:
         """Use the keys of this content from now on."""
         keys = parse(content)
         self._access.replace({**keys, **self._given})
+        self._access.is_stale = False
         if self._copy is not None:
             with suppress(OSError):  # the folder is away or full: a new worker needs the file itself then
                 unfinished = self._copy.with_name(new_name(UNFINISHED))
@@ -105,6 +106,7 @@ class KeyFile:
         return content
 
     def _report(self, problem: str) -> str:
+        self._access.is_stale = True
         logger.error("%s; the keys that it had before stay valid", problem)
         return problem
 

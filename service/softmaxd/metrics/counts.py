@@ -96,12 +96,14 @@ class Gauges:
     held_bytes: int = 0  # of the budget of memory
     budget_bytes: int = 0
     queued_rows: dict[Key, int] = field(default_factory=dict)
+    stale_keys: int = 0  # 1 while the file of keys cannot be used
 
     def merge(self, other: "Gauges") -> None:
         self.in_flight += other.in_flight
         self.connections += other.connections
         self.held_bytes += other.held_bytes
         self.budget_bytes += other.budget_bytes
+        self.stale_keys += other.stale_keys
         self.queued_rows = dict(Counter(self.queued_rows) + Counter(other.queued_rows))
 
 

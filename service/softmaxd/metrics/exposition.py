@@ -213,6 +213,7 @@ def _service(snapshot: Snapshot) -> Iterator[Family]:
         ("connections", "Open connections.", gauges.connections),
         ("inflight_bytes", "Memory of the bodies, features and answers in flight.", gauges.held_bytes),
         ("inflight_bytes_limit", "The most of it that all workers may hold together.", gauges.budget_bytes),
+        ("stale_keys", "Workers that keep old keys, because the file of keys cannot be used.", gauges.stale_keys),
         ("metrics_complete", "1, or 0 while numbers of other workers may be old or missing.", +snapshot.is_complete),
     ):
         yield _gauge(f"softmaxd_{name}", text, value)

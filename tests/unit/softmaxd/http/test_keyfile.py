@@ -177,8 +177,10 @@ def test_a_file_that_breaks_or_vanishes_keeps_its_keys_and_says_so_once(
         file,
         [
             (lambda: file.write_text("broken"), has_said(f"line 1: {keyfile.NO_HASH}; {STAY}")),
+            (lambda: None, lambda access: access.is_stale),
             (file.unlink, has_said(f"{file}: No such file or directory; {STAY}")),
             (lambda: write_keys(file, TWO), has(SECOND)),
+            (lambda: None, lambda access: not access.is_stale),
             (lambda: write_keys(file), has()),
         ],
     )

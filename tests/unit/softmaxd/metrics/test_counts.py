@@ -44,11 +44,11 @@ def test_the_gauges_of_another_worker_are_left_out() -> None:
 
 
 def test_the_gauges_of_two_workers_add_up() -> None:
-    total = Gauges(1, 2, 3, 4, {BLOBS: 5})
+    total = Gauges(1, 2, 3, 4, {BLOBS: 5}, 6)
 
-    total.merge(Gauges(10, 20, 30, 40, {BLOBS: 50, ("iris", 1): 60}))
+    total.merge(Gauges(10, 20, 30, 40, {BLOBS: 50, ("iris", 1): 60}, 70))
 
-    assert total == Gauges(11, 22, 33, 44, {BLOBS: 55, ("iris", 1): 60})
+    assert total == Gauges(11, 22, 33, 44, {BLOBS: 55, ("iris", 1): 60}, 76)
 
 
 def test_the_service_began_with_its_first_worker_and_used_the_time_of_all() -> None:

@@ -24,7 +24,7 @@ def counted() -> Snapshot:
         rejections=Counter({("queue_full", BLOBS): 2}),
         versions={BLOBS: VersionCounts(runs=RunCounts(rows=9), answers=answers)},
         process=ProcessCounts(1, 1.5, 2.5),
-        gauges=Gauges(1, 2, 3, 4, {BLOBS: 7}),
+        gauges=Gauges(1, 2, 3, 4, {BLOBS: 7}, 5),
     )
     return Snapshot(
         counts=counts,
@@ -70,6 +70,8 @@ def test_every_family_is_named_with_its_type_even_before_there_is_a_value() -> N
         "softmaxd_inflight_bytes 0",
         "# TYPE softmaxd_inflight_bytes_limit gauge",
         "softmaxd_inflight_bytes_limit 0",
+        "# TYPE softmaxd_stale_keys gauge",
+        "softmaxd_stale_keys 0",
         "# TYPE softmaxd_metrics_complete gauge",
         "softmaxd_metrics_complete 1",
         "# TYPE process_cpu_seconds_total counter",
@@ -103,6 +105,7 @@ def test_counts_stand_behind_their_labels() -> None:
         "softmaxd_workers 2",
         "softmaxd_connections 2",
         "softmaxd_inflight_bytes 3",
+        "softmaxd_stale_keys 5",
         "softmaxd_metrics_complete 0",
         "process_cpu_seconds_total 2.5",
         "process_start_time_seconds 1.5",
