@@ -1,6 +1,7 @@
 """Tells by its content of which library a model file is; its suffix decides only where the content says nothing."""
 
 import re
+import stat
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -39,6 +40,8 @@ def kind_of(file: Path) -> Kind:
         if (file / "saved_model.pb").is_file():
             return "saved_model"
         raise Refused("it is a folder, but no SavedModel: it has no saved_model.pb")
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise Refused("it is a pipe or a device, which may never end: save the model as a file")
     with file.open("rb") as content:
         start = content.read(SHOWN)
     for mark, advice in FOREIGN:

@@ -1,5 +1,6 @@
 """A file is of the library that its content shows, whatever it is called."""
 
+import os
 import pickle
 import zipfile
 import zlib
@@ -99,3 +100,16 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path, members: list[s
 
     with pytest.raises(Refused, match=reason):
         kind_of(tmp_path / "m.zip")
+
+
+def test_a_pipe_and_a_device_are_refused_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+
+    for file in (tmp_path / "pipe.onnx", Path("/dev/zero")):
+        with pytest.raises(Refused, match=r"^it is a pipe or a device, which may never end: save the model as a file$"):
+            kind_of(file)
+
+
+def test_a_file_that_does_not_exist_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        kind_of(tmp_path / "m.onnx")
