@@ -17,6 +17,7 @@ import xgboost
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits, load_iris
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -77,6 +78,12 @@ def pipeline_of_lightgbm(file: Path) -> Floats:
     return np.asarray(model.predict_proba(ROWS))
 
 
+def of_histograms(file: Path) -> Floats:
+    model = HistGradientBoostingClassifier(max_iter=10).fit(np.where(ROWS == 0.2, np.nan, ROWS), SPECIES[CLASSES])
+    joblib.dump(model, file)
+    return np.asarray(model.predict_proba(ROWS))
+
+
 def in_skops(file: Path) -> Floats:
     skops.io.dump(pipeline(), file)
     return np.asarray(pipeline().predict_proba(ROWS))
@@ -99,6 +106,7 @@ CASES: Mapping[str, tuple[str, Saved, str, list[str]]] = {
     "iris.h5": ("Keras, `network.save` as HDF5", keras_file, "tf2onnx", NUMBERED),
     "iris_saved": ("Keras, `network.export`, or `tf.saved_model.save`", saved_model, "tf2onnx", NUMBERED),
     "iris.joblib": (PICKLE, pickled, "skl2onnx", list(SPECIES)),
+    "histograms.joblib": (PICKLE, of_histograms, "skl2onnx", list(SPECIES)),
     "boosted.joblib": (BOOSTED, pipeline_of_lightgbm, "skl2onnx", list(SPECIES)),
     "iris.skops": ("scikit-learn, `skops.io.dump`", in_skops, "skl2onnx", list(SPECIES)),
     "iris.json": ("XGBoost, `save_model`", of_xgboost, "onnxmltools", ["0", "1", "2"]),

@@ -49,7 +49,7 @@ HOMES = {
     "lightgbm": {"converting.boosters"},
     "onnxmltools": {"converting.boosters"},
     "pandas": {"converting.scikit_learn"},
-    "skl2onnx": {"converting.columns", "converting.scikit_learn"},
+    "skl2onnx": {"converting.adapting", "converting.columns", "converting.scikit_learn"},
     "skops": {"converting.scikit_learn"},
     "tensorflow": {"converting.networks"},
     "tf2onnx": {"converting.networks"},

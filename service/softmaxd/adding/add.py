@@ -12,7 +12,7 @@ from softmaxd.adding import graphs
 from softmaxd.adding.comparison import compare
 from softmaxd.adding.features import check_unique
 from softmaxd.adding.graphs import Graph
-from softmaxd.adding.inputs import check_inputs
+from softmaxd.adding.inputs import check_inputs, fitting
 from softmaxd.adding.inspection import Findings, convert, inspect
 from softmaxd.adding.labels import choose_labels
 from softmaxd.errors import Refused
@@ -91,7 +91,8 @@ def prepare_graph(
     """
     check_inputs(model)
     wrapping_notes = graphs.unwrap_outputs(model)
-    findings = inspect(model, features, **options)
+    with fitting(model, features):
+        findings = inspect(model, features, **options)
     labels, labels_notes = choose_labels(labels, model, findings)
     converted = convert(model, findings)
     notes = (made, *wrapping_notes, *findings.notes, *labels_notes)

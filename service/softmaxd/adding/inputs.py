@@ -1,7 +1,8 @@
 """Finds the inputs of a graph, and the names of their columns."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from softmaxd.adding.graphs import CONVERTED, Graph, Input
 from softmaxd.adding.running import TO_FLOAT32, shape_text
@@ -13,6 +14,8 @@ from softmaxd.models.features import KINDS, MAX_DIMENSIONS, MAX_NUMBERS, TABLE_K
 
 MAX_FEATURES = 2**18  # each has a description in the manifest
 
+ROWS_AND_FEATURES = 2  # dimensions
+RUNTIME_REFUSES = "ONNX Runtime cannot "  # how such a refusal begins
 INNER_NAME = re.compile(r".+:\d+")  # of a tensor of TensorFlow, which tf2onnx gives to no input of a signature
 
 Names = Sequence[str]
@@ -27,6 +30,22 @@ def check_inputs(model: Graph) -> None:
             f"tf2onnx made inputs of constants ({listed(constants)}), such as those of a Normalization layer, and left "
             "their values out: add the network's own file instead, of network.save('model.keras')"
         )
+
+
+@contextmanager
+def fitting(model: Graph, features: Names | None) -> Iterator[None]:
+    """Name --features where ONNX Runtime refuses a graph of which nothing else says how many features a row has."""
+    shapes = [each.type.tensor_type.shape.dim for each in model.graph.input]
+    is_told = any(len(shape) == ROWS_AND_FEATURES and not shape[1].HasField("dim_value") for shape in shapes)
+    try:
+        yield
+    except Refused as error:
+        if not features or not is_told or not str(error).startswith(RUNTIME_REFUSES):
+            raise
+        raise Refused(
+            f"a row of {len(features)} features, as --features says, does not fit it: give as many as it was trained "
+            f"on ({error})"
+        ) from error
 
 
 def find_inputs(inputs: Nodes, features: Names | None) -> Source:

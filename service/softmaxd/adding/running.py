@@ -154,10 +154,9 @@ def fixed_rows(source: Source) -> Refused | None:
     """Return the error for a graph that takes only the number of rows that it was exported for."""
     if source.rows is None:
         return None
-    return Refused(
-        f"it takes exactly {source.rows} rows: export it with any number of rows "
-        "(PyTorch: dynamic_shapes=({0: 'n'},))"
-    )
+    count = "1 row" if source.rows == 1 else f"{source.rows} rows"
+    shapes = ", ".join(["{0: 'n'}"] * len(source.inputs)) + ("," if len(source.inputs) == 1 else "")
+    return Refused(f"it takes exactly {count}: export it with any number of rows (PyTorch: dynamic_shapes=({shapes}))")
 
 
 def check_rows(

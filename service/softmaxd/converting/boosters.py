@@ -134,7 +134,7 @@ def convert_lightgbm_step(scope: Any, operator: Any, container: Any) -> None:
     model = operator.raw_operator
     operator.raw_operator = _rounded(model.booster_, model)
     if type(operator.inputs[0].type).__name__ == "DoubleTensorType":
-        operator.raw_operator, container = model, _DoubleTrees(container)
+        operator.raw_operator, container = model, DoubleTrees(container)
     convert_lightgbm(scope, operator, container)
 
 
@@ -142,10 +142,10 @@ def _convert_exactly(scope: Any, operator: Any, container: Any) -> None:
     """Convert LightGBM's trees for onnxmltools with all digits of their thresholds."""
     from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm  # noqa: PLC0415
 
-    convert_lightgbm(scope, operator, _DoubleTrees(container))
+    convert_lightgbm(scope, operator, DoubleTrees(container))
 
 
-class _DoubleTrees:
+class DoubleTrees:
     """Nodes as skl2onnx collects them, with all digits of the thresholds of trees: LightGBM compares as float64."""
 
     def __init__(self, container: Any) -> None:

@@ -23,8 +23,9 @@ EXPECTED = {
     ".txt": "LightGBM",
     ".ubj": "XGBoost",
 }
+CATBOOST = "CatBoost writes ONNX itself: save_model(file, format='onnx')"
 FOREIGN = (
-    (b"CBM1", "CatBoost writes ONNX itself: save_model(file, format='onnx')"),
+    (b"CBM1", CATBOOST),
     (b"TFL3", "TensorFlow Lite cannot be converted: take the Keras file or the SavedModel folder that it was made of"),
     (b"binf", "this binary file of XGBoost is of an old version: save it as JSON, save_model('model.json')"),
 )
@@ -59,6 +60,8 @@ def _kind_of_start(start: bytes, suffix: str) -> Kind:
         return "lightgbm"
     if start.lstrip()[:1] == b"{" and b"learner" in start:
         return "xgboost"
+    if start.lstrip()[:1] == b"{" and b'"features_info"' in start:
+        raise Refused(CATBOOST)
     if PICKLE.match(start) or suffix in PICKLE_SUFFIXES or start.startswith(COMPRESSED):
         return "pickle"
     if suffix in EXPECTED:

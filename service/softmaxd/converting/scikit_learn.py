@@ -11,6 +11,7 @@ from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from softmaxd.adding.running import ANY_LOCALE
 from softmaxd.converting import boosters
+from softmaxd.converting.adapting import CURES, adapt
 from softmaxd.converting.back import IDLE
 from softmaxd.converting.columns import columns_read, initial_types, last_steps, missing_texts, takes_table, takes_words
 from softmaxd.converting.known import known, steps_of
@@ -20,16 +21,6 @@ from softmaxd.errors import Refused
 NEEDED = {"sklearn": "scikit-learn", "skl2onnx": "skl2onnx"}
 INSTALL = "scikit-learn skl2onnx"
 OTHER_VERSION = "InconsistentVersionWarning"
-CURES = {  # of skl2onnx, by a text in its message
-    "got a boolean": "; it does with an older protobuf (pip install 'protobuf<7'), or take LightGBM's LGBMClassifier",
-    "_TemperatureScaling": "; take method='sigmoid', or train without it and add the model with --calibration",
-    "catboost": "; CatBoost writes ONNX only of its classifier by itself: save_model(file, format='onnx')",
-}
-WITHOUT_EXPORT = {  # classifiers whose ONNX file cannot be run
-    "CategoricalNB": "whose ONNX file fails where a number is no category: take "
-    "make_pipeline(OneHotEncoder(handle_unknown='ignore'), LogisticRegression()), of integers",
-    "OutputCodeClassifier": "which gives no probabilities: take OneVsRestClassifier",
-}
 WITH_THRESHOLD = {"FixedThresholdClassifier", "TunedThresholdClassifierCV"}
 MOST_PROBABLE = "labels: the most probable one is served, whatever the threshold of the {kind} is"
 OF_A_TABLE = (
@@ -40,6 +31,7 @@ OWN_SKOPS = "; if the file is your own, export the model to ONNX, or save it wit
 OWNERS = {"lightgbm": boosters.of_lightgbm, "xgboost": boosters.of_xgboost}
 STEPS = {"lightgbm": boosters.convert_lightgbm_step, "xgboost": boosters.convert_xgboost_step}
 WORDS = {r"(?u)\b\w\w+\b": r"[\p{L}\p{N}_]{2,}", r"(?u)\b\w+\b": r"[\p{L}\p{N}_]+"}  # as ONNX Runtime writes them
+DOUBLE_THRESHOLDS = "nodes_values_as_tensor"  # the attribute of a tree that has them
 STEP_OPSETS = {"": 17, "ai.onnx.ml": 3}  # with newer ones onnxmltools fails
 
 
@@ -120,9 +112,7 @@ def _original(model: Any, notes: tuple[str, ...]) -> Original:
 
 def _answering(model: Any) -> Callable[[Any], Any]:
     """Return the method of a fitted classifier that gives probabilities, or scores. Raises `Refused` if it is none."""
-    for kind in [type(each).__name__ for each in last_steps(model)]:
-        if kind in WITHOUT_EXPORT:
-            raise Refused(f"it has a {kind}, {WITHOUT_EXPORT[kind]}")
+    adapt(model)
     kind = type(model).__name__
     answer: Callable[[Any], Any] | None = getattr(model, "predict_proba", None)
     answer = answer or getattr(model, "decision_function", None)
@@ -245,9 +235,9 @@ def _fill_as_float64(graph: GraphProto, statistics: Sequence[Values]) -> None:
 
 
 def _cast_to_float32(model: ModelProto) -> bool:
-    """Cast the features of each tree to float32; return whether there is one."""
-    nodes = list(model.graph.node)
-    trees = [node for node in nodes if node.op_type.startswith("TreeEnsemble")]
+    """Cast the features of each tree whose thresholds are float32 to float32; return whether there is one."""
+    trees = [node for node in model.graph.node if node.op_type.startswith("TreeEnsemble")]
+    trees = [node for node in trees if all(attribute.name != DOUBLE_THRESHOLDS for attribute in node.attribute)]
     for number, tree in enumerate(trees):
         features, tree.input[0] = tree.input[0], f"float32_{number}"
         cast = helper.make_node("Cast", [features], [tree.input[0]], to=TensorProto.FLOAT)

@@ -75,6 +75,19 @@ def test_labels_and_features_are_those_that_are_given(models: Path) -> None:
     assert manifest.notes[-1] == "labels: as given"
 
 
+@pytest.mark.parametrize("operator", ["MatMul", "Gemm"])
+def test_a_number_of_features_that_does_not_fit_the_graph_is_told(models: Path, operator: str) -> None:
+    graph = model([node(operator, "x w", "scores")], inputs=[tensor("x", ["n", "d"])], outputs=[tensor("scores", None)])
+
+    assert len(add(graph, models, features=["a", "b"]).features) == 2
+    reason = (
+        r"iris\.onnx: a row of 3 features, as --features says, does not fit it: give as many as it was trained on "
+        r"\(ONNX Runtime cannot load it: "
+    )
+    with pytest.raises(Refused, match=reason):
+        add(graph, models, features=["a", "b", "c"])
+
+
 @pytest.mark.parametrize(
     ("producer", "words"), [(("pytorch", "2.9.0"), "by pytorch 2.9.0, "), (("", ""), "by an unknown exporter, ")]
 )

@@ -20,6 +20,7 @@ from softmaxd.adding.running import (
     run,
     shape_text,
 )
+from softmaxd.adding.tables import Table
 from softmaxd.errors import Refused
 from softmaxd.models.features import DTYPES, KINDS, Datatype
 from tests.support.onnx_graphs import WEIGHTS, logits_only, model, node, tensor
@@ -228,6 +229,14 @@ def test_a_graph_that_does_not_run_is_refused(source: Input, words: str) -> None
 def test_an_error_for_a_fixed_number_of_rows_names_it() -> None:
     assert fixed_rows(ANY_ROWS) is None
     assert str(fixed_rows(TWO_ROWS)).startswith("it takes exactly 2 rows: export it with any number of rows ")
+
+
+def test_an_error_for_one_row_has_the_cure_for_each_input() -> None:
+    one = Input("x", "float", (2,), 1)
+
+    assert str(fixed_rows(one)).startswith("it takes exactly 1 row: ")
+    assert str(fixed_rows(one)).endswith(" (PyTorch: dynamic_shapes=({0: 'n'},))")
+    assert str(fixed_rows(Table((one, one)))).endswith(" (PyTorch: dynamic_shapes=({0: 'n'}, {0: 'n'}))")
 
 
 @pytest.mark.parametrize("quantised", [False, True])

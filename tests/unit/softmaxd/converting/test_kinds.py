@@ -78,6 +78,7 @@ def test_another_folder_is_refused(tmp_path: Path) -> None:
         ("m.txt", b"hello", "this is not a model of LightGBM, or not all of it"),
         ("m.keras", b"PK\x03\x04anything", "it is an archive, but not all of it is there"),
         ("m.cbm", b"CBM1anything", "CatBoost writes ONNX itself"),
+        ("m.json", b'{\n "features_info": {"float_features": []}', "CatBoost writes ONNX itself"),
         ("m.tflite", b"\x1c\x00\x00\x00TFL3anything", "TensorFlow Lite cannot be converted"),
         ("m.bin", b"binf", "this binary file of XGBoost is of an old version"),
     ],
