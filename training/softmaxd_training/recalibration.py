@@ -1,7 +1,7 @@
 """Calibrates a model that exists, whoever trained it, on rows that it has not seen: read from top to bottom."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Rows
 from softmaxd_training.typical import check_width, note_of, typical_of
 
 SHOWN_COVERAGE = 0.9
+LEAST_RISE = 1e-4  # of the loss, in nats, that is remarked
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def recalibrate(content: bytes, manifest: Manifest, job: Job, origin: str) -> Ca
     calibration = calibrate(known, parts.calibration.classes, temperature)
     evaluation, metrics = _measured(tested, tested_before, parts.test.classes, calibration)
     found = {"metrics": metrics, "evaluation": evaluation, "calibration": calibration}
+    found["notes"] = (*described.notes, *_worse(metrics, parts))
     return Calibrated(changed, described.model_copy(update=found), added, parts.counts())
 
 
@@ -129,6 +131,17 @@ def _measured(
     }
     earlier = reliability(Softmax(before).probabilities, classes)
     return evaluation.model_copy(update={"reliability_before": earlier}), metrics
+
+
+def _worse(metrics: Mapping[str, float], parts: Parts) -> Sequence[str]:
+    """Return a note if the loss rose on the test rows, by as much as its printed digits show."""
+    before, after = metrics["test_loss_before"], metrics["test_loss"]
+    if after - before < LEAST_RISE:
+        return []
+    return [
+        f"worse: the loss on the {len(parts.test):,} test rows rose from {before:.4f} to {after:.4f}, so these "
+        f"{len(parts.calibration):,} calibration rows do not make the probabilities more honest: give more rows"
+    ]
 
 
 def read_parts(job: Job, manifest: Manifest) -> Parts:

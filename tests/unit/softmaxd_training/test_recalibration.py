@@ -118,6 +118,7 @@ def test_a_model_is_calibrated_again_from_where_it_is(version: Path, tmp_path: P
         "rows of rows.csv:",
         "again",
         "rows of new.csv: ",
+        "worse: the loss o",
     ]
 
 
@@ -364,3 +365,20 @@ def test_of_probabilities_of_zero_none_is_left(tmp_path: Path) -> None:
     probabilities = Engine(found.content, device="cpu").run(features)["probabilities"]
     assert probabilities.min() > 1e-4
     assert found.manifest.metrics["test_loss"] < 0.2 * found.manifest.metrics["test_loss_before"]
+
+
+def test_a_loss_that_rises_on_the_test_rows_is_noted(version: Path, tmp_path: Path) -> None:
+    job = Job(table(tmp_path, 9000), "kind")
+    folder = publish(calibrated_of(version, job), job, tmp_path / "models")
+
+    found = calibrated_of(folder, Job(table(tmp_path, 60, seed=1, name="few.csv"), "kind"))
+
+    metrics = found.manifest.metrics
+    assert metrics["test_loss"] > metrics["test_loss_before"]
+    before, after = (f"{metrics[name]:.4f}" for name in ("test_loss_before", "test_loss"))
+    assert found.manifest.notes[-1] == (
+        f"worse: the loss on the 20 test rows rose from {before} to {after}, so these 20 calibration rows do not make "
+        "the probabilities more honest: give more rows"
+    )
+    assert found.manifest.notes[-1] in found.card(job, 3)
+    assert not any(note.startswith("worse: ") for note in read_manifest(folder).notes)
