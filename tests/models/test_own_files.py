@@ -139,6 +139,28 @@ def test_a_file_of_a_library_is_added_and_answers_as_the_library(name: str, tmp_
     assert np.abs(probabilities - expected).max() < 1e-5
 
 
+def test_rows_with_labels_to_expect_are_compared_with_the_library_before_publishing(tmp_path: Path) -> None:
+    expected = pickled(tmp_path / "iris.joblib")
+    table = pd.DataFrame(ROWS, columns=["x0", "x1", "x2", "x3"]).assign(species=SPECIES[expected.argmax(axis=1)])
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    like = ["--like", str(tmp_path / "rows.csv"), "--target", "species"]
+
+    code, output, error = softmaxd(
+        "models",
+        "add",
+        str(tmp_path / "iris.joblib"),
+        "--name",
+        "iris",
+        "--trust-pickle",
+        *like,
+        models_dir=str(tmp_path),
+    )
+
+    assert (code, error) == (0, "")
+    assert output.startswith("like rows.csv: 150 of 150 rows have the expected label, accuracy 100.0%")
+    assert "\nchecked: 150 rows of yours against scikit-learn " in output
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_kind_of_file_is_in_the_page(name: str) -> None:
     described, _, converter, _ = CASES[name]

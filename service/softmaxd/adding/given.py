@@ -3,11 +3,25 @@
 import numpy as np
 
 from softmaxd.adding.graphs import CONVERTED, Input
-from softmaxd.adding.tables import Table
+from softmaxd.adding.tables import Source
+from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
 
 DRAWN = 64  # rows between the least and the greatest number of each feature
 OWN = 64  # rows of the table itself
+EXACT = {"FP32": "FP64"}
+
+
+def with_all_digits(manifest: Manifest) -> Manifest:
+    """Return a manifest with float64 in the place of float32, to read the rows of a table with all their digits."""
+    features = [
+        feature.model_copy(update={"datatype": EXACT.get(feature.datatype, feature.datatype)})
+        if feature.datatype
+        else feature
+        for feature in manifest.features
+    ]
+    datatype = EXACT.get(manifest.datatype, manifest.datatype)
+    return Manifest.model_validate(manifest.model_dump() | {"features": features, "datatype": datatype})
 
 
 def rows_like(table: Features, source: Input) -> Features:
@@ -27,15 +41,21 @@ def rows_like(table: Features, source: Input) -> Features:
     return rows.astype(source.kind).astype(table.dtype) if source.kind in CONVERTED else rows
 
 
-def rows_of(table: Features, source: Table) -> Features:
-    """Return some rows of a table, records with a field for each input that is served, as those of the graph."""
-    own = _own(table, np.random.default_rng(0))
-    rows = np.empty(len(own), source.dtype)
-    for name, served in source.served_names.items():
+def own_rows(table: Features, source: Source, most: int = OWN) -> Features:
+    """Return some rows of a table with its digits, so many at most: records as those of the graph, or [n, width].
+
+    Records of the table have a field for each input that is served.
+    """
+    own = _own(table, np.random.default_rng(0), most)
+    if isinstance(source, Input):
+        return own
+    names = source.served_names
+    rows = np.empty(len(own), [(name, own.dtype[served]) for name, served in names.items()])
+    for name, served in names.items():
         rows[name] = own[served]
     return rows
 
 
-def _own(table: Features, generator: np.random.Generator) -> Features:
-    chosen: Features = table[np.sort(generator.choice(len(table), min(OWN, len(table)), replace=False))]
+def _own(table: Features, generator: np.random.Generator, most: int = OWN) -> Features:
+    chosen: Features = table[np.sort(generator.choice(len(table), min(most, len(table)), replace=False))]
     return chosen

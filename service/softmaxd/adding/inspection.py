@@ -11,7 +11,7 @@ from softmaxd.adding.categories import known_numbers, known_texts, only_categori
 from softmaxd.adding.columns import thresholds, trace
 from softmaxd.adding.examples import Known, Texts, table_rows, with_known
 from softmaxd.adding.features import describe_features, input_note, missing_note
-from softmaxd.adding.given import rows_like, rows_of
+from softmaxd.adding.given import own_rows, rows_like
 from softmaxd.adding.graphs import Graph, Heads, Input
 from softmaxd.adding.heads import are_scores, find_heads, no_scores, served
 from softmaxd.adding.inputs import column_names, find_inputs
@@ -103,9 +103,9 @@ def _rows(source: Source, compared: Thresholds, texts: Texts, given: Features | 
     """Return the rows that a graph is tried with."""
     if isinstance(source, Input):
         rows = example_rows(source, compared)
-        return rows if given is None else np.concatenate([rows, rows_like(given, source)])
+        return rows if given is None else np.concatenate([rows, rows_like(given.astype(rows.dtype), source)])
     rows = table_rows(source, compared, texts)
-    return rows if given is None else np.concatenate([rows, rows_of(given, source)])
+    return rows if given is None else np.concatenate([rows, own_rows(given, source).astype(rows.dtype)])
 
 
 def _try(engine: Engine, source: Source, rows: Features, known: Known) -> tuple[Features, Outputs, Sequence[str]]:

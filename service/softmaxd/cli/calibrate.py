@@ -89,13 +89,20 @@ def publish_calibrated(
 
 
 def read_features(manifest: "Manifest", files: Sequence[Path | None], target: str) -> "Features":
-    """Return the features of all rows of these tables. Raises `Refused` if they are not the model's."""
+    """Return the features of all rows of these tables, with all digits. Raises `Refused` if they are not the model's.
+
+    Numbers that the model's own datatype does not have are refused, too.
+    """
     import numpy as np  # noqa: PLC0415 - only this action needs it
 
+    from softmaxd.adding.given import with_all_digits  # noqa: PLC0415
     from softmaxd_training.matching import read_rows  # noqa: PLC0415
 
-    parts = [read_rows(file, target, manifest).rows.features for file in files if file is not None]
-    return np.concatenate(parts)
+    given = [file for file in files if file is not None]
+    for file in given:
+        read_rows(file, target, manifest)
+    exact = with_all_digits(manifest)
+    return np.concatenate([read_rows(file, target, exact).rows.features for file in given])
 
 
 def _answering(models_dir: Path, name: str) -> tuple[Path, bool]:

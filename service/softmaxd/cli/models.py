@@ -143,9 +143,9 @@ def add_model(
     compared: Sequence[str] = ()
     with opened(file, trust_pickle=options.pop("trust_pickle"), pack=options.pop("pack")) as prepare:
         prepared = prepare(**options)
-        if calibration is not None and target is not None:
-            given = calibrate.read_features(prepared.manifest, [calibration, typicality["training"]], target)
-            prepared = prepare(given=given, **options)
+        if target is not None:
+            tables = dict.fromkeys((calibration, typicality["training"], like))
+            prepared = prepare(given=calibrate.read_features(prepared.manifest, [*tables], target), **options)
     if like is not None and target is not None:
         prepared, compared = adding.compare_with(prepared, like, target)
         say(*compared)

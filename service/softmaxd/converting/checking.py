@@ -20,7 +20,7 @@ OTHER_WORDS = (
 MORE_DIGITS = ". Its numbers need more digits than float32 has"
 
 
-def check(prepared: Prepared, original: Apart, tried: Values, *, fewest: int = 0) -> str:
+def check(prepared: Prepared, original: Apart, tried: Values, *, fewest: int = 0, whose: str = "") -> str:
     """Return a note on the largest difference of a probability, in rows that were tried.
 
     A probability may differ by `TOLERANCE`, or by half of that times the largest logit of its row, if that is more.
@@ -55,8 +55,8 @@ def check(prepared: Prepared, original: Apart, tried: Values, *, fewest: int = 0
             f"{_reason(prepared, original, rows[[worst]])}"
         )
     return (
-        f"checked: {len(rows)} rows against {original.library}; a probability differs by {differences.max():.1e} at "
-        f"most, with a tolerance of {TOLERANCE:.0e}"
+        f"checked: {len(rows)} rows{whose} against {original.library}; a probability differs by "
+        f"{differences.max():.1e} at most, with a tolerance of {TOLERANCE:.0e}"
     )
 
 

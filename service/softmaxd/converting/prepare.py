@@ -13,6 +13,7 @@ import numpy as np
 from softmaxd.adding import add, graphs
 from softmaxd.adding.add import Prepared
 from softmaxd.adding.features import MISSING, missing_note
+from softmaxd.adding.given import own_rows
 from softmaxd.converting.apart import Apart, opened_apart
 from softmaxd.converting.checking import MORE_DIGITS, answers_alike, check, first_taken
 from softmaxd.converting.drawing import drawn_rows, exact
@@ -21,8 +22,10 @@ from softmaxd.converting.original import Values
 from softmaxd.errors import Refused
 from softmaxd.models.by_name import listed
 from softmaxd.models.files import sha256
+from softmaxd.models.outputs import Features
 
 FEWEST = 32  # rows that the library takes
+MOST_GIVEN = 10_000  # rows of tables that are compared
 ROWS_WITHOUT = 3  # each number that may be missing
 FEWER_DIGITS = (
     ", and no conversion has them everywhere: train it on numbers nearer to 0 (seconds since a day of the table), and "
@@ -73,7 +76,8 @@ def _prepare(original: Apart, file: Path, *, features: Sequence[str] | None = No
             for content in original.graphs():
                 try:
                     prepared = add.prepare_graph(graphs.read(content), origin, **options)
-                    return _checked(prepared, original, tried, options.get("nullable", ()), refused)
+                    prepared = _checked(prepared, original, tried, options.get("nullable", ()), refused)
+                    return _compared(prepared, original, options.get("given"))
                 except Refused as error:
                     refused = refused or error
         except Refused as error:  # there is no other graph
@@ -101,6 +105,19 @@ def _checked(
     for note in (*original.notes, checked, *float32):
         prepared = prepared.noting(note)
     return prepared
+
+
+def _compared(prepared: Prepared, original: Apart, given: Features | None) -> Prepared:
+    """Return a model with a note on rows that the user gave, if any; a library of float64 gets all their digits.
+
+    Raises `Refused` if it answers otherwise than the library.
+    """
+    if given is None:
+        return prepared
+    rows = own_rows(given, prepared.findings.source, MOST_GIVEN)
+    if original.known is None:
+        rows = rows.astype(prepared.findings.rows.dtype)
+    return prepared.noting(check(prepared, original, rows, whose=" of yours"))
 
 
 def _confirmed(prepared: Prepared, original: Apart, told: Sequence[str]) -> tuple[Prepared, list[Values]]:

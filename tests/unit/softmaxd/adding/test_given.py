@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmaxd.adding.given import rows_like, rows_of
+from softmaxd.adding.given import own_rows, rows_like, with_all_digits
 from softmaxd.adding.graphs import Input
 from softmaxd.adding.tables import Table
-from softmaxd.models.features import KINDS, Datatype
+from softmaxd.models.features import KINDS, Datatype, Feature
+from softmaxd.models.manifest import Manifest
 
 FLOATS = np.array([[1e6, -3.5], [2e6, -3.25], [1.5e6, -3.0]])
 
@@ -91,8 +92,29 @@ def test_rows_of_a_table_have_the_inputs_of_the_graph() -> None:
     served = np.empty(3, [("logits_", np.float32, (2,)), ("job", object, (1,))])
     served["logits_"], served["job"] = [[1, 2], [3, 4], [5, 6]], [["a"], [""], ["c"]]
 
-    rows = rows_of(served, source)
+    rows = own_rows(served, source)
 
     assert rows.dtype == source.dtype
     assert rows["logits"].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert rows["job"].ravel().tolist() == ["a", "", "c"]
+
+
+def test_rows_of_the_table_keep_its_digits() -> None:
+    table = np.array([[0.1], [0.2], [0.3]])
+    records = table.view([("x", np.float64, (1,))]).ravel()
+
+    assert own_rows(table, Input("x", "float", (1,), None), 2).dtype == np.float64
+    assert len(own_rows(table, Input("x", "float", (1,), None), 2)) == 2
+    assert own_rows(records, Table((Input("x", "float", (1,), None),) * 2))["x"].tolist() == table.tolist()
+
+
+@pytest.mark.parametrize(("datatype", "exact"), [("FP32", np.float64), ("INT32", np.int32)])
+def test_a_table_is_read_with_all_digits(datatype: Datatype, exact: type[np.generic]) -> None:
+    array = Manifest(name="m", version=1, sha256="0" * 64, labels=("a", "b"), features=(Feature(name="x"),))
+    array = array.model_copy(update={"datatype": datatype})
+    features = (Feature(name="x", datatype=datatype, input="x"), Feature(name="t", datatype="BYTES", input="t"))
+    table = array.model_copy(update={"features": features})
+
+    assert with_all_digits(array).dtype == exact
+    assert with_all_digits(table).dtype["x"].base == exact
+    assert with_all_digits(table).features[1] == features[1]

@@ -206,6 +206,22 @@ def test_numbers_of_more_digits_than_float32_has_are_refused_with_a_cure(
     assert np.allclose(served, other.predict_proba(nearer), atol=1e-5)
 
 
+def test_rows_of_the_user_are_compared_with_all_their_digits(tmp_path: Path) -> None:
+    seconds = 1.7e9 + np.arange(60)[:, None] * 86_413.0
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    model.coef_, model.intercept_ = np.array([[1e-6]]), np.array([-1.7e9 * 1e-6 - 2])  # float32 has steps of 128 s
+    file = pickled(model, tmp_path)
+
+    alone = prepare(file, trust_pickle=True, name="m")
+    prepared = prepare(file, trust_pickle=True, name="m", given=seconds)
+
+    assert (alone.manifest.datatype, prepared.manifest.datatype) == ("FP32", "FP64")
+    assert np.abs(answers(prepared, seconds) - model.predict_proba(seconds)).max() < 1e-6
+    notes = prepared.manifest.notes
+    assert [note for note in notes if note.startswith("checked: 60 rows of yours against scikit-learn ")]
+    assert [note for note in notes if note.startswith("not as float32: ")]
+
+
 def answers(prepared: Prepared, rows: Values) -> Values:
     return Engine(prepared.content, device="cpu").run(rows.astype(prepared.manifest.dtype))["probabilities"]
 
