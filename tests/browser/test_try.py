@@ -39,6 +39,7 @@ def test_one_row_has_the_answer_of_the_service(visit: Visit) -> None:
     expect(line).to_contain_text('"coverage":0.8')
     printed = subprocess.run(shlex.split(line.inner_text()), capture_output=True, check=True, timeout=30).stdout
     assert json.loads(printed) == expected
+    expect(page).to_have_url(re.compile("coverage=0.8"))  # a moment later
 
     page.reload()
 
