@@ -139,26 +139,21 @@ def test_a_file_of_a_library_is_added_and_answers_as_the_library(name: str, tmp_
     assert np.abs(probabilities - expected).max() < 1e-5
 
 
-def test_rows_with_labels_to_expect_are_compared_with_the_library_before_publishing(tmp_path: Path) -> None:
-    expected = pickled(tmp_path / "iris.joblib")
-    table = pd.DataFrame(ROWS, columns=["x0", "x1", "x2", "x3"]).assign(species=SPECIES[expected.argmax(axis=1)])
+@pytest.mark.parametrize(("name", "library"), [("iris.joblib", "scikit-learn"), ("iris.keras", "Keras")])
+def test_rows_with_labels_to_expect_are_compared_with_the_library_before_publishing(
+    name: str, library: str, tmp_path: Path
+) -> None:
+    _, save, _, labels = CASES[name]
+    expected = save(tmp_path / name)
+    table = pd.DataFrame(ROWS, columns=["x0", "x1", "x2", "x3"]).assign(kind=np.array(labels)[expected.argmax(axis=1)])
     table.to_csv(tmp_path / "rows.csv", index=False)
-    like = ["--like", str(tmp_path / "rows.csv"), "--target", "species"]
+    options = ["--name", "iris", "--trust-pickle", "--like", str(tmp_path / "rows.csv"), "--target", "kind"]
 
-    code, output, error = softmaxd(
-        "models",
-        "add",
-        str(tmp_path / "iris.joblib"),
-        "--name",
-        "iris",
-        "--trust-pickle",
-        *like,
-        models_dir=str(tmp_path),
-    )
+    code, output, error = softmaxd("models", "add", str(tmp_path / name), *options, models_dir=str(tmp_path / "models"))
 
     assert (code, error) == (0, "")
     assert output.startswith("like rows.csv: 150 of 150 rows have the expected label, accuracy 100.0%")
-    assert "\nchecked: 150 rows of yours against scikit-learn " in output
+    assert f"\nchecked: 150 rows of yours against {library} " in output
 
 
 @pytest.mark.parametrize("name", CASES)
