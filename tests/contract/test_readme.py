@@ -49,7 +49,7 @@ def calls(document: str) -> Iterator[Call]:
 
 
 README = list(calls("README.md"))
-CALLS = [*README, *calls("docs/api.md"), *calls("docs/protocols.md")]
+CALLS = [*README, *calls("docs/api.md"), *calls("docs/client.md"), *calls("docs/protocols.md")]
 
 
 @pytest.fixture(autouse=True)

@@ -86,14 +86,17 @@ def test_the_playground_is_complete(python: Path, folder: Path) -> None:
 
 def test_type_checkers_see_the_types(python: Path, folder: Path) -> None:
     (folder / "program.py").write_text(
+        "from softmaxd.client import Client\n"
         "from softmaxd.numerics.softmax import Softmax, Floats\n"
         "from softmaxd_training.rows import Rows\n\n\n"
         "def probabilities(logits: Floats) -> Floats:\n    return Softmax(logits).probabilities\n\n\n"
         "reveal_type(Rows)\n"
+        "reveal_type(Client('http://host').predict([[1.5]], top_k=2))\n"
     )
     mypy = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--python-executable", str(python)]
 
     printed = said(*mypy, "program.py", folder=folder)
 
     assert "softmaxd_training.rows.Rows" in printed
+    assert 'Revealed type is "softmaxd.client.answers.Prediction"' in printed
     assert "Success: no issues found in 1 source file" in printed

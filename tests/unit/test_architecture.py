@@ -38,6 +38,7 @@ HOMES = {
         "app",
     },
     "httptools": {"http.reading"},
+    "httpx": {"client.clients"},
     "uvicorn": {"http.connection", "http.flow", "http.reading", "http.replies", "process", "server"},
     "pythonjsonlogger": {"logs"},
     "pydantic_core": {"models.hopeless", "models.large_records"},
@@ -133,6 +134,7 @@ def test_the_imports_of_the_tree_keep_every_contract(copy: Path) -> None:
             "adding needs models, and knows nothing of serving",
         ),
         ("service/softmaxd/models/loading.py", "onnx", "Serving needs no onnx, no TensorFlow, no training"),
+        ("service/softmaxd/client/steps.py", "orjson", "The client knows nothing of the service"),
         ("service/softmaxd/cli/serve.py", "softmaxd_training.rows", "Only the command imports training"),
         (
             "training/softmaxd_training/rows.py",

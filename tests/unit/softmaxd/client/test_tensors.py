@@ -1,0 +1,94 @@
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from softmaxd.client.answers import Model, model_of
+from softmaxd.client.errors import InvalidRequest
+from softmaxd.client.steps import Reply
+from softmaxd.client.tensors import HEADER, features_of, outputs_of, prediction_of, request_of
+
+
+def model(datatype: str = "FP32", column: str | None = None) -> Model:
+    features = [{"name": "x1", "datatype": column}]
+    return model_of({"name": "m", "version": "1", "state": "ready", "features": features, "datatype": datatype})
+
+
+@pytest.mark.parametrize(
+    ("values", "datatype", "expected"),
+    [
+        ([[0.1, 2]], "FP32", np.array([[0.1, 2]], dtype=np.float32)),
+        ([[0.1, 2]], "FP64", np.array([[0.1, 2]])),
+        ([[1.0, 2]], "INT8", np.array([[1, 2]], dtype=np.int8)),
+        (np.array([[2**63 + 1]], dtype=np.uint64), "UINT64", np.array([[2**63 + 1]], dtype=np.uint64)),
+        ([[1e39, 1]], "FP32", np.array([[np.inf, 1]], dtype=np.float32)),
+    ],
+)
+def test_features_get_the_type_of_the_model(values: Any, datatype: str, expected: np.ndarray[Any, Any]) -> None:
+    features = features_of(values, model(datatype))
+
+    assert features.dtype == expected.dtype
+    np.testing.assert_array_equal(features, expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "message"),
+    [
+        ([[1.5]], model("INT8"), r"^Model m takes INT8, and not all features are such numbers$"),
+        ([[300]], model("UINT8"), r"^Model m takes UINT8"),
+        ([[np.nan]], model("INT64"), r"^Model m takes INT64"),
+        ([1.0, 2.0], model(), r"^features must be rows of numbers, not float64 of the shape \(2,\)$"),
+        ([["a"]], model(), r"^features must be rows of numbers, not <U1"),
+        ([[1]], model(column="INT64"), r"^Model m is of a table, .*: use predict$"),
+    ],
+)
+def test_features_that_the_model_does_not_take_are_refused(values: Any, given: Model, message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        features_of(values, given)
+
+
+def test_few_numbers_are_sent_as_json() -> None:
+    request = request_of("/v2/models/m/infer", np.array([[0.5, 2], [3, 4]]), "FP64", ["probabilities"])
+
+    assert json.loads(request.content) == {
+        "inputs": [{"name": "features", "shape": [2, 2], "datatype": "FP64", "data": [0.5, 2, 3, 4]}],
+        "outputs": [{"name": "probabilities"}],
+    }
+
+
+def test_many_numbers_are_sent_as_bytes() -> None:
+    features = np.arange(1_000, dtype="<f4").reshape(500, 2)
+
+    request = request_of("/v2/models/m/infer", features, "FP32", ["probabilities"])
+
+    length = int(request.headers[HEADER])
+    (tensor,) = json.loads(request.content[:length])["inputs"]
+    assert (tensor["shape"], tensor["parameters"]) == ([500, 2], {"binary_data_size": 4_000})
+    assert request.content[length:] == features.tobytes()
+
+
+def test_outputs_come_from_json_and_from_bytes() -> None:
+    head = {
+        "model_version": "2",
+        "outputs": [
+            {"name": "logits", "datatype": "FP32", "shape": [1, 2], "parameters": {"binary_data_size": 8}},
+            {"name": "typicality", "datatype": "FP64", "shape": [1], "data": [0.5]},
+            {"name": "probabilities", "datatype": "FP32", "shape": [1, 2], "parameters": {"binary_data_size": 8}},
+        ],
+    }
+    text = json.dumps(head).encode()
+    content = text + np.array([1, 2, 0.25, 0.75], dtype="<f4").tobytes()
+
+    version, arrays = outputs_of(Reply(200, {HEADER.lower(): str(len(text))}, content))
+
+    assert version == "2"
+    assert arrays["logits"].tolist() == [[1, 2]]
+    assert arrays["typicality"].tolist() == [0.5]
+    assert arrays["probabilities"].tolist() == [[0.25, 0.75]]
+
+
+def test_a_tie_has_the_first_label() -> None:
+    arrays = {"probabilities": np.array([[0.4, 0.4, 0.2], [0.1, 0.1, 0.8]], dtype=np.float32)}
+
+    assert prediction_of("m", "1", arrays, ["a", "b", "c"]).labels.tolist() == ["a", "c"]
