@@ -86,7 +86,7 @@ test-exporters:  ## Export models with every other library, add them, and compar
 release-check: $(VENV)/.test  ## Build sdist and wheel, and check content, metadata and version
 	$(BIN)/python -m tests.support.release
 
-audit:  ## Look up known vulnerabilities of every locked package (asks pypi.org)
+audit:  ## Look up known vulnerabilities of every locked package (asks the package index)
 	$(MAKE) --no-print-directory VENV=.venv-audit .venv-audit/.audit
 	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(addprefix -r ,$(wildcard requirements/*.txt))
 
