@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from softmaxd.client import Busy, Client, ClientError, ConnectionLost, Retries
+from softmaxd.client import Busy, Client, ClientError, ConnectionLost, Retries, Unauthorized
+from tests.support.keys import FIRST, SECOND, hashed
 from tests.support.metrics import metric
 from tests.support.onnx_models import publish_slow
 from tests.support.server import StartServer
@@ -88,6 +89,17 @@ def test_calls_wait_while_the_queue_is_full(start_server: StartServer, tmp_path:
     assert [caller.failure for caller in callers] == [None] * THREADS
     failures = [caller.failure for caller in hasty if caller.failure]
     assert {(type(failure), failure.status) for failure in failures} == {(Busy, 429)}
+
+
+def test_a_key_is_sent_and_a_wrong_one_is_an_exception(start_server: StartServer) -> None:
+    server = start_server(api_keys=hashed(FIRST))
+    with Client(server.url, api_key=FIRST) as client:
+        assert client.predict([[15.2, 0.3]]).labels == ["blob-0"]
+
+    with Client(server.url) as client, pytest.raises(Unauthorized, match=r"^A key is needed"):
+        client.predict([[15.2, 0.3]])
+    with Client(server.url, api_key=SECOND) as client, pytest.raises(Unauthorized):
+        client.models()
 
 
 def test_a_service_that_is_gone_is_an_exception(start_server: StartServer) -> None:

@@ -1,9 +1,9 @@
 """Responses as NumPy arrays with labels."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from softmaxd.client.errors import InvalidRequest, ServiceFailed
 from softmaxd.client.steps import Reply
 
+T = TypeVar("T")
 Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Top = list[tuple[str, float]]
@@ -99,25 +100,23 @@ class Model:
     description: Mapping[str, Any]
 
 
-def parsed(reply: Reply) -> Any:
-    """Return the JSON of a response.
+def understood(read: Callable[[Reply], T], reply: Reply) -> T:
+    """Return that which `read` makes of a response.
 
     Raises:
-        ServiceFailed: it has none, so another program answered.
+        ServiceFailed: the response has another form, so another program answered.
     """
     try:
-        return json.loads(reply.content)
-    except ValueError as error:
-        raise ServiceFailed("The response is not JSON: is softmaxd at this URL?", status=reply.status) from error
+        return read(reply)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        message = f"The response is none of softmaxd's ({error!r}): is the service at this URL?"
+        raise ServiceFailed(message, status=reply.status) from error
 
 
 def prediction_of(reply: Reply) -> Prediction:
     """Return the answer of /predict."""
-    answer = dict(parsed(reply))
-    try:
-        model, version, labels = (answer.pop(name) for name in ("model", "version", "labels"))
-    except KeyError as error:
-        raise ServiceFailed(f"The response has no {error}: is softmaxd at this URL?", status=reply.status) from error
+    answer = json.loads(reply.content)
+    model, version, labels = (answer.pop(name) for name in ("model", "version", "labels"))
     if "top" in answer:
         answer["top"] = [[(each["label"], each["probability"]) for each in row] for row in answer["top"]]
     fields = {
@@ -143,7 +142,17 @@ def _joined(values: Sequence[Any], name: str) -> Any:
 
 def softmax_of(reply: Reply) -> Softmax:
     """Return the answer of /softmax."""
-    return Softmax(**{name: np.array(value, dtype=np.float64) for name, value in parsed(reply).items()})
+    return Softmax(**{name: np.array(value, dtype=np.float64) for name, value in json.loads(reply.content).items()})
+
+
+def models_of(reply: Reply) -> list[Model]:
+    """Return the answer of GET /models."""
+    return [model_of(entry) for entry in json.loads(reply.content)["models"]]
+
+
+def one_model_of(reply: Reply) -> Model:
+    """Return the answer of GET /models/{name}."""
+    return model_of(json.loads(reply.content))
 
 
 def model_of(entry: Mapping[str, Any]) -> Model:

@@ -7,7 +7,17 @@ from urllib.parse import quote
 from numpy.typing import ArrayLike
 
 from softmaxd.client import tensors
-from softmaxd.client.answers import Model, Prediction, Softmax, joined, model_of, parsed, prediction_of, softmax_of
+from softmaxd.client.answers import (
+    Model,
+    Prediction,
+    Softmax,
+    joined,
+    models_of,
+    one_model_of,
+    prediction_of,
+    softmax_of,
+    understood,
+)
 from softmaxd.client.errors import ClientError, InvalidRequest, NotFound, TooLarge, moved
 from softmaxd.client.retries import Budget, Retries, repeated
 from softmaxd.client.rows import Instances, as_rows, body_of
@@ -44,18 +54,17 @@ class Calls:
         """Return the softmax of a vector or of the rows of a matrix, in float64; fields as in docs/api.md."""
         optional = {"targets": targets, "include": list(include) or None}
         fields = {"logits": logits, "temperature": temperature, **_given(optional)}
-        return softmax_of((yield from self._post("/softmax", fields)))
+        return understood(softmax_of, (yield from self._post("/softmax", fields)))
 
     def models(self) -> Call[list[Model]]:
         """Return every version of every model, sorted by name, then by version."""
-        answer = parsed((yield from self._send(Send("GET", "/models"))))
-        return [model_of(entry) for entry in answer["models"]]
+        return understood(models_of, (yield from self._send(Send("GET", "/models"))))
 
     def model(self, name: str | None = None, version: str | None = None) -> Call[Model]:
         """Return a version of a model, or the one that answers by default."""
         _predict_path(name, version)
         if name is not None:
-            return model_of(parsed((yield from self._send(Send("GET", f"/models/{_named(name, version)}")))))
+            return understood(one_model_of, (yield from self._send(Send("GET", f"/models/{_named(name, version)}"))))
         for model in (yield from self.models()):
             if model.is_default:
                 return model
@@ -87,7 +96,7 @@ class Calls:
         def ask(start: int, stop: int, pinned: Pinned | None) -> Call[Prediction]:
             path = first_path if pinned is None else _predict_path(*pinned)
             fields = {"instances": rows.cut(start, stop), **options}
-            return prediction_of((yield from self._post(path, fields)))
+            return understood(prediction_of, (yield from self._post(path, fields)))
 
         limit = f"{first_path} {sorted(include)}"
         return (yield from self._in_parts(ask, rows.count, rows.width, limit, progress))
@@ -113,7 +122,7 @@ class Calls:
             path = f"/v2/models/{_named(described.name, number)}/infer"
             outputs = ["probabilities", *include]
             request = tensors.request_of(path, array[start:stop], described.description["datatype"], outputs)
-            answered, arrays = tensors.outputs_of((yield from self._send(request)))
+            answered, arrays = understood(tensors.outputs_of, (yield from self._send(request)))
             known = described
             if answered != known.version:
                 self._models.pop((model, version), None)

@@ -156,10 +156,14 @@ class AsyncClient:
         await self.close()
 
 
-def _checked(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"{url!r} is no URL of a service: it must begin with http:// or https://")
-    return url
+def _checked(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no URL: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError(f"{url!r} is no URL of a service: it must begin with http:// or https://, and name a host")
+    return parsed
 
 
 def _headers(api_key: str | None) -> dict[str, str]:

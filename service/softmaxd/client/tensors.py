@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softmaxd.client.answers import Model, Prediction, parsed
+from softmaxd.client.answers import Model, Prediction
 from softmaxd.client.errors import InvalidRequest
 from softmaxd.client.rows import body_of
 from softmaxd.client.steps import Reply, Send
@@ -32,7 +32,10 @@ def features_of(values: ArrayLike, model: Model) -> NDArray[Any]:
     """
     if any(feature["datatype"] for feature in model.description["features"]):
         raise InvalidRequest(f"Model {model.name} is of a table, whose columns have types of their own: use predict")
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InvalidRequest(f"features must be rows of the same length: {error}") from error
     if array.ndim < 2 or array.dtype.kind not in "iuf":  # noqa: PLR2004 - rows and columns
         raise InvalidRequest(f"features must be rows of numbers, not {array.dtype} of the shape {array.shape}")
     datatype = model.description["datatype"]
@@ -61,7 +64,7 @@ def request_of(path: str, features: NDArray[Any], datatype: str, outputs: Sequen
 def outputs_of(reply: Reply) -> tuple[str, Mapping[str, NDArray[Any]]]:
     """Return the version that answered, and its outputs by name."""
     length = int(reply.headers.get(HEADER.lower(), len(reply.content)))
-    answer = json.loads(reply.content[:length]) if length < len(reply.content) else parsed(reply)
+    answer = json.loads(reply.content[:length])
     arrays: dict[str, NDArray[Any]] = {}
     for output in answer["outputs"]:
         datatype, shape = TYPES[output["datatype"]], output["shape"]

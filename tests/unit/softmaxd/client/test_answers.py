@@ -1,12 +1,23 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from softmaxd.client.answers import Prediction, joined, model_of, parsed, prediction_of, softmax_of
+from softmaxd.client.answers import (
+    Prediction,
+    joined,
+    model_of,
+    models_of,
+    one_model_of,
+    prediction_of,
+    softmax_of,
+    understood,
+)
 from softmaxd.client.errors import InvalidRequest, ServiceFailed
 from softmaxd.client.steps import Reply
+from softmaxd.client.tensors import outputs_of
 
 ANSWER = {
     "model": "blobs",
@@ -80,8 +91,12 @@ def test_a_model_that_is_not_ready_has_its_state() -> None:
     assert model.description["reason"] == "broken"
 
 
-def test_the_answer_of_another_program_is_told() -> None:
-    with pytest.raises(ServiceFailed, match=r"^The response is not JSON: is softmaxd at this URL\?$"):
-        parsed(Reply(200, {}, b"<html>"))
-    with pytest.raises(ServiceFailed, match=r"^The response has no 'model': is softmaxd"):
-        prediction_of(reply({"status": "ok"}))
+@pytest.mark.parametrize("read", [prediction_of, softmax_of, models_of, one_model_of, outputs_of])
+@pytest.mark.parametrize(
+    "content", [b"<html>", b"[]", b"7", b'"ok"', b'{"status": "ok"}', b'{"outputs": [{}]}', b"\xff"]
+)
+def test_the_answer_of_another_program_is_told(read: Callable[[Reply], object], content: bytes) -> None:
+    with pytest.raises(
+        ServiceFailed, match=r"^The response is none of softmaxd's \(.*\): is the service at this URL\?$"
+    ):
+        understood(read, Reply(200, {}, content))

@@ -39,6 +39,7 @@ def test_features_get_the_type_of_the_model(values: Any, datatype: str, expected
         ([[300]], model("UINT8"), r"^Model m takes UINT8"),
         ([[np.nan]], model("INT64"), r"^Model m takes INT64"),
         ([1.0, 2.0], model(), r"^features must be rows of numbers, not float64 of the shape \(2,\)$"),
+        ([[1, 2], [3]], model(), r"^features must be rows of the same length: "),
         ([["a"]], model(), r"^features must be rows of numbers, not <U1"),
         ([[1]], model(column="INT64"), r"^Model m is of a table, .*: use predict$"),
     ],
