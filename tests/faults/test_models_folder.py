@@ -60,7 +60,12 @@ def test_using_up_descriptors_retires_nothing(server: Server, models: Path) -> N
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
         for _ in range(IDLE_CONNECTIONS):
             idle.enter_context(connect(server.port))
-        until(lambda: has_said(server, "The models folder cannot be read: Too many open files"))
+
+        def is_used_up() -> bool:
+            idle.enter_context(connect(server.port))  # for the descriptor that a look at the folder gave back
+            return has_said(server, "The models folder cannot be read: Too many open files")
+
+        until(is_used_up)
         publish(models, 2, linear((1.0, 0.0, 0.0)).SerializeToString())
         time.sleep(LOOKS * 0.02)
 

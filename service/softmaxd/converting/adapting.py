@@ -87,6 +87,5 @@ class _Whole:
 
     def add_node(self, kind: str, *names: Any, **attributes: Any) -> None:
         way = "nodes_missing_value_tracks_true"
-        if way in attributes:
-            attributes[way] = list(map(int, attributes[way]))
-        self._container.add_node(kind, *names, **attributes)
+        whole = {name: list(map(int, value)) if name == way else value for name, value in attributes.items()}
+        self._container.add_node(kind, *names, **whole)

@@ -284,6 +284,18 @@ def test_after_its_last_answer_a_connection_is_deaf() -> None:
     run(main)
 
 
+def test_nothing_is_ended_once_more_where_the_client_was_gone_before_its_last_answer() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            await client.ask(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.side.transport.abort()
+            client.side.cycle.transport.close()  # as uvicorn does after a last answer
+
+            assert not client.is_open
+
+    run(main)
+
+
 def test_a_request_in_the_express_lane_is_answered_before_a_shutdown_and_closes() -> None:
     async def main(server: Server) -> None:
         async with connected(server) as client:
