@@ -46,6 +46,11 @@ def test_predicts_the_very_numbers_of_the_onnx_file(
     assert bits(response.json()[answer]) == outputs["logits" if signature == "logits" else "probabilities"].tobytes()
 
 
+@pytest.mark.parametrize("path", GOOD)
+def test_a_header_names_the_version_that_answered(client: httpx.Client, version: str, path: str) -> None:
+    assert client.post(path, content=GOOD[path]).headers["x-model-version"] == version
+
+
 @pytest.mark.parametrize("row", range(len(ROWS)))
 def test_predicts_one_row_as_among_others(client: httpx.Client, row: int) -> None:
     alone = client.post(PREDICT, json={"instances": [ROWS[row]]}).json()["predictions"]

@@ -15,7 +15,7 @@ ANY = "*"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 READABLE = (  # headers of answers
     *("Accept-Encoding", "Allow", "Inference-Header-Content-Length", "Retry-After"),
-    *("Traceparent", "WWW-Authenticate", "X-Request-ID"),
+    *("Traceparent", "WWW-Authenticate", "X-Model-Version", "X-Request-ID"),
 )
 DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 # A page may post these to any site, and without a type; before it posts another type, its browser asks the site.

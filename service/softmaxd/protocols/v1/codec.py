@@ -42,6 +42,7 @@ T = TypeVar("T")
 @dataclass(slots=True)
 class PredictJob(Job):
     features: Features
+    version: int
     output: str
     is_columnar: bool
 
@@ -49,6 +50,7 @@ class PredictJob(Job):
 @dataclass(slots=True)
 class ClassifyJob(Job):
     features: Features
+    version: int
     output: str
     labels: Sequence[str]
 
@@ -68,7 +70,8 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
         raise invalid("missing", [], "Input should have either instances or inputs")
     if features is None:
         features = _features(request, manifest, max_rows=max_rows)
-    return PredictJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], "inputs" in request)
+    output = SIGNATURES[request.get("signature_name", DEFAULT)]
+    return PredictJob(features, manifest.version, output, "inputs" in request)
 
 
 def _features(request: V1PredictRequest, manifest: Manifest, *, max_rows: int) -> Features:
@@ -170,7 +173,8 @@ def decode_classify(body: bytes, manifest: Manifest, *, max_rows: int) -> Classi
     schema = CLASSIFY_TABLE if manifest.tensors else CLASSIFY_REQUESTS[manifest.depth]
     features, request = read_rows(schema, "examples", body, manifest, max_rows=max_rows, check=_refuse_context)
     refuse_nan(body)
-    return ClassifyJob(features, SIGNATURES[request.get("signature_name", DEFAULT)], manifest.labels)
+    output = SIGNATURES[request.get("signature_name", DEFAULT)]
+    return ClassifyJob(features, manifest.version, output, manifest.labels)
 
 
 def _refuse_context(request: V1ClassifyRequest) -> None:

@@ -32,6 +32,7 @@ from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, PREDICT_REQUEST, V1C
 
 PREFIX = "/v1"  # of its paths
 MODEL = "/v1/models/{name}"
+VERSION_HEADER = b"x-model-version"
 PAIR_BYTES = len("[,],")  # around a label and its score
 VERSION = MODEL + "/versions/{version}"
 # path, ending of the operation id, subject of the summary
@@ -62,7 +63,7 @@ class Predict(V1Operation):
         return job
 
     def encode(self, outputs: Outputs, job: PredictJob) -> Reply:
-        return Reply(encode_predict(outputs, job))
+        return _reply(encode_predict(outputs, job), job)
 
 
 class Classify(V1Operation):
@@ -74,7 +75,7 @@ class Classify(V1Operation):
         return job
 
     def encode(self, outputs: Outputs, job: ClassifyJob) -> Reply:
-        return Reply(encode_classify(outputs, job))
+        return _reply(encode_classify(outputs, job), job)
 
 
 def operations(models: Repository, limits: AnswerLimits, shown: Model | None, *, max_rows: int) -> list[Operation]:
@@ -92,6 +93,11 @@ def operations(models: Repository, limits: AnswerLimits, shown: Model | None, *,
         for path, ending, subject in PATHS
     ]
     return [*predict, *classify]
+
+
+def _reply(body: bytes, job: PredictJob | ClassifyJob) -> Reply:
+    """Return an answer whose header names the version that answered: bodies of this protocol have no place for it."""
+    return Reply(body, headers=((VERSION_HEADER, b"%d" % job.version),))
 
 
 def refuse(error: ServiceError) -> Reply:
