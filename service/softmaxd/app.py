@@ -95,7 +95,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     settings = settings or read_settings(os.environ, {})
     check_folder(settings.drift_dir)
     metrics = Metrics(shared_folder, build_labels(), settings.drift_dir)
-    models = Repository(settings, metrics.runs_of, shared_folder)
+    models = Repository(settings, metrics.runs_of, shared_folder, metrics.shadow_of)
     lifecycle = Lifecycle()
     metrics.watch_queues(models.queued_rows)
     metrics.watch_gauges(lambda: Gauges(in_flight=lifecycle.in_flight))
@@ -155,7 +155,8 @@ def _state_of(version: Version, models: Repository) -> VersionState:
     key, model = (version.name, version.version), version.model
     if model is None:
         return VersionState(key, version.state)
-    return VersionState(key, version.state, model.provider, model.load_seconds, models.is_current(version))
+    current, share = models.is_current(version), models.share(version)
+    return VersionState(key, version.state, model.provider, model.load_seconds, current, share)
 
 
 def _access(settings: Settings, shared_folder: Path | None) -> tuple[Access, KeyFile | None]:

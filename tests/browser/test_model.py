@@ -10,6 +10,9 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 from prometheus_client.parser import text_string_to_metric_families
 
+from softmaxd.models.pins import write_pin
+from softmaxd.models.routes import Route as ModelRoute
+from softmaxd.models.routes import write_route
 from tests.support.onnx_models import linear, publish
 from tests.support.paths import MODELS
 from tests.support.playground import Visit, VisitTo
@@ -202,6 +205,26 @@ def test_other_versions_and_the_want_of_figures_are_told(page: Page, tmp_path: P
 
     assert server.stop() == 0
     expect(page.get_by_role("alert")).to_have_text("The service does not answer. Is it still running?")
+
+
+def test_the_parts_of_versions_in_a_route_are_shown(page: Page, tmp_path: Path) -> None:
+    for version in (1, 2, 3):
+        publish(tmp_path, version, linear().SerializeToString())
+    write_pin(tmp_path / "linear", 1)
+    write_route(tmp_path / "linear", ModelRoute(((2, 1000),), 3))
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
+    visit = Visit(page, server.url)
+    visit.refusals_expected = 1  # there is no card
+    visit.open("model")
+
+    assert [state for _, state, _ in (cells(page, "Versions")[row] for row in range(3))] == [
+        "ready, default, pinned, answers 90.0 % of the requests, shown",
+        "ready, answers 10.0 % of the requests",
+        "ready, runs beside as a shadow",
+    ]
+    expect(page.get_by_text("answers 90.0 % of the requests", exact=True)).to_be_visible()
+    visit.check()
+    assert server.stop() == 0
 
 
 def test_a_service_without_models_says_how_to_get_one(page: Page, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmaxd.cli import calibrate
+from softmaxd.cli import calibrate, routing
 from softmaxd.cli import versions as version_actions
 from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, Parser, add_settings, feature_names, names, need
@@ -16,6 +16,7 @@ from softmaxd.settings import Settings
 if TYPE_CHECKING:
     from softmaxd.adding.add import Prepared
     from softmaxd.models.features import Feature
+    from softmaxd.models.folders import Found
 
 NAMES_SHOWN = 2  # of the features and labels of a model in a table
 
@@ -24,9 +25,9 @@ def add(commands: Commands) -> None:
     """Add the command and its actions."""
     parser = commands.add_parser(
         "models",
-        help="list, check, add, calibrate, pin, copy or remove models",
-        description="List and check the models of a folder, add models of your own and calibrate them, and pin, copy "
-        "or remove versions.",
+        help="list, check, add, calibrate, pin, route, copy or remove models",
+        description="List and check the models of a folder, add models of your own and calibrate them, and pin, route, "
+        "copy or remove versions.",
         epilog="example: softmaxd models add iris.onnx --name iris",
     )
     actions = parser.add_commands("action")
@@ -35,6 +36,7 @@ def add(commands: Commands) -> None:
     _add_list(actions)
     _add_check(actions)
     version_actions.add(actions)
+    routing.add(actions)
 
 
 def _add_add(actions: Commands) -> None:
@@ -243,10 +245,19 @@ def _versions(settings: Settings) -> tuple[list[tuple[str, str, Path]], int]:
     found = look_first(settings.models_dir)
     missing = sorted(key for key in found.pins.items() if key not in found.folders)
     problems = found.problems() + [f"{name} version {pin} is pinned, but not there" for name, pin in missing]
+    routed = sorted((name, version) for name, route in found.routes.items() for version in route.versions)
+    lost = [key for key in routed if key not in found.folders]
+    problems += [f"{name} version {version} has a part in a route, but is not there" for name, version in lost]
     for problem in problems:
         say(f"softmaxd: {problem}", file=sys.stderr)
     versions = [
-        (name, f"{number} pinned" if found.pins.get(name) == number else str(number), folder)
+        (name, " ".join([str(number), *_marks(found, name, number)]), folder)
         for (name, number), (folder, _) in sorted(found.folders.items())
     ]
     return versions, int(bool(problems))
+
+
+def _marks(found: "Found", name: str, number: int) -> list[str]:
+    """Return a word for each part that a version has: pinned, its share of the requests, shadow."""
+    pinned = ["pinned"] if found.pins.get(name) == number else []
+    return pinned + (found.routes[name].marks(number) if name in found.routes else [])

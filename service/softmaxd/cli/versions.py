@@ -80,27 +80,29 @@ def pin(settings: Settings, *, name: str, version: int | None, unpin: bool) -> i
 
     found = look_first(settings.models_dir)
     if version is None:
-        _check_model(found, settings, name)
+        check_model(found, settings, name)
         remove_pin(settings.models_dir / name)
         say(f"{name} has no pinned version: the highest one answers")
     else:
-        read_manifest(_folder_of(found, settings, name, version))
+        read_manifest(folder_of(found, settings, name, version))
         write_pin(settings.models_dir / name, version)
         say(f"{name} version {version} is pinned")
     return 0
 
 
 def remove(settings: Settings, *, name: str, version: int) -> int:
-    """Remove a version that is not pinned. Raises `Refused` or `StartupError`."""
+    """Remove a version that is not pinned and has no route. Raises `Refused` or `StartupError`."""
     from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
     from softmaxd.models.publishing import remove_version  # noqa: PLC0415 - it loads pydantic and NumPy
 
     found = look_first(settings.models_dir)
-    folder = _folder_of(found, settings, name, version)
+    folder = folder_of(found, settings, name, version)
     if found.pins.get(name) == version:
         raise Refused(
             f"{name} version {version} is pinned: first pin another one, or use softmaxd models pin {name} --unpin"
         )
+    if name in found.routes and version in found.routes[name].versions:
+        raise Refused(f"{name} version {version} has a part in its route: first use softmaxd models route {name} --off")
     remove_version(folder)
     say(f"removed {folder}")
     return 0
@@ -119,22 +121,22 @@ def copy(settings: Settings, *, name: str, version: int, to_name: str | None, to
             "--to-name should be 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit"
         )
     found = look_first(settings.models_dir)
-    source = _folder_of(found, settings, name, version)
+    source = folder_of(found, settings, name, version)
     copied = copy_version(source, read_manifest(source), (to_dir or settings.models_dir) / target)
     say(f"published {copied}")
     return 0
 
 
-def _folder_of(found: "Found", settings: Settings, name: str, version: int) -> Path:
+def folder_of(found: "Found", settings: Settings, name: str, version: int) -> Path:
     """Return the folder of a version. Raises `Refused` if there is none."""
-    _check_model(found, settings, name)
+    check_model(found, settings, name)
     if (name, version) not in found.folders:
         there = ", ".join(str(number) for model, number in sorted(found.folders) if model == name)
         raise Refused(f"{name} has no version {version}, but {there or 'no version at all'}")
     return found.folders[name, version][0]
 
 
-def _check_model(found: "Found", settings: Settings, name: str) -> None:
+def check_model(found: "Found", settings: Settings, name: str) -> None:
     """Raise `Refused` if there is no such model."""
-    if name not in {model for model, _ in found.folders} | found.pins.keys():
+    if name not in {model for model, _ in found.folders} | found.pins.keys() | found.routes.keys():
         raise Refused("; ".join([f"{settings.models_dir} has no model {name}", *found.problems()]))

@@ -50,7 +50,8 @@ def endpoint(operation: Operation, metrics: Metrics, *, max_body_bytes: int) -> 
 
 
 async def _run(operation: Operation, request: Request, max_body_bytes: int) -> Reply:
-    model = operation.find(request.path_params.get("name"), request.path_params.get("version"))
+    path, ids = request.path_params, getattr(request.state, "ids", ())
+    model = operation.find(path.get("name"), path.get("version"), ids[0][1] if ids else b"")
     request.state.model = model
     if model is not None:
         check_found(request, model)

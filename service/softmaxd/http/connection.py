@@ -10,7 +10,7 @@ from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
 from softmaxd.http.flow import LastingTransport, answer_http_1_0, has_bytes
 from softmaxd.http.heads import PlainHead
-from softmaxd.http.ids import Ids, ids_of
+from softmaxd.http.ids import Ids, ids_of, new_ids
 from softmaxd.http.operation import Reply
 from softmaxd.http.reading import BODY, END_OF_HEAD, IDLE, LAST, MAX_UNREAD_BODY, Phase, Reader
 from softmaxd.http.replies import OK, OkReplies, UnreadBytes, write_reply
@@ -101,11 +101,12 @@ class Connection(Reader):
     def _new_call(self, plain: PlainHead) -> Call | None:
         """Begin a request in the express lane, or return None if no model can answer it."""
         operation, name, version = plain.target
+        ids = plain.ids or new_ids()
         try:
-            model = operation.find(name, version)
+            model = operation.find(name, version, ids[0][1])
         except Exception:  # whatever it is, the ASGI lane finds it again, and answers
             return None
-        call = self.lane.new_call(self._send, self.lane, model, plain, self._share)
+        call = self.lane.new_call(self._send, self.lane, model, plain, self._share, ids)
         call.keep_alive = not self.lane.lifecycle.leaving
         self._ids = call.ids
         self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it

@@ -15,7 +15,7 @@ from softmaxd.http.access_log import AccessLog
 from softmaxd.http.budget import Budget, Share
 from softmaxd.http.compression import inflates_beyond
 from softmaxd.http.heads import PlainHead, PlainHeads
-from softmaxd.http.ids import new_ids
+from softmaxd.http.ids import Ids
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Job, Reply, reply_to_error
 from softmaxd.http.turns import LARGE_BYTES, Turns
@@ -78,6 +78,7 @@ class Call:
         model: Model | None,
         plain: PlainHead,
         share: Share,
+        ids: Ids,
     ) -> None:
         self.send = send
         self.share = share
@@ -85,7 +86,7 @@ class Call:
         self.operation = plain.target[0]
         self.model = model
         self.plain = plain
-        self.ids = plain.ids or new_ids()
+        self.ids = ids
         self.body = b""
         self.gathered: BytesIO | None = None  # a body that comes in pieces; it holds them once, a list would twice
         self.keep_alive = True

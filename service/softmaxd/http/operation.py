@@ -5,7 +5,7 @@ It knows neither ASGI nor sockets, so it is tested without a server.
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,10 @@ from softmaxd.errors import InternalError, ServiceError
 from softmaxd.http.ids import Ids, describe
 from softmaxd.http.openapi import Docs
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.models.model import Model
+from softmaxd.models.model import Find, Model
 from softmaxd.models.outputs import Features, Outputs
 
 Headers = Sequence[tuple[bytes, bytes]]  # of a request, names in lower case
-Find = Callable[[str | None, str | None], Model | None]  # takes name and version of a path
 
 JSON = b"application/json"
 
@@ -47,7 +46,7 @@ class Job:
     features: Features | None
 
 
-def no_model(_name: str | None, _version: str | None) -> None:
+def no_model(_name: str | None, _version: str | None, _request_id: bytes = b"", /) -> None:
     """Find no model: for an operation that asks none."""
 
 

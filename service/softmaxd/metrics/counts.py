@@ -4,13 +4,17 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from softmaxd.metrics.drift import AnswerCounts
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.metrics.processes import ProcessCounts
 from softmaxd.models.manifest import Key
+from softmaxd.models.shadow import Comparison, Dropped
 from softmaxd.models.together import EngineRun
 
 SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+DIFFERENCES = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of probabilities
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
 NO_MODEL: Key = ("", 0)  # in the place of model and version, for a request that reached no model
 
@@ -88,6 +92,29 @@ class VersionCounts:
 
 
 @dataclass(slots=True)
+class ShadowCounts:
+    """The rows that a shadow ran, too, compared with the answers, and the requests that were not compared."""
+
+    disagreements: int = 0  # rows with another label
+    differences: Histogram = field(default_factory=lambda: Histogram(DIFFERENCES))  # of rows
+    dropped: Counter[str] = field(default_factory=Counter)  # requests, by reason
+
+    def add(self, outcome: Comparison | Dropped) -> None:
+        if isinstance(outcome, str):
+            self.dropped[outcome] += 1
+            return
+        self.disagreements += outcome.disagreements
+        values = np.sort(outcome.differences)
+        at_most = np.searchsorted(values, DIFFERENCES, side="right").tolist()
+        self.differences.add_many(at_most, len(values), float(values.sum()))
+
+    def merge(self, other: "ShadowCounts") -> None:
+        self.disagreements += other.disagreements
+        self.differences.merge(other.differences)
+        self.dropped.update(other.dropped)
+
+
+@dataclass(slots=True)
 class Gauges:
     """The state of one worker now."""
 
@@ -115,6 +142,7 @@ class Counts:
     requests: dict[tuple[str, int, str, Key], Histogram] = field(default_factory=dict)
     rejections: Counter[tuple[str, Key]] = field(default_factory=Counter)  # by reason, and the version of a model
     versions: dict[Key, VersionCounts] = field(default_factory=dict)
+    shadows: dict[tuple[Key, Key], ShadowCounts] = field(default_factory=dict)  # by version, and its shadow
     process: ProcessCounts = field(default_factory=ProcessCounts)
     gauges: Gauges = field(default_factory=Gauges)
 
@@ -125,6 +153,8 @@ class Counts:
         self.rejections.update(other.rejections)
         for version, counts in other.versions.items():
             self.versions.setdefault(version, VersionCounts()).merge(counts)
+        for versions, compared in other.shadows.items():
+            self.shadows.setdefault(versions, ShadowCounts()).merge(compared)
         self.process.merge(other.process)
 
     def forget(self, version: Key) -> None:
@@ -132,3 +162,4 @@ class Counts:
         self.versions.pop(version, None)
         self.requests = {key: seconds for key, seconds in self.requests.items() if key[3] != version}
         self.rejections = Counter({key: number for key, number in self.rejections.items() if key[1] != version})
+        self.shadows = {versions: compared for versions, compared in self.shadows.items() if version not in versions}

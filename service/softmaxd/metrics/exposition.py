@@ -7,12 +7,13 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from softmaxd.metrics.counts import NO_MODEL, SECONDS, Counts
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.metrics.processes import ProcessUse
 from softmaxd.models.manifest import Key
+from softmaxd.models.shadow import Dropped
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -25,13 +26,17 @@ Labels = Sequence[str]
 
 
 class VersionState(NamedTuple):
-    """A version folder, as `GET /models` has it. `is_current` is True if it answers for the name of its model."""
+    """A version folder, as `GET /models` has it. `is_current` is True if it answers for the name of its model.
+
+    `share` is its share of the requests that name no version, 0 to 1.
+    """
 
     key: Key
     state: str
     provider: str = ""
     load_seconds: float | None = None
     is_current: bool = False
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,7 @@ def _families(snapshot: Snapshot) -> Iterator[Family]:
     yield from _requests(snapshot)
     yield from _batches(snapshot)
     yield from _answers(snapshot)
+    yield from _shadows(snapshot)
     yield from _versions(snapshot)
     yield from _service(snapshot)
     yield from _processes(snapshot)
@@ -186,19 +192,41 @@ def _answers(snapshot: Snapshot) -> Iterator[Family]:
     yield from (labels, probability, typical, evidence)
 
 
+def _shadows(snapshot: Snapshot) -> Iterator[Family]:
+    names = (*VERSION, "shadow")
+    rows = Family("softmaxd_shadow_rows", "counter", "Rows that a shadow ran, too.", *names)
+    text = "Rows of these for which the shadow has another label."
+    disagreements = Family("softmaxd_shadow_disagreements", "counter", text, *names)
+    text = "Rows of these by the largest difference of a probability."
+    differences = Family("softmaxd_shadow_difference", "histogram", text, *names)
+    text = "Requests that were not compared."
+    dropped = Family("softmaxd_shadow_dropped_requests", "counter", text, *names, "reason")
+    for (answering, shadow), compared in sorted(snapshot.counts.shadows.items()):
+        labels = [*_of_version(answering), str(shadow[1])]
+        rows.add(labels, sum(compared.differences.counts))
+        disagreements.add(labels, compared.disagreements)
+        differences.add_histogram(labels, compared.differences)
+        for reason in get_args(Dropped):
+            dropped.add([*labels, reason], compared.dropped[reason])
+    yield from (rows, disagreements, differences, dropped)
+
+
 def _versions(snapshot: Snapshot) -> Iterator[Family]:
     text = "Versions of models, by state."
     info = Family("softmaxd_model_info", "gauge", text, *VERSION, "state", "provider")
     text = "1 if this version answers for the name of its model."
     current = Family("softmaxd_model_current", "gauge", text, *VERSION)
+    text = "Its share of the requests to its model that name no version."
+    share = Family("softmaxd_model_share", "gauge", text, *VERSION)
     load = Family("softmaxd_model_load_seconds", "gauge", "Duration of loading and warming a version.", *VERSION)
     for version in snapshot.versions:
         labels = _of_version(version.key)
         info.add([*labels, version.state, version.provider], 1)
         current.add(labels, int(version.is_current))
+        share.add(labels, version.share)
         if version.load_seconds is not None:
             load.add(labels, version.load_seconds)
-    yield from (info, current, load)
+    yield from (info, current, share, load)
 
 
 def _service(snapshot: Snapshot) -> Iterator[Family]:

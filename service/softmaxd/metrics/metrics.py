@@ -25,7 +25,7 @@ from softmaxd.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from softmaxd.metrics.counts import NO_MODEL, SECONDS, Counts, Gauges, RunCounts, VersionCounts
+from softmaxd.metrics.counts import NO_MODEL, SECONDS, Counts, Gauges, RunCounts, ShadowCounts, VersionCounts
 from softmaxd.metrics.drift import AnswerCounter
 from softmaxd.metrics.evidence import Evidence
 from softmaxd.metrics.exposition import PROMETHEUS, Snapshot, VersionState, render
@@ -34,6 +34,7 @@ from softmaxd.metrics.processes import ProcessUse, is_alive, new_process_counts,
 from softmaxd.metrics.sharing import SharedCounts
 from softmaxd.models.manifest import Key, Manifest
 from softmaxd.models.model import Model
+from softmaxd.models.shadow import Count
 from softmaxd.models.together import EngineRun
 
 RETIRED_SECONDS = 3600.0  # for which the series of a version outlive it, so that the last of its requests are scraped
@@ -93,6 +94,13 @@ class Metrics:
                 uncounted.add(counter)
 
         return count
+
+    def shadow_of(self, answering: Key, shadow: Key) -> Count:
+        """Return the function that counts the comparisons of a version with its shadow."""
+        counts, versions = self._counts, (answering, shadow)
+        compared = counts.shadows.get(versions, ShadowCounts())
+        counts.shadows = {**counts.shadows, versions: compared}  # a new dict, as above
+        return compared.add
 
     def _evidence_of(self, manifest: Manifest) -> Evidence | None:
         """Return the evidence of drift of a version; it goes on if this version was loaded before."""

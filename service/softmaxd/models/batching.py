@@ -53,7 +53,7 @@ class Batcher:
         max_batch_rows: int = MAX_BATCH_ROWS,
     ) -> None:
         self.runner = runner
-        self._on_run = on_run
+        self.on_run = on_run
         self._max_queued_rows = max_queued_rows
         self._max_batch_rows = max_batch_rows
         self._queue_timeout = queue_timeout
@@ -165,7 +165,7 @@ class Batcher:
             outputs=outputs,
         )
         try:
-            self._on_run(ran_now)
+            self.on_run(ran_now)
         except Exception:  # a bug in a count must not keep the next batch from running
             logger.exception("cannot count a run")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from softmaxd.errors import ModelError, StartupError
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, NAME, Key
 from softmaxd.models.pins import Pins, is_version, read_pin
+from softmaxd.models.routes import Route, Routes, read_route
 
 WHOLE = ""  # stands for the models folder itself, among the names of the folders in it
 
@@ -18,11 +19,12 @@ Stamp = tuple[tuple[int, int, int] | None, ...]  # of a folder and its files: in
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Version folders with their stamps, pins, and the reasons why folders cannot be read, by name."""
+    """Version folders with their stamps, pins, routes, and the reasons why folders cannot be read, by name."""
 
     folders: Mapping[Key, tuple[Path, Stamp]] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
     pins: Pins = field(default_factory=dict)
+    routes: Routes = field(default_factory=dict)
 
     def is_gone(self, key: Key) -> bool:
         """Return True if the folder in which the version was could be read, and the version is not in it."""
@@ -65,17 +67,20 @@ def look(models_dir: Path) -> Found:
     folders: dict[Key, tuple[Path, Stamp]] = {}
     unreadable: dict[str, str] = {}
     pins: dict[str, int] = {}
+    routes: dict[str, Route] = {}
     for name in names:
         try:
             folders.update(_versions_of(models_dir / name))
             if (pin := read_pin(models_dir / name)) is not None:
                 pins[name] = pin
+            if (route := read_route(models_dir / name)) is not None:
+                routes[name] = route
         except ModelError as error:
             unreadable[name] = str(error)
         except OSError as error:
             if re.fullmatch(NAME, name) or error.errno == errno.EILSEQ:  # not lost+found, for one
                 unreadable[ascii(name)[1:-1]] = _reason(error)
-    return Found(folders, unreadable, pins)
+    return Found(folders, unreadable, pins, routes)
 
 
 def _versions_of(folder: Path) -> Iterator[tuple[Key, tuple[Path, Stamp]]]:

@@ -11,7 +11,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-UNFINISHED, REMOVED, PINNED = ".unfinished-", ".removed-", ".pinned-"
+from softmaxd.os_errors import naming
+
+UNFINISHED, REMOVED, PINNED, ROUTED = ".unfinished-", ".removed-", ".pinned-", ".routed-"
 OLD = 24 * 60 * 60.0  # seconds since the last change
 
 
@@ -22,12 +24,24 @@ def new_name(prefix: str) -> str:
 
 def remove_leftovers(models_dir: Path) -> None:
     """Remove the files and folders of killed runs from the folders of all models."""
-    for prefix in (UNFINISHED, REMOVED, PINNED):
+    for prefix in (UNFINISHED, REMOVED, PINNED, ROUTED):
         for path in models_dir.glob(f"*/{prefix}*"):
             with suppress(OSError):  # it is somebody else's, or gone by now
                 status = path.lstat()
                 if max(status.st_mtime, status.st_ctime) < time.time() - OLD:  # a rename changes only ctime
                     remove(path)
+
+
+def write_small(path: Path, text: str, prefix: str) -> None:
+    """Write a small file of a model's folder. Readers see the old content or the new one. Raises `OSError`."""
+    remove_leftovers(path.parent.parent)
+    unfinished = path.with_name(new_name(prefix))
+    try:
+        with naming(path):
+            unfinished.write_text(text, encoding="ascii")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -1,5 +1,8 @@
 """A loaded model: its manifest and its batcher."""
 
+import copy
+from typing import Protocol, Self
+
 from softmaxd.models.batching import Batcher
 from softmaxd.models.manifest import Key, Manifest
 from softmaxd.models.outputs import Features, Outputs
@@ -15,7 +18,7 @@ class Model:
     name and version. Equal only to itself.
     """
 
-    __slots__ = ("_run", "batcher", "is_rowwise", "key", "load_seconds", "manifest", "provider")
+    __slots__ = ("__weakref__", "_run", "batcher", "is_rowwise", "key", "load_seconds", "manifest", "provider")
 
     def __init__(
         self, manifest: Manifest, provider: str, run: Run, batcher: Batcher, *, is_rowwise: bool = True
@@ -28,6 +31,18 @@ class Model:
         self.load_seconds = 0.0
         self._run = run
 
+    def with_batcher(self, batcher: Batcher) -> Self:
+        """Return the same version with another batcher."""
+        other = copy.copy(self)
+        other.batcher = batcher
+        return other
+
     def run(self, features: Features) -> Outputs:
         """Return the outputs for these rows alone, computed now. Raises `CannotRun`."""
         return run_together(self._run, [features])[0]
+
+
+class Find(Protocol):
+    """Finds the version that answers a request to a name and a version, if its path has them."""
+
+    def __call__(self, name: str | None, version: str | None, request_id: bytes = b"", /) -> Model | None: ...

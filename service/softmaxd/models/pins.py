@@ -5,8 +5,7 @@ from pathlib import Path
 
 from softmaxd.errors import ModelError
 from softmaxd.models.files import read_regular
-from softmaxd.models.hidden import PINNED, new_name, remove_leftovers
-from softmaxd.os_errors import naming
+from softmaxd.models.hidden import PINNED, write_small
 
 PIN_FILE = "pinned"
 MAX_DIGITS = 18  # of a version: far fewer than Python reads as a number
@@ -32,14 +31,7 @@ def read_pin(folder: Path) -> int | None:
 
 def write_pin(folder: Path, version: int) -> None:
     """Pin a version of a model's folder. Readers see the old pin or the new one. Raises `OSError`."""
-    remove_leftovers(folder.parent)
-    unfinished = folder / new_name(PINNED)
-    try:
-        with naming(folder / PIN_FILE):
-            unfinished.write_text(f"{version}\n", encoding="ascii")
-        unfinished.replace(folder / PIN_FILE)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_small(folder / PIN_FILE, f"{version}\n", PINNED)
 
 
 def remove_pin(folder: Path) -> None:

@@ -8,6 +8,7 @@ from softmaxd.models.loading import CountRuns, ignore_runs
 from softmaxd.models.manifest import MODEL_FILE, Key
 from softmaxd.models.model import Model
 from softmaxd.models.pins import is_version
+from softmaxd.models.shadow import CountShadow, ignore_shadows
 from softmaxd.models.versions import Catalogue, Version
 from softmaxd.models.watching import Watcher
 from softmaxd.settings import Settings
@@ -26,10 +27,14 @@ class Repository:
     """
 
     def __init__(
-        self, settings: Settings, count_runs: CountRuns = ignore_runs, shared_folder: Path | None = None
+        self,
+        settings: Settings,
+        count_runs: CountRuns = ignore_runs,
+        shared_folder: Path | None = None,
+        count_shadow: CountShadow = ignore_shadows,
     ) -> None:
         self._settings = settings
-        self._watcher = Watcher(settings, count_runs, shared_folder)
+        self._watcher = Watcher(settings, count_runs, shared_folder, count_shadow)
         self._watcher.start()
         self._check_start()
         self._watcher.catch_up()
@@ -40,7 +45,7 @@ class Repository:
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each folder that cannot be read now, and for each pinned version that does not answer."""
+        """A sentence for each folder that cannot be read now, and each version that a pin or a route names in vain."""
         return self._watcher.problems
 
     @property
@@ -63,6 +68,14 @@ class Repository:
     def is_pinned(self, version: Version) -> bool:
         """Return True if a version is the pinned one of its model."""
         return self._catalogue.is_pinned(version)
+
+    def share(self, version: Version) -> float:
+        """Return the share of a version of the requests to its model that name no version: 0 to 1."""
+        return self._catalogue.share(version)
+
+    def is_shadow(self, version: Version) -> bool:
+        """Return True if a version runs the rows of its model beside the one that answers."""
+        return self._catalogue.is_shadow(version)
 
     def is_current(self, version: Version) -> bool:
         """Return True if a version is the one that answers for the name of its model."""
@@ -87,8 +100,10 @@ class Repository:
         folder = self._settings.models_dir  # a client may know its name, but not the paths of this machine
         return NotReady(f"No model is loaded from the folder {folder.name if folder.is_absolute() else folder}")
 
-    def find(self, name: str | None, version: str | None = None) -> Model:
+    def find(self, name: str | None, version: str | None = None, request_id: bytes = b"") -> Model:
         """Return a model: the default one without a name, the version that answers for its name without a version.
+
+        With the id of a request, a route of the model may choose another version.
 
         Raises `ModelNotFound`, or `NotReady` if the default model is asked for and not loaded yet.
         """
@@ -97,7 +112,7 @@ class Repository:
         if found is None:
             raise self._no_default() if name is None else ModelNotFound(NO_SUCH_MODEL)
         if version is None:
-            return found
+            return catalogue.choose(name, found, request_id) if catalogue.routed and request_id else found
         if is_version(version):
             known = catalogue.versions.get((found.manifest.name, int(version)))
             if known is not None and known.model is not None:
@@ -129,6 +144,7 @@ class Repository:
     def close(self) -> None:
         """Stop looking for changes, without waiting for a folder that does not answer, and stop every run."""
         self._watcher.close()
+        self._catalogue.shadows.close()
         for model in self.all():
             model.batcher.runner.close()
 

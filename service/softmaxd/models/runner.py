@@ -12,14 +12,14 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from softmaxd.errors import CannotRun, InternalError, RunTimeout
 from softmaxd.logs import RareLines
 from softmaxd.models.engine_thread import EngineThread
-from softmaxd.models.outputs import Features
+from softmaxd.models.outputs import Array, Features
 from softmaxd.models.together import Outcome, Run, RunStopped, try_together
 from softmaxd.models.watchdog import Watchdog
 
@@ -87,6 +87,19 @@ class Runner:
         self._later: deque[Running] = deque()  # stopped, because too many ran aside
         self._aside = self._stuck = 0
         weakref.finalize(self, _end_all, self._idle).atexit = False
+
+    def in_threads(self, name: str, check: Callable[[], None]) -> "Runner":
+        """Return another runner of the same model, which never runs in the event loop, by this name in the log.
+
+        `check` may refuse a run by an exception.
+        """
+        run = self._run
+
+        def checked(features: Features) -> Mapping[str, Array]:
+            check()
+            return run(features)
+
+        return Runner(checked, inline=False, limits=self._limits, watchdog=self._watchdog, known=self._known, name=name)
 
     def start(self, parts: list[Features], done: Done, free: Callable[[], None]) -> None:
         """Run the parts as one batch.

@@ -3,12 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from softmaxd.models.folders import Stamp
 from softmaxd.models.manifest import Key
 from softmaxd.models.model import Model
 from softmaxd.models.pins import Pins
+from softmaxd.models.routes import ALL, Routes
+from softmaxd.models.routing import Routed, follow
+from softmaxd.models.shadow import Shadows
 
 FALLBACK_DEFAULT = "blobs"
 
@@ -35,12 +39,16 @@ class Catalogue:
 
     `chosen` is the configured default: a model, or one version of it, like `blobs/1`. `current` has the version that
     answers for the name of a model: the pinned one, or the highest one if none is pinned or that one is not ready.
+    `routed` has the versions that take part in the requests to a model with a route.
     """
 
     chosen: str | None = None
     versions: Mapping[Key, Version] = field(default_factory=dict)
     pins: Pins = field(default_factory=dict)
+    routes: Routes = field(default_factory=dict)
+    shadows: Shadows = field(default_factory=Shadows)
     current: Mapping[str, Model] = field(init=False)
+    routed: Mapping[str, Routed] = field(init=False)
     default: Model | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +57,39 @@ class Catalogue:
         current.update((name, ready[name, pin]) for name, pin in self.pins.items() if (name, pin) in ready)
         object.__setattr__(self, "current", current)
         object.__setattr__(self, "default", _default(self.chosen, ready, current))
+        object.__setattr__(self, "routed", self._routed(ready))
+
+    def _routed(self, ready: Mapping[Key, Model]) -> Mapping[str, Routed]:
+        return {
+            name: follow(
+                self.routes[name],
+                self.current[name],
+                {version: model for (other, version), model in ready.items() if other == name},
+                partial(self._why_missing, name),
+                self.shadows,
+            )
+            for name in sorted(self.routes.keys() & self.current.keys())
+        }
+
+    def choose(self, name: str | None, found: Model, request_id: bytes) -> Model:
+        """Return the version for a request that names no version, nor, if `name` is None, a model.
+
+        `found` is the one that answers without a route. A version that the setting `default_model` names has no route.
+        """
+        routed = None if name is None and "/" in (self.chosen or "") else self.routed.get(found.manifest.name)
+        return found if routed is None else routed.choose(request_id)
+
+    def share(self, version: Version) -> float:
+        """Return the share of a version of the requests to its model that name no version: 0 to 1."""
+        routed = self.routed.get(version.name)
+        if routed is not None:
+            return routed.shares.get(version.version, 0) / ALL
+        return float(version.model is not None and self.current.get(version.name) is version.model)
+
+    def is_shadow(self, version: Version) -> bool:
+        """Return True if a version runs the rows of its model beside the one that answers."""
+        routed = self.routed.get(version.name)
+        return routed is not None and routed.shadow == version.version
 
     def sorted(self) -> list[Version]:
         """Return every version, by name, then by version."""
@@ -63,13 +104,17 @@ class Catalogue:
         return self.pins.get(version.name) == version.version
 
     def problems(self) -> list[str]:
-        """Return a sentence for each pinned version that does not answer; a client may see them."""
-        return [
+        """Return a sentence for each pinned version that does not answer, and each that a route names in vain.
+
+        A client may see them.
+        """
+        pinned = [
             f"Version {pin} of {name} is pinned, but {self._why_missing(name, pin)}; "
             f"version {self.current[name].manifest.version} answers"
             for name, pin in sorted(self.pins.items())
             if name in self.current and self.current[name].manifest.version != pin
         ]
+        return [*pinned, *(problem for routed in self.routed.values() for problem in routed.problems)]
 
     def _why_missing(self, name: str, version: int) -> str:
         found = self.versions.get((name, version))

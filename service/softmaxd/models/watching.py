@@ -22,7 +22,9 @@ from softmaxd.models.folders import WHOLE, Found, Stamp, look, look_first
 from softmaxd.models.loading import CountRuns, load, read_manifest
 from softmaxd.models.manifest import Key
 from softmaxd.models.pins import Pins
+from softmaxd.models.routes import Routes
 from softmaxd.models.session import DeviceError, check_device
+from softmaxd.models.shadow import CountShadow, Shadows, ignore_shadows
 from softmaxd.models.trials import passing, try_out
 from softmaxd.models.unloaded import Unloaded
 from softmaxd.models.versions import Catalogue, Version
@@ -42,7 +44,13 @@ class Watcher:
     Any thread may call its methods at any time; changes wait for each other.
     """
 
-    def __init__(self, settings: Settings, count_runs: CountRuns, shared_folder: Path | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        count_runs: CountRuns,
+        shared_folder: Path | None,
+        count_shadow: CountShadow = ignore_shadows,
+    ) -> None:
         self._settings = settings
         self._count_runs = count_runs
         self._unloaded = Unloaded(shared_folder)
@@ -54,11 +62,11 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._unreadable: list[str] = []
         self._missing: list[str] = []
-        self.catalogue = Catalogue(settings.default_model)
+        self.catalogue = Catalogue(settings.default_model, shadows=Shadows(count_shadow))
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each folder that cannot be read now, and for each pinned version that does not answer."""
+        """A sentence for each folder that cannot be read now, and each version that a pin or a route names in vain."""
         return self._unreadable + self._missing
 
     def start(self) -> None:
@@ -74,6 +82,7 @@ class Watcher:
             except DeviceError as error:
                 raise StartupError(str(error)) from error
         self._pin(self._pins(found))
+        self._route(self._routes(found))
         self._tell_missing()
 
     def catch_up(self) -> None:
@@ -101,6 +110,7 @@ class Watcher:
             unloaded, found = self._unloaded.names(), self._look(look)
             keys, pins = {*self.catalogue.versions, *found.folders}, self._pins(found)
             self._pin(self._until_ready(pins))
+            self._route(self._routes(found))  # of versions that are ready; of others, once they are
             # Of each model, new versions come before a retirement: it is served all along.
             for key in sorted(keys, key=lambda key: (key[0], found.is_gone(key), key[1])):
                 if self._stop.is_set():
@@ -172,7 +182,7 @@ class Watcher:
         self._unreadable = problems
 
     def _tell_missing(self) -> None:
-        """Log which pinned versions do not answer any more."""
+        """Log which versions a pin or a route names in vain."""
         problems = self.catalogue.problems()
         for problem in problems:
             if problem not in self._missing:
@@ -210,6 +220,20 @@ class Watcher:
             logger.info("%s has no pinned version any more", name)
         if pins != before:
             self.catalogue = replace(self.catalogue, pins=pins)
+
+    def _routes(self, found: Found) -> Routes:
+        """Return the routes; those in folders that cannot be read now are as they were."""
+        away = {name: route for name, route in self.catalogue.routes.items() if found.is_away(name)}
+        return {**away, **found.routes}
+
+    def _route(self, routes: Routes) -> None:
+        """Let these versions take part in the requests to their models."""
+        before = self.catalogue.routes
+        for name in sorted(routes.keys() | before.keys()):
+            if routes.get(name) != before.get(name):
+                logger.info("%s has %s", name, f"a route: {routes[name]}" if name in routes else "no route any more")
+        if routes != before:
+            self.catalogue = replace(self.catalogue, routes=routes)
 
     def _unload(self, key: Key) -> None:
         known = self.catalogue.versions.get(key)

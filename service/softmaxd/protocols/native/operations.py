@@ -7,10 +7,10 @@ import orjson
 
 from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, ServiceError, UnsupportedMediaType
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_records, example_rows, examples_of
-from softmaxd.http.operation import JSON, Find, Headers, Operation, Reply
+from softmaxd.http.operation import JSON, Headers, Operation, Reply
 from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.datatypes import invalid
-from softmaxd.models.model import Model
+from softmaxd.models.model import Find, Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
 from softmaxd.protocols.native.codec import (
@@ -48,7 +48,7 @@ PREDICT_PATHS = (  # path, operation id, summary, description
         "/models/{name}/predict",
         "predict_model",
         "Features → class probabilities, by a named model",
-        "The pinned version of this model answers, or else the highest one.",
+        "The pinned version of this model answers, or else the highest one; a route may give others a share.",
     ),
     (
         "/models/{name}/versions/{version}/predict",

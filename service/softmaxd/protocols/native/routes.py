@@ -45,6 +45,8 @@ def _info(version: Version, models: Repository) -> ModelInfo:
         pinned=models.is_pinned(version),
         state=version.state,
         reason=version.reason,
+        share=models.share(version),
+        shadow=models.is_shadow(version),
     )
     if version.model is None:
         return info

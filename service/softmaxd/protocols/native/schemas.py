@@ -213,6 +213,8 @@ class ModelInfo(BaseModel):
     reason: Annotated[
         str, Field(description="Why the version is not ready, or why its newer file is not served; else empty.")
     ]
+    share: Annotated[float, Field(description="Its share of the requests to its model that name no version: 0 to 1.")]
+    shadow: Annotated[bool, Field(description="True if it runs their rows, too, without answering.")]
     provider: Annotated[str | None, Field(description="The execution provider of ONNX Runtime.")] = None
     classes: Annotated[list[str], Field(description="All labels, in the order of the probabilities.")] = []
     features: Annotated[list[Feature], Field(description="In order, with their ranges in the training rows.")] = []
@@ -237,7 +239,7 @@ class ModelList(BaseModel):
         list[str],
         Field(
             description="A sentence for each folder that cannot be read now, whose versions stay in service, and for "
-            "each pinned version that does not answer."
+            "each version that a pin or a route names in vain."
         ),
     ]
 

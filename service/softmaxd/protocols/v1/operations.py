@@ -6,10 +6,10 @@ import orjson
 
 from softmaxd.errors import ServiceError
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_records, example_rows, examples_of
-from softmaxd.http.operation import Find, Headers, Operation, Reply
+from softmaxd.http.operation import Headers, Operation, Reply
 from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.features import INPUT
-from softmaxd.models.model import Model
+from softmaxd.models.model import Find, Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
 from softmaxd.protocols.protocol import (

@@ -12,11 +12,11 @@ from softmaxd.access import Access, Key
 from softmaxd.errors import ServiceError
 from softmaxd.http.compression import WINDOW_BITS, check_encoding, inflate
 from softmaxd.http.openapi import Docs, Examples, Responses, error_responses, example_rows, examples_of
-from softmaxd.http.operation import Find, Headers, Job, Operation, Reply
+from softmaxd.http.operation import Headers, Job, Operation, Reply
 from softmaxd.models.answers import AnswerLimits
 from softmaxd.models.inputs import read_json
 from softmaxd.models.manifest import PROBABILITIES, Manifest
-from softmaxd.models.model import Model
+from softmaxd.models.model import Find, Model
 from softmaxd.models.outputs import Outputs
 from softmaxd.models.repository import Repository
 from softmaxd.models.versions import State, Version

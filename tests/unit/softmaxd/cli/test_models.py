@@ -9,6 +9,7 @@ import pytest
 from softmaxd.cli.main import main
 from softmaxd.errors import pip_install
 from softmaxd.models.pins import write_pin
+from softmaxd.models.routes import Route, write_route
 from tests.support.onnx_graphs import logits_only
 from tests.support.onnx_models import linear, publish
 from tests.support.paths import MODELS
@@ -92,6 +93,26 @@ def test_a_pinned_version_is_marked(tmp_path: Path, capsys: pytest.CaptureFixtur
     lines = capsys.readouterr().out.splitlines()
     assert [line[:18] for line in lines[:3]] == ["model   version   ", "linear  1 pinned  ", "linear  2         "]
     assert lines[3:] == ["model   version   state", "linear  1 pinned  ready", "linear  2         ready"]
+
+
+def test_the_parts_of_a_route_are_marked_and_a_version_that_is_missing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in (1, 2, 3):
+        publish(tmp_path, version, linear().SerializeToString())
+    write_pin(tmp_path / "linear", 1)
+    write_route(tmp_path / "linear", Route(((2, 1000), (9, 1000)), 3))
+
+    assert main(["models", "check", "--models-dir", str(tmp_path)]) == 1
+
+    out, err = capsys.readouterr()
+    assert [line[8:20].rstrip() for line in out.splitlines()] == [
+        "version   st",
+        "1 pinned  re",
+        "2 10%     re",
+        "3 shadow  re",
+    ]
+    assert err == "softmaxd: linear version 9 has a part in a route, but is not there\n"
 
 
 @pytest.mark.parametrize("action", ["list", "check"])

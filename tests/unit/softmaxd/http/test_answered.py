@@ -11,7 +11,7 @@ from softmaxd.http.answered import LEFT, record, record_refusal
 from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
 from softmaxd.http.heads import PlainHeads
-from softmaxd.http.ids import Ids
+from softmaxd.http.ids import Ids, new_ids
 from softmaxd.http.operation import Reply
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
@@ -33,7 +33,7 @@ def call(lane: ExpressLane) -> Call:
     plain = lane.heads.find(b"/predict", [(b"content-length", b"2"), (b"x-request-id", b"7")])
     assert plain is not None
     operation, name, version = plain.target
-    return Call(lambda *_: None, lane, operation.find(name, version), plain, Share(lane.budget))
+    return Call(lambda *_: None, lane, operation.find(name, version), plain, Share(lane.budget), plain.ids or new_ids())
 
 
 @pytest.mark.parametrize(("reply", "status", "counted"), [(Reply(b"{}"), 200, 1), (LEFT, 499, 0)])

@@ -14,6 +14,7 @@ from softmaxd.errors import OutputNotFinite
 from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
 from softmaxd.http.heads import PlainHead, PlainHeads
+from softmaxd.http.ids import new_ids
 from softmaxd.http.operation import Headers, Job, Reply
 from softmaxd.http.turns import LARGE_BYTES
 from softmaxd.models.outputs import Features, Outputs
@@ -60,6 +61,7 @@ def answered(
                 operation.find(name, version),
                 head,
                 Share(lane.budget),
+                new_ids(),
             )
             call.gather(body)
             call.begin()

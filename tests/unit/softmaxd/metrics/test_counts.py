@@ -1,6 +1,9 @@
-from softmaxd.metrics.counts import NO_MODEL, ROWS, SECONDS, Counts, Gauges, RunCounts, VersionCounts
+import numpy as np
+
+from softmaxd.metrics.counts import NO_MODEL, ROWS, SECONDS, Counts, Gauges, RunCounts, ShadowCounts, VersionCounts
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.metrics.processes import ProcessCounts
+from softmaxd.models.shadow import Comparison
 
 BLOBS = ("blobs", 1)
 
@@ -35,6 +38,25 @@ def test_the_counts_of_two_workers_add_up() -> None:
     assert other.versions[BLOBS].runs == RunCounts(runs=2, last_run=5.0)
 
 
+def test_the_comparisons_of_two_workers_add_up() -> None:
+    total, other = Counts(), ShadowCounts()
+    other.add(Comparison(2, np.array([0.0, 1e-4, 0.3, 1.0])))
+    other.add("busy")
+
+    for _ in range(2):
+        total.merge(Counts(shadows={(BLOBS, ("blobs", 2)): other}))
+
+    compared = total.shadows[BLOBS, ("blobs", 2)]
+    assert (compared.disagreements, compared.dropped) == (4, {"busy": 2})
+    assert dict(compared.differences.buckets()) == {
+        **dict.fromkeys(("1e-06", "1e-05"), 2),
+        **dict.fromkeys(("0.0001", "0.001", "0.01", "0.02", "0.05", "0.1", "0.2"), 4),
+        "0.5": 6,
+        "1.0": 8,
+        "+Inf": 8,
+    }
+
+
 def test_the_gauges_of_another_worker_are_left_out() -> None:
     total = Counts(gauges=Gauges(in_flight=1))
 
@@ -64,12 +86,14 @@ def test_everything_of_a_version_is_forgotten_and_nothing_else() -> None:
     counts = Counts(
         requests={("/predict", 200, "express", key): seconds(0.01) for key in keys},
         versions={key: VersionCounts() for key in keys},
+        shadows={pair: ShadowCounts() for pair in (keys[:2], (keys[1], BLOBS), (keys[1], ("blobs", 3)))},
     )
     counts.rejections.update([("queue_full", key) for key in keys])
 
     counts.forget(BLOBS)
 
     left = list(keys[1:])
+    assert list(counts.shadows) == [(keys[1], ("blobs", 3))]
     assert [key[3] for key in counts.requests] == [key[1] for key in counts.rejections] == list(counts.versions) == left
 
 

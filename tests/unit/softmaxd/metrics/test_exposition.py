@@ -1,14 +1,16 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from softmaxd.metrics.counts import NO_MODEL, SECONDS, Counts, Gauges, RunCounts, VersionCounts
+from softmaxd.metrics.counts import NO_MODEL, SECONDS, Counts, Gauges, RunCounts, ShadowCounts, VersionCounts
 from softmaxd.metrics.drift import AnswerCounts
 from softmaxd.metrics.exposition import OPENMETRICS, PROMETHEUS, Snapshot, VersionState, media_type_for, render
 from softmaxd.metrics.histogram import Histogram
 from softmaxd.metrics.processes import ProcessCounts, ProcessUse
+from softmaxd.models.shadow import Comparison
 
 BLOBS = ("blobs", 1)
 
@@ -19,10 +21,14 @@ def counted() -> Snapshot:
     seconds.add(0.003)
     answers.labels['b "\\ß'] = 3
     answers.typicality.add(0.5)
+    compared = ShadowCounts()
+    compared.add(Comparison(1, np.array([0.001, 0.3, 0.0])))
+    compared.add("busy")
     counts = Counts(
         requests={("/predict", 200, "express", BLOBS): seconds},
         rejections=Counter({("queue_full", BLOBS): 2}),
         versions={BLOBS: VersionCounts(runs=RunCounts(rows=9), answers=answers)},
+        shadows={(BLOBS, ("blobs", 2)): compared},
         process=ProcessCounts(1, 1.5, 2.5),
         gauges=Gauges(1, 2, 3, 4, {BLOBS: 7}, 5),
     )
@@ -30,7 +36,7 @@ def counted() -> Snapshot:
         counts=counts,
         reasons=["queue_full", "too_large"],
         model_reasons=["queue_full", "run_timeout"],
-        versions=[VersionState(BLOBS, "ready", "CPU", 0.25, True), VersionState(("blobs", 2), "rejected")],
+        versions=[VersionState(BLOBS, "ready", "CPU", 0.25, True, 0.9), VersionState(("blobs", 2), "rejected")],
         workers=2,
         use=ProcessUse(5, 6, 7, 8),
         evidence={BLOBS: 0.75},
@@ -55,8 +61,13 @@ def test_every_family_is_named_with_its_type_even_before_there_is_a_value() -> N
         "# TYPE softmaxd_max_probability histogram",
         "# TYPE softmaxd_typicality histogram",
         "# TYPE softmaxd_drift_evidence gauge",
+        "# TYPE softmaxd_shadow_rows_total counter",
+        "# TYPE softmaxd_shadow_disagreements_total counter",
+        "# TYPE softmaxd_shadow_difference histogram",
+        "# TYPE softmaxd_shadow_dropped_requests_total counter",
         "# TYPE softmaxd_model_info gauge",
         "# TYPE softmaxd_model_current gauge",
+        "# TYPE softmaxd_model_share gauge",
         "# TYPE softmaxd_model_load_seconds gauge",
         "# TYPE softmaxd_build_info gauge",
         "softmaxd_build_info 1",
@@ -100,6 +111,13 @@ def test_counts_stand_behind_their_labels() -> None:
         'softmaxd_model_info{model="blobs",version="2",state="rejected",provider=""} 1',
         'softmaxd_model_current{model="blobs",version="1"} 1',
         'softmaxd_model_current{model="blobs",version="2"} 0',
+        'softmaxd_model_share{model="blobs",version="1"} 0.9',
+        'softmaxd_model_share{model="blobs",version="2"} 0.0',
+        'softmaxd_shadow_rows_total{model="blobs",version="1",shadow="2"} 3',
+        'softmaxd_shadow_disagreements_total{model="blobs",version="1",shadow="2"} 1',
+        'softmaxd_shadow_difference_bucket{model="blobs",version="1",shadow="2",le="0.01"} 2',
+        'softmaxd_shadow_dropped_requests_total{model="blobs",version="1",shadow="2",reason="busy"} 1',
+        'softmaxd_shadow_dropped_requests_total{model="blobs",version="1",shadow="2",reason="failed"} 0',
         'softmaxd_model_load_seconds{model="blobs",version="1"} 0.25',
         'softmaxd_build_info{version="1.2"} 1',
         "softmaxd_workers 2",

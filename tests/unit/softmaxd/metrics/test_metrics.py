@@ -17,6 +17,7 @@ from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.calibration import Calibration
 from softmaxd.models.loading import load
 from softmaxd.models.model import Model
+from softmaxd.models.shadow import Comparison
 from softmaxd.models.together import EngineRun
 from softmaxd.settings import Settings
 from tests.support.manifests import manifest
@@ -153,6 +154,22 @@ def test_the_gauges_of_a_worker_that_lives_count(tmp_path: Path) -> None:
     child.communicate()
 
     assert (found["softmaxd_workers",], found["softmaxd_connections",]) == (2, 102)
+
+
+def test_the_comparisons_of_a_shadow_go_on_and_are_there_with_0_from_the_start() -> None:
+    metrics = Metrics()
+    metrics.watch_versions(lambda: [VersionState(("linear", version), "ready") for version in (1, 2)])
+    count = metrics.shadow_of(("linear", 1), ("linear", 2))
+    rows = ("softmaxd_shadow_rows_total", "model=linear", "shadow=2", "version=1")
+    before = samples(metrics)[rows]
+
+    count(Comparison(1, np.array([0.5, 0.25])))
+    metrics.shadow_of(("linear", 1), ("linear", 2))("failed")
+
+    found = samples(metrics)
+    dropped = {key[2]: value for key, value in found.items() if key[0] == "softmaxd_shadow_dropped_requests_total"}
+    assert (before, found[rows]) == (0, 2)
+    assert dropped == {"reason=busy": 0, "reason=large": 0, "reason=failed": 1}
 
 
 def test_the_series_of_a_version_that_is_gone_stay_for_a_while(

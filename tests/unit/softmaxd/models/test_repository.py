@@ -9,6 +9,7 @@ from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
 from softmaxd.models.manifest import Key
 from softmaxd.models.pins import write_pin
 from softmaxd.models.repository import Repository
+from softmaxd.models.routes import Route, write_route
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
 
@@ -91,6 +92,22 @@ def test_one_version_can_be_the_default(models: Path) -> None:
         found.check_ready()
     with pytest.raises(NotReady, match=r"^The default model linear/1 is not loaded$"):
         found.find(None)
+
+
+def test_the_id_of_a_request_chooses_its_version_by_the_route_unless_it_names_one(models: Path) -> None:
+    for version in (2, 10):
+        publish(models, version, GOOD)
+    write_pin(models / "linear", 2)
+    write_route(models / "linear", Route(((10, 5000),)))
+    found = repository(models)
+    ids = [b"%d" % number for number in range(20)]
+
+    for name in (None, "linear"):
+        assert {found.find(name, None, each).manifest.version for each in ids} == {2, 10}
+        assert {found.find(name, "2", each).manifest.version for each in ids} == {2}
+        assert found.find(name).manifest.version == 2
+    assert [found.share(version) for version in found.states()] == [0.0, 0.5, 0.5]
+    assert not any(found.is_shadow(version) for version in found.states())
 
 
 def test_a_pinned_version_answers_for_its_name_and_as_the_default(models: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from softmaxd.models.loading import load
 from softmaxd.models.manifest import Key
 from softmaxd.models.model import Model
+from softmaxd.models.routes import Route
 from softmaxd.models.versions import Catalogue, Version
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
@@ -57,6 +58,32 @@ def test_a_pinned_version_that_does_not_answer_is_a_problem_while_another_does(m
     assert found.problems() == ["Version 2 of linear is pinned, but there is no such version; version 1 answers"]
     assert rejected.problems() == ["Version 2 of linear is pinned, but it is rejected; version 1 answers"]
     assert rejected.swapped(("linear", 1), None).problems() == []
+
+
+def test_a_route_gives_other_versions_a_share_of_the_requests_that_name_none(model: Model) -> None:
+    models = [Model(model.manifest, model.provider, lambda _: {}, model.batcher) for _ in range(3)]
+    for number, each in enumerate(models, start=1):
+        each.key = ("linear", number)
+        each.manifest = model.manifest.model_copy(update={"version": number})
+    ready = {each.key: Version(*each.key, "ready", model=each) for each in models}
+    found = Catalogue(versions=ready, pins={"linear": 1}, routes={"linear": Route(((2, 2500),), 3), "gone": Route()})
+    ids = [b"%d" % number for number in range(100)]
+
+    for name in ("linear", None):
+        chosen = [found.choose(name, found.current["linear"], each).manifest.version for each in ids]
+        assert set(chosen) == {1, 2}
+        fixed = replace(found, chosen="linear/1")
+        chosen = [fixed.choose(name, found.current["linear"], each).manifest.version for each in ids]
+        assert set(chosen) == ({1} if name is None else {1, 2})
+    assert [found.share(version) for version in found.sorted()] == [0.75, 0.25, 0.0]
+    assert [found.is_shadow(version) for version in found.sorted()] == [False, False, True]
+    plain = replace(found, routes={})
+    assert [plain.share(version) for version in plain.sorted()] == [1.0, 0.0, 0.0]
+    assert not any(plain.is_shadow(version) for version in plain.sorted())
+    assert plain.choose("linear", models[0], b"1") is models[0]
+    assert found.problems() == []
+    problem = "Version 2 of linear should answer 25% of its requests, but there is no such version"
+    assert found.swapped(("linear", 2), None).problems() == [problem]
 
 
 def test_a_change_leaves_the_old_catalogue_as_it_was(model: Model) -> None:

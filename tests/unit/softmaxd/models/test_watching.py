@@ -17,6 +17,7 @@ from softmaxd.models.files import NotNow
 from softmaxd.models.folders import Found, look
 from softmaxd.models.loading import ignore_runs
 from softmaxd.models.pins import PIN_FILE, remove_pin, write_pin
+from softmaxd.models.routes import ROUTE_FILE, Route, remove_route, write_route
 from softmaxd.models.versions import Version
 from softmaxd.models.watching import FIRST_PAUSE, LAST_PAUSE, Watcher
 from softmaxd.settings import Settings
@@ -388,6 +389,62 @@ def test_a_pin_is_there_from_the_start(models: Path) -> None:
     write_pin(models / "linear", 1)
 
     assert answers(watcher(models)) == 1
+
+
+def test_a_route_is_followed_until_it_is_off(models: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    publish(models, 2, GOOD)
+    write_pin(models / "linear", 1)
+    write_route(models / "linear", Route(((2, 1000),)))
+    found = watcher(models)
+    shares = [found.catalogue.share(version) for version in found.catalogue.sorted()]
+
+    write_route(models / "linear", Route(shadow=2))
+    found.update()
+    shadows = [found.catalogue.is_shadow(version) for version in found.catalogue.sorted()]
+    remove_route(models / "linear")
+    found.update()
+    found.update()
+
+    assert (shares, shadows) == ([0.9, 0.1], [False, True])
+    assert found.catalogue.routed == {}
+    assert [record.getMessage() for record in caplog.records if "route" in record.getMessage()] == [
+        "linear has a route: 10% to version 2",
+        "linear has a route: version 2 as a shadow",
+        "linear has no route any more",
+    ]
+
+
+def test_a_route_to_a_version_that_is_rejected_is_reported_once_and_followed_when_it_is_ready(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_pin(models / "linear", 1)
+    broken = publish(models, 2, GOOD, digest="0" * 64)
+    write_route(models / "linear", Route(((2, 1000),)))
+    found = watcher(models)
+    found.update()
+    problems = found.problems
+    shutil.rmtree(broken)
+    publish(models, 2, GOOD)
+    found.update()
+
+    assert problems == ["Version 2 of linear should answer 10% of its requests, but it is rejected"]
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == problems
+    assert (found.problems, found.catalogue.routed["linear"].shares) == ([], {1: 9000, 2: 1000})
+
+
+def test_a_route_that_cannot_be_read_is_as_it_was(models: Path) -> None:
+    publish(models, 2, GOOD)
+    write_pin(models / "linear", 1)
+    write_route(models / "linear", Route(((2, 1000),)))
+    found = watcher(models)
+
+    (models / "linear" / ROUTE_FILE).write_text("2 1000%\n")
+    found.update()
+
+    reason = "route has no version with a share or one shadow in line 1"
+    assert found.problems == [f"The folder of linear cannot be read: {reason}"]
+    assert found.catalogue.routed["linear"].shares == {1: 9000, 2: 1000}
 
 
 def test_a_pinned_version_that_vanishes_is_reported_once_and_the_highest_one_answers(

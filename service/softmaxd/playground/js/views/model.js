@@ -8,7 +8,7 @@ import { keepState } from "../state.js";
 import { coverage } from "./model/coverage.js";
 import { confusion, figures } from "./model/figures.js";
 import { files } from "./model/files.js";
-import { origin, unserved, versions } from "./model/origin.js";
+import { origin, routed, unserved, versions } from "./model/origin.js";
 import { panel } from "./model/parts.js";
 import { reliability, typicality } from "./model/pictures.js";
 import { Service } from "./model/service.js";
@@ -67,6 +67,7 @@ async function about(model) {
     ["Runs on", (model.provider ?? "").replace("ExecutionProvider", "")],
     ["POST /predict asks it", model.default ? "yes" : "no"],
     ["Pinned", model.pinned ? "yes" : "no"],
+    ...routed(model).map((part) => ["Route", part]),
   ];
   return [
     h(

@@ -55,6 +55,15 @@ export function seeds(all) {
 }
 
 /**
+ * The parts of a version in the route of its model, in words.
+ * @param {Model} model
+ */
+export function routed({ share, shadow }) {
+  const answers = share > 0 && share < 1 ? [`answers ${percent(share)} of the requests`] : [];
+  return shadow ? [...answers, "runs beside as a shadow"] : answers;
+}
+
+/**
  * All versions of the same name.
  * @param {Model} model
  * @param {Model[]} all
@@ -67,6 +76,7 @@ export function versions(model, all) {
         each.state,
         each.default && "default",
         each.pinned && "pinned",
+        ...routed(each),
         each.version === model.version && "shown",
       ];
       const isLink = each.state === "ready";
@@ -81,7 +91,10 @@ export function versions(model, all) {
   return panel(
     `Versions of ${model.name}`,
     table("Versions", ["Version", "State", "Reason"], rows, 1),
-    note("The pinned version answers for the name of the model, or else the highest that is ready."),
+    note(
+      "The pinned version answers for the name of the model, or else the highest that is ready. " +
+        "A route gives others a share of its requests, or lets one run beside it as a shadow.",
+    ),
   );
 }
 
