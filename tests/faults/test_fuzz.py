@@ -18,8 +18,8 @@ from tests.support.paths import MODELS
 from tests.support.processes import run, untraced
 from tests.support.server import StartServer
 
-EXAMPLES = 1000 if "CI" in os.environ else 100
-SHARE = 0.5 if "CI" in os.environ else 0.025  # of the examples for an operation
+EXAMPLES = 500 if "CI" in os.environ else 100
+SHARE = 0.2 if "CI" in os.environ else 0.025  # of the examples for an operation
 OTHER_PROTOCOLS = "^/v[12]"
 
 WRONG_BODY = {

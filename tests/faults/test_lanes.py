@@ -45,7 +45,7 @@ from tests.support.raw_requests import (
 from tests.support.server import Server
 from tests.support.sockets import comparable, connect, receive
 
-REQUESTS = 5000 if "CI" in os.environ else 500
+REQUESTS = 2500 if "CI" in os.environ else 500
 LEAST_SHARE = 0.1  # of the drawn requests, for the express lane; more find nothing unanswered before them
 REQUESTS_TOTAL = "softmaxd_requests_total"
 OF_REQUESTS = ("operation", "status")  # labels

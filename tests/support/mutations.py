@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hypothesis import settings
 from hypothesis import strategies as st
 
-fuzz = settings(max_examples=2000 if "CI" in os.environ else 200)
+fuzz = settings(max_examples=1000 if "CI" in os.environ else 200)
 
 TOKENS = [b"[", b"]", b",", b'"', b"[[", b"]]", b"],[", b"{", b"}", b":", b" ", b"-", b".", b"e", b"0", b"\\", b"\x00"]
 TOKENS += [b"\xff", b"\xef\xbb\xbf", b"[]", b'"instances":', b'"inst\\u0061nces":[[3,4]],', b'"top_k":1,', b"1e999"]
