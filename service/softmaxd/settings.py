@@ -92,7 +92,9 @@ class Settings(BaseModel):
         "browser; `*`: any. Unset: none.",
     )
     models_dir: Annotated[Path, BeforeValidator(_not_empty)] = Field(
-        Path("models"), description="The folder of `<name>/<version>/` model folders."
+        Path("models"),
+        description="The folder of `<name>/<version>/` model folders; or the folder of one model or of one version, as "
+        "KServe mounts it.",
     )
     default_model: str | None = Field(
         None,

@@ -57,7 +57,7 @@ def calibrate_model(settings: Settings, *, name: str, file: Path, target: str, *
 
     folder, pinned = _answering(settings.models_dir, name)
     job = Job(file, target, **options)
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, settings.models_dir)
     content = (folder / MODEL_FILE).read_bytes()
     command = shlex.join(["softmaxd", "models", "calibrate", name, *job.words, "--seed", str(job.seed)])
     origin = f"calibrated from version {manifest.version} by {command}"

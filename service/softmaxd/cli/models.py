@@ -186,19 +186,19 @@ def list_models(settings: Settings) -> int:
     """Print a table of all versions; return 1 if a folder cannot be read. Raises `StartupError`."""
     rows = [("model", "version", "features", "labels", "accuracy", "bytes")]
     versions, code = _versions(settings)
-    rows += [(name, version, *_describe(folder)) for name, version, folder in versions]
+    rows += [(name, version, *_describe(folder, settings.models_dir)) for name, version, folder in versions]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     say(*("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
     return code
 
 
-def _describe(folder: Path) -> tuple[str, str, str, str]:
+def _describe(folder: Path, models_dir: Path) -> tuple[str, str, str, str]:
     """Return features, labels, accuracy and size of a version, or the reason why it is rejected."""
     from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
     from softmaxd.models.manifest import MODEL_FILE  # noqa: PLC0415
 
     try:
-        manifest = read_manifest(folder)
+        manifest = read_manifest(folder, models_dir)
     except ModelError as error:
         return "–", "–", "–", f"rejected: {error}"
     accuracy = f"{manifest.metrics['test_accuracy']:.1%}" if "test_accuracy" in manifest.metrics else "–"

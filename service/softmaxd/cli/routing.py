@@ -52,9 +52,11 @@ def _share(text: str) -> tuple[int, int]:
 def route(settings: Settings, *, name: str, to: Sequence[tuple[int, int]], shadow: int | None, off: bool) -> int:
     """Write the route of a model, or remove it. Raises `Refused`, `ModelError`, `StartupError` or `OSError`."""
     from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
+    from softmaxd.models.places import refuse_single  # noqa: PLC0415
     from softmaxd.models.routes import Route, remove_route, write_route  # noqa: PLC0415
 
     found, wanted = look_first(settings.models_dir), Route(tuple(to), shadow)
+    refuse_single(settings.models_dir)
     check_model(found, settings, name)
     if off == bool(to or shadow):
         raise Refused("give --to VERSION=SHARE% or --shadow VERSION or both, or --off alone")

@@ -77,8 +77,10 @@ def pin(settings: Settings, *, name: str, version: int | None, unpin: bool) -> i
     from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
     from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
     from softmaxd.models.pins import remove_pin, write_pin  # noqa: PLC0415
+    from softmaxd.models.places import refuse_single  # noqa: PLC0415
 
     found = look_first(settings.models_dir)
+    refuse_single(settings.models_dir)
     if version is None:
         check_model(found, settings, name)
         remove_pin(settings.models_dir / name)
@@ -93,9 +95,11 @@ def pin(settings: Settings, *, name: str, version: int | None, unpin: bool) -> i
 def remove(settings: Settings, *, name: str, version: int) -> int:
     """Remove a version that is not pinned and has no route. Raises `Refused` or `StartupError`."""
     from softmaxd.models.folders import look_first  # noqa: PLC0415 - it loads pydantic and NumPy
-    from softmaxd.models.publishing import remove_version  # noqa: PLC0415 - it loads pydantic and NumPy
+    from softmaxd.models.places import refuse_single  # noqa: PLC0415
+    from softmaxd.models.publishing import remove_version  # noqa: PLC0415
 
     found = look_first(settings.models_dir)
+    refuse_single(settings.models_dir)
     folder = folder_of(found, settings, name, version)
     if found.pins.get(name) == version:
         raise Refused(
@@ -122,7 +126,7 @@ def copy(settings: Settings, *, name: str, version: int, to_name: str | None, to
         )
     found = look_first(settings.models_dir)
     source = folder_of(found, settings, name, version)
-    copied = copy_version(source, read_manifest(source), (to_dir or settings.models_dir) / target)
+    copied = copy_version(source, read_manifest(source, settings.models_dir), (to_dir or settings.models_dir) / target)
     say(f"published {copied}")
     return 0
 

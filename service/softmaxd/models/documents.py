@@ -9,7 +9,9 @@ from pathlib import Path
 from softmaxd.errors import ModelError, NotReady, ServiceError
 from softmaxd.models.aside import start
 from softmaxd.models.files import NotNow, read_regular
+from softmaxd.models.manifest import Key
 from softmaxd.models.model import Model
+from softmaxd.models.places import find_folder
 
 MAX_BYTES = 16 * 2**20
 NONE = "This version has no such file"
@@ -36,12 +38,12 @@ class Documents:
 
     async def read(self, model: Model, name: str) -> bytes:
         """Return a file of the folder of a version. Raises `DocumentNotFound`, or `NotReady` if it takes too long."""
-        folder = self._models_dir / model.manifest.name / str(model.manifest.version)
+        key = model.manifest.name, model.manifest.version
         try:
             async with asyncio.timeout(self._seconds), self._turn:
                 if self._last is not None:
                     await _end(self._last)
-                self._last = start(partial(_read, folder, name))
+                self._last = start(partial(_read, self._models_dir, key, name))
                 found = await _end(self._last)
         except TimeoutError as error:
             late = f"The folder of this version cannot be read: it took more than {self._seconds:g} s (scan_timeout)"
@@ -59,9 +61,10 @@ async def _end(future: Future[bytes | str]) -> bytes | str:
     return future.result()
 
 
-def _read(folder: Path, name: str) -> bytes | str:
-    """Return the content of a file that lies in the folder, also behind a link, or the reason why there is none."""
+def _read(models_dir: Path, key: Key, name: str) -> bytes | str:
+    """Return a file that lies in the folder of a version, also behind a link, or the reason why there is none."""
     try:
+        folder = find_folder(models_dir, key)
         path = Path(os.path.realpath(folder / name, strict=True))
         return read_regular(path, max_bytes=MAX_BYTES) if path.is_relative_to(os.path.realpath(folder)) else NONE
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last one: no file has such a name

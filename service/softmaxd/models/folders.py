@@ -10,6 +10,7 @@ from pathlib import Path
 from softmaxd.errors import ModelError, StartupError
 from softmaxd.models.manifest import MANIFEST_FILE, MODEL_FILE, NAME, Key
 from softmaxd.models.pins import Pins, is_version, read_pin
+from softmaxd.models.places import single_model, single_version
 from softmaxd.models.routes import Route, Routes, read_route
 
 WHOLE = ""  # stands for the models folder itself, among the names of the folders in it
@@ -61,19 +62,21 @@ def look_first(models_dir: Path) -> Found:
 def look(models_dir: Path) -> Found:
     """Return every version folder of every model, and the folders that cannot be read now."""
     try:
-        names = sorted(_names_of_folders(models_dir))
-    except OSError as error:
+        if (key := single_version(models_dir)) is not None:
+            return Found({key: (models_dir, stamp(models_dir))})
+        models = _models_of(models_dir)
+    except (ModelError, OSError) as error:
         return Found(unreadable={WHOLE: _reason(error)})
     folders: dict[Key, tuple[Path, Stamp]] = {}
     unreadable: dict[str, str] = {}
     pins: dict[str, int] = {}
     routes: dict[str, Route] = {}
-    for name in names:
+    for name, folder in models.items():
         try:
-            folders.update(_versions_of(models_dir / name))
-            if (pin := read_pin(models_dir / name)) is not None:
+            folders.update(_versions_of(name, folder))
+            if (pin := read_pin(folder)) is not None:
                 pins[name] = pin
-            if (route := read_route(models_dir / name)) is not None:
+            if (route := read_route(folder)) is not None:
                 routes[name] = route
         except ModelError as error:
             unreadable[name] = str(error)
@@ -83,16 +86,23 @@ def look(models_dir: Path) -> Found:
     return Found(folders, unreadable, pins, routes)
 
 
-def _versions_of(folder: Path) -> Iterator[tuple[Key, tuple[Path, Stamp]]]:
+def _models_of(models_dir: Path) -> dict[str, Path]:
+    """Return the folders of models by name, sorted. Raises `ModelError` or `OSError`."""
+    if (name := single_model(models_dir)) is not None:
+        return {name: models_dir}
+    return {name: models_dir / name for name in sorted(_names_of_folders(models_dir))}
+
+
+def _versions_of(name: str, folder: Path) -> Iterator[tuple[Key, tuple[Path, Stamp]]]:
     """Yield the version folders of a model. Raises `OSError` also for a name that no model can have."""
-    if not folder.name.isprintable():
+    if not name.isprintable():
         raise OSError(errno.EILSEQ, "no model has a name with such characters")
     for number in filter(is_version, _names_of_folders(folder)):
-        yield (folder.name, int(number)), (folder / number, stamp(folder / number))
+        yield (name, int(number)), (folder / number, stamp(folder / number))
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+def _reason(error: ModelError | OSError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _names_of_folders(folder: Path) -> Iterator[str]:

@@ -14,9 +14,10 @@ from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher
 from softmaxd.models.engine import Engine, Nodes
 from softmaxd.models.features import TABLE_KINDS
 from softmaxd.models.files import NotNow, read_regular, sha256
-from softmaxd.models.manifest import ATYPICALITY, MANIFEST_FILE, MODEL_FILE, OUTPUTS, Manifest
+from softmaxd.models.manifest import ATYPICALITY, MANIFEST_FILE, MAX_MANIFEST_BYTES, MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
+from softmaxd.models.places import key_by_place
 from softmaxd.models.rowwise import choose_batching
 from softmaxd.models.runner import Limits, Runner
 from softmaxd.models.together import EngineRun, Run
@@ -25,7 +26,6 @@ from softmaxd.models.watchdog import Watchdog
 from softmaxd.settings import Settings
 
 INLINE_SECONDS = 200e-6  # a faster model runs on the event loop, because a thread would cost more
-MAX_MANIFEST_BYTES = 64 * 2**20
 
 CountRuns = Callable[[Manifest], Callable[[EngineRun], None]]  # returns the function that takes each run
 
@@ -51,7 +51,7 @@ def load(
 
 
 def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Watchdog | None) -> Model:
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, settings.models_dir)
     engine = Engine(folder / MODEL_FILE, device=settings.device, threads=settings.threads)
     _check_graph(engine, manifest)
     run_rows = as_graph_takes(engine, manifest)
@@ -104,8 +104,8 @@ def _most_rows(manifest: Manifest, settings: Settings) -> int:
     return max(1, min(MAX_BATCH_ROWS, settings.max_answer_numbers // len(manifest.labels)))
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a version folder, whose model file matches it.
+def read_manifest(folder: Path, models_dir: Path | None = None) -> Manifest:
+    """Return the manifest of a version folder, whose model file and place in the folder of models match it.
 
     Raises `ModelError`, or `NotNow` when a file is there and cannot be read.
     """
@@ -114,7 +114,8 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = _parsed(content)
         check_size(folder / MODEL_FILE)
         digest = sha256(folder / MODEL_FILE)
-    if [manifest.name, str(manifest.version)] != [folder.parent.name, folder.name]:
+        key = key_by_place(folder, models_dir)
+    if key is not None and key != (manifest.name, str(manifest.version)):
         raise ModelError(f"{MANIFEST_FILE} is of {manifest.name} version {manifest.version}")
     if digest != manifest.sha256:
         raise ModelError(f"{MODEL_FILE} does not match its manifest: SHA-256 {digest}, not {manifest.sha256}")

@@ -37,6 +37,7 @@ MOST_SAMPLED = 1_000  # rows in a `Sample`
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
+MAX_MANIFEST_BYTES = 64 * 2**20
 
 Key = tuple[str, int]  # name and version
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"

@@ -8,6 +8,7 @@ from pathlib import Path
 from softmaxd.errors import Refused
 from softmaxd.models.hidden import REMOVED, UNFINISHED, new_name, remove, remove_leftovers
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
+from softmaxd.models.places import refuse_single
 from softmaxd.os_errors import naming
 
 CARD_FILE = "card.md"
@@ -21,8 +22,10 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
     instead, and so is a `folder` that was made for it. Until then its name starts with a dot, so that no reader takes
     it for a version. Leftovers of killed runs are removed first.
 
-    Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten.
+    Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten; `Refused` also
+    for the folder of one model or version in the place of a folder of models.
     """
+    refuse_single(folder.parent)
     remove_leftovers(folder.parent)
     is_new = not folder.exists()
     number = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)

@@ -41,7 +41,8 @@ def try_out(folder: Path, settings: Settings, stop: threading.Event | None = Non
 
     Raises `ModelError` with its reason, or with how it ended; `NotNow` if the reason may pass by itself.
     """
-    command = [sys.executable, "-m", "softmaxd.models.trials", str(folder), str(settings.trial_cpu_seconds)]
+    words = (folder, settings.models_dir, settings.trial_cpu_seconds)
+    command = [sys.executable, "-m", "softmaxd.models.trials", *map(str, words)]
     try:
         trial = subprocess.Popen(  # noqa: S603 - our own Python
             command,
@@ -111,12 +112,13 @@ def limit(cpu_seconds: float) -> None:
         OOM_SCORE.write_text("1000")
 
 
-def _main(folder: str, cpu_seconds: str) -> NoReturn:
+def _main(folder: str, models_dir: str, cpu_seconds: str) -> NoReturn:
+    settings = Settings(models_dir=Path(models_dir), device="cpu")
     limit(float(cpu_seconds))
     keep_freed_memory()
     try:
         with ThreadPoolExecutor(1) as thread:  # as in the service, so that it does not need more memory than its trial
-            thread.submit(load, Path(folder), Settings(device="cpu")).result()
+            thread.submit(load, Path(folder), settings).result()
     except ModelError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(NOT_NOW if isinstance(passing(error), NotNow) else REJECTED)

@@ -257,7 +257,7 @@ class Watcher:
     def _try_and_load(self, key: Key, folder: Path, stamp: Stamp, failures: int) -> Version:
         settings = self._settings
         try:
-            read = partial(read_manifest, folder)
+            read = partial(read_manifest, folder, settings.models_dir)
             digest = self._aside.run(read, seconds=settings.trial_timeout, setting="trial_timeout").sha256
             if digest not in self._tried:
                 try_out(folder, settings, self._stop)

@@ -115,3 +115,20 @@ def test_an_error_of_the_system_names_the_file(
     code, _, error = run(models, capsys, "copy", "linear", "1", "--to-dir", str(tmp_path / "file"))
 
     assert (code, error) == (1, f"softmaxd: Not a directory: {tmp_path / 'file' / 'linear'}\n")
+
+
+@pytest.mark.parametrize("command", ["pin linear 1", "remove linear 1", "copy linear 1", "route linear --to 1=10%"])
+def test_the_folder_of_a_single_model_is_left_alone(
+    models: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    folder = models / "linear"
+
+    refused = run(folder, capsys, *command.split())
+
+    assert refused == (
+        1,
+        "",
+        f"softmaxd: {folder} is the folder of a single model: give the folder of models above it\n",
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2"]
+    assert run(folder, capsys, "copy", "linear", "1", "--to-dir", str(models.parent / "new"))[0] == 0

@@ -145,3 +145,12 @@ def test_a_thread_that_cannot_be_started_may_be_so_later(
 
     with pytest.raises(NotReady, match=r"cannot be read: no thread can be started$"):
         read(tmp_path, model, "card.md")
+
+
+@pytest.mark.parametrize("place", ["linear", "linear/1"])
+def test_the_folder_of_one_model_or_version_has_files_too(
+    tmp_path: Path, folder: Path, model: Model, place: str
+) -> None:
+    (folder / "card.md").write_bytes(b"# A card")
+
+    assert read(tmp_path / place, model, "card.md") == b"# A card"

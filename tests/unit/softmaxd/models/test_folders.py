@@ -151,3 +151,32 @@ def test_the_stamp_changes_with_each_file(tmp_path: Path, file: str) -> None:
     (folder / file).unlink()
 
     assert len({before, touched, stamp(folder)}) == 3
+
+
+def test_the_folder_of_one_model_has_its_versions_and_its_pin(tmp_path: Path) -> None:
+    for version in (1, 2):
+        publish(tmp_path, version, linear().SerializeToString())
+    folder = (tmp_path / "linear").rename(tmp_path / "mnt")
+    (folder / "3").mkdir()  # its files are on their way
+    (folder / PIN_FILE).write_text("1")
+
+    found = look(folder)
+
+    assert paths(found) == {("linear", version): folder / str(version) for version in (1, 2, 3)}
+    assert (found.pins, found.problems()) == ({"linear": 1}, [])
+
+
+def test_the_folder_of_one_version_has_this_version(tmp_path: Path) -> None:
+    folder = publish(tmp_path, 2, linear().SerializeToString()).rename(tmp_path / "mnt")
+
+    assert paths(look(folder)) == {("linear", 2): folder}
+    assert look(folder).folders["linear", 2][1] == stamp(folder)
+
+
+@pytest.mark.parametrize("place", ["linear", "linear/1"])
+def test_the_folder_of_one_model_without_a_name_does_not_start(tmp_path: Path, place: str) -> None:
+    publish(tmp_path, 1, linear().SerializeToString())
+    (tmp_path / "linear" / "1" / "manifest.json").write_text("{}")
+
+    with pytest.raises(StartupError, match=r" cannot be read: manifest\.json: name: Field required$"):
+        look_first(tmp_path / place)

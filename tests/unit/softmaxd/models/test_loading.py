@@ -195,3 +195,16 @@ def test_a_graph_with_an_input_that_the_manifest_does_not_have_is_refused(tmp_pa
 
     with pytest.raises(ModelError, match=r"^the graph has the input city, which manifest\.json does not have$"):
         loading.load(folder, Settings())
+
+
+def test_a_version_has_the_name_and_number_of_its_place(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    for version in (1, 2):
+        publish(models, version, linear().SerializeToString())
+    folder = models / "linear"
+    (folder / "1").rename(folder / "3")
+
+    for models_dir in (None, models, folder):
+        with pytest.raises(ModelError, match=r"^manifest\.json is of linear version 1$"):
+            loading.read_manifest(folder / "3", models_dir)
+    assert loading.read_manifest(folder / "3", folder / "3").version == 1

@@ -170,3 +170,11 @@ def test_a_copy_has_its_own_name_and_number_and_loads(tmp_path: Path, card: str 
     assert (copied / "card.md").read_text() == expected
     assert sorted(path.name for path in copied.iterdir()) == ["card.md", "data.png", "manifest.json", "model.onnx"]
     assert copy_version(source, read_manifest(source), source.parent).name == "2"
+
+
+def test_nothing_is_published_into_the_folder_of_a_single_model(tmp_path: Path) -> None:
+    first = publish(tmp_path, 1, linear().SerializeToString())
+
+    with pytest.raises(Refused, match=r" is the folder of a single model: give the folder of models above it$"):
+        copy_version(first, read_manifest(first), first.parent / "other")
+    assert not (first.parent / "other").exists()

@@ -151,7 +151,16 @@ def test_the_exit_code_of_a_trial_says_how_it_went(tmp_path: Path, content: byte
     folder = publish(tmp_path, 1, content)
 
     ended = subprocess.run(
-        [sys.executable, "-m", "softmaxd.models.trials", str(folder), "0.5e1"], check=False, stderr=-1
+        [sys.executable, "-m", "softmaxd.models.trials", str(folder), str(tmp_path), "0.5e1"], check=False, stderr=-1
     )
 
     assert ended.returncode == code
+
+
+@pytest.mark.parametrize("place", ["linear", "linear/1"])
+def test_the_folder_of_one_model_or_version_passes_its_trial(tmp_path: Path, place: str) -> None:
+    folder = publish(tmp_path, 1, linear().SerializeToString())
+    mounted = (tmp_path / place).rename(tmp_path / "mnt")
+
+    try_out(mounted / "1" if place == "linear" else mounted, Settings(models_dir=mounted))
+    assert not folder.exists()
