@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,11 +16,9 @@ from softmaxd.models.calibration import Calibration
 from softmaxd.numerics.trust import quantiles
 from tests.support.onnx_models import linear, publish, with_atypicality
 from tests.support.paths import REPOSITORY
+from tests.support.prometheus import FOLDER, RULES, promtool
 from tests.support.server import Server, StartServer
-from tests.support.skipping import skip_outside_ci
 
-FOLDER = REPOSITORY / "deploy" / "prometheus"
-RULES = FOLDER / "softmaxd.rules.yml"
 TARGET = {"job": "softmaxd", "instance": "127.0.0.1:8000"}  # the labels that Prometheus adds
 LOTS = 25  # of rows, each followed by a scrape: two hours, as time is counted here
 MINUTES = 5  # from scrape to scrape
@@ -35,16 +31,6 @@ NOT_EVEN_PENDING = (f"count_over_time(ALERTS[{ALL_GOOD}])", ALL_GOOD, ())
 Labels = tuple[tuple[str, str], ...]
 Scrape = Mapping[Labels, float]  # values by name and labels of their series
 Rows = npt.NDArray[np.float64]
-
-
-def promtool(*arguments: str | Path) -> None:
-    """Run promtool, which says nothing that matters when all is well."""
-    if shutil.which("promtool") is None:
-        skip_outside_ci("promtool is not installed; Debian has it in the package prometheus")
-    result = subprocess.run(
-        ["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def scrape(url: str) -> Scrape:
@@ -111,9 +97,10 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory) -> list[Scrape]:
     return found
 
 
-def test_the_rules_and_the_configuration_are_valid() -> None:
+def test_the_rules_and_the_configurations_are_valid() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", RULES)
-    promtool("check", "config", "--lint=all", "--lint-fatal", FOLDER / "prometheus.yml")
+    for configuration in ("prometheus.yml", "compose.yml"):
+        promtool("check", "config", "--lint=all", "--lint-fatal", FOLDER / configuration)
 
 
 @pytest.mark.parametrize("tests", sorted(FOLDER.glob("*.test.yml")), ids=lambda path: path.name)

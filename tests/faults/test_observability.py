@@ -1,0 +1,118 @@
+"""Prometheus and the dashboard of docker-compose.yml see a real service, on a day on which everything goes wrong."""
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from softmaxd.models.calibration import Calibration
+from softmaxd.numerics.trust import quantiles
+from tests.support.dashboards import queries, variables
+from tests.support.keys import FIRST, bearer, hashed, write_keys
+from tests.support.onnx_models import linear, publish, publish_slow, with_atypicality
+from tests.support.prometheus import Prometheus, promtool
+from tests.support.server import Server, StartServer
+from tests.support.waiting import SECONDS, until
+
+WEEK = 7 * 24 * 3600
+NOBODY = "127.0.0.1:1"  # a replica that is down
+FAR = [[3.0, 3.0]] * 100
+SLOW = [[300.0, 0.0]]  # turns of the slow network: a second or more
+DAY = 'job_model_label:softmaxd_predicted_labels:{}{{job="softmaxd",model="linear",label="{}"}} {} {}\n'
+
+
+@pytest.fixture(scope="module")
+def server(start_shared_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """A service with two versions of a model, one that is slow, one that is broken, and a bad file of keys."""
+    folder = tmp_path_factory.mktemp("service")
+    models, keys = folder / "models", write_keys(folder / "keys", hashed(FIRST))
+    values = quantiles(np.square(np.random.default_rng(7).normal(0, 1, (1_000, 2))).sum(axis=1)).tolist()
+    calibration = Calibration(rows=1_000, temperature=1.0, scores=values, atypicality=values)
+    for version in (1, 2):
+        publish(models, version, with_atypicality(linear()).SerializeToString(), calibration=calibration)
+    publish(models, 1, linear().SerializeToString(), name="broken", digest="0" * 64)
+    publish_slow(models)
+    server = start_shared_server(
+        models_dir=str(models),
+        default_model="absent",
+        api_keys_file=str(keys),
+        metrics_access="open",
+        access_log="all",
+        queue_timeout="0.01",
+    )
+    write_keys(keys, "not a hash")
+    return server
+
+
+@pytest.fixture(scope="module")
+def prometheus(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that has seen the other labels of a week ago."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    _write_last_week(folder)
+    prometheus = Prometheus(folder, server.url.removeprefix("http://"), NOBODY)
+    yield prometheus
+    prometheus.stop()
+
+
+def _write_last_week(folder: Path) -> None:
+    """Write the blocks of a Prometheus that recorded, a week ago, a label that no row has today."""
+    minutes = range(int(time.time()) - WEEK - 600, int(time.time()) - WEEK + 600, 60)
+    families = [("increase1d", 1000), ("ratio1d", 1)]
+    lines = [DAY.format(name, "gone", value, minute) for name, value in families for minute in minutes]
+    file = folder / "last-week.txt"
+    file.write_text("".join([*lines, "# EOF\n"]))
+    promtool("tsdb", "create-blocks-from", "openmetrics", file, folder)
+
+
+def _ask(server: Server) -> None:
+    """Ask for good answers of rows that are far from the calibration rows, for slow ones, refusals and failures."""
+    with httpx.Client(base_url=server.url, headers=bearer(FIRST), timeout=SECONDS) as client:
+
+        def ask(path: str, rows: list[list[float]]) -> int:
+            return client.post(path, json={"instances": rows}).status_code
+
+        for version in (1, 2) * 20:
+            assert ask(f"/models/linear/versions/{version}/predict", FAR) == 200
+        assert {ask("/predict", FAR) for _ in range(3)} == {503}
+        assert ask("/models/linear/predict", [[]]) == 422
+        with ThreadPoolExecutor(4) as pool:  # one runs, the others wait for too long
+            list(pool.map(lambda _: ask("/models/slow/versions/1/predict", SLOW), range(4)))
+
+
+def _without_data(prometheus: Prometheus) -> set[str]:
+    """Return the rules and the queries of the dashboard that give nothing; an alert should be pending or firing."""
+    rules = prometheus.rules()
+    assert {name: rule["lastError"] for name, rule in rules.items() if rule.get("lastError")} == {}
+    alerts = {name for name, rule in rules.items() if rule["type"] == "alerting"}
+    return {
+        *(name for name in alerts if rules[name]["state"] == "inactive"),
+        *(name for name in rules.keys() - alerts if not prometheus.query(name)),
+        *(f"{title}: {query}" for title, query in queries() if not prometheus.query(query)),
+    }
+
+
+def test_every_rule_and_every_query_of_the_dashboard_has_data(server: Server, prometheus: Prometheus) -> None:
+    def is_complete() -> bool:
+        _ask(server)
+        return not _without_data(prometheus)
+
+    with contextlib.suppress(AssertionError):  # the next one names those that are missing
+        until(is_complete)
+
+    assert _without_data(prometheus) == set()
+
+
+def test_every_variable_of_the_dashboard_has_values(prometheus: Prometheus) -> None:
+    found = {}
+    for name, query in variables().items():
+        [(selector, label)] = re.findall(r"^label_values\((.+), (\w+)\)$", query)
+        found[name] = prometheus.get(f"label/{label}/values", **{"match[]": selector})
+
+    assert found["model"] == ["broken", "linear", "slow"]
+    assert NOBODY in found["instance"]
