@@ -16,9 +16,10 @@ from softmaxd.models.calibration import Calibration
 from softmaxd.numerics.trust import quantiles
 from tests.support.onnx_models import linear, publish, with_atypicality
 from tests.support.paths import REPOSITORY
-from tests.support.prometheus import FOLDER, RULES, promtool
+from tests.support.prometheus import FOLDER, RULES, RUNBOOKS, promtool
 from tests.support.server import Server, StartServer
 
+OPERATIONS = REPOSITORY / "docs" / "operations.md"
 TARGET = {"job": "softmaxd", "instance": "127.0.0.1:8000"}  # the labels that Prometheus adds
 LOTS = 25  # of rows, each followed by a scrape: two hours, as time is counted here
 MINUTES = 5  # from scrape to scrape
@@ -111,13 +112,31 @@ def test_the_rules_fire_when_they_should_and_only_then(tests: Path) -> None:
 def test_every_alert_is_tested_and_described() -> None:
     alerts = set(re.findall(r"- alert: (\w+)", RULES.read_text()))
     tests = "".join(path.read_text() for path in FOLDER.glob("*.test.yml"))
-    described = set(
-        re.findall(r"^\| `(Softmaxd\w+)` \|", (REPOSITORY / "docs/operations.md").read_text(), re.MULTILINE)
-    )
+    described = set(re.findall(r"^\| \[(Softmaxd\w+)\]\(runbooks/\1\.md\) \|", OPERATIONS.read_text(), re.MULTILINE))
 
     fired = set(re.findall(r"alertname: (\w+)\s+eval_time: \S+\s+exp_alerts:[^\[\n]*\n", tests))
     silent = set(re.findall(r"alertname: (\w+), eval_time: \S+, exp_alerts: \[\]", tests))
     assert alerts == fired == silent == described
+
+
+def test_every_alert_links_to_a_page_of_its_own() -> None:
+    linked = re.findall(
+        r"- alert: (\w+)\n(?: {8}.*\n)*?          runbook_url: \"{{ \$externalURL }}/user/(\w+)\.md\"\n",
+        RULES.read_text(),
+    )
+    pages = {path.stem: path.read_text() for path in RUNBOOKS.iterdir()}
+
+    assert [alert for alert, page in linked if alert != page] == []
+    assert {alert for alert, _ in linked} == set(re.findall(r"- alert: (\w+)", RULES.read_text())) == pages.keys()
+    for alert, text in pages.items():
+        assert re.fullmatch(rf"# {alert}\n\n.+\n\n\*\*Effect\*\*: .+\n\n1\. .+\n\nIt ends .+\n", text, re.DOTALL)
+
+
+def test_all_rules_mean_the_same_requests_to_models() -> None:
+    selectors = re.findall(r"operation=~(\S+?)[,}]", RULES.read_text())
+
+    assert len(selectors) == 2
+    assert len(set(selectors)) == 1
 
 
 def test_the_rules_know_only_metrics_that_the_service_has(scrapes: list[Scrape]) -> None:

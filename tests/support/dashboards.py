@@ -8,7 +8,7 @@ from tests.support.paths import REPOSITORY
 
 GRAFANA = REPOSITORY / "deploy" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "softmaxd.json").read_text())
-VALUES = {"$__rate_interval": "1m", "$instance": ".*", "$model": ".*"}  # as Grafana has them at first
+VALUES = {"$__rate_interval": "5m", "$instance": ".*", "$model": ".*"}  # as Grafana has them for half a day
 
 
 def panels() -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from tests.support.skipping import skip_outside_ci
 FOLDER = REPOSITORY / "deploy" / "prometheus"
 RULES = FOLDER / "softmaxd.rules.yml"
 CONFIGURATION = FOLDER / "compose.yml"
+RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 STOP_SECONDS = 30
 
 
@@ -36,21 +37,27 @@ def promtool(*arguments: str | Path) -> None:
 
 
 class Prometheus:
-    """A Prometheus that scrapes these addresses each second and looks at the rules as often."""
+    """A Prometheus that scrapes these addresses every few seconds, and looks at the rules each second."""
 
     def __init__(self, folder: Path, *targets: str) -> None:
         need("prometheus")
-        (folder / RULES.name).write_text(_every_second(RULES.read_text()))
+        (folder / RULES.name).write_text(_often(RULES.read_text()))
         file = folder / CONFIGURATION.name
-        file.write_text(_with_targets(_every_second(CONFIGURATION.read_text()), targets))
-        options = [f"--config.file={file}", f"--storage.tsdb.path={folder}", "--web.listen-address=127.0.0.1:0"]
+        file.write_text(_with_targets(_often(CONFIGURATION.read_text()), targets))
+        options = [
+            f"--config.file={file}",
+            f"--storage.tsdb.path={folder}",
+            f"--web.user-assets={RUNBOOKS}",
+            "--web.external-url=http://prometheus",
+            "--web.listen-address=127.0.0.1:0",
+        ]
         self._process = start(["prometheus", *options], cwd=folder)
         self.url = self._find_url()
 
     def _find_url(self) -> str:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            if found := re.search(r'"Listening on" address=(\S+)', line):
+            if found := re.search(r'"Listening on".* address=(\S+)', line):
                 return f"http://{found[1]}"
         raise RuntimeError("Prometheus did not start")
 
@@ -76,11 +83,11 @@ class Prometheus:
         return {rule["name"]: rule for group in self.get("rules")["groups"] for rule in group["rules"]}
 
 
-def _every_second(text: str) -> str:
-    """Return a configuration or rules in which each interval is a second."""
-    changed, number = re.subn(r"^( *(?:\w+_)?interval: )\d+\w", r"\g<1>1s", text, flags=re.MULTILINE)
+def _often(text: str) -> str:
+    """Return a configuration or rules with short intervals. That of scrapes is their time limit, too."""
+    changed, number = re.subn(r"^( *(?:evaluation_)?interval: )\d+\w", r"\g<1>1s", text, flags=re.MULTILINE)
     assert number
-    return changed
+    return re.sub("scrape_interval: .+", "scrape_interval: 4s", changed)
 
 
 def _with_targets(text: str, targets: tuple[str, ...]) -> str:

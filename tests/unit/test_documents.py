@@ -18,7 +18,8 @@ from tests.support.structure import WAY_OF_A_REQUEST
 DOCS = REPOSITORY / "docs"
 API, PROTOCOLS, SETTINGS = ((DOCS / f"{name}.md").read_text() for name in ("api", "protocols", "settings"))
 MAKEFILE, CONTRIBUTING = ((REPOSITORY / name).read_text() for name in ("Makefile", "CONTRIBUTING.md"))
-FOLDERS = (REPOSITORY, DOCS, REPOSITORY / "benchmarks")
+BENCHMARKS = (REPOSITORY / "benchmarks" / "README.md").read_text()
+FOLDERS = (REPOSITORY, DOCS, DOCS / "runbooks", REPOSITORY / "benchmarks")
 PAGES = sorted({*(page for folder in FOLDERS for page in folder.glob("*.md")), *MODELS.rglob("*.md")})
 
 
@@ -170,3 +171,24 @@ def test_every_target_is_described_and_every_described_one_exists() -> None:
 
     assert described == targets
     assert mentioned <= targets
+
+
+@pytest.mark.parametrize(
+    ("row", "work", "figure"),
+    [
+        ("requests a second of one worker", "P1", "softmaxd"),
+        ("100,000 rows in one JSON body", "P5", "softmaxd"),
+        ("one connection, one row", "P4", "softmaxd"),
+        ("a start, until `/readyz` is 200", "P9", "softmaxd"),
+        ("memory of a worker after 100,000 requests", "P10", "resident"),
+        ("a slow model under three times the load that it bears", "O1", "p99"),
+    ],
+)
+def test_sizes_are_planned_by_the_measured_figures(row: str, work: str, figure: str) -> None:
+    [cell] = re.findall(rf"^\| {row} \| (.+?) \|", (DOCS / "operations.md").read_text(), re.MULTILINE)
+    [section] = re.findall(rf"^### {work}: (.+?)^###? ", BENCHMARKS, re.MULTILINE | re.DOTALL)
+    [(median, unit)] = re.findall(rf"^\| {figure} \| (\S+) \| .+ \| (\S+) \|$", section, re.MULTILINE)
+    quoted = float(re.findall(r"[\d.]+", cell.replace(",", ""))[-1])
+
+    assert quoted == pytest.approx(float(median.replace(",", "")), rel=0.02)
+    assert unit in {"requests/s", *cell.split()}
