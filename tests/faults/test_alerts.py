@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from softmaxd.models.calibration import Calibration
 from softmaxd.numerics.trust import quantiles
+from tests.support.dashboards import queries
 from tests.support.onnx_models import linear, publish, with_atypicality
 from tests.support.paths import REPOSITORY
 from tests.support.prometheus import FOLDER, RULES, RUNBOOKS, promtool
@@ -132,10 +133,12 @@ def test_every_alert_links_to_a_page_of_its_own() -> None:
         assert re.fullmatch(rf"# {alert}\n\n.+\n\n\*\*Effect\*\*: .+\n\n1\. .+\n\nIt ends .+\n", text, re.DOTALL)
 
 
-def test_all_rules_mean_the_same_requests_to_models() -> None:
-    selectors = re.findall(r"operation=~(\S+?)[,}]", RULES.read_text())
+def test_all_rules_and_the_dashboard_mean_the_same_requests_to_models() -> None:
+    used = [RULES.read_text(), *(query for _, query in queries())]
 
-    assert len(selectors) == 2
+    selectors = re.findall(r"operation=~(\S+?)[,}]", "".join(used))
+
+    assert len(selectors) == 4
     assert len(set(selectors)) == 1
 
 

@@ -213,11 +213,20 @@ def test_the_dashboard_shows_all_that_is_promised() -> None:
         "Now",
         "Traffic and errors",
         "Latency by version",
+        "Canary and shadow",
         "Batches and queue",
         "Memory and processes",
         "Drift and labels",
     }
-    for metric in ("rows", "batch_rows", "queued_rows", "inflight_bytes", "drift_evidence", "predicted_labels"):
+    for metric in (
+        "rows",
+        "batch_rows",
+        "queued_rows",
+        "inflight_bytes",
+        "shadow_rows",
+        "drift_evidence",
+        "predicted_labels",
+    ):
         assert f"softmaxd_{metric}" in shown
 
 
