@@ -1,13 +1,16 @@
 ARG PYTHON_VERSION=3.13
 # By digest, it is the same one tomorrow: --build-arg BASE=python@sha256:…
 ARG BASE=python:${PYTHON_VERSION}-slim-bookworm
+# The lock that the image has: serve, or serve-gpu with CUDA (docs/gpu.md).
+ARG LOCK=serve
 
 FROM ${BASE} AS build
+ARG LOCK
 WORKDIR /build
-COPY requirements/serve.txt requirements/build.txt requirements/
+COPY requirements/${LOCK}.txt requirements/build.txt requirements/
 RUN python -m venv --without-pip /opt/softmaxd \
  && python -m venv --without-pip /opt/build \
- && pip --python /opt/softmaxd/bin/python install --no-cache-dir --require-hashes -r requirements/serve.txt \
+ && pip --python /opt/softmaxd/bin/python install --no-cache-dir --require-hashes -r requirements/${LOCK}.txt \
  && pip --python /opt/build/bin/python install --no-cache-dir --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY service service

@@ -109,7 +109,8 @@ class Settings(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
-        description="`auto`: CUDA if it works, else the CPU. `cuda`: CUDA; the start fails without it. `cpu`: the CPU.",
+        description="`auto`: CUDA if it works, else the CPU. `cuda`: CUDA; the start fails without it. `cpu`: the CPU. "
+        "[gpu.md](gpu.md) has the rest.",
     )
     threads: PositiveInt = Field(1, le=256, description="Threads of ONNX Runtime within one operator.")
     max_body_bytes: PositiveInt = Field(8 * 2**20, description="The most bytes in a body; more get 413.")

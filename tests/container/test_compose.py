@@ -1,5 +1,6 @@
 """docker-compose.yml as it is committed: the contract holds in it, and it is locked down."""
 
+import json
 import os
 import re
 import shutil
@@ -95,6 +96,19 @@ def test_its_memory_is_limited(deployment: Deployment) -> None:
 
 def test_it_is_started_again_unless_it_was_stopped(deployment: Deployment) -> None:
     assert deployment.inspect()["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+
+
+def test_the_override_for_a_gpu_reserves_one_and_builds_with_its_lock() -> None:
+    files = [f"--file={REPOSITORY / name}" for name in ("docker-compose.yml", "deploy/gpu/docker-compose.yml")]
+
+    service = json.loads(docker("compose", *files, "config", "--format", "json"))["services"]["softmaxd"]
+
+    (lock,) = service["build"]["args"].values()
+    (device,) = service["deploy"]["resources"]["reservations"]["devices"]
+    assert "onnxruntime-gpu==" in (REPOSITORY / "requirements" / f"{lock}.txt").read_text()
+    assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", 1, ["gpu"])
+    assert service["environment"]["SOFTMAXD_DEVICE"] == "cuda"
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
 
 
 def test_it_exits_with_0_when_it_is_stopped(deployment: Deployment) -> None:

@@ -293,7 +293,10 @@ def test_cuda_without_cuda_does_not_start() -> None:
     code, _, error = softmaxd("serve", device="cuda")
 
     assert code == 1
-    assert one_line(error).endswith("device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu")
+    assert one_line(error).endswith(
+        "device is cuda, but ONNX Runtime is built without CUDA here: docs/gpu.md has the build with it; "
+        "use auto or cpu"
+    )
 
 
 def test_a_port_in_use_is_named() -> None:

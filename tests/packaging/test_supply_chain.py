@@ -37,6 +37,16 @@ def test_the_locks_agree() -> None:
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
+def test_the_lock_for_gpus_is_that_of_the_service_with_another_onnx_runtime() -> None:
+    serve, gpu = (
+        {line.split()[0] for line in requirements(REPOSITORY / "requirements" / f"{name}.txt")}
+        for name in ("serve", "serve-gpu")
+    )
+
+    assert {name.split("==")[0] for name in serve - gpu} == {"onnxruntime"}
+    assert {name.split("==")[0].split("-")[0] for name in gpu - serve} == {"onnxruntime", "nvidia"}
+
+
 def test_nothing_is_installed_without_hashes() -> None:
     installs = re.findall(
         r"\b(?:pip|PIP)\S* .*install (.*(?:\\\n.*)*)", (DOCKERFILE + MAKEFILE).replace("$(PIP)", "PIP x")

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import get_ident
 
-from softmaxd.errors import ModelError
+from softmaxd.models.devices import Device, open_session
 from softmaxd.models.outputs import Array, Features
-from softmaxd.models.session import Device, RunOptions, open_session
+from softmaxd.models.pinned import quickest_run
+from softmaxd.models.session import RunOptions, provider_of
 from softmaxd.models.together import RunStopped
 
 Nodes = Mapping[str, tuple[str, list[int | str | None]]]  # type and shape by name
@@ -17,12 +18,11 @@ class Engine:
 
     def __init__(self, model: Path | bytes, *, device: Device = "auto", threads: int = 1) -> None:
         self._session = open_session(model, device, threads)
-        if not self._session.get_inputs():
-            raise ModelError("the graph has no input")
         self._input_name = self._session.get_inputs()[0].name
         self._names = [output.name for output in self._session.get_outputs()]
         self._options: dict[int, RunOptions] = {}  # by thread
-        self.provider: str = self._session.get_providers()[0]
+        self.provider = provider_of(self._session)
+        self._run = quickest_run(self._session, self.provider)
 
     @property
     def inputs(self) -> Nodes:
@@ -46,7 +46,7 @@ class Engine:
         thread = get_ident()
         options = self._options.get(thread) or self._options_of(thread)
         try:
-            outputs = self._session.run(self._names, features, options)
+            outputs = self._run(self._names, features, options)
         except Exception:
             if options.terminate:
                 options.terminate = False

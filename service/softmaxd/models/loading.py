@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from softmaxd.errors import ModelError
+from softmaxd.models.agreement import check_agreement
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher
 from softmaxd.models.engine import Engine, Nodes
 from softmaxd.models.features import TABLE_KINDS
@@ -20,6 +21,7 @@ from softmaxd.models.onnxfile import check_content, check_size
 from softmaxd.models.places import key_by_place
 from softmaxd.models.rowwise import choose_batching
 from softmaxd.models.runner import Limits, Runner
+from softmaxd.models.session import CPU
 from softmaxd.models.together import EngineRun, Run
 from softmaxd.models.warming import check_finite, middle, rows_to_try, warm_up
 from softmaxd.models.watchdog import Watchdog
@@ -58,6 +60,8 @@ def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Wat
     seconds = warm_up(run_rows, manifest)
     rows = rows_to_try(manifest)
     check_finite(run_rows, manifest, rows)
+    if engine.provider != CPU:
+        check_agreement(run_rows, _run_on_cpu(folder, manifest), [middle(manifest, 1), rows])
     inline = seconds < INLINE_SECONDS
     run, batching = choose_batching(run_rows, rows)
     logger.info(
@@ -88,6 +92,10 @@ def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Wat
         queue_timeout=settings.queue_timeout,
     )
     return Model(manifest, engine.provider, run, batcher, is_rowwise=batching != "alone")
+
+
+def _run_on_cpu(folder: Path, manifest: Manifest) -> Run:
+    return as_graph_takes(Engine(folder / MODEL_FILE, device="cpu"), manifest)
 
 
 def as_graph_takes(engine: Engine, manifest: Manifest) -> Run:

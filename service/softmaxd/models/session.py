@@ -1,25 +1,35 @@
-"""Opens an ONNX file on a device: the only module that imports onnxruntime."""
+"""Opens an ONNX file with some providers: the only module that imports onnxruntime."""
 
 import logging
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, TypeAlias
 
 import onnxruntime
 
-from softmaxd.errors import ModelError, StartupError
+from softmaxd.errors import ModelError
 from softmaxd.models.memory import return_freed_memory
 
-Device = Literal["auto", "cpu", "cuda"]
 RunOptions = onnxruntime.RunOptions
+Session: TypeAlias = onnxruntime.InferenceSession
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 RUNTIME_VERSION: str = onnxruntime.__version__
-
-NO_CUDA = "device is cuda, but ONNX Runtime has no working CUDA here; use auto or cpu"
+LIBRARIES = Path(onnxruntime.__file__).parent / "capi"  # of ONNX Runtime, one for each provider
 
 LEVELS = (logging.DEBUG, logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL)  # by severity there
 WARNING, FATAL = 2, 4
+
+OPTIONS: dict[str, dict[str, str]] = {
+    CUDA: {
+        "use_tf32": "0",  # products of TensorFloat-32 have 3 digits, and other labels than on the CPU
+        "cudnn_conv_algo_search": "HEURISTIC",  # the default tries every algorithm again for each number of rows
+        "arena_extend_strategy": "kSameAsRequested",  # the default doubles the memory that it holds
+    }
+}
 
 logger = logging.getLogger("onnxruntime")
 
@@ -28,11 +38,11 @@ def _log(severity: int, _category: str, _session: str, place: str, message: str)
     logger.log(LEVELS[severity], "%s (%s)", message.strip(), place)
 
 
-onnxruntime.set_default_logger_callback(_log, WARNING)  # or it writes to standard error itself, in a form of its own
-
-
-class DeviceError(ModelError):
-    """The device in the settings does not work."""
+# By default, ONNX Runtime writes to standard error itself, in a form of its own.
+if hasattr(onnxruntime, "set_default_logger_callback"):
+    onnxruntime.set_default_logger_callback(_log, WARNING)
+else:  # pragma: no cover - the build for GPUs is one release behind
+    onnxruntime.set_default_logger_severity(FATAL)
 
 
 def providers() -> list[str]:
@@ -41,38 +51,36 @@ def providers() -> list[str]:
     return found
 
 
-def check_device(device: Device) -> None:
-    """Raise `StartupError` if ONNX Runtime is built without the device."""
-    if device == "cuda" and CUDA not in providers():
-        raise StartupError(NO_CUDA)
+def load_libraries() -> None:
+    """Load the libraries of CUDA that are installed as Python packages, where the dynamic linker does not look."""
+    with redirect_stdout(StringIO()):  # which ones are missing
+        onnxruntime.preload_dlls(directory="")
 
 
-def open_session(model: Path | bytes, device: Device, threads: int) -> onnxruntime.InferenceSession:
-    """Return a session of ONNX Runtime. Raises `ModelError` or `DeviceError`."""
+def new_session(model: Path | bytes, names: Sequence[str], threads: int) -> Session:
+    """Return a session of ONNX Runtime with these providers. Raises `ModelError`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # batch sizes vary, and a pattern for each size would only take memory
     options.log_severity_level = FATAL  # failures reach us as exceptions, and its lines may have values of a request
-    if device != "cpu" and CUDA in providers():
-        session = _new_session(model, options, [CUDA, CPU])
-        if session.get_providers()[0] == CUDA:
-            return session  # pragma: no cover - needs a GPU
-    if device == "cuda":
-        raise DeviceError(NO_CUDA)
-    return _new_session(model, options, [CPU])
-
-
-def _new_session(
-    model: Path | bytes, options: onnxruntime.SessionOptions, providers: list[str]
-) -> onnxruntime.InferenceSession:
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `provider_of`
+    chosen: list[Any] = [(name, OPTIONS.get(name, {})) for name in names]
     source = model if isinstance(model, bytes) else str(model)
     try:
-        session = onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=0)
-        return_freed_memory()
-        return session
+        session = Session(source, options, providers=chosen, enable_fallback=0)
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         reason = str(error).splitlines()[0]
         if isinstance(model, Path):
             reason = reason.replace(str(model), model.name)
         raise ModelError(f"ONNX Runtime cannot load it: {reason}") from error
+    return_freed_memory()
+    if not session.get_inputs():
+        raise ModelError("the graph has no input")
+    return session
+
+
+def provider_of(session: Session) -> str:
+    """Return the provider that runs the graph: CUDA if it runs any node, else the CPU, which can run all of them."""
+    used = {part.ep_name for part in session.get_provider_graph_assignment_info()}
+    return CUDA if CUDA in used else CPU

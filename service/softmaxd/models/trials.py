@@ -32,7 +32,8 @@ INTERRUPTS = {signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SI
 CPU_TIME_IS_OVER = getattr(signal, "SIGXCPU", None)  # Windows has none of these
 KILLED = getattr(signal, "SIGKILL", None)
 SCARCE = re.compile(
-    r"bad_alloc|MemoryError|allocate memory|can't start new thread|Resource temporarily unavailable|Too many open files"
+    r"bad_alloc|MemoryError|allocate memory|out of memory|can't start new thread|Resource temporarily unavailable"
+    r"|Too many open files"
 )
 
 

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from softmaxd.errors import ModelError, ModelNotFound, NotReady, StartupError
 from softmaxd.models.aside import POLL_SECONDS, Aside
+from softmaxd.models.devices import check_device
 from softmaxd.models.files import NotNow
 from softmaxd.models.folders import WHOLE, Found, Stamp, look, look_first
 from softmaxd.models.loading import CountRuns, load, read_manifest
 from softmaxd.models.manifest import Key
 from softmaxd.models.pins import Pins
 from softmaxd.models.routes import Routes
-from softmaxd.models.session import DeviceError, check_device
 from softmaxd.models.shadow import CountShadow, Shadows, ignore_shadows
 from softmaxd.models.trials import passing, try_out
 from softmaxd.models.unloaded import Unloaded
@@ -77,10 +77,7 @@ class Watcher:
         if WHOLE in found.unreadable:
             raise StartupError(f"{folder} cannot be read: {found.unreadable[WHOLE]}")
         for key, (version_folder, stamp) in sorted(found.folders.items()):
-            try:
-                self._swap(key, self._load(key, version_folder, stamp))
-            except DeviceError as error:
-                raise StartupError(str(error)) from error
+            self._swap(key, self._load(key, version_folder, stamp))
         self._pin(self._pins(found))
         self._route(self._routes(found))
         self._tell_missing()
@@ -267,12 +264,10 @@ class Watcher:
             return self._rejected(key, stamp, error, failures)
 
     def _load(self, key: Key, folder: Path, stamp: Stamp, failures: int = 0) -> Version:
-        """Return the version, ready or rejected. Raises `DeviceError`."""
+        """Return the version, ready or rejected."""
         work = partial(load, folder, self._settings, self._count_runs, self._watchdog)
         try:
             model = self._aside.run(work, seconds=self._settings.trial_timeout, setting="trial_timeout")
-        except DeviceError:
-            raise
         except ModelError as error:
             return self._rejected(key, stamp, passing(error), failures)
         return Version(*key, state="ready", model=model, stamp=stamp)

@@ -208,3 +208,27 @@ def test_a_version_has_the_name_and_number_of_its_place(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=r"^manifest\.json is of linear version 1$"):
             loading.read_manifest(folder / "3", models_dir)
     assert loading.read_manifest(folder / "3", folder / "3").version == 1
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_a_model_that_runs_on_a_gpu_as_on_the_cpu_is_served(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="softmaxd")
+
+    served = loading.load(publish(tmp_path, 1, linear().SerializeToString()), Settings())
+
+    assert served.provider == "CUDAExecutionProvider"
+    assert "serving linear version 1 on CUDAExecutionProvider" in caplog.messages
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_a_model_that_runs_otherwise_on_the_cpu_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = linear(bias=(0.0, 0.5, 0.0)).SerializeToString()
+    folder = publish(tmp_path, 1, linear().SerializeToString())
+    monkeypatch.setattr(
+        loading,
+        "Engine",
+        lambda model, *, device, threads=1: Engine(wrong if device == "cpu" else model, device=device, threads=threads),
+    )
+
+    with pytest.raises(ModelError, match=r"^its logits on the GPU and on the CPU differ by 5\.0e-01 for rows"):
+        loading.load(folder, Settings())

@@ -7,7 +7,7 @@ import pytest
 from onnx import numpy_helper
 
 from softmaxd.errors import ModelError
-from softmaxd.models.session import CPU, DeviceError, open_session
+from softmaxd.models.session import CPU, new_session, provider_of
 from tests.support.onnx_models import linear
 
 
@@ -18,15 +18,8 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.usefixtures("cuda_without_its_libraries")
-def test_auto_takes_the_cpu_where_cuda_does_not_work(model: Path) -> None:
-    assert open_session(model, "auto", 1).get_providers()[0] == CPU
-
-
-@pytest.mark.usefixtures("cuda_without_its_libraries")
-def test_cuda_is_refused_where_it_does_not_work(model: Path) -> None:
-    with pytest.raises(DeviceError, match="no working CUDA"):
-        open_session(model, "cuda", 1)
+def test_the_provider_is_the_one_that_runs_the_nodes(model: Path) -> None:
+    assert provider_of(new_session(model, [CPU], 1)) == CPU
 
 
 def test_a_message_of_onnx_runtime_has_no_path(tmp_path: Path) -> None:
@@ -34,7 +27,7 @@ def test_a_message_of_onnx_runtime_has_no_path(tmp_path: Path) -> None:
     path.write_bytes(b"")
 
     with pytest.raises(ModelError, match=r"Load model from model\.onnx failed"):
-        open_session(path, "cpu", 1)
+        new_session(path, [CPU], 1)
 
 
 def with_unused_weights() -> bytes:
@@ -56,7 +49,7 @@ def test_lines_of_onnx_runtime_are_log_lines(
 
 
 def test_a_session_is_silent(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    session = open_session(with_unused_weights(), "cpu", 1)
+    session = new_session(with_unused_weights(), [CPU], 1)
 
     with pytest.raises(Exception, match="Got invalid dimensions"):
         session.run(None, {session.get_inputs()[0].name: np.zeros((1, 7), np.float32)})

@@ -119,6 +119,7 @@ def test_a_stop_ends_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     [
         ("ONNX Runtime cannot load it: std::bad_alloc", True),
         ("ONNX Runtime cannot run 64 rows: Failed to allocate memory for requested buffer of size 68719476736", True),
+        ("ONNX Runtime cannot load it: CUDA failure 2: out of memory ; GPU=0", True),
         ("ONNX Runtime cannot load it: No graph was found in the protobuf.", False),
     ],
 )
