@@ -32,7 +32,7 @@ class Server:
         self._listening = threading.Event()
         inherited = os.environ if traced else untraced()
         self.process = start(command, cwd=REPOSITORY, env={**inherited, **environment})
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)  # a failed test may leave it
         self._reader.start()
         if not self._listening.wait(START_SECONDS) or not self.url:
             self.process.kill()
