@@ -208,8 +208,9 @@ def test_other_versions_and_the_want_of_figures_are_told(page: Page, tmp_path: P
 
 
 def test_the_parts_of_versions_in_a_route_are_shown(page: Page, tmp_path: Path) -> None:
-    for version in (1, 2, 3):
+    for version in (1, 2):
         publish(tmp_path, version, linear().SerializeToString())
+    publish(tmp_path, 3, linear((0.0, 1.0, 0.0)).SerializeToString())
     write_pin(tmp_path / "linear", 1)
     write_route(tmp_path / "linear", ModelRoute(((2, 1000),), 3))
     server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
@@ -223,6 +224,17 @@ def test_the_parts_of_versions_in_a_route_are_shown(page: Page, tmp_path: Path) 
         "ready, runs beside as a shadow",
     ]
     expect(page.get_by_text("answers 90.0 % of the requests", exact=True)).to_be_visible()
+    lines = page.get_by_role("region", name="The service now").locator(".routes p")
+    shares = "linear: version 1 answers 90.0 % of the requests, version 2 answers 10.0 % of the requests."
+    expect(lines).to_have_text([shares])
+    rows = {"instances": [[0.25, -0.5]] * 3 + [[5, -5]]}  # version 3 gives another label for the first three
+    answer = httpx.post(server.url + "/predict", json=rows, headers={"X-Request-ID": "1"}).json()
+    shadow = (
+        "linear: version 3 as a shadow gave another label than version 1 for 3 of 4 rows (75.0 %) "
+        "since the service started."
+    )
+    expect(lines).to_have_text([shares, shadow])
+    assert answer["version"] == "1"
     visit.check()
     assert server.stop() == 0
 

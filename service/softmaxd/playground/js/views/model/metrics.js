@@ -1,6 +1,9 @@
 // Reads /metrics: Prometheus' text format, summed over the labels that do not matter here.
 
-/** @typedef {{at: number, requests: number, seconds: Map<number, number>, rows: number, runs: number, isComplete: boolean}} Reading */
+/** @typedef {{at: number, requests: number, seconds: Map<number, number>, rows: number, runs: number, isComplete: boolean,
+ *   shares: Share[], shadows: Map<string, Shadow>}} Reading */
+/** @typedef {{model: string, version: string, share: number}} Share */
+/** @typedef {{model: string, version: string, shadow: string, rows: number, others: number}} Shadow */
 
 const LINE = /^(\w+)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /(\w+)="((?:\\.|[^"\\])*)"/g;
@@ -13,7 +16,10 @@ const OWN = "/metrics"; // the question itself does not count
  */
 export function read(text, at) {
   /** @type {Reading} */
-  const reading = { at, requests: 0, seconds: new Map(), rows: 0, runs: 0, isComplete: true };
+  const reading = {
+    ...{ at, requests: 0, seconds: new Map(), rows: 0, runs: 0, isComplete: true },
+    ...{ shares: [], shadows: new Map() },
+  };
   for (const line of text.split("\n")) {
     const [, name, labelled = "", number] = LINE.exec(line) ?? [];
     if (name?.startsWith("softmaxd_")) {
@@ -42,6 +48,13 @@ function add(reading, name, labels, value) {
     reading.runs += value;
   } else if (name === "metrics_complete") {
     reading.isComplete = value === 1;
+  } else if (name === "model_share") {
+    reading.shares.push({ model: labels.model, version: labels.version, share: value });
+  } else if (name === "shadow_rows_total" || name === "shadow_disagreements_total") {
+    const { model, version, shadow } = labels;
+    const key = `${model}/${version}/${shadow}`;
+    const known = reading.shadows.get(key) ?? { model, version, shadow, rows: 0, others: 0 };
+    reading.shadows.set(key, { ...known, [name === "shadow_rows_total" ? "rows" : "others"]: value });
   }
 }
 

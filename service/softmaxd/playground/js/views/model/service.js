@@ -6,6 +6,7 @@ import { h } from "../../dom.js";
 import { short } from "../../format.js";
 import { between, read } from "./metrics.js";
 import { note, panel } from "./parts.js";
+import { routes } from "./routes.js";
 
 /** @typedef {{at: number, rate: number, median: number, slow: number, rows: number}} Point */
 
@@ -22,6 +23,7 @@ export class Service {
       const chart = new Chart({ x: "seconds ago", y: unit, from: -SHOWN, to: 0, height: 150 });
       return { key, title, chart, words: h("p", { class: "live" }) };
     });
+    this.routes = h("div", { class: "routes" });
     this.problem = h("p", { class: "problem", role: "alert" });
     this.element = panel(
       "The service now",
@@ -30,6 +32,7 @@ export class Service {
         { class: "thirds" },
         ...this.charts.map(({ title, chart, words }) => h("div", {}, h("h3", { text: title }), words, chart.element)),
       ),
+      this.routes,
       this.problem,
       note(
         "From /metrics, every two seconds while this page is seen: all workers, all models, without these questions themselves. Latency counts from the end of a request's head to its answer, and is read from a histogram: it is as exact as its steps.",
@@ -75,6 +78,7 @@ export class Service {
         this.points.push({ at: now.at, ...found });
         this.points = this.points.filter(({ at }) => now.at - at <= SHOWN);
       }
+      this.routes.replaceChildren(...routes(now).map((text) => h("p", { text })));
       this.problem.textContent = now.isComplete ? "" : "The numbers of other workers may be old or missing.";
     } catch (error) {
       this.problem.textContent = /** @type {Error} */ (error).message;
