@@ -73,12 +73,14 @@ def route(settings: Settings, *, name: str, to: Sequence[tuple[int, int]], shado
 def _check(found: "Found", settings: Settings, name: str, route: "Route") -> None:
     """Raise `Refused` if a version cannot take part, or `ModelError` if it cannot be read."""
     from softmaxd.models.loading import read_manifest  # noqa: PLC0415 - it loads ONNX Runtime
+    from softmaxd.models.pins import read_pin  # noqa: PLC0415
     from softmaxd.models.routes import why_no_shadow, why_no_share  # noqa: PLC0415
 
     if problem := route.problem():
         raise Refused(problem)
     for version in route.versions:
         folder_of(found, settings, name, version)
+    read_pin(settings.models_dir / name)  # without a pin that is there, another version would seem to answer
     current, *others = found.versions_of(name)
     if current in route.versions:
         example = f", for example with softmaxd models pin {name} {others[0]}" if others else ""

@@ -93,7 +93,7 @@ def _parsed(lines: Sequence[str]) -> Route:
         elif is_version(version) and part == SHADOW and shadow is None:
             shadow = int(version)
         elif line:
-            raise ModelError(f"{ROUTE_FILE} has no version with a share or one shadow in line {number}")
+            raise ModelError(f"line {number} of {ROUTE_FILE} should be like 2 10% or, once, like 3 shadow")
     return Route(tuple(shares), shadow)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from softmaxd.cli.main import main
-from softmaxd.models.pins import write_pin
+from softmaxd.models.pins import PIN_FILE, write_pin
 from softmaxd.models.routes import ROUTE_FILE, Route, read_route, write_route
 from tests.support.onnx_models import linear, publish
 
@@ -91,6 +91,17 @@ def test_a_version_that_cannot_be_read_gets_no_part(models: Path, capsys: pytest
     code, _, error = run(models, capsys, "route", "linear", "--to", "2=10%")
 
     assert (code, "does not match its manifest" in error) == (1, True)
+    assert read_route(models / "linear") is None
+
+
+def test_a_pin_that_cannot_be_read_is_no_other_version(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (models / "linear" / PIN_FILE).write_text("one\n")
+
+    assert run(models, capsys, "route", "linear", "--to", "2=10%") == (
+        1,
+        "",
+        "softmaxd: pinned has no number of a version\n",
+    )
     assert read_route(models / "linear") is None
 
 

@@ -59,7 +59,7 @@ def test_a_route_is_told_in_words() -> None:
         (b"2 10%\n2 20%\n", "route: version 2 has two shares"),
         (b"2 60%\n3 60%\n", "route: the shares are 120% together, more than 100%"),
         *(
-            (content, f"route has no version with a share or one shadow in line {line}")
+            (content, f"line {line} of route should be like 2 10% or, once, like 3 shadow")
             for content, line in (
                 (b"2\n", 1),
                 (b"0 10%\n", 1),

@@ -442,7 +442,7 @@ def test_a_route_that_cannot_be_read_is_as_it_was(models: Path) -> None:
     (models / "linear" / ROUTE_FILE).write_text("2 1000%\n")
     found.update()
 
-    reason = "route has no version with a share or one shadow in line 1"
+    reason = "line 1 of route should be like 2 10% or, once, like 3 shadow"
     assert found.problems == [f"The folder of linear cannot be read: {reason}"]
     assert found.catalogue.routed["linear"].shares == {1: 9000, 2: 1000}
 
