@@ -108,6 +108,8 @@ lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	echo onnxruntime | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --strip-extras \
 	  --quiet --no-config -c requirements/test.txt --group gpu --excludes /dev/stdin pyproject.toml -o requirements/serve-gpu.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --extra storage pyproject.toml -o requirements/storage.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --group build -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --extra add --group fuzz pyproject.toml -o requirements/fuzz.txt

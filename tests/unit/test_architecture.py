@@ -43,6 +43,7 @@ HOMES = {
     "pythonjsonlogger": {"logs"},
     "pydantic_core": {"models.hopeless", "models.large_records"},
     "simdjson": {"models.large_json"},
+    "fsspec": {"delivery.objects"},
     "google": {"adding.graphs"},
     "opentelemetry": {"http.tracing"},
     "joblib": {"converting.scikit_learn"},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmaxd.cli import calibrate, routing
+from softmaxd.cli import calibrate, delivery, routing
 from softmaxd.cli import versions as version_actions
 from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, Parser, add_settings, feature_names, names, need
@@ -25,9 +25,9 @@ def add(commands: Commands) -> None:
     """Add the command and its actions."""
     parser = commands.add_parser(
         "models",
-        help="list, check, add, calibrate, pin, route, copy or remove models",
-        description="List and check the models of a folder, add models of your own and calibrate them, and pin, route, "
-        "copy or remove versions.",
+        help="list, check, add, calibrate, pin, route, copy, remove, push or pull models",
+        description="List and check the models of a folder, add models of your own and calibrate them, pin, route, "
+        "copy or remove versions, and bring them to other folders through a store.",
         epilog="example: softmaxd models add iris.onnx --name iris",
     )
     actions = parser.add_commands("action")
@@ -37,6 +37,7 @@ def add(commands: Commands) -> None:
     _add_check(actions)
     version_actions.add(actions)
     routing.add(actions)
+    delivery.add(actions)
 
 
 def _add_add(actions: Commands) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from softmaxd.os_errors import naming
 
-UNFINISHED, REMOVED, PINNED, ROUTED = ".unfinished-", ".removed-", ".pinned-", ".routed-"
+UNFINISHED, REMOVED, PINNED, ROUTED, PULLED = ".unfinished-", ".removed-", ".pinned-", ".routed-", ".pulled-"
 OLD = 24 * 60 * 60.0  # seconds since the last change
 
 
@@ -24,7 +24,7 @@ def new_name(prefix: str) -> str:
 
 def remove_leftovers(models_dir: Path) -> None:
     """Remove the files and folders of killed runs from the folders of all models."""
-    for prefix in (UNFINISHED, REMOVED, PINNED, ROUTED):
+    for prefix in (UNFINISHED, REMOVED, PINNED, ROUTED, PULLED):
         for path in models_dir.glob(f"*/{prefix}*"):
             with suppress(OSError):  # it is somebody else's, or gone by now
                 status = path.lstat()

@@ -25,17 +25,40 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
     Raises `Refused` when that version has come into being in the meantime: nothing is ever overwritten; `Refused` also
     for the folder of one model or version in the place of a folder of models.
     """
+    number = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
+    with _unfinished(folder) as unfinished:
+        with naming(folder / str(number)):
+            yield unfinished, number
+        _rename(unfinished, folder / str(number))
+
+
+@contextmanager
+def version_of(models_dir: Path, name: str, version: int) -> Iterator[Path]:
+    """Give an empty folder NAME/VERSION to write this version of a model into, and to try it as the service does.
+
+    After the block it is published, or not, as by `next_version`.
+    """
+    published = models_dir / name / str(version)
+    with _unfinished(published.parent) as unfinished:
+        folder = unfinished / name / str(version)
+        folder.mkdir(parents=True)
+        with naming(published):
+            yield folder
+        _rename(folder, published)
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """Give a new hidden folder in the folder of a model. On any exception it is removed, and a new `folder`, too."""
     refuse_single(folder.parent)
     remove_leftovers(folder.parent)
     is_new = not folder.exists()
-    number = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
     unfinished = folder / new_name(UNFINISHED)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()
-        with naming(folder / str(number)):
-            yield unfinished, number
-        _rename(unfinished, folder / str(number))
+        yield unfinished
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         if is_new:

@@ -1,0 +1,101 @@
+"""Brings a version from a store into a folder of models: checked, tried, and then published under its own number."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from softmaxd.delivery.archive import checksum, unpack
+from softmaxd.delivery.names import CHECKSUM, Archive, file_of, list_of, read_list
+from softmaxd.delivery.store import Store
+from softmaxd.delivery.transfer import Patience, read_small, receive
+from softmaxd.errors import ModelError, Refused
+from softmaxd.models.files import NotNow
+from softmaxd.models.hidden import PULLED
+from softmaxd.models.places import refuse_single
+from softmaxd.models.publishing import version_of
+from softmaxd.models.trials import try_out
+from softmaxd.settings import Settings
+
+
+class Rejected(Refused):
+    """An archive arrived whole, and its content must not be published; it does not get better by itself."""
+
+
+def find(store: Store, name: str, version: int | None, patience: Patience) -> Archive:
+    """Return the archive of a version in a store, or of the newest one. Raises `Refused`, `ModelError` or `OSError`."""
+    file = list_of(name) if version is None else f"{file_of(name, version)}{CHECKSUM}"
+    archives = read_list(read_small(store, file, patience), store.place(file))
+    newest = max(archives)
+    if newest.name != name or version not in {None, newest.version}:
+        raise Refused(f"{store.place(file)} has the checksum of {newest.file}")
+    return newest
+
+
+def pull(store: Store, archive: Archive, settings: Settings, patience: Patience) -> bool:
+    """Publish an archive in the folder of models; return False if the version is there already.
+
+    Raises `Rejected`, `Refused`, `ModelError` or `OSError`; no version is there then. After a `NotNow`, or when the
+    process is ended, the bytes that came are kept for the next try.
+    """
+    refuse_single(settings.models_dir)
+    folder = archive.folder(settings.models_dir)
+    if _is_there(folder, archive):
+        return False
+    with _arriving(folder.parent, archive) as file:
+        if _is_there(folder, archive):  # another run has published it while this one waited
+            return False
+        receive(store, archive, file, patience)
+        place = store.place(archive.file)
+        with version_of(settings.models_dir, archive.name, archive.version) as staged:
+            try:
+                unpack(file, archive.key, staged)
+                try_out(staged, settings)
+            except NotNow as error:
+                raise NotNow(f"{place}: {error}") from error
+            except (Refused, ModelError) as error:
+                raise Rejected(f"{place} is refused: {error}") from error
+    return True
+
+
+def _is_there(folder: Path, archive: Archive) -> bool:
+    """Return True if the version is there with the same content. Raises `Refused` if it has another one."""
+    if not folder.exists():
+        return False
+    found = checksum(folder, archive.key)
+    if found != archive.sha256:
+        raise Refused(
+            f"{folder} has another content (SHA-256 {found}, not {archive.sha256}): versions never change; "
+            "publish the new content as a new version"
+        )
+    return True
+
+
+@contextmanager
+def _arriving(folder: Path, archive: Archive) -> Iterator[IO[bytes]]:
+    """Give the file for an archive that arrives, with the bytes that an earlier run has left; others wait meanwhile.
+
+    It stays if another try may help, and goes in any other case.
+    """
+    import fcntl  # noqa: PLC0415 - Windows has no such module
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{PULLED}{archive.sha256}"
+    with open(path, "a+b") as file:
+        with suppress(OSError):  # a file system without locks: two runs at once would spoil the file, and refuse it
+            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield file
+        except (NotNow, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            _remove(path)
+            raise
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, and its folder if nothing else is in it."""
+    path.unlink(missing_ok=True)
+    with suppress(OSError):  # the model has versions
+        path.parent.rmdir()

@@ -1,0 +1,113 @@
+"""A folder follows a store, whatever is wrong with the store."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from softmaxd.delivery import following
+from softmaxd.delivery.folder import Folder
+from softmaxd.delivery.following import Follower
+from softmaxd.delivery.names import Archive, Wanted, write_list
+from softmaxd.delivery.push import push
+from softmaxd.delivery.transfer import Patience
+from softmaxd.settings import Settings
+from tests.support.onnx_models import linear, publish
+
+GOOD = linear().SerializeToString()
+
+
+class Following:
+    """A follower of the store, and its lines."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.said: list[str] = []
+        self.told: list[str] = []
+        self.store = Folder(tmp_path / "store")
+        self._source = Settings(models_dir=tmp_path / "source")
+        settings = Settings(models_dir=tmp_path / "models")
+        self.follower = Follower(self.store, settings, 60, self.said.append, self.told.append)
+
+    def push(self, version: int) -> None:
+        publish(self._source.models_dir, version, GOOD)
+        push(self.store, Wanted("linear", version), self._source, Patience(60, self.told.append))
+
+
+def test_new_versions_are_published(tmp_path: Path) -> None:
+    following = Following(tmp_path)
+    for version in (1, 2):
+        following.push(version)
+        for _ in range(2):
+            following.follower.look("linear")
+
+    assert following.said == [f"published {tmp_path}/models/linear/{version}" for version in (1, 2)]
+
+
+def test_a_failure_is_told_once_until_it_is_another_one(tmp_path: Path) -> None:
+    following = Following(tmp_path)
+    for _ in range(2):
+        following.follower.look("linear")
+    following.store.write("linear.versions", b"no list")
+    for _ in range(2):
+        following.follower.look("linear")
+    following.push(1)
+    following.follower.look("linear")
+    (tmp_path / "store" / "linear.versions").unlink()
+    following.follower.look("linear")
+
+    place = f"{tmp_path}/store/linear.versions"
+    assert [line for line in following.told if "bytes" not in line] == [
+        f"there is no {place}",
+        f"{place} is no list of checksums as softmaxd models push writes it",
+        f"there is no {place}",
+    ]
+    assert following.said == [f"published {tmp_path}/models/linear/1"]
+
+
+def test_an_error_of_the_disk_is_told(tmp_path: Path) -> None:
+    following = Following(tmp_path)
+    following.push(1)
+    (tmp_path / "models").touch()
+
+    following.follower.look("linear")
+
+    assert following.told == [f"Not a directory: {tmp_path}/models/linear"]
+
+
+def test_a_rejected_archive_is_not_brought_again_but_a_newer_one_is(tmp_path: Path) -> None:
+    following = Following(tmp_path)
+    following.push(2)
+    content = b"no archive"
+    bad = Archive("linear", 3, hashlib.sha256(content).hexdigest())
+    following.store.write(bad.file, content)
+    following.store.write("linear.versions", write_list([bad]))
+
+    for _ in range(2):
+        following.follower.look("linear")
+    (tmp_path / "store" / bad.file).unlink()
+    following.follower.look("linear")
+    following.push(4)
+    following.follower.look("linear")
+
+    refusals = [line for line in following.told if "refused" in line]
+    assert len(refusals) == 1
+    assert refusals[0].startswith(f"{tmp_path}/store/linear-3.tar is refused: it is no tar: ")
+    assert following.said == [f"published {tmp_path}/models/linear/4"]
+
+
+def test_it_looks_until_it_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "sleep", sleep)
+    each = Following(tmp_path)
+
+    with pytest.raises(KeyboardInterrupt):
+        each.follower.follow(["linear", "other"], 7)
+
+    assert waits == [7, 7, 7]
+    assert each.told == [f"there is no {tmp_path}/store/{name}.versions" for name in ("linear", "other")]
