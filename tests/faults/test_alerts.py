@@ -13,6 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from softmaxd.models.calibration import Calibration
+from softmaxd.models.pins import write_pin
+from softmaxd.models.routes import Route, write_route
 from softmaxd.numerics.trust import quantiles
 from tests.support.dashboards import queries
 from tests.support.onnx_models import linear, publish, with_atypicality
@@ -86,7 +88,11 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory) -> list[Scrape]:
     values = quantiles(np.square(draw(numbers, 1_000)).sum(axis=1)).tolist()
     calibration = Calibration(rows=1_000, temperature=1.0, scores=values, atypicality=values)
     models = tmp_path_factory.mktemp("models")
-    publish(models, 1, with_atypicality(linear()).SerializeToString(), calibration=calibration)
+    content = with_atypicality(linear()).SerializeToString()
+    publish(models, 1, content, calibration=calibration)
+    publish(models, 2, content)  # a shadow that agrees
+    write_pin(models / "linear", 1)
+    write_route(models / "linear", Route(shadow=2))
     server = Server(environment={"SOFTMAXD_MODELS_DIR": str(models)})
     found = []
     try:

@@ -38,8 +38,8 @@ def server(start_shared_server: StartServer, tmp_path_factory: pytest.TempPathFa
     models, keys = folder / "models", write_keys(folder / "keys", hashed(FIRST))
     values = quantiles(np.square(np.random.default_rng(7).normal(0, 1, (1_000, 2))).sum(axis=1)).tolist()
     calibration = Calibration(rows=1_000, temperature=1.0, scores=values, atypicality=values)
-    for version in (1, 2):
-        publish(models, version, with_atypicality(linear()).SerializeToString(), calibration=calibration)
+    publish(models, 1, linear((0.0, 9.0, 0.0)).SerializeToString())  # other labels than the next one
+    publish(models, 2, with_atypicality(linear()).SerializeToString(), calibration=calibration)
     publish(models, 1, linear().SerializeToString(), name="broken", digest="0" * 64)
     publish_slow(models)
     assert main(["models", "route", "linear", "--shadow", "1", "--models-dir", str(models)]) == 0
