@@ -124,9 +124,10 @@ class Calls:
             request = tensors.request_of(path, array[start:stop], described.description["datatype"], outputs)
             answered, arrays = understood(tensors.outputs_of, (yield from self._send(request)))
             known = described
-            if answered != known.version:
-                self._models.pop((model, version), None)
+            if answered != known.version:  # a newer one, or one that has a share of the requests
                 known = yield from self._described(known.name, answered)
+                if known.description["datatype"] != described.description["datatype"]:
+                    self._models.pop((model, version), None)
             return tensors.prediction_of(known.name, answered, arrays, known.classes)
 
         limit = f"/v2 {described.name} {sorted(include)}"

@@ -30,12 +30,13 @@ class Service:
     ) -> None:
         self.most_rows = most_rows
         self.version = version
+        self.datatype = "FP64"
         self.refuse = refuse
         self.asked: list[tuple[str, int]] = []
 
     def __call__(self, request: Send) -> Reply:
         if request.method == "GET":
-            entry = {**ENTRY, "version": self.version}
+            entry = {**ENTRY, "version": self.version, "datatype": self.datatype}
             self.asked.append((request.path, 0))
             return _reply(200, entry if request.path != "/models" else {"models": [{**entry, "default": False}, entry]})
         body = json.loads(request.content)
@@ -144,6 +145,31 @@ def test_infer_asks_for_the_description_once(calls: Calls) -> None:
 
     assert first.labels.tolist() == ["b"]
     assert [path for path, _ in service.asked] == ["/models", "/v2/models/m/infer", "/v2/models/m/infer"]
+
+
+def test_infer_asks_for_the_description_of_each_version_once(calls: Calls) -> None:
+    service = Service()
+    run(calls.infer([[1.0]]), service)
+    service.asked.clear()
+
+    for version in "2121":
+        service.version = version
+        assert run(calls.infer([[1.0]]), service).version == version
+
+    infer, versions = "/v2/models/m/infer", "/models/m/versions/"
+    assert [path for path, _ in service.asked] == [infer, versions + "2", infer, infer, infer]
+
+
+def test_infer_sends_the_datatype_of_a_version_that_answered(calls: Calls) -> None:
+    service = Service()
+    run(calls.infer([[1.0]], model="m"), service)
+    service.version, service.datatype = "2", "FP32"
+    run(calls.infer([[1.0]], model="m"), service)
+    service.asked.clear()
+
+    run(calls.infer([[1.0]], model="m"), service)
+
+    assert service.asked[0] == ("/models/m", 0)
 
 
 def test_infer_asks_again_when_another_version_answers(calls: Calls) -> None:
