@@ -21,6 +21,7 @@ ALL = 10_000  # a share is a number of ten-thousandths
 SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?%")
 SHADOW = "shadow"
 MAX_BYTES = 1024
+MAX_SHARES = 32  # fit in these bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Route:
         """Return the reason why no model can have this route, or an empty text."""
         versions = [version for version, _ in self.shares]
         total = sum(share for _, share in self.shares)
+        if len(versions) > MAX_SHARES:
+            return f"{len(versions)} versions have a share, more than {MAX_SHARES}"
         if total > ALL:
             return f"the shares are {percent(total)} together, more than 100%"
         twice = next((version for version in versions if versions.count(version) > 1), None)

@@ -9,7 +9,9 @@ from softmaxd.errors import ModelError
 from softmaxd.models.calibration import Calibration, LabelCalibration
 from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest
+from softmaxd.models.pins import MAX_DIGITS
 from softmaxd.models.routes import (
+    MAX_SHARES,
     ROUTE_FILE,
     Route,
     read_route,
@@ -45,6 +47,14 @@ def test_a_route_is_written_over_and_removed(tmp_path: Path, route: Route) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_route_of_most_versions_can_be_read(tmp_path: Path) -> None:
+    versions = range(10**MAX_DIGITS - MAX_SHARES, 10**MAX_DIGITS)
+    route = Route(tuple((version, 1) for version in versions), 10**MAX_DIGITS - 1)
+    write_route(tmp_path, route)
+
+    assert read_route(tmp_path) == route
+
+
 def test_a_route_is_told_in_words() -> None:
     route = Route(((2, 1000), (3, 250)), 3)
 
@@ -57,6 +67,7 @@ def test_a_route_is_told_in_words() -> None:
     ("content", "reason"),
     [
         (b"2 10%\n2 20%\n", "route: version 2 has two shares"),
+        (b"".join(b"%d 1%%\n" % version for version in range(1, 34)), "route: 33 versions have a share, more than 32"),
         (b"2 60%\n3 60%\n", "route: the shares are 120% together, more than 100%"),
         *(
             (content, f"line {line} of route should be like 2 10% or, once, like 3 shadow")
