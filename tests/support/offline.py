@@ -1,4 +1,4 @@
-"""`python -m tests.support.offline FOLDER`: serves, adds, calibrates, trains and predicts, on files of FOLDER only."""
+"""`python -m tests.support.offline FOLDER`: serves, adds, calibrates, trains, predicts, pushes and pulls in FOLDER."""
 
 import sys
 import time
@@ -40,6 +40,8 @@ def work(folder: Path, models: Path) -> None:
     run("models", "add", example, "--name", "added", *where)
     run("models", "calibrate", "flowers", str(rows), "--target", "species", *where)
     run("models", "check", *where)
+    run("models", "push", str(folder / "store"), "flowers", *where)
+    run("models", "pull", str(folder / "store"), "flowers", "--models-dir", str(folder / "replica"))
     run("predict", "flowers", str(rows), "--out", str(folder / "answers.csv"), *where)
 
 

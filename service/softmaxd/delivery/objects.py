@@ -59,7 +59,9 @@ class Objects:
 
     def create(self, name: str, path: Path) -> bool:
         """Store a file; return False if the name is taken. Raises `Refused` or `Broken`."""
-        with self._telling(name):
+        with self._writing(name):
+            if self._files.exists(self._path(name)):  # not every storage knows exclusive writes
+                return False
             try:
                 self._files.put_file(str(path), self._path(name), mode="create")
             except FileExistsError:
@@ -68,7 +70,7 @@ class Objects:
 
     def write(self, name: str, content: bytes) -> None:
         """Store an object in the place of the one that is there. Raises `Refused` or `Broken`."""
-        with self._telling(name):
+        with self._writing(name):
             self._files.pipe_file(self._path(name), content)
 
     def _path(self, name: str) -> str:
@@ -78,6 +80,15 @@ class Objects:
         with self._telling(name):
             file.seek(start)
             yield from blocks(file.read, start, total)
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        """Turn the exceptions of a driver that writes into those of a store."""
+        try:
+            with self._telling(name):
+                yield
+        except Absent as error:
+            raise Refused(f"{self.place(name)} cannot be written: there is no such bucket or folder") from error
 
     @contextmanager
     def _telling(self, name: str) -> Iterator[None]:

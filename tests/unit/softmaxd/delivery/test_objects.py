@@ -54,6 +54,28 @@ def test_an_object_that_is_not_there_is_named(store: Objects) -> None:
         read(store)
 
 
+def test_a_name_that_is_taken_meanwhile_is_told(
+    store: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, mode: str) -> None:
+        assert mode == "create"
+        raise FileExistsError
+
+    monkeypatch.setattr(MemoryFileSystem, "put_file", fail)
+
+    assert not store.create("a", tmp_path / "1")
+
+
+def test_a_bucket_that_is_not_there_takes_nothing(store: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise FileNotFoundError("The specified bucket does not exist")
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", fail)
+
+    with pytest.raises(Refused, match=rf"^{URL}/a cannot be written: there is no such bucket or folder$"):
+        store.write("a", b"0")
+
+
 class Failing(MemoryFileSystem):  # type: ignore[misc] # fsspec has no types
     """A store that fails."""
 
