@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before overload test-container soak fuzz test-exporters release-check audit sbom lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-gpu overload test-container soak fuzz test-exporters release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -63,6 +63,11 @@ bench-peers: $(VENV)/.test  ## Measure against Triton, Ray Serve, MLServer, LitS
 
 bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECKOUT, in turns
 	$(BIN)/python -m benchmarks.before $(CHECKOUT)
+
+bench-gpu:  ## Measure networks of three sizes on the CPU and with CUDA (makes an environment with CUDA, 3 GB)
+	$(MAKE) --no-print-directory VENV=.venv-gpu .venv-gpu/.serve-gpu
+	mkdir -p build
+	.venv-gpu/bin/python -m benchmarks.gpu --output build/g1.json
 
 overload: $(VENV)/.test  ## Measure three times the load that a slow model can bear, and 2,000 idle connections
 	$(BIN)/python -m benchmarks.overload
@@ -119,7 +124,7 @@ lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	  --quiet -c requirements/test.txt --group audit -o requirements/audit.txt
 
 clean:  ## Remove the virtual environment and the caches
-	rm -rf $(VENV) .venv-fuzz .venv-exporters .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
+	rm -rf $(VENV) .venv-gpu .venv-fuzz .venv-exporters .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -128,7 +133,7 @@ $(VENV)/.python:
 	@touch $@
 
 # One environment, filled up to what a target needs; every package is pinned with its hashes.
-$(VENV)/.serve $(VENV)/.add $(VENV)/.train $(VENV)/.test $(VENV)/.fuzz: $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.python
+$(VENV)/.serve $(VENV)/.serve-gpu $(VENV)/.add $(VENV)/.train $(VENV)/.test $(VENV)/.fuzz: $(VENV)/.%: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/.python
 	@echo "Setting up $(VENV) for $*"
 	$(PIP) install --require-hashes -r requirements/$*.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --no-index --editable .

@@ -10,7 +10,7 @@ Result = dict[str, Any]
 
 ORDER = (
     "P1", "P1-peers", "P2", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8", "P9", "P10", "O1", "O2",
-    "U1",
+    "U1", "G1",
 )  # fmt: skip
 CHARTS = {
     "throughput": (

@@ -16,7 +16,7 @@ from benchmarks.processes import ROOT
 
 PACKAGES = (
     *("fastapi", "starlette", "pydantic", "uvicorn", "uvloop", "httptools"),
-    *("numpy", "onnxruntime", "orjson", "pysimdjson", "prometheus-client"),
+    *("numpy", "onnxruntime", "onnxruntime-gpu", "orjson", "pysimdjson", "prometheus-client"),
 )
 
 
