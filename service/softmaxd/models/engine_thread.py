@@ -1,12 +1,20 @@
 """A thread for the runs of an engine."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 
 from softmaxd.models.together import Outcome
+
+PRIO_PROCESS = 0  # of setpriority(2); on Linux its id may be that of a thread
+LATER = 7  # a nice value: two such threads and one of another model share a core as 3 : 7, so each model has its part
+
+# Elsewhere, a priority is of a whole process.
+set_priority: Callable[[int, int, int], None] = os.setpriority if sys.platform == "linux" else lambda *_: None
 
 Job = tuple[asyncio.AbstractEventLoop, Callable[[], Outcome], Callable[[Outcome], None]]
 
@@ -18,12 +26,20 @@ class EngineThread(threading.Thread):
         super().__init__(name="engine", daemon=True)
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self.is_busy = False
+        self.is_late = False
         self.start()
 
     def submit(self, job: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
         """Run a job; `done` is called in the event loop of the caller."""
         self.is_busy = True
         self._jobs.put((asyncio.get_running_loop(), job, done))
+
+    def run_late(self) -> None:
+        """Let other threads run first from now on. A thread may lower its priority, but not raise it again."""
+        self.is_late = True
+        assert self.native_id is not None  # it has started
+        with suppress(OSError):  # a service that is nicer already may not raise it, and a sandbox may refuse it
+            set_priority(PRIO_PROCESS, self.native_id, LATER)
 
     def end(self) -> None:
         """End the thread after its jobs."""

@@ -177,12 +177,17 @@ class Runner:
     def _overdue(self, running: Running) -> None:
         """Let a request that runs alone step aside; stop a batch, whose requests then run alone."""
         if len(running.parts) == 1 and self._aside < MAX_ASIDE:
-            self._aside += 1
-            running.is_aside = True
+            self._step_aside(running)
             running.timer = asyncio.get_running_loop().call_at(running.give_up, self._stop, running)
             running.free()
         else:
             self._stop(running)
+
+    def _step_aside(self, running: Running) -> None:
+        """Let a run go on beside others, which come first: a model must not have several times the time of another."""
+        self._aside += 1
+        running.is_aside = True
+        running.thread.run_late()
 
     def _stop(self, running: Running) -> None:
         self._stop_thread(running.thread)
@@ -203,7 +208,10 @@ class Runner:
 
     def _ended(self, running: Running, ran: Outcome) -> None:
         self._running.discard(running)
-        self._idle.append(running.thread)
+        if running.thread.is_late:
+            running.thread.end()
+        else:
+            self._idle.append(running.thread)
         if running.is_abandoned:
             self._stuck -= 1
         else:
@@ -228,9 +236,8 @@ class Runner:
             running = self._later.popleft()
             left = running.give_up - asyncio.get_running_loop().time()
             if left > 0:
-                self._aside += 1
-                running.is_aside = True
                 self._start_in_thread(running, left, self._stop)
+                self._step_aside(running)
             else:
                 running.done((running.rows, self._limits.run_timeout, self._timeout()))
 

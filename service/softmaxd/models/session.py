@@ -62,6 +62,7 @@ def new_session(model: Path | bytes, names: Sequence[str], threads: int) -> Sess
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait would take a core
     options.enable_mem_pattern = False  # batch sizes vary, and a pattern for each size would only take memory
     options.log_severity_level = FATAL  # failures reach us as exceptions, and its lines may have values of a request
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `provider_of`

@@ -80,6 +80,45 @@ def test_each_request_gets_the_outputs_of_its_own_rows(inline: bool) -> None:
     run(main())
 
 
+def test_models_in_the_event_loop_take_turns_however_many_batches_one_has() -> None:
+    """A flood of large requests to one model holds up a request to another one for a batch, not for all of them."""
+    order: list[str] = []
+
+    def named(name: str) -> Callable[[Array], dict[str, Array]]:
+        def noted(features: Array) -> dict[str, Array]:
+            order.append(name)
+            return double(features)
+
+        return noted
+
+    async def main() -> None:
+        flooded, other = batcher(named("flooded")), batcher(named("other"))
+        requests = [flooded.predict(np.zeros((MAX_BATCH_ROWS, 1), np.float32)) for _ in range(9)]
+        requests += [other.predict(np.zeros((MAX_BATCH_ROWS, 1), np.float32)) for _ in range(3)]
+
+        await asyncio.gather(*requests)
+
+    run(main())
+
+    assert order == ["flooded", "other"] * 3 + ["flooded"] * 6
+
+
+def test_a_model_in_threads_does_not_wait_for_the_queue_of_another_one() -> None:
+    async def main() -> None:
+        gate = Gate()
+        flooded, other = batcher(gate.run, inline=False), batcher(inline=False)
+        requests = [asyncio.create_task(flooded.predict(rows(1))) for _ in range(100)]
+        await gate.busy()
+
+        assert (await other.predict(rows(2)))["doubled"] == 4
+
+        assert not any(request.done() for request in requests)
+        gate.opened.set()
+        await asyncio.gather(*requests)
+
+    run(main())
+
+
 def test_requests_of_one_turn_of_the_loop_are_one_batch() -> None:
     sizes: list[int] = []
 

@@ -1,7 +1,10 @@
 import asyncio
+import os
 import threading
 
-from softmaxd.models.engine_thread import EngineThread, is_any_busy
+import pytest
+
+from softmaxd.models.engine_thread import LATER, EngineThread, is_any_busy
 from softmaxd.models.together import Outcome
 
 OUTCOME: Outcome = (1, 0.5, [])
@@ -46,3 +49,33 @@ def test_a_busy_one_is_known_and_does_not_mind_a_loop_that_is_closed() -> None:
     thread.join(10)
 
     assert (was_busy, is_any_busy(), thread.is_alive(), thread.daemon) == (True, False, False, True)
+
+
+def priority(thread: EngineThread) -> int:
+    assert thread.native_id is not None
+    return os.getpriority(os.PRIO_PROCESS, thread.native_id)
+
+
+def test_one_that_runs_late_lets_others_run_first() -> None:
+    late, other = EngineThread(), EngineThread()
+    before = priority(other)
+
+    late.run_late()
+
+    assert (priority(late), priority(other)) == (max(before, LATER), before)
+    assert (late.is_late, other.is_late) == (True, False)
+    for thread in (late, other):
+        thread.end()
+
+
+def test_a_sandbox_may_refuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("softmaxd.models.engine_thread.set_priority", refuse)
+    thread = EngineThread()
+
+    thread.run_late()
+
+    assert thread.is_late
+    thread.end()

@@ -160,6 +160,29 @@ def test_a_request_that_takes_long_steps_aside_until_its_timeout() -> None:
     run(main())
 
 
+def test_a_run_that_steps_aside_comes_after_the_others() -> None:
+    """Or a model could have three times the processor time of another one."""
+
+    def is_late(thread: threading.Thread) -> bool:
+        return isinstance(thread, EngineThread) and thread.is_late
+
+    async def main() -> None:
+        runner = on_engine()
+        endless = Told().start(runner, ENDLESS)
+        await endless.is_free.wait()
+        late = [thread for thread in threading.enumerate() if is_late(thread)]
+        assert await Told().start(runner, SHORT).outcome() == "answer"
+        assert [thread for thread in threading.enumerate() if is_late(thread)] == late
+
+        assert await endless.outcome() == "RunTimeout"
+
+        (thread,) = late
+        thread.join(10)
+        assert not thread.is_alive()  # the next run has a thread of full priority
+
+    run(main())
+
+
 def test_a_batch_that_takes_long_is_stopped() -> None:
     async def main() -> None:
         told = Told().start(on_engine(), SHORT, ENDLESS)
