@@ -7,7 +7,7 @@ from typing import IO
 
 from softmaxd.delivery.archive import checksum, unpack
 from softmaxd.delivery.names import CHECKSUM, Archive, file_of, list_of, read_list
-from softmaxd.delivery.store import Store
+from softmaxd.delivery.store import Rejected, Store
 from softmaxd.delivery.transfer import Patience, read_small, receive
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models.files import NotNow
@@ -16,10 +16,6 @@ from softmaxd.models.places import refuse_single
 from softmaxd.models.publishing import version_of
 from softmaxd.models.trials import try_out
 from softmaxd.settings import Settings
-
-
-class Rejected(Refused):
-    """An archive arrived whole, and its content must not be published; it does not get better by itself."""
 
 
 def find(store: Store, name: str, version: int | None, patience: Patience) -> Archive:
@@ -59,12 +55,12 @@ def pull(store: Store, archive: Archive, settings: Settings, patience: Patience)
 
 
 def _is_there(folder: Path, archive: Archive) -> bool:
-    """Return True if the version is there with the same content. Raises `Refused` if it has another one."""
+    """Return True if the version is there with the same content. Raises `Rejected` if it has another one."""
     if not folder.exists():
         return False
     found = checksum(folder, archive.key)
     if found != archive.sha256:
-        raise Refused(
+        raise Rejected(
             f"{folder} has another content (SHA-256 {found}, not {archive.sha256}): versions never change; "
             "publish the new content as a new version"
         )

@@ -16,6 +16,10 @@ class Absent(Refused):
     """The store has no such file."""
 
 
+class Rejected(Refused):
+    """An archive must not be published, and it does not get better by itself."""
+
+
 class Broken(NotNow):
     """A transfer failed for a reason that may pass by itself; the message is one line with it."""
 

@@ -8,8 +8,7 @@ from typing import IO, Protocol
 
 from softmaxd.delivery.archive import MAX_ARCHIVE_BYTES
 from softmaxd.delivery.names import MAX_LIST_BYTES, Archive
-from softmaxd.delivery.store import BLOCK_BYTES, Broken, Store, Stream
-from softmaxd.errors import Refused
+from softmaxd.delivery.store import BLOCK_BYTES, Broken, Rejected, Store, Stream
 from softmaxd.models.files import NotNow
 
 MOST_FAILURES = 5  # in a row, without a byte between them
@@ -80,7 +79,7 @@ def receive(store: Store, archive: Archive, file: IO[bytes], patience: Patience)
         arrival.restart()
         arrival.receive(store, archive.file)
     if arrival.sha256 != archive.sha256:
-        raise Refused(f"{arrival.place} has the SHA-256 {arrival.sha256}, not {archive.sha256}")
+        raise Rejected(f"{arrival.place} has the SHA-256 {arrival.sha256}, not {archive.sha256}")
 
 
 class Hash(Protocol):
@@ -162,4 +161,4 @@ def _whole(stream: Stream, place: str, patience: Patience) -> Iterator[bytes]:
 
 def _check_size(place: str, size: int, most: int) -> None:
     if size > most:
-        raise Refused(f"{place} has more than the {most:,} bytes that it may have")
+        raise Rejected(f"{place} has more than the {most:,} bytes that it may have")

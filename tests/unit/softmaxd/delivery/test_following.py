@@ -1,6 +1,7 @@
 """A folder follows a store, whatever is wrong with the store."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,36 @@ def test_a_rejected_archive_is_not_brought_again_but_a_newer_one_is(tmp_path: Pa
     assert len(refusals) == 1
     assert refusals[0].startswith(f"{tmp_path}/store/linear-3.tar is refused: it is no tar: ")
     assert following.said == [f"published {tmp_path}/models/linear/4"]
+
+
+def test_a_version_that_is_there_is_not_read_again_until_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = Following(tmp_path)
+    each.push(1)
+    each.follower.look("linear")
+    pulls: list[Archive] = []
+    monkeypatch.setattr(following, "pull", lambda _store, archive, *_: pulls.append(archive))
+
+    each.follower.look("linear")
+    before = list(pulls)
+    shutil.rmtree(tmp_path / "models" / "linear")
+    each.follower.look("linear")
+
+    assert before == []
+    assert [archive.file for archive in pulls] == ["linear-1.tar"]
+
+
+def test_another_content_under_the_same_number_is_told_once(tmp_path: Path) -> None:
+    each = Following(tmp_path)
+    each.push(1)
+    publish(tmp_path / "models", 1, linear((1, 0, 0)).SerializeToString())
+
+    for _ in range(2):
+        each.follower.look("linear")
+
+    assert len(each.told) == 1
+    assert "versions never change" in each.told[0]
 
 
 def test_it_looks_until_it_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from softmaxd.delivery import transfer
 from softmaxd.delivery.archive import pack
 from softmaxd.delivery.folder import Folder
 from softmaxd.delivery.names import Archive, write_list
-from softmaxd.delivery.pull import Rejected, find, pull
-from softmaxd.delivery.store import Broken
+from softmaxd.delivery.pull import find, pull
+from softmaxd.delivery.store import Broken, Rejected
 from softmaxd.delivery.transfer import Patience
 from softmaxd.delivery.web import Web
 from softmaxd.errors import Refused
