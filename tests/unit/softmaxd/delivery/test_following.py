@@ -9,11 +9,10 @@ import pytest
 from softmaxd.delivery import following
 from softmaxd.delivery.folder import Folder
 from softmaxd.delivery.following import Follower
-from softmaxd.delivery.names import Archive, Wanted, write_list
-from softmaxd.delivery.push import push
-from softmaxd.delivery.transfer import Patience
+from softmaxd.delivery.names import Archive, write_list
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
+from tests.support.stores import put
 
 GOOD = linear().SerializeToString()
 
@@ -25,19 +24,18 @@ class Following:
         self.said: list[str] = []
         self.told: list[str] = []
         self.store = Folder(tmp_path / "store")
-        self._source = Settings(models_dir=tmp_path / "source")
+        self._folder = tmp_path
         settings = Settings(models_dir=tmp_path / "models")
         self.follower = Follower(self.store, settings, 60, self.said.append, self.told.append)
 
-    def push(self, version: int) -> None:
-        publish(self._source.models_dir, version, GOOD)
-        push(self.store, Wanted("linear", version), self._source, Patience(60, self.told.append))
+    def put(self, version: int) -> None:
+        put(self._folder / "store", publish(self._folder / "source", version, GOOD))
 
 
 def test_new_versions_are_published(tmp_path: Path) -> None:
     following = Following(tmp_path)
     for version in (1, 2):
-        following.push(version)
+        following.put(version)
         for _ in range(2):
             following.follower.look("linear")
 
@@ -51,7 +49,7 @@ def test_a_failure_is_told_once_until_it_is_another_one(tmp_path: Path) -> None:
     following.store.write("linear.versions", b"no list")
     for _ in range(2):
         following.follower.look("linear")
-    following.push(1)
+    following.put(1)
     following.follower.look("linear")
     (tmp_path / "store" / "linear.versions").unlink()
     following.follower.look("linear")
@@ -67,7 +65,7 @@ def test_a_failure_is_told_once_until_it_is_another_one(tmp_path: Path) -> None:
 
 def test_an_error_of_the_disk_is_told(tmp_path: Path) -> None:
     following = Following(tmp_path)
-    following.push(1)
+    following.put(1)
     (tmp_path / "models").touch()
 
     following.follower.look("linear")
@@ -77,7 +75,7 @@ def test_an_error_of_the_disk_is_told(tmp_path: Path) -> None:
 
 def test_a_rejected_archive_is_not_brought_again_but_a_newer_one_is(tmp_path: Path) -> None:
     following = Following(tmp_path)
-    following.push(2)
+    following.put(2)
     content = b"no archive"
     bad = Archive("linear", 3, hashlib.sha256(content).hexdigest())
     following.store.write(bad.file, content)
@@ -87,7 +85,7 @@ def test_a_rejected_archive_is_not_brought_again_but_a_newer_one_is(tmp_path: Pa
         following.follower.look("linear")
     (tmp_path / "store" / bad.file).unlink()
     following.follower.look("linear")
-    following.push(4)
+    following.put(4)
     following.follower.look("linear")
 
     refusals = [line for line in following.told if "refused" in line]
@@ -100,7 +98,7 @@ def test_a_version_that_is_there_is_not_read_again_until_it_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     each = Following(tmp_path)
-    each.push(1)
+    each.put(1)
     each.follower.look("linear")
     pulls: list[Archive] = []
     monkeypatch.setattr(following, "pull", lambda _store, archive, *_: pulls.append(archive))
@@ -116,7 +114,7 @@ def test_a_version_that_is_there_is_not_read_again_until_it_is_removed(
 
 def test_another_content_under_the_same_number_is_told_once(tmp_path: Path) -> None:
     each = Following(tmp_path)
-    each.push(1)
+    each.put(1)
     publish(tmp_path / "models", 1, linear((1, 0, 0)).SerializeToString())
 
     for _ in range(2):

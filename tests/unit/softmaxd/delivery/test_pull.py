@@ -7,7 +7,6 @@ import pytest
 
 from softmaxd.delivery import pull as pulling
 from softmaxd.delivery import transfer
-from softmaxd.delivery.archive import pack
 from softmaxd.delivery.folder import Folder
 from softmaxd.delivery.names import Archive, write_list
 from softmaxd.delivery.pull import find, pull
@@ -19,6 +18,7 @@ from softmaxd.models.files import NotNow
 from softmaxd.models.loading import read_manifest
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
+from tests.support.stores import put
 from tests.support.web_store import cut, serving, status
 
 GOOD = linear().SerializeToString()
@@ -35,11 +35,7 @@ def patience() -> Patience:
 
 def stored(tmp_path: Path, version: int = 1, content: bytes = GOOD, digest: str | None = None) -> Archive:
     """Put a version into the store without trying it, and return its archive."""
-    folder = publish(tmp_path / "source", version, content, digest=digest)
-    (tmp_path / "store").mkdir(exist_ok=True)
-    file = tmp_path / "store" / f"linear-{version}.tar"
-    with file.open("wb") as target:
-        return Archive("linear", version, pack(folder, ("linear", version), target))
+    return put(tmp_path / "store", publish(tmp_path / "source", version, content, digest=digest))
 
 
 def settings(tmp_path: Path) -> Settings:
