@@ -19,7 +19,8 @@ from softmaxd.numerics.trust import quantiles
 from tests.support.dashboards import queries
 from tests.support.onnx_models import linear, publish, with_atypicality
 from tests.support.paths import REPOSITORY
-from tests.support.prometheus import FOLDER, RULES, RUNBOOKS, promtool
+from tests.support.prometheus import FOLDER, RULES, promtool
+from tests.support.runbooks import RUNBOOKS
 from tests.support.server import Server, StartServer
 
 OPERATIONS = REPOSITORY / "docs" / "operations.md"

@@ -19,6 +19,7 @@ from tests.support.keys import FIRST, bearer, hashed, write_keys
 from tests.support.onnx_models import linear, publish, publish_slow, with_atypicality
 from tests.support.paths import REPOSITORY
 from tests.support.prometheus import Prometheus, promtool
+from tests.support.runbooks import page_queries
 from tests.support.server import Server, StartServer
 from tests.support.waiting import SECONDS, until
 
@@ -60,7 +61,8 @@ class Day:
 
     def __init__(self, prometheus: Prometheus) -> None:
         self.prometheus = prometheus
-        self.missing = {*prometheus.rules(), *(f"{title}: {query}" for title, query in queries())}
+        self._queries = {f"{place}: {query}": query for place, query in (*queries(), *page_queries())}
+        self.missing = {*prometheus.rules(), *self._queries}
         self.pages: dict[str, str] = {}
 
     def sees_all_of(self, server: Server) -> bool:
@@ -76,10 +78,9 @@ class Day:
         alerts = {name: rule["alerts"] for name, rule in rules.items() if rule["type"] == "alerting"}
         self.pages |= {name: found[0]["annotations"]["runbook_url"] for name, found in alerts.items() if found}
         self.missing -= self.pages.keys()
-        self.missing -= {name for name in self.missing & rules.keys() - alerts.keys() if self.prometheus.query(name)}
-        for title, query in queries():
-            if (name := f"{title}: {query}") in self.missing and self.prometheus.query(query):
-                self.missing.remove(name)
+        self.missing -= {
+            name for name in self.missing - alerts.keys() if self.prometheus.query(self._queries.get(name, name))
+        }
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def _ask(server: Server) -> None:
         assert {ask("/models/slow/versions/1/predict", SLOW) for _ in range(3)} == {504}
 
 
-def test_every_rule_and_every_query_of_the_dashboard_has_data(day: Day) -> None:
+def test_every_rule_and_every_query_of_the_dashboard_and_the_pages_has_data(day: Day) -> None:
     assert day.missing == set()
 
 

@@ -38,14 +38,17 @@ def inspect(*arguments: str) -> dict[str, Any]:
 class Deployment:
     """docker-compose.yml in a project of its own, its service changed by a few lines of YAML.
 
-    The paths in docker-compose.yml, which are relative, begin at `root`.
+    The paths in docker-compose.yml, which are relative, begin at `root`. With `environment`, a bare `docker
+    compose` means this project.
     """
 
     def __init__(self, project: str, override: Path, *changes: str, root: Path = REPOSITORY) -> None:
         lines = [f"image: {NAME}", *changes]
         override.write_text("services:\n  softmaxd:\n" + "".join(f"    {line}\n" for line in lines))
         names = ["--project-name", project, "--project-directory", str(root)]
-        self._command = ["compose", *names, "--file", str(REPOSITORY / "docker-compose.yml"), "--file", str(override)]
+        files = [REPOSITORY / "docker-compose.yml", override]
+        self._command = ["compose", *names, *(part for file in files for part in ("--file", str(file)))]
+        self.environment = {"COMPOSE_PROJECT_NAME": project, "COMPOSE_FILE": ":".join(map(str, files))}
 
     def compose(self, *arguments: str) -> str:
         return docker(*self._command, *arguments)

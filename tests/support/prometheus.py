@@ -12,12 +12,12 @@ import httpx
 
 from tests.support.paths import REPOSITORY
 from tests.support.processes import forget, start
+from tests.support.runbooks import RUNBOOKS
 from tests.support.skipping import skip_outside_ci
 
 FOLDER = REPOSITORY / "deploy" / "prometheus"
 RULES = FOLDER / "softmaxd.rules.yml"
 CONFIGURATION = FOLDER / "compose.yml"
-RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 STOP_SECONDS = 30
 
 
