@@ -14,7 +14,7 @@ import uvicorn
 
 from softmaxd.app import create_app
 from softmaxd.ending import LastResort, end_now
-from softmaxd.http.answered import TracedCall
+from softmaxd.http.answered import trace_calls
 from softmaxd.http.connection import Connection
 from softmaxd.http.express import ExpressLane
 from softmaxd.http.heads import PlainHeads
@@ -147,7 +147,7 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
     heads = PlainHeads(state.operations if settings.express == "on" else [], settings, state.access)
     lane = ExpressLane(heads, state.refuse, state.lifecycle, state.metrics, settings)
     if state.tracing is not None:
-        lane.new_call = partial(TracedCall, state.tracing)
+        trace_calls(lane, state.tracing)
     config = uvicorn.Config(
         app,
         http=partial(Connection, lane=lane, ok_replies=OkReplies()),  # type: ignore[arg-type] # uvicorn only calls it

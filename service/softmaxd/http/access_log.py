@@ -21,6 +21,7 @@ class AccessLog:
     def __init__(self, settings: Settings) -> None:
         self._share = access_share(settings.access_log)
         self._slow = settings.slow_request_seconds
+        self.quiet_seconds = -1.0 if self._share > 0 else self._slow  # no good answer within this time gets a line
         self._limit = Limit()
 
     def wants(self, status: int, seconds: float) -> bool:

@@ -1,6 +1,6 @@
-"""Counts and logs the requests that the express lane has answered."""
+"""Logs and traces the requests that the express lane has answered, and counts those that it has not."""
 
-import time
+from functools import partial
 from typing import Any
 
 from softmaxd.errors import ServiceError
@@ -30,11 +30,15 @@ class TracedCall(Call):
         self.operation = TimedOperation(self.operation, self.trace.stages)
 
 
-def record(call: Call, reply: Reply, client: Client) -> None:
-    """Count a request, and write its log line if it gets one."""
-    lane, seconds = call.lane, time.perf_counter() - call.start
-    if reply is not LEFT:
-        lane.metrics.count_request(call.operation.path, reply.status, "express", seconds, call.model)
+def trace_calls(lane: ExpressLane, tracing: Tracing) -> None:
+    """Record the trace of each request of a lane from now on."""
+    lane.new_call = partial(TracedCall, tracing)
+    lane.quiet_seconds = -1.0
+
+
+def record(call: Call, reply: Reply, seconds: float, client: Client) -> None:
+    """Write the log line of a request if it gets one, and end its trace if it has one."""
+    lane = call.lane
     if lane.access_log.wants(reply.status, seconds):
         lane.access_log.write(
             call.ids,

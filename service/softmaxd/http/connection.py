@@ -1,5 +1,6 @@
 """One connection: chooses the lane of each request, writes the responses, and keeps deadlines."""
 
+import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -101,16 +102,15 @@ class Connection(Reader):
     def _new_call(self, plain: PlainHead) -> Call | None:
         """Begin a request in the express lane, or return None if no model can answer it."""
         operation, name, version = plain.target
-        ids = plain.ids or new_ids()
+        lane, ids = self.lane, plain.ids or new_ids()
         try:
             model = operation.find(name, version, ids[0][1])
         except Exception:  # whatever it is, the ASGI lane finds it again, and answers
             return None
-        call = self.lane.new_call(self._send, self.lane, model, plain, self._share, ids)
-        call.keep_alive = not self.lane.lifecycle.leaving
+        call = lane.new_call(self._send, lane, model, plain, self._share, ids)
         self._ids = call.ids
         self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it
-        self.lane.lifecycle.in_flight += 1
+        lane.lifecycle.in_flight += 1
         return call
 
     def _take_body(self, body: bytes) -> None:
@@ -137,25 +137,24 @@ class Connection(Reader):
         """Write a reply of the express lane."""
         if call.response_complete:
             return  # the connection is gone
-        self._end_call(call)
-        default_fields = self.server_state.default_headers
+        call.response_complete = True
+        self._call = None
+        lane, default_fields = self.lane, self.server_state.default_headers
+        lane.lifecycle.in_flight -= 1
         if call.keep_alive and reply.status == OK:
             self._ok_replies.write(self.transport, reply, default_fields, call.ids)
         elif write_reply(self.transport, reply, default_fields, call.ids, close=not call.keep_alive):
             self._end()
-        record(call, reply, self.client)
+        seconds = time.perf_counter() - call.start
+        lane.metrics.count_request(call.operation.path, reply.status, "express", seconds, call.model)
+        if seconds > lane.quiet_seconds or reply.status != OK:
+            record(call, reply, seconds, self.client)
         if not call.is_large:
-            self.lane.turns.small_answered += 1
+            lane.turns.small_answered += 1
         self.on_response_complete()
-
-    def _end_call(self, call: Call) -> None:
-        call.response_complete = True
-        self._call = None
-        self.lane.lifecycle.in_flight -= 1
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it: as uvicorn does, but without a timer for each connection."""
-        self.server_state.total_requests += 1
         self._since = None
         if self._share.held or self.flow.write_paused:
             self._share.keep(self.transport.get_write_buffer_size() if self.flow.write_paused else 0)
@@ -171,7 +170,7 @@ class Connection(Reader):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the batcher drop the rows of a request whose client has left."""
         if self._call is not None:
-            record(self._call, LEFT, self.client)
+            record(self._call, LEFT, time.perf_counter() - self._call.start, self.client)
         self._give_up()
         self._share.keep(0)
         if isinstance(self.cycle, Call):
@@ -183,7 +182,9 @@ class Connection(Reader):
         if self._call is not None:
             if self._call.waiting is not None:
                 self._call.waiting.abandoned = True
-            self._end_call(self._call)
+            self._call.response_complete = True
+            self._call = None
+            self.lane.lifecycle.in_flight -= 1
         elif self._is_busy:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -259,12 +260,10 @@ class Connection(Reader):
 
     def _send_refusal(self, error: ServiceError) -> None:
         path, method = self.url.partition(b"?")[0].decode("latin-1"), self.parser.get_method()
-        reply = self.lane.refuse(path, error)
+        reply, default_fields = self.lane.refuse(path, error), self.server_state.default_headers
         ids = self._ids if self._phase is BODY else ids_of(self.headers)
         record_refusal(self.lane, error, ids, (method.decode("latin-1"), path), self.client)
-        write_reply(
-            self.transport, reply, self.server_state.default_headers, ids, close=True, to_head=method == b"HEAD"
-        )
+        write_reply(self.transport, reply, default_fields, ids, close=True, to_head=method == b"HEAD")
         self._end()
 
     def _end(self) -> None:

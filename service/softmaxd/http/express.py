@@ -40,6 +40,7 @@ class ExpressLane:
         self.metrics = metrics
         self.settings = settings
         self.access_log = AccessLog(settings)
+        self.quiet_seconds = self.access_log.quiet_seconds  # a good answer within this time is only counted
         self.new_call: Callable[..., Call] = Call  # or one that is traced
         self.turns = Turns()
         self.budget = Budget(settings.max_inflight_bytes)
@@ -89,7 +90,7 @@ class Call:
         self.ids = ids
         self.body = b""
         self.gathered: BytesIO | None = None  # a body that comes in pieces; it holds them once, a list would twice
-        self.keep_alive = True
+        self.keep_alive = not lane.lifecycle.leaving
         self.response_complete = False
         self.start = time.perf_counter()
         self.job: Job | None = None

@@ -10,7 +10,9 @@ from softmaxd.http.operation import JSON, Reply
 from softmaxd.http.turns import LARGE_BYTES
 
 OK = 200
-TAIL_OF_JSON = b"\r\ncontent-type: application/json\r\n\r\n"
+SHORT = 1024  # bytes of a body
+# the ends of heads after the request id, by the length of a short JSON body
+TAILS = [b"\r\ncontent-length: %d\r\ncontent-type: application/json\r\n\r\n" % size for size in range(SHORT)]
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -27,15 +29,16 @@ class OkReplies:
         if default_fields is not self._default_fields:  # uvicorn makes new ones once a second, for the date
             self._default_fields = default_fields
             self._begin = b"%s%sx-request-id: " % (STATUS_LINE[OK], header_lines(default_fields))
-        body, request_id = reply.body, ids[0][1]
+        body = reply.body
+        if len(ids) == 1 and len(body) < SHORT and reply.media_type is JSON and not reply.headers:
+            transport.write(b"".join([self._begin, ids[0][1], TAILS[len(body)], body]))
+            return
         trace = header_lines(ids[1:]) if len(ids) > 1 else b""
-        tail = TAIL_OF_JSON if reply.media_type is JSON and not reply.headers else _tail_of(reply)
+        fields = (self._begin, ids[0][1], trace, len(body), reply.media_type, header_lines(reply.headers))
+        head = b"%s%s\r\n%scontent-length: %d\r\ncontent-type: %s\r\n%s\r\n" % fields
         if len(body) < LARGE_BYTES:
-            transport.write(
-                b"%s%s\r\n%scontent-length: %d%s%s" % (self._begin, request_id, trace, len(body), tail, body)
-            )
+            transport.write(head + body)
         else:  # a large body is not copied behind its head
-            head = b"%s%s\r\n%scontent-length: %d%s" % (self._begin, request_id, trace, len(body), tail)
             transport.writelines((head, body))
 
 
@@ -75,9 +78,7 @@ class UnreadBytes:
 
 def header_lines(fields: Fields) -> bytes:
     """Return header fields as lines."""
-    return b"".join([b"%s: %s\r\n" % field for field in fields])
-
-
-def _tail_of(reply: Reply) -> bytes:
-    """Return how the head of a reply ends, after the length of its body."""
-    return b"\r\ncontent-type: %s\r\n%s\r\n" % (reply.media_type, header_lines(reply.headers))
+    lines = b""
+    for field in fields:  # mostly none or one, for which a list would be slow
+        lines += b"%s: %s\r\n" % field
+    return lines

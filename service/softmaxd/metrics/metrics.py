@@ -67,8 +67,9 @@ class Metrics:
     def count_request(self, operation: str, status: int, lane: str, seconds: float, model: Model | None = None) -> None:
         """Count an answered request; `model` is the version that was asked, if there was one."""
         key = (operation, status, lane, NO_MODEL if model is None else model.key)
-        histogram = self._counts.requests.get(key)
-        if histogram is None:
+        try:
+            histogram = self._counts.requests[key]
+        except KeyError:
             histogram = self._counts.requests[key] = Histogram(SECONDS)
         histogram.add(seconds)
 

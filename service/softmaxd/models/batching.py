@@ -7,6 +7,7 @@ So a lone request never waits, and a busy service fills its batches by itself.
 import asyncio
 import logging
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -94,22 +95,21 @@ class Batcher:
         if self.queued_rows > self._pace.soon_rows and len(self._waiting) >= LEAST_REQUESTS:
             limit = f"the {self._pace.limit:g} s of the setting max_queued_seconds"
             raise QueueFull(f"{self.queued_rows} rows are waiting, which take more than {limit}; try again later")
-        loop = asyncio.get_running_loop()
-        entry = Entry(features, settle, loop.time() + self._queue_timeout)
+        entry = Entry(features, settle, time.monotonic() + self._queue_timeout)  # to find the loop is slow
         self._waiting.append(entry)
         self.queued_rows += len(features)
         if self._is_busy and not self.runner.inline and self._timer is None:
-            self._timer = loop.call_at(entry.deadline, self._expire, loop)
+            self._timer = asyncio.get_running_loop().call_at(entry.deadline, self._expire)
         return entry
 
     def flush(self) -> None:
         """Run the waiting rows now; rows that arrive while the engine is busy follow by themselves."""
         if not self._is_busy:
             self._is_busy = True
-            self._run_next(asyncio.get_running_loop())
+            self._run_next()
 
-    def _run_next(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+    def _run_next(self) -> None:
+        now = time.monotonic()
         self._drop_expired(now)
         batch = self._take()
         if not batch:
@@ -133,8 +133,7 @@ class Batcher:
 
     def _go_on(self) -> None:
         if self._waiting or self._again:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._run_next, loop)
+            asyncio.get_running_loop().call_soon(self._run_next)
         else:
             self._is_busy = False
 
@@ -169,11 +168,11 @@ class Batcher:
         except Exception:  # a bug in a count must not keep the next batch from running
             logger.exception("cannot count a run")
 
-    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._drop_expired(loop.time())
+    def _expire(self) -> None:
+        self._drop_expired(time.monotonic())
         self._timer = None
         if self._waiting:
-            self._timer = loop.call_at(self._waiting[0].deadline, self._expire, loop)
+            self._timer = asyncio.get_running_loop().call_at(self._waiting[0].deadline, self._expire)
 
     def _drop_expired(self, now: float) -> None:
         while self._waiting and self._waiting[0].deadline <= now:

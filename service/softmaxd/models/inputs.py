@@ -110,7 +110,7 @@ def read_logits(
     request = read_json(schema, body)
     logits = request["logits"]
     is_vector = not logits or not isinstance(logits[0], list)
-    rows = cast(list[list[float]], [logits] if is_vector else logits)
+    rows = cast("list[list[float]]", [logits] if is_vector else logits)
     check(len(rows), len(rows[0]), request)
     for index, row in enumerate(rows):
         loc: list[str | int] = ["logits"] if is_vector else ["logits", index]
@@ -126,9 +126,10 @@ def read_json(schema: TypeAdapter[T], body: bytes) -> T:
     if len(body) > MIB:
         check_values(body)
     try:
-        return cast(T, schema.validator.validate_json(body))  # faster than `TypeAdapter.validate_json`
+        found: T = schema.validator.validate_json(body)  # faster than `TypeAdapter.validate_json`
     except ValidationError as error:
         raise InvalidBody(*problems_of(error)) from error
+    return found
 
 
 def to_features(

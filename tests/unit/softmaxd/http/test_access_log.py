@@ -45,6 +45,14 @@ def test_errors_of_the_service_and_slow_requests_get_a_line(settings: dict[str, 
     assert [log(**settings).wants(*request) for request in requests] == wanted
 
 
+@pytest.mark.parametrize(
+    ("settings", "quiet_seconds"),
+    [({}, 1.0), ({"slow_request_seconds": 0.2}, 0.2), ({"access_log": "0.01"}, -1.0), ({"access_log": "all"}, -1.0)],
+)
+def test_it_is_known_before_which_answers_get_no_line(settings: dict[str, Any], quiet_seconds: float) -> None:
+    assert log(**settings).quiet_seconds == quiet_seconds
+
+
 def test_a_share_of_the_requests_gets_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter([0.0, 0.009, 0.01, 0.999])
     monkeypatch.setattr("softmaxd.http.access_log.random", lambda: next(drawn))

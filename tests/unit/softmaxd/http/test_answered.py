@@ -36,17 +36,17 @@ def call(lane: ExpressLane) -> Call:
     return Call(lambda *_: None, lane, operation.find(name, version), plain, Share(lane.budget), plain.ids or new_ids())
 
 
-@pytest.mark.parametrize(("reply", "status", "counted"), [(Reply(b"{}"), 200, 1), (LEFT, 499, 0)])
-def test_a_request_is_counted_if_its_client_has_not_left(
-    lane: ExpressLane, reply: Reply, status: int, counted: int, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("reply", "status"), [(Reply(b"{}"), 200), (LEFT, 499)])
+def test_a_line_has_the_facts_of_its_request(
+    lane: ExpressLane, reply: Reply, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "softmaxd.http.access_log")
-    record(call(lane), reply, CLIENT)
+    record(call(lane), reply, 0.25, CLIENT)
 
-    assert lane.metrics.render().decode().count(f'total{{operation="/predict",status="{status}"') == counted
     assert caplog.messages[-1] == f"POST /predict: {status}"
     fields = vars(caplog.records[-1])
     assert (fields["request_id"], fields["client"], fields["version"]) == ("7", "10.0.0.1", "1")
+    assert fields["seconds"] == 0.25
 
 
 def test_a_refusal_has_no_time(lane: ExpressLane, caplog: pytest.LogCaptureFixture) -> None:

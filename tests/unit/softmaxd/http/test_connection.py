@@ -83,16 +83,8 @@ async def connected(server: Server) -> AsyncIterator[Client]:
         await client.until(lambda: side not in server.server_state.connections)
 
 
-def run(
-    main: Callable[[Server], Coroutine[Any, Any, None]], express: str = "on", *, keep_alive_timeout: float = 75
-) -> None:
-    settings = Settings(
-        models_dir=MODELS,
-        express=express,
-        header_timeout=10,
-        request_timeout=30,
-        keep_alive_timeout=keep_alive_timeout,
-    )
+def run(main: Callable[[Server], Coroutine[Any, Any, None]], express: str = "on", **others: Any) -> None:
+    settings = Settings(models_dir=MODELS, express=express, header_timeout=10, request_timeout=30, **others)
     server = new_server(Server, settings)
     server.config.load()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -194,6 +186,41 @@ def test_with_a_known_head_each_answer_has_an_id_of_its_own() -> None:
             assert b"x-request-id: 19\r\n" not in await client.ask(HEAD, BODY)
 
     run(main)
+
+
+def test_a_request_is_counted_unless_its_client_has_left() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            lane = client.side.lane
+            await client.ask(HEAD, BODY)
+            client.writer.write(HEAD + BODY[:-1])
+            await client.until(lambda: lane.lifecycle.in_flight)
+
+        assert lane.lifecycle.in_flight == 0
+        lines = lane.metrics.render().decode().splitlines()
+        assert [line for line in lines if 'total{operation="/predict"' in line and not line.endswith(" 0")] == [
+            'softmaxd_requests_total{operation="/predict",status="200",lane="express",model="blobs",version="1"} 1'
+        ]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"), [({}, 0), ({"access_log": "all"}, 2), ({"slow_request_seconds": 1e-9}, 2)], ids=str
+)
+def test_an_answer_gets_its_line_from_the_express_lane(
+    settings: dict[str, Any], lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "softmaxd.http.access_log")
+
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            for _ in range(2):
+                await client.ask(HEAD, BODY)
+
+    run(main, **settings)
+
+    assert caplog.messages == ["POST /predict: 200"] * lines
 
 
 def test_the_traceback_of_a_bug_has_the_id_of_its_request(capsys: pytest.CaptureFixture[str]) -> None:
@@ -422,7 +449,7 @@ OF_PROTOCOL = {
     *("url", "headers", "expect_100_continue", "cycle", "scope", "client"),
 }
 OF_FLOW = {"pause_reading", "read_paused", "write_paused"}
-OF_STATE = {"default_headers", "total_requests"}
+OF_STATE = {"default_headers"}
 OF_CYCLE = {
     *("response_complete", "keep_alive", "disconnected", "message_event", "body", "more_body"),
     *("transport", "default_headers", "waiting_for_100_continue"),
