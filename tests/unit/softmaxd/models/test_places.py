@@ -28,6 +28,13 @@ def test_a_folder_of_models_is_no_single_one(models: Path) -> None:
     refuse_single(models / "nowhere")
 
 
+def test_models_may_have_the_names_of_the_files(models: Path) -> None:
+    for name in ("manifest.json", "model.onnx"):
+        publish(models, 1, GOOD, name=name)
+
+    assert (single_version(models), single_model(models)) == (None, None)
+
+
 def test_the_folder_of_a_model_has_the_name_in_its_highest_manifest(models: Path) -> None:
     moved = (models / "linear").rename(models.parent / "mnt")
     publish(moved.parent, 11, GOOD, name="other")

@@ -225,7 +225,7 @@ def test_a_required_model_of_which_no_version_loads_stops_the_start(models: Path
 
 
 def test_a_required_model_that_is_not_there_stops_the_start(models: Path) -> None:
-    with pytest.raises(StartupError, match=r"/other has no version, but the model other is required$"):
+    with pytest.raises(StartupError, match=r"/models has linear, but the model other is required$"):
         Repository(Settings(models_dir=models, required_models=("other",)))
 
 
@@ -262,3 +262,16 @@ def test_a_device_that_does_not_work_stops_the_start(models: Path) -> None:
 def test_a_device_whose_libraries_are_missing_stops_the_start(models: Path) -> None:
     with pytest.raises(StartupError, match=r"^device is cuda, but "):
         Repository(Settings(models_dir=models, device="cuda"))
+
+
+@pytest.mark.parametrize("place", ["other", "other/1"])
+def test_a_required_model_that_is_rejected_is_named_by_its_folder(models: Path, place: str) -> None:
+    publish(models, 1, b"broken", name="other")
+
+    with pytest.raises(StartupError, match=r"/models/other/1: model\.onnx is not an ONNX file"):
+        Repository(Settings(models_dir=models / place, required_models=("other",)))
+
+
+def test_a_required_model_of_an_empty_folder_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=f"^{tmp_path} has no model, but the model other is required$"):
+        Repository(Settings(models_dir=tmp_path, required_models=("other",)))
