@@ -27,6 +27,7 @@ from softmaxd.models.engine_thread import is_any_busy
 from softmaxd.models.memory import keep_freed_memory
 from softmaxd.settings import Settings
 
+REPLACED_SECONDS = 0.2  # of listening, in place of `drain_delay`; by then a supervisor that ends has said so
 CLOSE_SECONDS = 1  # uvicorn closes its connections in this time after the drain
 LAST_SECONDS = 1.0  # after the drain; then the process is ended from outside its event loop
 TICKS_BETWEEN_SWEEPS = 5  # half a second
@@ -49,7 +50,7 @@ class Server(uvicorn.Server):
         self._metrics = metrics
         self._settings = settings
         self._listeners: list[socket.socket] = []
-        self._listen_until = self._drain_until = 0.0
+        self._leaving_since = 0.0
         self._last_resort = LastResort(settings.drain_delay + settings.drain_timeout + LAST_SECONDS)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
@@ -71,8 +72,7 @@ class Server(uvicorn.Server):
             self.force_exit = self.should_exit = True
             return
         self._lifecycle.leaving = True
-        self._listen_until = time.monotonic() + self._settings.drain_delay
-        self._drain_until = self._listen_until + self._settings.drain_timeout
+        self._leaving_since = time.monotonic()
 
     async def on_tick(self, counter: int) -> bool:
         """Sweep the connections now and then, and exit when the drain is over; uvicorn calls it ten times a second."""
@@ -96,14 +96,16 @@ class Server(uvicorn.Server):
         """Go on with the drain."""
         for connection in self._connections():
             connection.leave()
-        if now < self._listen_until:
+        delay = self._settings.drain_delay if self.is_service_ending() else REPLACED_SECONDS
+        if now < self._leaving_since + delay:
             return
         if self._listeners:  # the event loop may still have to begin connections that it has accepted
             await self._stop_listening(self._listeners.pop())
             return
         for connection in self._connections():
             connection.close_unused(now)
-        self.should_exit |= not self.server_state.connections or now > self._drain_until
+        is_over = now > self._leaving_since + delay + self._settings.drain_timeout
+        self.should_exit |= not self.server_state.connections or is_over
 
     async def _stop_listening(self, listener: socket.socket) -> None:
         """Close a listening socket, and serve every connection that waits in it."""

@@ -7,15 +7,18 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing import resource_tracker
+from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
+from softmaxd.ending import END_SIGNALS
 from softmaxd.errors import StartupError
 from softmaxd.http.hosts import is_loopback
 from softmaxd.http.keyfile import check_key_file
@@ -93,6 +96,21 @@ class Worker(multiprocess.Process):
     """One worker process: the supervisor calls `start`, and `target` and `pong` run in the worker."""
 
     config: WorkersConfig
+    has_served = False
+    _asked: float | None = None  # when it was sent the ping that it has not answered yet
+
+    def ping(self, timeout: float = 5) -> bool:
+        """Return False if a ping is older than `timeout`; never wait for the answer, so no worker waits for another."""
+        try:
+            while self.parent_conn.poll(0):
+                self.has_served |= self.parent_conn.recv()
+                self._asked = None
+            if self._asked is None:
+                self.parent_conn.send(b"ping")
+                self._asked = time.monotonic()
+        except (OSError, EOFError):  # it has ended
+            return False
+        return time.monotonic() - self._asked < timeout
 
     def start(self) -> None:
         """Start the worker with Ctrl-C blocked: a terminal sends it to every process, but the supervisor decides."""
@@ -140,10 +158,34 @@ def wait_for_models(models_dir: Path) -> None:
         time.sleep(FOLDER_SECONDS)
 
 
+class Exit(threading.Event):
+    """Set when the service is to end; a wait for it also ends when a worker that has served does."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        super().__init__()
+        self._workers = workers
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait; a worker that never served is not looked at: one that ends at each start is not started in haste."""
+        connection.wait([worker.process.sentinel for worker in self._workers if worker.has_served], timeout)
+        return self.is_set()
+
+
 class Supervisor(multiprocess.Multiprocess):
     """uvicorn's supervisor of workers."""
 
     config: WorkersConfig
+
+    def __init__(self, config: WorkersConfig, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self.should_exit = Exit(cast(list[Worker], self.processes))
+        for number in END_SIGNALS:
+            signal.signal(number, self._end)
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        """Tell the workers at once, who may have the same signal; `terminate_all` follows within half a second."""
+        self.config.mark_ending()
+        self.signal_queue.append(number)
 
     def terminate_all(self) -> None:
         """Tell the workers to end, so that the last process to close the listening socket is one that drains.

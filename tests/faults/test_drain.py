@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import signal
 import threading
 from pathlib import Path
@@ -75,6 +76,17 @@ def test_no_request_fails_when_the_service_stops(start_server: StartServer, work
         clients = busy_clients(server)
 
         server.send_signal(signal.SIGTERM)
+
+        assert server.wait() == 0
+        assert failures_of(clients) == []
+
+
+def test_no_request_fails_when_every_process_is_told_to_end(start_server: StartServer) -> None:
+    for _ in range(2):
+        server = start_server(workers="2")
+        clients = busy_clients(server)
+
+        os.killpg(server.process.pid, signal.SIGTERM)  # as systemd does
 
         assert server.wait() == 0
         assert failures_of(clients) == []

@@ -129,10 +129,14 @@ def test_a_killed_worker_is_replaced_while_the_other_goes_on_and_no_count_goes_b
         assert {key: value for key, value in before.items() if after.get(key, -1) < value} == {}
     until(lambda: killed not in workers_of(server))
     counts, seconds = [], []
-    while len(workers_of(server)) < 2 or len(files_of(server)) < 2:
+
+    def is_replaced() -> bool:
         assert ask(server) == 200
         counts.append(answered(server))
         seconds.append(metric(server.url, "process_cpu_seconds_total"))
+        return len(files_of(server)) == 2
+
+    until(is_replaced)
 
     assert counts[0] >= 5
     assert counts == sorted(counts)
@@ -152,6 +156,17 @@ def test_a_worker_that_dies_while_it_owes_its_supervisor_an_answer_is_replaced_a
         os.kill(killed, signal.SIGKILL)
 
     until(lambda: len(workers_of(server)) == 2 and killed not in workers_of(server))
+
+
+def test_a_killed_worker_is_replaced_while_another_does_not_answer(server: Server) -> None:
+    waited_for, killed = sorted(workers_of(server))
+    with stopped(waited_for):
+        for _ in range(2):  # so that the supervisor has asked it in vain
+            wait_for_a_save(folder_of(server) / str(killed))
+        os.kill(killed, signal.SIGKILL)
+
+        until(lambda: len(files_of(server)) == 2 and killed not in workers_of(server))
+        assert waited_for in workers_of(server)
 
 
 def test_no_worker_hears_ctrl_c_not_even_as_it_starts(start_server: StartServer) -> None:
@@ -204,8 +219,12 @@ def test_sighup_replaces_the_workers_while_others_answer_and_loses_no_count(serv
 
     server.send_signal(signal.SIGHUP)
     statuses = []
-    while len(files_of(server)) < 2 or workers_of(server) & old:
+
+    def are_replaced() -> bool:
         statuses.append(ask(server))
+        return len(files_of(server)) == 2 and not workers_of(server) & old
+
+    until(are_replaced)
 
     assert set(statuses) <= {200, 503}  # 503 from one that was just told to end: it says when to ask again
     until(lambda: answered(server) == statuses.count(200))

@@ -1,16 +1,21 @@
+import asyncio
+import signal
+import time
+
 import pytest
 import uvicorn
 
 from softmaxd import process
+from softmaxd.ending import LastResort
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.process import Server
+from softmaxd.process import REPLACED_SECONDS, Server
 from softmaxd.settings import Settings
 from tests.support.uvicorn_names import names_after, names_of_base
 
 
 def test_uvicorn_has_the_names_that_a_process_uses() -> None:
-    server = uvicorn.Server(uvicorn.Config(""))
+    server = uvicorn.Server(uvicorn.Config("", log_config=None))
 
     assert names_of_base(server, Server) == {
         *("config", "run", "startup", "handle_exit", "on_tick", "shutdown", "should_exit", "force_exit", "server_state")
@@ -26,6 +31,22 @@ def test_a_run_that_cannot_be_stopped_does_not_hold_up_the_end(monkeypatch: pyte
     monkeypatch.setattr(process, "is_any_busy", lambda: is_busy)
     monkeypatch.setattr(process, "end_now", lambda reason, code: ends.append((reason, code)))
 
-    Server(uvicorn.Config(""), Lifecycle(), Metrics(), Settings()).run()
+    Server(uvicorn.Config("", log_config=None), Lifecycle(), Metrics(), Settings()).run()
 
     assert ends == [("a run of a model cannot be stopped", 0)] * is_busy
+
+
+@pytest.mark.parametrize("is_service_ending", [True, False])
+def test_only_a_service_that_ends_gives_a_proxy_time_to_notice(
+    monkeypatch: pytest.MonkeyPatch, is_service_ending: bool
+) -> None:
+    monkeypatch.setattr(LastResort, "arm", lambda _: None)
+    monkeypatch.setattr(Server, "is_service_ending", lambda _: is_service_ending)
+    server = Server(uvicorn.Config("", log_config=None), Lifecycle(), Metrics(), Settings(drain_delay=60))
+
+    server.handle_exit(signal.SIGTERM, None)
+    assert not asyncio.run(server.on_tick(1))
+    time.sleep(2 * REPLACED_SECONDS)
+
+    has_ended = asyncio.run(server.on_tick(1))  # there is no connection
+    assert has_ended == (not is_service_ending)

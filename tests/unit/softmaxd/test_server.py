@@ -2,13 +2,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import multiprocess
 
-from softmaxd.server import Worker, WorkersConfig, WorkerServer
+from softmaxd.server import Exit, Worker, WorkersConfig, WorkerServer
 from softmaxd.settings import Settings
 from tests.support.uvicorn_names import names_of_base
+from tests.support.waiting import until
 
 ON_WINDOWS = """
 import sys
@@ -51,15 +55,25 @@ def test_nothing_that_only_linux_has_is_needed_at_import(tmp_path: Path) -> None
 
 
 def test_uvicorn_has_the_names_that_a_worker_uses() -> None:
-    config = uvicorn.Config("")
+    config = uvicorn.Config("", log_config=None)
     process = multiprocess.Process(config, [])
 
     assert names_of_base(uvicorn.Server(config), WorkerServer) == {"handle_exit", "on_tick"}
     assert names_of_base(process, Worker) == {
-        *("always_pong", "start", "target", "pong", "config", "child_conn", "_server")
+        *("always_pong", "start", "target", "ping", "pong", "config", "child_conn", "parent_conn", "_server")
     }
     process.parent_conn.close()
     process.child_conn.close()
+
+
+def test_a_worker_that_has_closed_its_pipe_has_ended(tmp_path: Path) -> None:
+    worker = Worker(WorkersConfig(Settings(), tmp_path), [])
+    assert worker.ping()
+
+    worker.child_conn.close()
+
+    assert not worker.ping()
+    worker.parent_conn.close()
 
 
 def test_workers_are_ending_when_their_supervisor_says_so_or_has_died(tmp_path: Path) -> None:
@@ -73,3 +87,18 @@ def test_workers_are_ending_when_their_supervisor_says_so_or_has_died(tmp_path: 
 
     assert config.are_ending()
     assert not config.is_orphan()
+
+
+def test_a_wait_for_the_exit_ends_when_a_worker_that_has_served_does() -> None:
+    sentinel, worker_end = os.pipe()
+    worker: Any = SimpleNamespace(process=SimpleNamespace(sentinel=sentinel), has_served=True)
+    waiting = Thread(target=Exit([worker]).wait, args=[1000], daemon=True)
+    waiting.start()
+    assert waiting.is_alive()
+
+    os.close(worker_end)
+
+    until(lambda: not waiting.is_alive())
+    worker.has_served = False
+    assert not Exit([worker]).wait(0)
+    os.close(sentinel)
