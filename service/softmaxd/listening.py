@@ -32,10 +32,10 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartupError(f"cannot listen on {host} port {port}: {reason}; {cure}") from error
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, scheme: str) -> str:
     """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
 
 
 def drop_new_connections(listener: socket.socket) -> None:

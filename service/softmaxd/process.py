@@ -26,8 +26,10 @@ from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.engine_thread import is_any_busy
 from softmaxd.models.memory import keep_freed_memory
 from softmaxd.settings import Settings
+from softmaxd.tls import tls_context
 
 REPLACED_SECONDS = 0.2  # of listening, in place of `drain_delay`; by then a supervisor that ends has said so
+HANDSHAKE_SECONDS = 1  # with TLS, for connections that begin as the service stops to listen
 CLOSE_SECONDS = 1  # uvicorn closes its connections in this time after the drain
 LAST_SECONDS = 1.0  # after the drain; then the process is ended from outside its event loop
 TICKS_BETWEEN_SWEEPS = 5  # half a second
@@ -50,7 +52,7 @@ class Server(uvicorn.Server):
         self._metrics = metrics
         self._settings = settings
         self._listeners: list[socket.socket] = []
-        self._leaving_since = 0.0
+        self._leaving_since = self._begun_until = 0.0
         self._last_resort = LastResort(settings.drain_delay + settings.drain_timeout + LAST_SECONDS)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
@@ -101,11 +103,12 @@ class Server(uvicorn.Server):
             return
         if self._listeners:  # the event loop may still have to begin connections that it has accepted
             await self._stop_listening(self._listeners.pop())
+            self._begun_until = time.monotonic() + (HANDSHAKE_SECONDS if self.config.ssl else 0)
             return
         for connection in self._connections():
             connection.close_unused(now)
-        is_over = now > self._leaving_since + delay + self._settings.drain_timeout
-        self.should_exit |= not self.server_state.connections or is_over
+        is_done = not self.server_state.connections and now > self._begun_until
+        self.should_exit |= is_done or now > self._leaving_since + delay + self._settings.drain_timeout
 
     async def _stop_listening(self, listener: socket.socket) -> None:
         """Close a listening socket, and serve every connection that waits in it."""
@@ -116,8 +119,11 @@ class Server(uvicorn.Server):
             if self.is_service_ending():
                 drop_new_connections(last)
             waiting = list(accept_waiting(last))
-        for connection in waiting:
-            await loop.connect_accepted_socket(self._new_connection, connection)
+        tls: dict[str, Any] = (
+            {"ssl": self.config.ssl, "ssl_handshake_timeout": HANDSHAKE_SECONDS} if self.config.ssl else {}
+        )
+        begun = (loop.connect_accepted_socket(self._new_connection, connection, **tls) for connection in waiting)
+        await asyncio.gather(*begun, return_exceptions=True)  # a handshake may fail
 
     def is_service_ending(self) -> bool:
         """Return True if no other process goes on to listen."""
@@ -144,6 +150,7 @@ AnyServer = TypeVar("AnyServer", bound=Server)
 def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | None = None) -> AnyServer:
     """Return a server of this kind with its own application; it is not started yet. Raises `StartupError`."""
     keep_freed_memory()
+    tls = tls_context(settings.tls_cert, settings.tls_key)
     app = create_app(settings, shared_folder)
     state = app.state
     heads = PlainHeads(state.operations if settings.express == "on" else [], settings, state.access)
@@ -159,6 +166,7 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
     server = kind(config, state.lifecycle, state.metrics, settings)

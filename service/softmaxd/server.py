@@ -7,8 +7,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from types import FrameType
@@ -30,9 +31,10 @@ from softmaxd.models.repository import Repository
 from softmaxd.process import Server, allow_many_files, new_server
 from softmaxd.settings import Settings
 from softmaxd.shared_folder import hold, shared_folder
+from softmaxd.tls import tls_context
 
 READY_SECONDS = 1
-FOLDER_SECONDS = 0.5  # between two looks at a models folder that is away
+CHECK_SECONDS = 0.5  # between two looks at files that cannot be used
 WORKER_PING_SECONDS = 30  # the supervisor kills a worker that does not answer a ping in this time
 
 logger = logging.getLogger(__name__)
@@ -129,7 +131,8 @@ class Worker(multiprocess.Process):
         set_up_logs(settings.log_format, settings.log_level)
         with suppress(OSError):  # the metrics will say that it is away
             hold(self.config.shared_folder)
-        wait_for_models(settings.models_dir)
+        wait_for(partial(look_first, settings.models_dir))
+        wait_for(partial(tls_context, settings.tls_cert, settings.tls_key))
         try:
             server = new_server(WorkerServer, settings, self.config.shared_folder)
         except StartupError as error:
@@ -145,17 +148,17 @@ class Worker(multiprocess.Process):
         self.child_conn.send(self._server is not None and self._server.started)
 
 
-def wait_for_models(models_dir: Path) -> None:
-    """Wait while the models folder is away: the supervisor has read it, so it was there and may come back."""
+def wait_for(check: Callable[[], object]) -> None:
+    """Wait while files cannot be used: the supervisor has read them, so they were right and may come back."""
     log = logger.warning
     while True:
         try:
-            look_first(models_dir)
+            check()
             return
         except StartupError as error:
             log("%s; this worker waits for it", error)
         log = logger.debug
-        time.sleep(FOLDER_SECONDS)
+        time.sleep(CHECK_SECONDS)
 
 
 class Exit(threading.Event):
@@ -221,7 +224,7 @@ def serve(settings: Settings) -> None:
 def _serve_alone(settings: Settings) -> None:
     server = new_server(Server, settings)
     with listen(settings.host, settings.port) as listener:
-        logger.info("listening on %s (a browser shows the playground there)", url_of(listener))
+        logger.info("listening on %s (a browser shows the playground there)", url_of(listener, settings.scheme))
         server.run(sockets=[listener])
 
 
@@ -229,6 +232,7 @@ def _supervise(settings: Settings) -> None:
     """Run workers side by side, and replace one that dies."""
     Repository(settings)  # raises here, once, and not in every worker
     check_folder(settings.drift_dir)
+    tls_context(settings.tls_cert, settings.tls_key)
     if settings.api_keys_file is not None:
         check_key_file(settings.api_keys_file)
     with shared_folder() as folder, listen(settings.host, settings.port) as listener:
@@ -236,7 +240,9 @@ def _supervise(settings: Settings) -> None:
         multiprocess.Process = Worker  # type: ignore[misc]
         supervisor = Supervisor(WorkersConfig(settings, folder), sockets=[listener])
         logger.info(
-            "listening on %s with %d workers (a browser shows the playground there)", url_of(listener), settings.workers
+            "listening on %s with %d workers (a browser shows the playground there)",
+            url_of(listener, settings.scheme),
+            settings.workers,
         )
         supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

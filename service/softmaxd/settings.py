@@ -76,6 +76,13 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="The port; 0 picks a free one.")
     workers: PositiveInt = Field(1, le=256, description="Processes that serve on the same port.")
+    tls_cert: Annotated[Path | None, BeforeValidator(_not_empty)] = Field(
+        None,
+        description="A PEM file with the chain of certificates: the service then speaks TLS only. Unset: no TLS.",
+    )
+    tls_key: Annotated[Path | None, BeforeValidator(_not_empty)] = Field(
+        None, description="A PEM file with the private key, without a password. Unset: it is in `tls_cert`, too."
+    )
     root_path: str = Field(
         "",
         pattern=r"^(/[A-Za-z0-9_.~-]+)*$",
@@ -225,6 +232,11 @@ class Settings(BaseModel):
     def needs_keys(self) -> bool:
         """True if clients need a key to predict and to read."""
         return bool(self.api_keys) or self.api_keys_file is not None
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the service's URLs."""
+        return "http" if self.tls_cert is None else "https"
 
 
 def read_settings(environment: Mapping[str, str], options: Mapping[str, str]) -> Settings:

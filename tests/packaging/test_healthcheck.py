@@ -3,16 +3,22 @@
 import os
 import shutil
 import socket
+import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from tests.support.edge import make_certificate
 from tests.support.paths import REPOSITORY
 
 SCRIPT = REPOSITORY / "deploy" / "docker" / "softmaxd-healthcheck"
+
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # with `softmaxd`
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 
@@ -67,7 +73,7 @@ def check(**settings: str) -> tuple[int, str]:
     """Run the script, and return its exit code and its last line."""
     environment = {f"SOFTMAXD_{name.upper()}": value for name, value in settings.items()}
     ended = subprocess.run(
-        ["bash", SCRIPT], env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, check=False
+        ["bash", SCRIPT], env={"PATH": PATH, **environment}, capture_output=True, text=True, check=False
     )
     return ended.returncode, (ended.stdout + ended.stderr).splitlines()[-1]
 
@@ -104,3 +110,17 @@ def test_a_port_in_the_form_of_kubernetes_is_the_default() -> None:
 
     assert code == 1
     assert "/dev/tcp/127.1.2.3/8000: " in line
+
+
+def test_with_a_certificate_it_asks_over_tls(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        answer = check(port=str(server.server_port), tls_cert=str(certificate))
+        thread.join()
+
+    assert answer == (0, f"127.0.0.1 port {server.server_port} is ready")

@@ -6,6 +6,7 @@ import sys
 from softmaxd.cli.output import say
 from softmaxd.cli.parser import Commands, add_settings
 from softmaxd.settings import Settings
+from softmaxd.tls import unverified_context
 
 SECONDS = 2.0
 
@@ -19,13 +20,16 @@ def add(commands: Commands) -> None:
         epilog="example: softmaxd health --port 8000",
     )
     parser.set_defaults(run=run)
-    add_settings(parser, ["host", "port"])
+    add_settings(parser, ["host", "port", "tls_cert"])
 
 
 def run(settings: Settings) -> int:
     """Return 0 if the service at host and port is ready, else 1."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - it is compared
     connection = http.client.HTTPConnection(host, settings.port, timeout=SECONDS)
+    if settings.tls_cert is not None:
+        context = unverified_context()
+        connection = http.client.HTTPSConnection(host, settings.port, timeout=SECONDS, context=context)
     try:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status

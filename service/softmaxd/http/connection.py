@@ -9,7 +9,7 @@ from softmaxd.errors import RequestTimeout, ServiceError
 from softmaxd.http.answered import LEFT, record, record_refusal
 from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
-from softmaxd.http.flow import LastingTransport, answer_http_1_0, has_bytes
+from softmaxd.http.flow import LastingTransport, answer_http_1_0, end_writing, has_bytes
 from softmaxd.http.heads import PlainHead
 from softmaxd.http.ids import Ids, ids_of, new_ids
 from softmaxd.http.operation import Reply
@@ -268,13 +268,13 @@ class Connection(Reader):
 
     def _end(self) -> None:
         """End our side after the last response, and drop what the client still sends."""
-        self._phase = LAST
-        self._since = None
+        is_whole = self._phase is IDLE and self._parsed == len(self._received)  # the client has nothing more to send
+        self._phase, self._since = LAST, None
         self._received, self._parsed, self._chunks = b"", 0, None
-        if self._client_ended:
+        if self._client_ended or (is_whole and not self.transport.can_write_eof()):
             self.transport.close()
         elif not self.transport.is_closing():
-            self.transport.write_eof()
+            end_writing(self.transport)
             self.flow.read_more()
 
     def _drop(self, size: int) -> None:

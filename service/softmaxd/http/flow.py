@@ -35,6 +35,12 @@ class LastingTransport:
         self.close = close
 
 
+def end_writing(transport: Transport) -> None:
+    """End our side of a connection and go on to read; TLS cannot: there the client ends, or the sweep of deadlines."""
+    if transport.can_write_eof():
+        transport.write_eof()
+
+
 def answer_http_1_0(cycle: RequestResponseCycle, *, keep_alive: bool) -> None:
     """Let uvicorn answer a request of HTTP/1.0, which knows no `100 Continue` and says that a connection stays."""
     cycle.waiting_for_100_continue = False

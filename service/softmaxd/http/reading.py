@@ -224,6 +224,8 @@ class Reader(HttpToolsProtocol, ABC):
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn always closes
         """Return True to stay open: a client may end its side after a request, and still wait for the response."""
         self._client_ended = True
+        if not self.transport.can_write_eof():  # with TLS no connection stays half open
+            return False
         waits = self._parsed < len(self._received)
         if self._is_busy and not waits:
             self.cycle.keep_alive = False

@@ -11,7 +11,7 @@ def test_a_free_port_is_told_by_its_url() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
 
-        assert url_of(listener) == f"http://127.0.0.1:{port}"
+        assert url_of(listener, "https") == f"https://127.0.0.1:{port}"
         with pytest.raises(StartupError, match=rf"^cannot listen on 127.0.0.1 port {port}: Address already in use; "):
             listen("127.0.0.1", port)
 
@@ -19,7 +19,7 @@ def test_a_free_port_is_told_by_its_url() -> None:
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
 def test_an_ipv6_address_stands_in_brackets() -> None:
     with socket.socket(socket.AF_INET6) as listener:
-        assert url_of(listener) == "http://[::]:0"
+        assert url_of(listener, "http") == "http://[::]:0"
 
 
 @pytest.fixture(

@@ -1,0 +1,127 @@
+"""Debian's HAProxy with deploy/haproxy/haproxy.cfg, in front of replicas that have addresses of loopback."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from tests.support.names import Names
+from tests.support.paths import REPOSITORY
+from tests.support.processes import forget, start
+from tests.support.skipping import skip_outside_ci
+from tests.support.waiting import until
+
+CONFIGURATION = REPOSITORY / "deploy" / "haproxy" / "haproxy.cfg"
+UP = re.compile(r'^haproxy_server_status\{proxy="replicas",server="[^"]+",state="UP"\} 1$', re.MULTILINE)
+HOSTS = [f"127.0.0.{number}" for number in range(2, 5)]  # addresses for replicas
+
+
+def need(program: str, package: str) -> None:
+    """Skip the test where a program is missing; fail it in CI."""
+    if shutil.which(program) is None:
+        skip_outside_ci(f"{program} is not installed; Debian has it in the package {package}")
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for localhost that signs itself, and its private key."""
+    need("openssl", "openssl")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command: list[str | Path] = ["openssl", "req", "-x509", *kind, *names, "-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+def free_port(*hosts: str) -> int:
+    """Return a port that is free on all of these addresses."""
+    while True:
+        with socket.create_server((hosts[0], 0)) as first:
+            port: int = first.getsockname()[1]
+        try:
+            for host in hosts:
+                socket.create_server((host, port)).close()
+        except OSError:
+            continue
+        return port
+
+
+class Edge:
+    """A running HAProxy. `names` has the addresses of the replicas; all of them have the same port."""
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Names,
+        port: int,
+        settings: Mapping[str, str] | None = None,
+        *,
+        configuration: Path = CONFIGURATION,
+    ) -> None:
+        need("haproxy", "haproxy")
+        self.names = names
+        self.certificate, key = make_certificate(folder)
+        self.lines: list[str] = []
+        (folder / "edge.pem").write_text(self.certificate.read_text() + key.read_text())
+        self.port, own = free_port("127.0.0.1"), free_port("127.0.0.1")
+        self.own_url = f"http://127.0.0.1:{own}/metrics"
+        self.environment = {
+            "EDGE_BIND": f"127.0.0.1:{self.port}",
+            "EDGE_OWN_BIND": f"127.0.0.1:{own}",
+            "EDGE_CERTIFICATE": str(folder / "edge.pem"),
+            "EDGE_DNS": f"127.0.0.1:{names.port}",
+            "EDGE_REPLICAS": f"softmaxd:{port}",
+            "EDGE_REQUESTS_IN_10_S": "10000000",
+            **(settings or {}),
+        }
+        environment = {**os.environ, **self.environment}
+        self.process = start(["haproxy", "-db", "-f", configuration], cwd=REPOSITORY, env=environment)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def __enter__(self) -> "Edge":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        forget(self.process)
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.lines.extend(self.process.stderr)
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What a client needs that trusts the certificate."""
+        return ssl.create_default_context(cafile=str(self.certificate))
+
+    def own_metrics(self) -> str:
+        """Return the metrics of HAProxy itself, or nothing before it has started."""
+        try:
+            return httpx.get(self.own_url).text
+        except httpx.TransportError:
+            return ""
+
+    def replicas_up(self) -> int:
+        """Return the number of replicas that get requests."""
+        return len(UP.findall(self.own_metrics()))
+
+    def wait_for(self, replicas: int) -> None:
+        """Wait until so many replicas get requests."""
+        until(lambda: self.replicas_up() == replicas)
