@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-gpu overload test-container soak fuzz test-exporters test-kubernetes release-check audit sbom lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-gpu overload test-container soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -75,10 +75,14 @@ overload: $(VENV)/.test  ## Measure three times the load that a slow model can b
 test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
 	$(BIN)/python -m pytest tests/container
 
-soak: $(VENV)/.test  ## Soak a server for 10 minutes, overload one, and fuzz all targets at once for 10; or SECONDS each
+soak: $(VENV)/.test  ## Soak a server for 10 minutes, overload one, change replicas, and fuzz all targets at once for 10; or SECONDS each
 	SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/faults/test_soak.py -s
 	$(MAKE) --no-print-directory overload
+	$(MAKE) --no-print-directory no-gap
 	$(MAKE) --no-print-directory fuzz PROCESSES=8
+
+no-gap: $(VENV)/.test  ## Change replicas, workers and versions behind HAProxy, and kill 20 workers, under load (needs haproxy)
+	NO_GAP_ANSWERS=8000 NO_GAP_KILLS=20 $(BIN)/python -m pytest tests/faults/test_no_gap.py -s
 
 fuzz:  ## Fuzz with coverage: each target for 10 minutes, or SECONDS, on PROCESSES
 	$(MAKE) --no-print-directory VENV=.venv-fuzz .venv-fuzz/.fuzz

@@ -14,7 +14,10 @@ import pytest
 
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 from softmaxd.settings import Settings
-from tests.support.docker import FREE_PORT, Deploy, Deployment, attempt, docker
+from tests.support.docker import FREE_PORT, Deploy, Deployment, attempt, docker, inspect
+from tests.support.edge import Edge
+from tests.support.load import Load
+from tests.support.names import Names
 from tests.support.onnx_models import hungry, linear, publish
 from tests.support.paths import MODELS, REPOSITORY
 from tests.support.waiting import until
@@ -163,6 +166,42 @@ def test_it_scales_to_more_replicas_on_a_range_of_ports(deploy: Deploy, monkeypa
     published = {deployment.compose("port", "--index", index, "softmaxd", "8000").strip() for index in ("1", "2")}
     assert len(published) == 2
     assert [httpx.get(f"http://{address}/readyz").status_code for address in published] == [200, 200]
+
+
+def test_no_request_fails_when_a_container_is_replaced(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PUBLISHED_PORTS", "18000-18009")
+    deployment = deploy()
+    deployment.up("--scale", "softmaxd=2")
+    old, *_ = containers = deployment.compose("ps", "--quiet", "softmaxd").split()
+
+    with Names(*map(address_of, containers)) as names, Edge(tmp_path, names, 8000) as edge:
+        edge.wait_for(replicas=2)
+        with Load(edge.port, edge.context) as load:
+            load.wait_for(500)
+            deployment.up("--scale", "softmaxd=3", "--no-recreate")
+            (new,) = set(deployment.compose("ps", "--quiet", "softmaxd").split()) - set(containers)
+            names.addresses.append(address_of(new))
+            edge.wait_for(replicas=3)
+            names.addresses.remove(address_of(old))
+            docker("stop", old)
+            edge.wait_for(replicas=2)
+            load.wait_for(500)
+
+    assert load.failures == {}
+
+
+def address_of(container: str) -> str:
+    (network,) = inspect("inspect", container)["NetworkSettings"]["Networks"].values()
+    return str(network["IPAddress"])
+
+
+def test_the_edge_runs_only_when_its_profile_is_asked_for(deployment: Deployment) -> None:
+    services = deployment.compose("config", "--services").split()
+    with_edge = deployment.compose("--profile", "edge", "config", "--services").split()
+
+    assert (services, sorted(with_edge)) == (["softmaxd"], ["edge", "softmaxd"])
 
 
 def test_a_new_version_is_served_after_a_restart(deploy: Deploy, tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from tests.support.prometheus import CONFIGURATION
 
 WITHOUT_MORE = ConfigDict(extra="forbid", strict=True)
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
-OBSERVABILITY = {name: service for name, service in COMPOSE["services"].items() if "profiles" in service}
+OBSERVABILITY = {
+    name: service for name, service in COMPOSE["services"].items() if service.get("profiles") == ["observability"]
+}
 
 
 @with_config(WITHOUT_MORE)
