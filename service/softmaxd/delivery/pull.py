@@ -15,6 +15,7 @@ from softmaxd.models.hidden import PULLED
 from softmaxd.models.places import refuse_single
 from softmaxd.models.publishing import version_of
 from softmaxd.models.trials import try_out
+from softmaxd.os_errors import naming
 from softmaxd.settings import Settings
 
 
@@ -81,7 +82,8 @@ def _arriving(folder: Path, archive: Archive) -> Iterator[IO[bytes]]:
         with suppress(OSError):  # a file system without locks: two runs at once would spoil the file, and refuse it
             fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            yield file
+            with naming(path):
+                yield file
         except (NotNow, KeyboardInterrupt, SystemExit):
             raise
         except BaseException:

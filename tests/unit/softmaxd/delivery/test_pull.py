@@ -1,6 +1,9 @@
 """A version is published as it was pushed, or not at all."""
 
+import resource
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -182,6 +185,29 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match=r"models"):
         pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience())
+
+
+@contextmanager
+def small_files() -> Iterator[None]:
+    """Let no file grow beyond 5,000 bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    archive = stored(tmp_path)
+
+    with (
+        small_files(),
+        pytest.raises(OSError, match=rf"File too large: '{tmp_path}/models/linear/.pulled-{archive.sha256}'"),
+    ):
+        pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience())
+
+    assert files(tmp_path / "models") == set()
 
 
 def test_the_newest_version_is_found_and_so_is_a_named_one(tmp_path: Path) -> None:
