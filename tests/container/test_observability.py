@@ -28,12 +28,12 @@ ENTRYPOINT ["/bin/prometheus"]
 PROMETHEUS = "  prometheus:\n    image: {}\n    ports: !override ['127.0.0.1::9090']\n"
 
 
-@pytest.fixture
-def prometheus(image: str, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def prometheus(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the Prometheus that compose starts beside the service."""
     need("prometheus")
-    name, override, folder = f"{image}-prometheus", tmp_path / "override.yml", tmp_path / "image"
-    folder.mkdir()
+    name, folder = f"{image}-prometheus", tmp_path_factory.mktemp("prometheus")
+    override = tmp_path_factory.mktemp("observed") / "override.yml"
     shutil.copy(shutil.which("prometheus") or "", folder / "prometheus")
     (folder / "Dockerfile").write_text(DOCKERFILE)
     docker("build", "--quiet", "--tag", name, str(folder))
@@ -57,6 +57,12 @@ def test_prometheus_finds_the_service_and_has_the_rules_and_the_pages(prometheus
     groups = httpx.get(prometheus + "/api/v1/rules").json()["data"]["groups"]
     assert "SoftmaxdDown" in [rule["name"] for group in groups for rule in group["rules"]]
     assert httpx.get(prometheus + "/user/SoftmaxdDown.md").text.startswith("# SoftmaxdDown\n")
+
+
+def test_no_page_of_another_site_reads_the_metrics(prometheus: str) -> None:
+    found = httpx.get(prometheus + "/api/v1/query", params={"query": "up"}, headers={"Origin": "http://other.example"})
+
+    assert "access-control-allow-origin" not in found.headers
 
 
 @pytest.mark.parametrize("script", commands().values(), ids=list(commands()))

@@ -28,6 +28,7 @@ TRACED = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0
 WEEK = 7 * 24 * 3600
 NOBODY = "127.0.0.1:1"  # a replica that is down
 FAR = [[3.0, 3.0]] * 100
+TENSOR = {"id": "a", "inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32", "data": [3.0, 3.0]}]}
 SLOW = [[100_000.0, 0.0]]  # turns of the slow network: minutes
 DAY = 'job_model_label:softmaxd_predicted_labels:{}{{job="softmaxd",model="linear",label="{}"}} {} {}\n'
 
@@ -119,6 +120,7 @@ def _ask(server: Server) -> None:
             assert ask(f"/models/{place}/predict", FAR) == 200
         assert {ask("/predict", FAR) for _ in range(3)} == {503}
         assert ask("/models/linear/predict", [[]]) == 422
+        assert client.post("/v2/models/linear/infer", json=TENSOR).status_code == 200
         assert {ask("/models/slow/versions/1/predict", SLOW) for _ in range(3)} == {504}
 
 
@@ -144,19 +146,20 @@ def test_every_variable_of_the_dashboard_has_values(day: Day) -> None:
 
 
 @pytest.mark.usefixtures("day")
-def test_every_metric_is_described(server: Server) -> None:
+def test_every_metric_is_described_and_no_other_one(server: Server) -> None:
     families = text_string_to_metric_families(httpx.get(server.url + "/metrics").text)
     names = {family.name + "_total" * (family.type == "counter") for family in families}
 
     assert len(names) > 25
     assert names - described() == set()
+    assert {name for name in described() if name.startswith(("softmaxd_", "process_"))} - names == set()
 
 
 @pytest.mark.usefixtures("day")
 def test_every_field_of_a_log_line_is_described(server: Server) -> None:
     fields = {field for line in server.messages() for field in line}
 
-    assert fields > {"time", "message", "request_id", "trace_id", "reason", "rows"}
+    assert fields > {"time", "message", "request_id", "trace_id", "reason", "rows", "infer_id"}
     assert fields - described() == set()
 
 

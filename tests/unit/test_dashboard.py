@@ -281,6 +281,14 @@ def test_nobody_outside_this_machine_reaches_them() -> None:
         assert [port for port in service["ports"] if not port.startswith("127.0.0.1:")] == []
 
 
+def test_nobody_can_log_in_to_grafana() -> None:
+    settings = OBSERVABILITY["grafana"]["environment"]
+
+    assert settings["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert settings["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert "GF_AUTH_ANONYMOUS_ORG_ROLE" not in settings  # it would be more than Viewer
+
+
 def test_they_write_only_into_their_volumes() -> None:
     written = {name: [mount for mount in each["volumes"] if mount[0] != "."] for name, each in OBSERVABILITY.items()}
 
