@@ -1,7 +1,6 @@
-"""The forms for Compose and Kubernetes in docs/delivery.md say the same as the command and the settings."""
+"""The forms for Compose and Kubernetes of docs/delivery.md say the same as the command and the settings."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,24 +11,18 @@ from softmaxd.settings import ENV_PREFIX, Settings
 from tests.support.paths import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "delivery.md").read_text()
-COMPOSE, DEPLOYMENT = (yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.S | re.M))
-POD = DEPLOYMENT["spec"]["template"]["spec"]
+COMPONENT = yaml.safe_load(
+    (REPOSITORY / "deploy" / "kubernetes" / "components" / "models-pull" / "kustomization.yaml").read_text()
+)
+COMPOSE = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[0])["services"]
+POD = yaml.safe_load(COMPONENT["patches"][0]["patch"])["spec"]["template"]["spec"]
 (FOLLOW,) = re.findall(r"`(\[models, pull, .*?\])`", PAGE)
-COMMANDS = [
-    COMPOSE["services"]["pull"]["command"],
-    yaml.safe_load(FOLLOW),
-    *(container["args"] for container in POD["initContainers"]),
-]
+IN_COMPOSE = [COMPOSE["pull"]["command"], yaml.safe_load(FOLLOW)]
+IN_KUBERNETES = [container["args"] for container in POD["initContainers"]]
 
 
-def mounts(node: Any) -> Iterator[dict[str, Any]]:
-    """Give each mount of a volume below a node."""
-    for container in (*node["initContainers"], *node["containers"]):
-        yield from container["volumeMounts"]
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_each_command_is_one(command: list[str]) -> None:
+@pytest.mark.parametrize("command", [*IN_COMPOSE, *IN_KUBERNETES], ids=" ".join)
+def test_each_command_pulls(command: list[str]) -> None:
     options = vars(parser().parse_args(command))
 
     assert options["run"].__name__ == "pull"
@@ -37,18 +30,25 @@ def test_each_command_is_one(command: list[str]) -> None:
 
 
 def test_the_service_reads_the_folder_that_is_pulled_into() -> None:
-    folders = {command[command.index("--models-dir") + 1] for command in COMMANDS}
-    services = [COMPOSE["services"]["softmaxd"]["environment"], *(container["env"] for container in POD["containers"])]
-    named = [services[0], *({each["name"]: each["value"]} for each in services[1])]
+    name = f"{ENV_PREFIX}MODELS_DIR"
 
-    assert [set(each) for each in named] == [{f"{ENV_PREFIX}MODELS_DIR"}] * 2
-    assert {folder for each in named for folder in each.values()} == folders
+    def folders(commands: list[list[str]]) -> set[str]:
+        return {command[command.index("--models-dir") + 1] for command in commands}
+
     assert "models_dir" in Settings.model_fields
+    assert folders(IN_COMPOSE) == {COMPOSE["softmaxd"]["environment"][name]}
+    assert [f"{name}={folder}" for folder in folders(IN_KUBERNETES)] == COMPONENT["configMapGenerator"][0]["literals"]
 
 
 def test_only_those_that_pull_may_write() -> None:
-    volumes = [COMPOSE["services"][name]["volumes"] for name in ("pull", "softmaxd")]
+    def mount(container: Any) -> Any:
+        (mount,) = container["volumeMounts"]
+        return mount
 
-    assert volumes == [["pulled:/srv/pulled"], ["pulled:/srv/pulled:ro"]]
-    assert [mount.get("readOnly", False) for mount in mounts(POD)] == [False, False, True]
-    assert {mount["name"] for mount in mounts(POD)} == {volume["name"] for volume in POD["volumes"]}
+    assert [COMPOSE[name]["volumes"] for name in ("pull", "softmaxd")] == [
+        ["pulled:/srv/pulled"],
+        ["pulled:/srv/pulled:ro"],
+    ]
+    mounts = [mount(container) for container in (*POD["initContainers"], *POD["containers"])]
+    assert [each.get("readOnly", False) for each in mounts] == [False, False, True]
+    assert {each["name"] for each in mounts} == {volume["name"] for volume in POD["volumes"]}

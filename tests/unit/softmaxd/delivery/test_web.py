@@ -13,7 +13,7 @@ from softmaxd.delivery.store import Absent, Broken
 from softmaxd.delivery.web import Web
 from softmaxd.errors import Refused
 from softmaxd.models.files import NotNow
-from tests.support.certificates import make_certificate
+from tests.support.edge import make_certificate
 from tests.support.web_store import WebStore, cut, endless, redirect, respond, serving, silent, status
 
 NAME, CONTENT = "a-1.tar", b"0123456789"
