@@ -1,7 +1,7 @@
 ARG PYTHON_VERSION=3.13
 # By digest, it is the same one tomorrow: --build-arg BASE=python@sha256:…
 ARG BASE=python:${PYTHON_VERSION}-slim-bookworm
-# The lock that the image has: serve, serve-gpu with CUDA (docs/gpu.md), or storage (docs/delivery.md).
+# The lock that the image has: serve, serve-gpu with CUDA (docs/gpu.md), otel for traces, or storage (docs/delivery.md).
 ARG LOCK=serve
 
 FROM ${BASE} AS build

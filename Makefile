@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-gpu overload test-container soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-client bench-gpu overload test-container soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -63,6 +63,9 @@ bench-peers: $(VENV)/.test  ## Measure against Triton, Ray Serve, MLServer, LitS
 
 bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECKOUT, in turns
 	$(BIN)/python -m benchmarks.before $(CHECKOUT)
+
+bench-client: $(VENV)/.test  ## Measure `softmaxd.client` against bare httpx, by processor time
+	$(BIN)/python -m benchmarks.client
 
 bench-gpu:  ## Measure networks of three sizes on the CPU and with CUDA (makes an environment with CUDA, 3 GB)
 	$(MAKE) --no-print-directory VENV=.venv-gpu .venv-gpu/.serve-gpu
@@ -122,6 +125,8 @@ lock:  ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	  --quiet --no-config -c requirements/test.txt --group gpu --excludes /dev/stdin pyproject.toml -o requirements/serve-gpu.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --extra storage pyproject.toml -o requirements/storage.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
+	  --quiet -c requirements/test.txt --extra otel pyproject.toml -o requirements/otel.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \
 	  --quiet -c requirements/test.txt --group build -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-strip-extras \

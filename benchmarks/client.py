@@ -1,9 +1,7 @@
-"""`softmaxd.client` against bare httpx: the processor time of a call, in turns, against a service that it starts.
+"""The command behind `make bench-client`: `softmaxd.client` against bare httpx, by processor time, in turns.
 
-    python -m benchmarks.client
-
-A ratio of 1.3 means that the client takes 1.3 times the processor time of httpx and `json`. The service has a process
-of its own, so its time does not count.
+A ratio of 1.3 means that the client takes 1.3 times the processor time of httpx and `json`. The service, which the
+command starts, has a process of its own, so its time does not count.
 """
 
 import json

@@ -47,6 +47,18 @@ def test_the_lock_for_gpus_is_that_of_the_service_with_another_onnx_runtime() ->
     assert {name.split("==")[0].split("-")[0] for name in gpu - serve} == {"onnxruntime", "nvidia"}
 
 
+@pytest.mark.parametrize(("name", "package"), [("otel", "opentelemetry-exporter-otlp-proto-http"), ("storage", "s3fs")])
+def test_an_image_with_an_extra_has_all_that_the_service_needs(name: str, package: str) -> None:
+    serve, more = (
+        {line.split()[0] for line in requirements(REPOSITORY / "requirements" / f"{lock}.txt")}
+        for lock in ("serve", name)
+    )
+
+    assert serve < more
+    assert package in {line.split("==")[0] for line in more}
+    assert re.search(rf"^# The lock that the image has: .*\b{name}\b", DOCKERFILE, re.MULTILINE)
+
+
 def test_nothing_is_installed_without_hashes() -> None:
     installs = re.findall(
         r"\b(?:pip|PIP)\S* .*install (.*(?:\\\n.*)*)", (DOCKERFILE + MAKEFILE).replace("$(PIP)", "PIP x")

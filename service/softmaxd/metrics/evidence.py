@@ -4,6 +4,7 @@ Each worker bets on its own rows in turn, with the money and the rows of all. Ma
 each other through the calibration rows, and neither their mean nor their product would keep the promise.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,11 +15,14 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from softmaxd.errors import StartupError
+from softmaxd.logs import RareLines
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.martingale import Martingale
 
 MOST_ROWS = 32  # of each worker between two saves, twice a second: a bet takes some microseconds
+
+logger = logging.getLogger(__name__)
 
 
 def check_folder(folder: Path | None) -> None:
@@ -46,6 +50,7 @@ class Evidence:
         self.name = f"drift-{manifest.name}-{manifest.version}-{digest}"
         self._file = None if folder is None else folder / self.name
         self._ranks: list[int] = []
+        self._lines = RareLines(logger)
 
     def take(self, atypicality: Array) -> None:
         """Keep some of these rows [n] for the next save: at even distances, so that the choice says nothing of them."""
@@ -61,10 +66,15 @@ class Evidence:
         if self._file is None:
             self._bet()
             return
-        with suppress(OSError), _locked(self._file) as descriptor:
-            self._read(descriptor)
-            self._bet()
-            os.pwrite(descriptor, self._martingale.state.tobytes(), 0)
+        try:
+            with _locked(self._file) as descriptor:
+                self._read(descriptor)
+                self._bet()
+                os.pwrite(descriptor, self._martingale.state.tobytes(), 0)
+        except BlockingIOError:  # another worker bets
+            return
+        except OSError as error:
+            self._lines.warning("the evidence of drift cannot be kept in %s: %s", self._file, error.strerror)
 
     @property
     def value(self) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -167,6 +168,32 @@ def test_a_request_that_comes_too_late_keeps_its_id(sent: bytes) -> None:
             assert b"mine" not in first
 
     run(main)
+
+
+NOT_NOW: dict[bytes, dict[str, Any]] = {
+    b"429": {"max_queued_rows": 1},
+    b"503": {"default_model": "later"},
+    b"504": {"queue_timeout": 1e-300},
+}
+
+
+@pytest.mark.parametrize("express", ["on", "off"])
+@pytest.mark.parametrize("status", NOT_NOW)
+def test_a_request_that_is_not_answered_now_keeps_its_id(status: bytes, express: str) -> None:
+    rows = b'{"instances": [[15.2, 0.3], [1, 2]]}'
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(rows)
+
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            own = await client.ask(head.replace(b"Host", b"X-Request-ID: mine\r\nHost"), rows)
+            made = await client.ask(head, rows)
+
+        assert own.startswith(b"HTTP/1.1 %s " % status)
+        assert made.startswith(b"HTTP/1.1 %s " % status)
+        assert b"\r\nx-request-id: mine\r\n" in own
+        assert re.search(rb"\r\nx-request-id: [0-9a-f]{16}-[0-9a-f]+\r\n", made)
+
+    run(main, express, **NOT_NOW[status])
 
 
 def test_with_a_known_head_each_answer_has_an_id_of_its_own() -> None:

@@ -71,7 +71,7 @@ def test_workers_bet_with_the_same_money_on_the_same_rows(tmp_path: Path) -> Non
     assert evidence(tmp_path, seed=2).value == 1  # the version is published anew, with other calibration rows
 
 
-def test_rows_wait_while_another_worker_bets(tmp_path: Path) -> None:
+def test_rows_wait_while_another_worker_bets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     here = evidence(tmp_path)
     here.take(rows(10, far=99))
     descriptor = os.open(tmp_path / here.name, os.O_RDWR | os.O_CREAT)
@@ -83,14 +83,20 @@ def test_rows_wait_while_another_worker_bets(tmp_path: Path) -> None:
     here.save()
 
     assert (before, here.value > 10) == (1, True)
+    assert caplog.messages == []
 
 
-def test_rows_wait_while_the_folder_is_away(tmp_path: Path) -> None:
+def test_rows_wait_while_the_folder_is_away_and_one_line_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "shared"
     here = evidence(folder)
     here.take(rows(10, far=99))
-    here.save()
+    for _ in range(3):
+        here.save()
     before = here.value
+    reason = f"the evidence of drift cannot be kept in {folder / here.name}: No such file or directory"
+    assert caplog.messages == [reason]
 
     folder.mkdir()
     here.save()
