@@ -18,12 +18,10 @@ from softmaxd.models.routes import Route, write_route
 from softmaxd.numerics.trust import quantiles
 from tests.support.dashboards import queries
 from tests.support.onnx_models import linear, publish, with_atypicality
-from tests.support.paths import REPOSITORY
 from tests.support.prometheus import FOLDER, RULES, promtool
-from tests.support.runbooks import RUNBOOKS
+from tests.support.runbooks import OPERATIONS, RUNBOOKS
 from tests.support.server import Server, StartServer
 
-OPERATIONS = REPOSITORY / "docs" / "operations.md"
 TARGET = {"job": "softmaxd", "instance": "127.0.0.1:8000"}  # the labels that Prometheus adds
 LOTS = 25  # of rows, each followed by a scrape: two hours, as time is counted here
 MINUTES = 5  # from scrape to scrape

@@ -17,13 +17,11 @@ from softmaxd.numerics.trust import quantiles
 from tests.support.dashboards import queries, variables
 from tests.support.keys import FIRST, bearer, hashed, write_keys
 from tests.support.onnx_models import linear, publish, publish_slow, with_atypicality
-from tests.support.paths import REPOSITORY
 from tests.support.prometheus import Prometheus, promtool
-from tests.support.runbooks import page_queries
+from tests.support.runbooks import OPERATIONS, page_queries
 from tests.support.server import Server, StartServer
 from tests.support.waiting import SECONDS, until
 
-OPERATIONS = REPOSITORY / "docs" / "operations.md"
 TRACED = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 WEEK = 7 * 24 * 3600
 NOBODY = "127.0.0.1:1"  # a replica that is down
