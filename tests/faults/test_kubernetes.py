@@ -1,6 +1,7 @@
 """The service runs with what the manifests of deploy/kubernetes give it: settings, secrets, and models of KServe."""
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 import yaml
 
+from softmaxd.models.folders import look
 from tests.support.command import softmaxd
 from tests.support.keys import FIRST, SECOND, bearer, hashed
 from tests.support.onnx_models import linear, publish
@@ -93,6 +95,39 @@ def test_a_secret_is_followed_as_kubernetes_updates_its_volume(tmp_path: Path, s
     until(lambda: statuses() == [401, 200])
 
     assert before == [200, 401]
+
+
+def test_the_writer_gives_an_empty_volume_the_models_of_the_image_once(tmp_path: Path) -> None:
+    (container,) = read("components/models-volume/writer.yaml")["spec"]["template"]["spec"]["initContainers"]
+    publish(tmp_path / "image", 1, linear().SerializeToString())
+    volume = tmp_path / "volume"
+    (volume / ".models" / "half").mkdir(parents=True)  # a copy that was cut off
+    script = (
+        container["command"][-1].replace("/mnt/volume", str(volume)).replace("/srv/models", str(tmp_path / "image"))
+    )
+
+    for version in (1, 2):
+        subprocess.run([*container["command"][:-1], script], check=True, timeout=60)
+        assert set(look(volume / "models").folders) == {("linear", each) for each in range(1, version + 1)}
+        publish(volume / "models", version + 1, linear().SerializeToString())
+
+    assert [path.name for path in volume.iterdir()] == ["models"]
+
+
+def test_the_init_container_pulls_and_the_sidecar_goes_on(tmp_path: Path) -> None:
+    (patch, _) = read("components/models-pull/kustomization.yaml")["patches"]
+    pull, follow = yaml.safe_load(patch["patch"])["spec"]["template"]["spec"]["initContainers"]
+    publish(tmp_path / "models", 1, linear().SerializeToString(), name="blobs")
+    softmaxd("models", "push", str(tmp_path / "store"), "blobs:1", models_dir=str(tmp_path / "models"))
+    real = {
+        "https://models.example.com": str(tmp_path / "store"),
+        "/mnt/pulled/models": str(tmp_path / "pod" / "models"),
+    }
+
+    code, printed, _ = softmaxd(*(real.get(word, word) for word in pull["args"]))
+
+    assert (code, printed) == (0, f"published {tmp_path / 'pod' / 'models' / 'blobs' / '1'}\n")
+    assert (follow["args"], follow["restartPolicy"]) == ([*pull["args"], "--watch", "30"], "Always")
 
 
 def update(volume: Path, name: str, *lines: str) -> None:

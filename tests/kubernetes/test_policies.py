@@ -231,6 +231,7 @@ def test_kserve_finds_the_runtime_for_the_model(objects: list[Object]) -> None:
         assert model["modelFormat"]["name"] in {found["name"] for found in runtime["spec"]["supportedModelFormats"]}
         assert model["protocolVersion"] in runtime["spec"]["protocolVersions"]
         assert runtime["spec"]["containers"][0]["name"] == "kserve-container"
+        assert each["metadata"]["annotations"] == {"serving.kserve.io/deploymentMode": "Standard"}
         (port,) = runtime["spec"]["containers"][0]["ports"]
         assert runtime["spec"]["annotations"] == {
             "prometheus.kserve.io/path": "/metrics",
