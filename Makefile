@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-client bench-gpu overload test-container soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-dear bench-client bench-gpu overload test-container soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,6 +66,8 @@ bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECK
 
 bench-client: $(VENV)/.test  ## Measure `softmaxd.client` against bare httpx, by processor time
 	$(BIN)/python -m benchmarks.client
+bench-dear: $(VENV)/.test  ## Measure models that take long beside one that does not, and against Triton (needs wrk, two cores)
+	$(BIN)/python -m benchmarks.dear
 
 bench-gpu:  ## Measure networks of three sizes on the CPU and with CUDA (makes an environment with CUDA, 3 GB)
 	$(MAKE) --no-print-directory VENV=.venv-gpu .venv-gpu/.serve-gpu

@@ -123,9 +123,9 @@ def run_load(port: int, exchange: Exchange, *, connections: int, seconds: int) -
 
 
 @contextmanager
-def background_load(port: int, exchange: Exchange, *, seconds: int) -> Iterator[None]:
-    """Post back to back on one connection, beside whatever the caller does, which takes `seconds`."""
-    with tempfile.TemporaryDirectory() as folder, _wrk(port, exchange, 1, seconds, Path(folder)) as wrk:
+def background_load(port: int, exchange: Exchange, *, seconds: int, connections: int = 1) -> Iterator[None]:
+    """Post back to back on each connection, beside whatever the caller does, which takes `seconds`."""
+    with tempfile.TemporaryDirectory() as folder, _wrk(port, exchange, connections, seconds, Path(folder)) as wrk:
         yield
         output, _ = wrk.communicate()
     _read_load(output)

@@ -40,9 +40,9 @@ class Questions:
         self.mebibyte = _native(mebibyte, run(mebibyte))
         self.softmax = _softmax(LOGITS)
         self.v2_one = _v2_json(ONE_ROW, run(ONE_ROW))
-        self.v2_one_binary = _v2_binary(ONE_ROW, run(ONE_ROW))
+        self.v2_one_binary = v2_binary("blobs", ONE_ROW, run(ONE_ROW))
         self.v2_large = _v2_json(rows, run(rows))
-        self.v2_large_binary = _v2_binary(rows, run(rows))
+        self.v2_large_binary = v2_binary("blobs", rows, run(rows))
         self.bare_list = Exchange("/predict", self.one.body, _list_check(run(ONE_ROW)))
         self.root = Exchange("/", self.one.body, self.one.check)
 
@@ -94,7 +94,8 @@ def _v2_json(rows: list[list[float]], expected: Matrix) -> Exchange:
     return Exchange("/v2/models/blobs/infer", body, is_right)
 
 
-def _v2_binary(rows: list[list[float]], expected: Matrix) -> Exchange:
+def v2_binary(model: str, rows: list[list[float]] | Matrix, expected: Matrix) -> Exchange:
+    """Return a request of rows as a binary tensor to a model, answered by one."""
     tensor = np.array(rows, "<f4")
     head = _json({
         "inputs": [{
@@ -115,7 +116,7 @@ def _v2_binary(rows: list[list[float]], expected: Matrix) -> Exchange:
         except (KeyError, ValueError) as error:
             raise WrongAnswer(f"not a binary answer: {error!r}") from error
 
-    return Exchange("/v2/models/blobs/infer", head + tensor.tobytes(), is_right, headers)
+    return Exchange(f"/v2/models/{model}/infer", head + tensor.tobytes(), is_right, headers)
 
 
 def _output(answer: object) -> dict[str, list[int]]:

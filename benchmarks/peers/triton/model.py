@@ -1,4 +1,4 @@
-"""The blobs model in Triton's Python backend (the wheel carries no ONNX backend)."""
+"""A model in Triton's Python backend (the wheel carries no ONNX backend)."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = int(config["parameters"]["threads"]["string_value"])
         self._session = onnxruntime.InferenceSession(config["parameters"]["model"]["string_value"], options)
 
     def execute(self, requests: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Starts the `tritonserver` of the nvidia-pytriton wheel with the blobs model, without PyTriton's own proxy.
+"""Starts the `tritonserver` of the nvidia-pytriton wheel with the blobs model and others, without PyTriton's own proxy.
 
 As Triton's optimisation guide recommends: the dynamic batcher without a delay, one instance (one core), response
 cache and tracing off, metrics on as by default.
@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytriton
@@ -16,20 +17,25 @@ import pytriton
 CONFIG = """\
 backend: "python"
 max_batch_size: 131072
-input {{ name: "features" data_type: TYPE_FP32 dims: 2 }}
-output {{ name: "probabilities" data_type: TYPE_FP32 dims: 4 }}
+input {{ name: "features" data_type: TYPE_FP32 dims: {features} }}
+output {{ name: "probabilities" data_type: TYPE_FP32 dims: {classes} }}
 instance_group {{ kind: KIND_CPU count: 1 }}
 dynamic_batching {{ max_queue_delay_microseconds: 0 }}
 parameters {{ key: "model" value {{ string_value: "{model}" }} }}
+parameters {{ key: "threads" value {{ string_value: "{threads}" }} }}
 """
 
 
-def write_repository(folder: Path, model: Path) -> Path:
-    """Return a model repository with the one model."""
-    version = folder / "models" / "blobs" / "1"
-    version.mkdir(parents=True)
-    shutil.copy(Path(__file__).with_name("model.py"), version)
-    (version.parent / "config.pbtxt").write_text(CONFIG.format(model=model))
+def write_repository(folder: Path, models: Iterable[str], threads: int) -> Path:
+    """Return a model repository with these models, each as `NAME=FILE,FEATURES,CLASSES`."""
+    for model in models:
+        name, _, rest = model.partition("=")
+        file, features, classes = rest.split(",")
+        version = folder / "models" / name / "1"
+        version.mkdir(parents=True)
+        shutil.copy(Path(__file__).with_name("model.py"), version)
+        config = CONFIG.format(model=file, features=features, classes=classes, threads=threads)
+        (version.parent / "config.pbtxt").write_text(config)
     return folder / "models"
 
 
@@ -48,7 +54,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--metrics-port", type=int, required=True)
+    parser.add_argument("--also", action="append", default=[], help="another model, NAME=FILE,FEATURES,CLASSES")
+    parser.add_argument("--threads", type=int, default=1, help="of ONNX Runtime, for each model")
     arguments = parser.parse_args()
+    models = [f"blobs={arguments.model},2,4", *arguments.also]
     package = Path(pytriton.__file__).parent
     folder = Path(tempfile.mkdtemp(dir="."))
     libraries = [str(package.parent / "nvidia_pytriton.libs"), str(Path(sys.base_prefix) / "lib")]
@@ -60,7 +69,7 @@ def main() -> None:
     }
     command = [
         str(package / "tritonserver" / "bin" / "tritonserver"),
-        f"--model-repository={write_repository(folder, arguments.model)}",
+        f"--model-repository={write_repository(folder, models, arguments.threads)}",
         f"--backend-directory={copy_backends(folder, package / 'tritonserver')}",
         f"--http-port={arguments.port}",
         "--http-address=127.0.0.1",
