@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import numpy as np
@@ -74,6 +74,31 @@ def test_infer_has_the_numbers_and_labels_of_predict(called: Client) -> None:
         assert inferred.labels.tolist() == predicted.labels.tolist()
         for name in ("probabilities", "logits", "typicality"):
             assert getattr(inferred, name).tobytes() == getattr(predicted, name).tobytes()
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS * 500], ids=["JSON", "bytes"])
+@pytest.mark.parametrize("coverage_by", [None, "marginal", "class"])
+def test_infer_has_every_field_of_predict(
+    called: Client, rows: list[list[float]], coverage_by: Literal["marginal", "class"] | None
+) -> None:
+    answers = [
+        call(rows, model="blobs", include=FIELDS, top_k=3, coverage=0.99, coverage_by=coverage_by)
+        for call in (called.predict, called.infer)
+    ]
+
+    predicted, inferred = answers
+    assert set(inferred.fields) == set(predicted.fields)
+    assert inferred.top == predicted.top
+    assert inferred.prediction_sets == predicted.prediction_sets
+    assert inferred.fields.get("not_guaranteed") == predicted.fields.get("not_guaranteed")
+    np.testing.assert_array_max_ulp(inferred.log_probabilities, predicted.log_probabilities)
+
+
+@pytest.mark.parametrize("top_k", [0, 5])
+def test_more_top_labels_than_classes_are_refused(called: Client, top_k: int) -> None:
+    for call in (called.predict, called.infer):
+        with pytest.raises(InvalidRequest, match=r"top_k"):
+            call(ROWS, model="blobs", top_k=top_k)
 
 
 def test_a_table_over_the_limits_is_sent_in_parts(called: Client, client: httpx.Client, table: Any) -> None:

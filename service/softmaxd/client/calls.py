@@ -27,7 +27,6 @@ FIRST_ROWS = 100_000  # the service's own limit, if it has the default
 FIRST_VALUES = 500_000  # fit in 8 MiB of JSON, most often
 
 Field = Literal["logits", "log_probabilities", "prediction_sets", "typicality"]
-Output = Literal["logits", "typicality"]
 SoftmaxField = Literal["log_probabilities", "loss", "entropy", "sigmoid"]
 Progress = Callable[[int, int], object]
 Pinned = tuple[str, str]  # the model and the version that answered the first part
@@ -101,13 +100,16 @@ class Calls:
         limit = f"{first_path} {sorted(include)}"
         return (yield from self._in_parts(ask, rows.count, rows.width, limit, progress))
 
-    def infer(
+    def infer(  # noqa: PLR0913 - as predict
         self,
         features: ArrayLike,
         *,
         model: str | None = None,
         version: str | None = None,
-        include: Sequence[Output] = (),
+        include: Sequence[Field] = (),
+        top_k: int | None = None,
+        coverage: float | None = None,
+        coverage_by: Literal["marginal", "class"] | None = None,
         progress: Progress | None = None,
     ) -> Call[Prediction]:
         """Return the answers to an array of numbers [rows, …], sent as bytes if it is large: as predict, but faster.
@@ -115,20 +117,24 @@ class Calls:
         The first call also asks for the model's description.
         """
         described = yield from self._described(model, version)
-        array = tensors.features_of(features, described)
+        array, outputs = tensors.features_of(features, described), tensors.outputs_for(include)
+        parameters = _given({"coverage": coverage, "coverage_by": coverage_by})
+        if top_k is not None and not 1 <= top_k <= len(described.classes):
+            raise InvalidRequest(f"top_k should be from 1 to {len(described.classes)}, the number of classes")
 
         def ask(start: int, stop: int, pinned: Pinned | None) -> Call[Prediction]:
             number = pinned[1] if pinned else version
             path = f"/v2/models/{_named(described.name, number)}/infer"
-            outputs = ["probabilities", *include]
-            request = tensors.request_of(path, array[start:stop], described.description["datatype"], outputs)
+            request = tensors.request_of(
+                path, array[start:stop], described.description["datatype"], outputs, parameters
+            )
             answered, arrays = understood(tensors.outputs_of, (yield from self._send(request)))
             known = described
             if answered != known.version:  # a newer one, or one that has a share of the requests
                 known = yield from self._described(known.name, answered)
                 if known.description["datatype"] != described.description["datatype"]:
                     self._models.pop((model, version), None)
-            return tensors.prediction_of(known.name, answered, arrays, known.classes)
+            return tensors.prediction_of(known.name, answered, arrays, known.classes, include, top_k)
 
         limit = f"/v2 {described.name} {sorted(include)}"
         try:

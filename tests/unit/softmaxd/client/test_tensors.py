@@ -7,7 +7,7 @@ import pytest
 from softmaxd.client.answers import Model, model_of
 from softmaxd.client.errors import InvalidRequest
 from softmaxd.client.steps import Reply
-from softmaxd.client.tensors import HEADER, features_of, outputs_of, prediction_of, request_of
+from softmaxd.client.tensors import HEADER, features_of, outputs_for, outputs_of, prediction_of, request_of
 
 
 def model(datatype: str = "FP32", column: str | None = None) -> Model:
@@ -50,21 +50,26 @@ def test_features_that_the_model_does_not_take_are_refused(values: Any, given: M
 
 
 def test_few_numbers_are_sent_as_json() -> None:
-    request = request_of("/v2/models/m/infer", np.array([[0.5, 2], [3, 4]]), "FP64", ["probabilities"])
+    request = request_of(
+        "/v2/models/m/infer", np.array([[0.5, 2], [3, 4]]), "FP64", ["probabilities"], {"coverage": 0.9}
+    )
 
     assert json.loads(request.content) == {
         "inputs": [{"name": "features", "shape": [2, 2], "datatype": "FP64", "data": [0.5, 2, 3, 4]}],
         "outputs": [{"name": "probabilities"}],
+        "parameters": {"coverage": 0.9},
     }
 
 
 def test_many_numbers_are_sent_as_bytes() -> None:
     features = np.arange(1_000, dtype="<f4").reshape(500, 2)
 
-    request = request_of("/v2/models/m/infer", features, "FP32", ["probabilities"])
+    request = request_of("/v2/models/m/infer", features, "FP32", ["probabilities"], {})
 
     length = int(request.headers[HEADER])
-    (tensor,) = json.loads(request.content[:length])["inputs"]
+    head = json.loads(request.content[:length])
+    (tensor,) = head["inputs"]
+    assert head["parameters"] == {"binary_data_output": True}
     assert (tensor["shape"], tensor["parameters"]) == ([500, 2], {"binary_data_size": 4_000})
     assert request.content[length:] == features.tobytes()
 
@@ -87,6 +92,45 @@ def test_outputs_come_from_json_and_from_bytes() -> None:
     assert arrays["logits"].tolist() == [[1, 2]]
     assert arrays["typicality"].tolist() == [0.5]
     assert arrays["probabilities"].tolist() == [[0.25, 0.75]]
+
+
+@pytest.mark.parametrize(
+    ("include", "outputs"),
+    [
+        ([], ["probabilities"]),
+        (["typicality"], ["probabilities", "typicality"]),
+        (["log_probabilities"], ["probabilities", "logits"]),
+        (["prediction_sets", "logits"], ["probabilities", "logits", "prediction_sets"]),
+    ],
+)
+def test_only_outputs_that_the_answer_needs_are_asked_for(include: list[str], outputs: list[str]) -> None:
+    assert outputs_for(include) == outputs
+
+
+@pytest.mark.parametrize(("text", "labels"), [("", []), ("a", ["a"]), ("a:b", ["a", "b"])])
+def test_labels_without_a_guarantee_come_with_the_sets(text: str, labels: list[str]) -> None:
+    output = {"datatype": "BOOL", "shape": [1, 2], "data": [True, False], "parameters": {"not_guaranteed": text}}
+    answer = {"model_version": "1", "outputs": [{"name": "prediction_sets", **output}]}
+
+    _, arrays = outputs_of(Reply(200, {}, json.dumps(answer).encode()))
+
+    assert arrays["not_guaranteed"] == labels
+    assert arrays["prediction_sets"].tolist() == [[True, False]]
+
+
+def test_in_a_tie_top_labels_and_sets_have_the_models_order() -> None:
+    logits = np.array([[1, 2, 2, 0]], dtype=np.float32)
+    outputs = {
+        "probabilities": np.array([[0.2, 0.35, 0.35, 0.1]], dtype=np.float32),
+        "logits": logits,
+        "prediction_sets": np.array([[True, True, True, False]]),
+    }
+
+    found = prediction_of("m", "1", outputs, ["a", "b", "c", "d"], ["prediction_sets"], top_k=3)
+
+    assert found.top == [[("b", 0.35), ("c", 0.35), ("a", 0.2)]]
+    assert found.prediction_sets == [["b", "c", "a"]]
+    assert set(found.fields) == {"top", "prediction_sets"}
 
 
 def test_a_tie_has_the_first_label() -> None:
