@@ -66,6 +66,7 @@ bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECK
 
 bench-client: $(VENV)/.test  ## Measure `softmaxd.client` against bare httpx, by processor time
 	$(BIN)/python -m benchmarks.client
+
 bench-dear: $(VENV)/.test  ## Measure models that take long beside one that does not, and against Triton (needs wrk, two cores)
 	$(BIN)/python -m benchmarks.dear
 

@@ -10,11 +10,8 @@ from queue import SimpleQueue
 
 from softmaxd.models.together import Outcome
 
+LATER = 7  # by which the nice value grows: two such threads and one of another model share a core as 3 : 7
 PRIO_PROCESS = 0  # of setpriority(2); on Linux its id may be that of a thread
-LATER = 7  # a nice value: two such threads and one of another model share a core as 3 : 7, so each model has its part
-
-# Elsewhere, a priority is of a whole process.
-set_priority: Callable[[int, int, int], None] = os.setpriority if sys.platform == "linux" else lambda *_: None
 
 Job = tuple[asyncio.AbstractEventLoop, Callable[[], Outcome], Callable[[Outcome], None]]
 
@@ -38,8 +35,8 @@ class EngineThread(threading.Thread):
         """Let other threads run first from now on. A thread may lower its priority, but not raise it again."""
         self.is_late = True
         assert self.native_id is not None  # it has started
-        with suppress(OSError):  # a service that is nicer already may not raise it, and a sandbox may refuse it
-            set_priority(PRIO_PROCESS, self.native_id, LATER)
+        with suppress(OSError):  # a sandbox may refuse it
+            lower_priority(self.native_id)
 
     def end(self) -> None:
         """End the thread after its jobs."""
@@ -65,3 +62,11 @@ class EngineThread(threading.Thread):
 def is_any_busy() -> bool:
     """Return True if an engine runs in a thread of this process."""
     return any(isinstance(thread, EngineThread) and thread.is_busy for thread in threading.enumerate())
+
+
+def _lower_priority(thread: int) -> None:
+    os.setpriority(PRIO_PROCESS, thread, os.getpriority(PRIO_PROCESS, thread) + LATER)
+
+
+# Elsewhere, a priority is of a whole process.
+lower_priority: Callable[[int], None] = _lower_priority if sys.platform == "linux" else lambda _thread: None

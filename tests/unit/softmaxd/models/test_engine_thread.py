@@ -62,17 +62,17 @@ def test_one_that_runs_late_lets_others_run_first() -> None:
 
     late.run_late()
 
-    assert (priority(late), priority(other)) == (max(before, LATER), before)
+    assert (priority(late), priority(other)) == (min(before + LATER, 19), before)
     assert (late.is_late, other.is_late) == (True, False)
     for thread in (late, other):
         thread.end()
 
 
 def test_a_sandbox_may_refuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: int) -> None:
+    def refuse(_thread: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("softmaxd.models.engine_thread.set_priority", refuse)
+    monkeypatch.setattr("softmaxd.models.engine_thread.lower_priority", refuse)
     thread = EngineThread()
 
     thread.run_late()

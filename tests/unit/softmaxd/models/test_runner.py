@@ -163,22 +163,21 @@ def test_a_request_that_takes_long_steps_aside_until_its_timeout() -> None:
 def test_a_run_that_steps_aside_comes_after_the_others() -> None:
     """Or a model could have three times the processor time of another one."""
 
-    def is_late(thread: threading.Thread) -> bool:
-        return isinstance(thread, EngineThread) and thread.is_late
+    def late_threads() -> set[threading.Thread]:
+        return {each for each in threading.enumerate() if isinstance(each, EngineThread) and each.is_late}
 
     async def main() -> None:
-        runner = on_engine()
+        runner, before = on_engine(), late_threads()
         endless = Told().start(runner, ENDLESS)
         await endless.is_free.wait()
-        late = [thread for thread in threading.enumerate() if is_late(thread)]
+        (late,) = late_threads() - before
         assert await Told().start(runner, SHORT).outcome() == "answer"
-        assert [thread for thread in threading.enumerate() if is_late(thread)] == late
+        assert late_threads() - before == {late}
 
         assert await endless.outcome() == "RunTimeout"
 
-        (thread,) = late
-        thread.join(10)
-        assert not thread.is_alive()  # the next run has a thread of full priority
+        late.join(10)
+        assert not late.is_alive()  # the next run has a thread of full priority
 
     run(main())
 
