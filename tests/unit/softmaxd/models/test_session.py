@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.errors import ModelError
 from softmaxd.models.session import CPU, new_session, provider_of
@@ -28,6 +28,21 @@ def test_a_message_of_onnx_runtime_has_no_path(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match=r"Load model from model\.onnx failed"):
         new_session(path, [CPU], 1)
+
+
+def test_a_graph_without_an_input_is_refused() -> None:
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1])
+    node = helper.make_node("Constant", [], ["logits"], value_floats=[1.0])
+    graph = helper.make_graph([node], "constant", [], [output])
+    content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+
+    with pytest.raises(ModelError, match=r"^the graph has no input$"):
+        new_session(content, [CPU], 1)
+
+
+def test_a_broken_graph_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"^ONNX Runtime cannot load it: "):
+        new_session(b"x", [CPU], 1)
 
 
 def with_unused_weights() -> bytes:
