@@ -26,7 +26,7 @@ from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.engine_thread import is_any_busy
 from softmaxd.models.memory import keep_freed_memory
 from softmaxd.settings import Settings
-from softmaxd.tls import tls_context
+from softmaxd.tls import out_of_date, tls_context
 
 REPLACED_SECONDS = 0.2  # of listening, in place of `drain_delay`; by then a supervisor that ends has said so
 HANDSHAKE_SECONDS = 1  # with TLS, for connections that begin as the service stops to listen
@@ -151,6 +151,8 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
     """Return a server of this kind with its own application; it is not started yet. Raises `StartupError`."""
     keep_freed_memory()
     tls = tls_context(settings.tls_cert, settings.tls_key)
+    if tls and settings.tls_cert and (warning := out_of_date(tls, settings.tls_cert)):
+        logger.warning(warning)
     app = create_app(settings, shared_folder)
     state = app.state
     heads = PlainHeads(state.operations if settings.express == "on" else [], settings, state.access)

@@ -1,11 +1,20 @@
 """The certificate of the service, for those without a proxy in front of it."""
 
 import ssl
+import stat
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from softmaxd.errors import StartupError
 
-NO_PASSWORD = "the private key has a password; write one without, which only the service can read"  # noqa: S105 - a message
+REASONS = {
+    "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
+    "EE_KEY_TOO_SMALL": "its key is too short to be safe; RSA needs 2048 bits",
+    "CA_KEY_TOO_SMALL": "the key of an authority in its chain is too short to be safe; RSA needs 2048 bits",
+    "CA_MD_TOO_WEAK": "a certificate in its chain is signed with an old hash function; SHA-256 is safe",
+}
+OUT_OF_DATE = {9: "is not valid yet", 10: "has expired"}  # by X509_V_ERR_… of OpenSSL
 
 
 def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
@@ -23,10 +32,28 @@ def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | 
     for path in (certificate, key or certificate):
         _check_readable(path)
     try:
-        context.load_cert_chain(certificate, key, password=_refuse_password)
+        context.load_cert_chain(certificate, key, password=partial(_refuse_password, key or certificate))
     except ssl.SSLError as error:
         raise StartupError(f"cannot use tls_cert {certificate}{_and(key)}: {_reason(error)}") from error
     return context
+
+
+def out_of_date(context: ssl.SSLContext, certificate: Path) -> str | None:
+    """Return a warning if clients refuse the certificate because of its dates: a client in memory finds out."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # so the certificate itself is trusted
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = client.wrap_bio(to_client, to_server), context.wrap_bio(to_server, to_client, server_side=True)
+    try:
+        client.load_verify_locations(certificate)
+        for end in ends * 2:
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    except ssl.SSLError as error:
+        words = OUT_OF_DATE.get(getattr(error, "verify_code", 0))  # another error says nothing of the dates
+        return words and f"tls_cert {certificate} {words}: clients that verify it refuse the service; renew it"
+    return None
 
 
 def unverified_context() -> ssl.SSLContext:
@@ -38,13 +65,17 @@ def unverified_context() -> ssl.SSLContext:
 
 def _check_readable(path: Path) -> None:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe could not be read again
+            raise StartupError(f"cannot read {path} for TLS: it is not a regular file")
         path.open("rb").close()
     except OSError as error:
         raise StartupError(f"cannot read {path} for TLS: {error.strerror}") from error
 
 
-def _refuse_password() -> str:
-    raise StartupError(NO_PASSWORD)  # OpenSSL would ask for it on the terminal
+def _refuse_password(path: Path) -> str:
+    """Refuse: OpenSSL would ask for the password on the terminal."""
+    reason = "its private key has a password; write one without, which only the service can read"
+    raise StartupError(f"cannot use {path} for TLS: {reason}")
 
 
 def _and(key: Path | None) -> str:
@@ -53,6 +84,4 @@ def _and(key: Path | None) -> str:
 
 def _reason(error: ssl.SSLError) -> str:
     """Return the reason in words: OpenSSL has few of its own."""
-    if error.reason == "KEY_VALUES_MISMATCH":
-        return "the key does not belong to the certificate"
-    return "not a PEM file with a certificate and its private key"
+    return REASONS.get(error.reason, "not a PEM file with a certificate and its private key")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.docker import FREE_PORT, NAME, PORT, Deploy, Deployment, docker, is_free
+from tests.support.edge import make_image
 from tests.support.paths import REPOSITORY
 
 
@@ -15,6 +16,15 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     Deployment(NAME, tmp_path_factory.mktemp("image") / "override.yml").compose("build", "--quiet")
     yield NAME
     docker("image", "rm", NAME)
+
+
+@pytest.fixture(scope="session")
+def edge_image() -> Iterator[str]:
+    """The tag of an image of HAProxy, for the variable EDGE_IMAGE of docker-compose.yml."""
+    tag = f"{NAME}-edge"
+    make_image(tag)
+    yield tag
+    docker("image", "rm", tag)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -15,9 +16,8 @@ import pytest
 from softmaxd.models.manifest import MANIFEST_FILE, Manifest
 from softmaxd.settings import Settings
 from tests.support.docker import FREE_PORT, Deploy, Deployment, attempt, docker, inspect
-from tests.support.edge import Edge
+from tests.support.edge import free_port, make_certificate, replicas_up
 from tests.support.load import Load
-from tests.support.names import Names
 from tests.support.onnx_models import hungry, linear, publish
 from tests.support.paths import MODELS, REPOSITORY
 from tests.support.waiting import until
@@ -168,26 +168,35 @@ def test_it_scales_to_more_replicas_on_a_range_of_ports(deploy: Deploy, monkeypa
     assert [httpx.get(f"http://{address}/readyz").status_code for address in published] == [200, 200]
 
 
-def test_no_request_fails_when_a_container_is_replaced(
-    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_no_request_fails_when_a_container_is_replaced_behind_the_edge(
+    monkeypatch: pytest.MonkeyPatch, deploy: Deploy, edge_image: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PUBLISHED_PORTS", "18000-18009")
+    certificate, key = make_certificate(tmp_path)
+    (tmp_path / "edge").mkdir()
+    (tmp_path / "edge" / "edge.pem").write_text(certificate.read_text() + key.read_text())
+    port = free_port("127.0.0.1")
+    for name, value in {
+        "COMPOSE_PROFILES": "edge",
+        "EDGE_IMAGE": edge_image,
+        "EDGE_PORT": str(port),
+        "EDGE_CERTIFICATES": str(tmp_path / "edge"),
+        "EDGE_REQUESTS_IN_10_S": "1000000",
+        "PUBLISHED_PORTS": "18000-18009",
+    }.items():
+        monkeypatch.setenv(name, value)
     deployment = deploy()
     deployment.up("--scale", "softmaxd=2")
-    old, *_ = containers = deployment.compose("ps", "--quiet", "softmaxd").split()
+    old, *_ = deployment.compose("ps", "--quiet", "softmaxd").split()
+    own = f"http://{address_of(deployment.compose('ps', '--quiet', 'edge').strip())}:8405/metrics"
+    until(lambda: replicas_up(own) == 2)
 
-    with Names(*map(address_of, containers)) as names, Edge(tmp_path, names, 8000) as edge:
-        edge.wait_for(replicas=2)
-        with Load(edge.port, edge.context) as load:
-            load.wait_for(500)
-            deployment.up("--scale", "softmaxd=3", "--no-recreate")
-            (new,) = set(deployment.compose("ps", "--quiet", "softmaxd").split()) - set(containers)
-            names.addresses.append(address_of(new))
-            edge.wait_for(replicas=3)
-            names.addresses.remove(address_of(old))
-            docker("stop", old)
-            edge.wait_for(replicas=2)
-            load.wait_for(500)
+    with Load(port, ssl.create_default_context(cafile=str(certificate))) as load:
+        load.wait_for(500)
+        deployment.up("--scale", "softmaxd=3", "--no-recreate")
+        until(lambda: replicas_up(own) == 3)
+        docker("stop", old)
+        until(lambda: replicas_up(own) == 2)
+        load.wait_for(500)
 
     assert load.failures == {}
 

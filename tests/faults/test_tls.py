@@ -144,13 +144,17 @@ def answers(url: str, context: ssl.SSLContext) -> bool:
         return False
 
 
-def test_a_connection_that_never_begins_tls_does_not_hold_up_the_end(
+def test_a_connection_that_never_begins_or_never_ends_tls_does_not_hold_up_the_end(
     start_server: StartServer, files: tuple[Path, Path], context: ssl.SSLContext
 ) -> None:
     certificate, key = map(str, files)
     server = start_server(tls_cert=certificate, tls_key=key)
     assert httpx.get(server.url + "/livez", verify=context).status_code == 200
     with contextlib.ExitStack() as stack:
+        plain = stack.enter_context(connect(server.port))
+        pooled = stack.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
+        pooled.sendall(HEAD % len(BODY) + b"\r\n" + BODY)
+        assert pooled.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")  # from here on it does not read
         server.send_signal(signal.SIGSTOP)  # so that connections wait in the socket
         for sent in [b"", b"", b"GET / HTTP/1.1\r\n\r\n"]:
             stack.enter_context(connect(server.port)).sendall(sent)

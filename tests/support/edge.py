@@ -1,5 +1,6 @@
 """Debian's HAProxy with deploy/haproxy/haproxy.cfg, in front of replicas that have addresses of loopback."""
 
+import json
 import os
 import re
 import shutil
@@ -30,14 +31,25 @@ def need(program: str, package: str) -> None:
         skip_outside_ci(f"{program} is not installed; Debian has it in the package {package}")
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate for localhost that signs itself, and its private key."""
+def openssl(*arguments: str | Path) -> None:
+    """Run a command of OpenSSL, which must succeed."""
     need("openssl", "openssl")
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+def make_expired(folder: Path, certificate: Path, key: Path) -> Path:
+    """Write a certificate like this one, of the same key, that was valid until yesterday."""
+    expired = folder / "expired.pem"
+    openssl("x509", "-in", certificate, "-signkey", key, "-days", "-1", "-out", expired)
+    return expired
+
+
+def make_certificate(folder: Path, *options: str) -> tuple[Path, Path]:
+    """Write a certificate for localhost that signs itself, with these options of openssl, and its private key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command: list[str | Path] = ["openssl", "req", "-x509", *kind, *names, "-keyout", key, "-out", certificate]
-    subprocess.run(command, check=True, capture_output=True)
+    openssl("req", "-x509", *kind, *names, *options, "-keyout", key, "-out", certificate)
     return certificate, key
 
 
@@ -52,6 +64,31 @@ def free_port(*hosts: str) -> int:
         except OSError:
             continue
         return port
+
+
+def own_metrics(url: str) -> str:
+    """Return the metrics of a HAProxy itself, or nothing before it has started."""
+    try:
+        return httpx.get(url).text
+    except httpx.TransportError:
+        return ""
+
+
+def replicas_up(url: str) -> int:
+    """Return the number of replicas that get requests, by the metrics of a HAProxy."""
+    return len(UP.findall(own_metrics(url)))
+
+
+def make_image(tag: str) -> None:
+    """Make an image of this machine's HAProxy in place of the published one, which no test downloads."""
+    need("haproxy", "haproxy")
+    program = shutil.which("haproxy") or ""
+    libraries = re.findall(r"/\S+(?= \(0x)", subprocess.check_output(["ldd", program], text=True))
+    options = ["-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
+    changes = [f"CMD {json.dumps([program, *options])}", "USER 99:99"]  # as the published one
+    files = subprocess.check_output(["tar", "--create", "--dereference", "--absolute-names", program, *libraries])
+    command = ["docker", "import", *(f"--change={change}" for change in changes), "-", tag]
+    subprocess.run(command, input=files, check=True, capture_output=True)
 
 
 class Edge:
@@ -113,14 +150,11 @@ class Edge:
 
     def own_metrics(self) -> str:
         """Return the metrics of HAProxy itself, or nothing before it has started."""
-        try:
-            return httpx.get(self.own_url).text
-        except httpx.TransportError:
-            return ""
+        return own_metrics(self.own_url)
 
     def replicas_up(self) -> int:
         """Return the number of replicas that get requests."""
-        return len(UP.findall(self.own_metrics()))
+        return replicas_up(self.own_url)
 
     def wait_for(self, replicas: int) -> None:
         """Wait until so many replicas get requests."""

@@ -210,12 +210,12 @@ class Connection(Reader):
 
     def sweep(self, now: float) -> None:
         """Close the connection if it has been in its present state for too long; called about twice a second."""
-        if self._since is None:
-            self._since = now
-        unread = self.transport.get_write_buffer_size()
-        if self._unread.seconds(unread, now) > self.lane.settings.request_timeout:
+        self._since = now if self._since is None else self._since
+        unread, is_closing = self.transport.get_write_buffer_size(), self.transport.is_closing()
+        is_left = is_closing and not unread and now - self._since > LINGER_SECONDS  # TLS waits for its client to close
+        if self._unread.seconds(unread, now) > self.lane.settings.request_timeout or is_left:
             self.transport.abort()
-        elif not self.transport.is_closing():
+        elif not is_closing:
             self._check_deadline(now - self._since)
 
     def _check_deadline(self, seconds: float) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -9,8 +10,9 @@ from softmaxd import process
 from softmaxd.ending import LastResort
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.metrics.metrics import Metrics
-from softmaxd.process import REPLACED_SECONDS, Server
+from softmaxd.process import REPLACED_SECONDS, Server, new_server
 from softmaxd.settings import Settings
+from tests.support.edge import make_certificate, make_expired
 from tests.support.uvicorn_names import names_after, names_of_base
 
 
@@ -50,3 +52,12 @@ def test_only_a_service_that_ends_gives_a_proxy_time_to_notice(
 
     has_ended = asyncio.run(server.on_tick(1))  # there is no connection
     assert has_ended == (not is_service_ending)
+
+
+def test_a_certificate_that_has_expired_is_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    certificate, key = make_certificate(tmp_path)
+    expired = make_expired(tmp_path, certificate, key)
+
+    new_server(Server, Settings(models_dir=tmp_path, tls_cert=expired, tls_key=key))
+
+    assert f"tls_cert {expired} has expired" in caplog.text

@@ -1,12 +1,12 @@
+import os
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from softmaxd.errors import StartupError
-from softmaxd.tls import tls_context
-from tests.support.edge import make_certificate
+from softmaxd.tls import out_of_date, tls_context
+from tests.support.edge import make_certificate, make_expired, openssl
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +63,41 @@ def test_the_key_of_another_certificate_is_refused(files: tuple[Path, Path], tmp
 
 def test_a_key_with_a_password_is_refused_and_nobody_is_asked(files: tuple[Path, Path], tmp_path: Path) -> None:
     locked = tmp_path / "locked.pem"
-    command: list[str | Path] = [
-        "openssl",
-        "pkey",
-        "-in",
-        files[1],
-        "-aes256",
-        "-passout",
-        "pass:secret",
-        "-out",
-        locked,
-    ]
-    subprocess.run(command, check=True)
+    openssl("pkey", "-in", files[1], "-aes256", "-passout", "pass:secret", "-out", locked)
 
-    assert refusal(files[0], locked) == (
-        "the private key has a password; write one without, which only the service can read"
+    reason = "its private key has a password; write one without, which only the service can read"
+    assert refusal(files[0], locked) == f"cannot use {locked} for TLS: {reason}"
+
+
+def test_a_file_that_could_not_be_read_again_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        assert refusal(path, files[1]) == f"cannot read {path} for TLS: it is not a regular file"
+
+
+def test_a_key_that_is_too_short_is_refused_as_such(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    openssl("req", "-x509", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=x", "-keyout", key, "-out", certificate)
+
+    reason = "its key is too short to be safe; RSA needs 2048 bits"
+    assert refusal(certificate, key) == f"cannot use tls_cert {certificate} with tls_key {key}: {reason}"
+
+
+def test_a_certificate_that_has_expired_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
+    expired = make_expired(tmp_path, *files)
+
+    assert warning(expired, files[1]) == (
+        f"tls_cert {expired} has expired: clients that verify it refuse the service; renew it"
     )
+    assert warning(*files) is None
+
+
+def test_a_certificate_that_is_refused_for_another_reason_than_its_dates_is_none_of_its_concern(tmp_path: Path) -> None:
+    assert warning(*make_certificate(tmp_path, "-addext", "extendedKeyUsage=clientAuth")) is None
+
+
+def warning(certificate: Path, key: Path) -> str | None:
+    context = tls_context(certificate, key)
+    assert context is not None
+    return out_of_date(context, certificate)
