@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-dear bench-client bench-gpu overload test-container soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-dear bench-client bench-gpu overload test-container swarm-test soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -80,6 +80,9 @@ overload: $(VENV)/.test  ## Measure three times the load that a slow model can b
 
 test-container: $(VENV)/.test  ## Build the image, start it with compose and run the contract tests against it
 	$(BIN)/python -m pytest tests/container
+
+swarm-test: $(VENV)/.test  ## Run the stack on a swarm of three machines made of namespaces, under load, and lose one of them
+	$(BIN)/python -m pytest tests/swarm -s
 
 soak: $(VENV)/.test  ## Soak a server for 10 minutes, overload one, change replicas, and fuzz all targets at once for 10; or SECONDS each
 	SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/faults/test_soak.py -s

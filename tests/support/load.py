@@ -5,6 +5,7 @@ import ssl
 import threading
 import time
 from collections import Counter
+from typing import Self
 
 from tests.support.waiting import until
 
@@ -17,19 +18,29 @@ ANSWER_SECONDS = 30
 
 
 class Load:
-    """Measures how many requests a second are answered, then asks at 70 % of that rate until it is stopped."""
+    """Measures how many requests a second are answered, then asks at a share of that rate until it is stopped."""
 
-    def __init__(self, port: int, context: ssl.SSLContext | None = None, request: bytes = REQUEST) -> None:
+    def __init__(
+        self,
+        port: int,
+        context: ssl.SSLContext | None = None,
+        request: bytes = REQUEST,
+        *,
+        host: str = "127.0.0.1",
+        share: float = SHARE,
+    ) -> None:
         self.outcomes: Counter[str] = Counter()  # statuses and failures
+        self.longest = 0.0  # seconds until an answer
         self.rate = 0.0  # answers a second that the service bears
         self.request = request
         self.ends_when_refused = False  # the service stops, and takes no request along
-        self._place = ("127.0.0.1", port, context)
+        self._place = (host, port, context)
+        self._share = share
         self._stop = False
         self._begin = self._next = 0.0
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         self._thread.start()
         until(lambda: self.rate or not self._thread.is_alive())
         return self
@@ -50,6 +61,10 @@ class Load:
         """Wait until so many more requests are answered."""
         wanted = self.answered + answers
         until(lambda: self.answered >= wanted)
+
+    def outcome(self, status: str, _body: bytes) -> str:
+        """Return how an answer counts."""
+        return status
 
     async def _run(self) -> None:
         await asyncio.gather(*(self._client() for _ in range(CONNECTIONS)))
@@ -76,11 +91,13 @@ class Load:
         """Ask until the connection closes after an answer."""
         while not self._stop:
             await self._pace()
+            asked = time.monotonic()
             writer.write(self.request)
             head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), ANSWER_SECONDS)).lower()
             length = int(head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
-            await asyncio.wait_for(reader.readexactly(length), ANSWER_SECONDS)
-            self.outcomes[head.split(b" ", 2)[1].decode()] += 1
+            body = await asyncio.wait_for(reader.readexactly(length), ANSWER_SECONDS)
+            self.longest = max(self.longest, time.monotonic() - asked)
+            self.outcomes[self.outcome(head.split(b" ", 2)[1].decode(), body)] += 1
             if b"\r\nconnection: close\r\n" in head:
                 return
 
@@ -93,5 +110,5 @@ class Load:
             if now - self._begin < MEASURED_SECONDS:
                 return
             self.rate, self._next = max(self.answered, 1) / MEASURED_SECONDS, now
-        self._next = max(self._next, now - 0.1) + 1 / (SHARE * self.rate)
+        self._next = max(self._next, now - 0.1) + 1 / (self._share * self.rate)
         await asyncio.sleep(self._next - now)

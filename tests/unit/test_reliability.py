@@ -11,6 +11,7 @@ from tests.support.paths import REPOSITORY
 PAGES = [(REPOSITORY / name).read_text() for name in ("docs/reliability.md", "SECURITY.md")]
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 CI = (REPOSITORY / ".ci" / "run").read_text()
+TARGETS = {"container": "test-container", "swarm": "swarm-test"}  # of the folders that `make test` leaves out
 ROWS = [
     row
     for page in PAGES
@@ -45,7 +46,7 @@ def exists(command: str) -> bool:
         return is_run(command.removeprefix("make "))
     path, _, name = command.partition("::")
     file = REPOSITORY / path
-    target = "test-container" if path.startswith("tests/container/") else "test"
+    target = TARGETS.get(file.parent.name, "test")
     return is_run(target) and file.name.startswith("test_") and file.exists() and name in functions_of(file)
 
 
