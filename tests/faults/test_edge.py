@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import httpx
 import pytest
 
 from tests.support.edge import CONFIGURATION, HOSTS, Edge, free_port, make_certificate, need
+from tests.support.load import Load
 from tests.support.names import Names
 from tests.support.server import Server, StartServer
 from tests.support.waiting import until
@@ -208,5 +211,38 @@ def test_the_number_of_connections_of_a_client_is_limited(server: Server, port: 
         edge.wait_for(replicas=1)
         with httpx.Client(verify=edge.context) as one, httpx.Client(verify=edge.context) as two:
             assert [client.get(f"{edge.url}/livez").status_code for client in (one, two)] == [200] * 2
-            with pytest.raises(httpx.TransportError):
-                httpx.get(f"{edge.url}/livez", verify=edge.context)
+            assert is_refused(edge.port)
+
+
+def is_refused(port: int) -> bool:
+    """Return whether a connection ends before TLS begins."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_certificate_is_renewed_and_no_request_fails(server: Server, port: int, tmp_path: Path) -> None:
+    with Names(HOSTS[0]) as names, Edge(tmp_path, names, port) as edge:
+        edge.wait_for(replicas=1)
+        context = edge.context
+        with Load(edge.port, context) as load:
+            load.wait_for(200)
+            edge.renew()
+            context.load_verify_locations(edge.certificate)
+            until(lambda: ssl.get_server_certificate(("127.0.0.1", edge.port)) == edge.certificate.read_text())
+            load.wait_for(200)
+
+    assert load.failures == {}
+
+
+def test_a_replica_without_time_for_its_checks_stays(edge: Edge, server: Server) -> None:
+    with Load(edge.port, edge.context) as load:
+        load.wait_for(100)
+        server.send_signal(signal.SIGSTOP)  # as on a machine that has too much to do
+        time.sleep(5.2)  # more than two checks of 2 s
+        server.send_signal(signal.SIGCONT)
+        load.wait_for(100)
+
+    assert load.failures == {}

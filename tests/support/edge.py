@@ -105,9 +105,9 @@ class Edge:
     ) -> None:
         need("haproxy", "haproxy")
         self.names = names
-        self.certificate, key = make_certificate(folder)
+        self.certificate = self._certify(folder)
         self.lines: list[str] = []
-        (folder / "edge.pem").write_text(self.certificate.read_text() + key.read_text())
+        self._folder = folder
         self.port, own = free_port("127.0.0.1"), free_port("127.0.0.1")
         self.own_url = f"http://127.0.0.1:{own}/metrics"
         self.environment = {
@@ -120,9 +120,20 @@ class Edge:
             **(settings or {}),
         }
         environment = {**os.environ, **self.environment}
-        self.process = start(["haproxy", "-db", "-f", configuration], cwd=REPOSITORY, env=environment)
+        self.process = start(["haproxy", "-W", "-db", "-f", configuration], cwd=REPOSITORY, env=environment)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
+
+    @staticmethod
+    def _certify(folder: Path) -> Path:
+        certificate, key = make_certificate(folder)
+        (folder / "edge.pem").write_text(certificate.read_text() + key.read_text())
+        return certificate
+
+    def renew(self) -> None:
+        """Replace the certificate."""
+        self._certify(self._folder)
+        self.process.send_signal(signal.SIGUSR2)
 
     def __enter__(self) -> "Edge":
         return self
