@@ -46,6 +46,7 @@ REQUESTS: list[tuple[bytes, str, int, Mapping[str, object]]] = [
     (request(b"/v2/x", BODY, b"X-Long: " + b"s3cr3t" * 3000), "POST /v2/x", 431, {"reason": "headers_too_large"}),
     (BROKEN, "POST /predict", 400, {"reason": "not_http"}),
 ]
+NO_REQUESTS = [b"BREW / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0\r\n\r\n", b"GET \xff HTTP/1.1\r\n\r\n"]
 
 
 @pytest.fixture(scope="module", params=["on", "off"], ids="express={}".format)
@@ -80,6 +81,19 @@ def test_each_request_has_one_line(
     assert line.get("lane", "asgi") in {"express", "asgi"}
     assert ("seconds" in line) == (status not in {400, 431})
     assert MARK not in "".join(server.lines)
+
+
+@pytest.mark.parametrize("sent", NO_REQUESTS)
+def test_bytes_that_are_no_request_have_a_line_without_a_method(server: Server, sent: bytes) -> None:
+    with connect(server.port) as connection:
+        connection.sendall(sent)
+        answer = receive(connection).decode().lower()
+    request_id = answer.partition("x-request-id: ")[2].partition("\r\n")[0]
+    until(lambda: any(request_id in line for line in list(server.lines)))
+
+    (line,) = (line for line in server.messages() if line.get("request_id") == request_id)
+    assert (line["message"], line["reason"]) == ("no request: 400", "not_http")
+    assert not {"method", "path"} & set(line)
 
 
 def test_the_line_has_the_ids_of_the_answer(server: Server) -> None:

@@ -50,6 +50,15 @@ def test_a_valid_host_is_taken(server: Server, host: bytes) -> None:
     assert ask(server, with_host(host), LAST)[0] == [200, 200]
 
 
+def test_blanks_around_a_value_are_no_part_of_it(server: Server) -> None:
+    sent = with_host(b" \tx:80\t ").replace(b"\r\n\r\n", b" \t\r\nX-Request-ID:\t mine \t\r\n\r\n")
+
+    statuses, answers = ask(server, sent, LAST)
+
+    assert statuses == [200, 200]
+    assert b"\r\nx-request-id: mine\r\n" in answers.lower()
+
+
 @pytest.mark.parametrize("host", BAD_HOSTS)
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
 def test_a_malformed_host_is_400(server: Server, host: bytes, version: bytes) -> None:

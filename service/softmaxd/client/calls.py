@@ -102,7 +102,7 @@ class Calls:
 
     def infer(  # noqa: PLR0913 - as predict
         self,
-        features: ArrayLike,
+        features: tensors.Table | ArrayLike,
         *,
         model: str | None = None,
         version: str | None = None,
@@ -114,7 +114,8 @@ class Calls:
     ) -> Call[Prediction]:
         """Return the answers to an array of numbers [rows, …], sent as bytes if it is large: as predict, but faster.
 
-        The first call also asks for the model's description.
+        The columns of a mapping or of a data frame are features by name. The first call
+        also asks for the model's description.
         """
         described = yield from self._described(model, version)
         array, outputs = tensors.features_of(features, described), tensors.outputs_for(include)
@@ -182,7 +183,14 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _named(name: str, version: str | None) -> str:
     """Return a model's part of a path."""
-    return f"{quote(name, safe='')}/versions/{quote(version, safe='')}" if version else quote(name, safe="")
+    return _quoted(name) if version is None else f"{_quoted(name)}/versions/{_quoted(version)}"
+
+
+def _quoted(name: str) -> str:
+    """Return one part of a path. Raises `InvalidRequest` for a name with which the path would lead elsewhere."""
+    if not isinstance(name, str) or name in {"", ".", ".."}:
+        raise InvalidRequest(f"A model or a version is named by a text, such as 'blobs' or '1', not by {name!r}")
+    return quote(name, safe="")
 
 
 def _predict_path(model: str | None, version: str | None) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from softmaxd.client.errors import InvalidRequest
 
 MISSING_TYPES = {"NAType", "NaTType"}  # of pandas, which is not imported for it
+TIMES = "mM"  # kinds of NumPy arrays whose `tolist` makes numbers of times
+UNWRITABLE = TIMES + "c"  # the largest complex numbers are their own `tolist`
 
 
 @runtime_checkable
@@ -40,18 +43,35 @@ def as_rows(instances: Instances) -> Rows:
     """Return the rows of an array, of a list of rows, of a mapping of columns, or of a data frame.
 
     Raises:
-        InvalidRequest: the columns differ in length, or there are no rows to be seen.
+        InvalidRequest: the columns differ in length or have one name, or there are no rows to be seen.
     """
     if isinstance(instances, np.ndarray):
         return _of_array(instances)
     if isinstance(instances, Mapping):
-        return _of_columns({str(name): _listed(column) for name, column in instances.items()})
+        return _of_columns({name: _listed(column) for name, column in _named(instances).items()})
     if isinstance(instances, Sequence) and not isinstance(instances, str | bytes):
         first = instances[0] if len(instances) else ()
         return Rows(len(instances), np.size(first), lambda start, stop: list(instances[start:stop]))
     if isinstance(instances, DataFrame):
-        return _of_columns({str(name): list(map(_or_null, instances[name].to_list())) for name in instances.columns})
+        return _of_columns({name: list(map(_or_null, column.to_list())) for name, column in _named(instances).items()})
     raise InvalidRequest(f"instances must be rows or a table, not {type(instances).__name__}")
+
+
+def as_numbers(values: Any, features: Sequence[str]) -> NDArray[Any]:
+    """Return numbers as an array [rows, …]; the columns of a table in the order of these features.
+
+    Raises:
+        InvalidRequest: some values are no numbers, or missing; or a table has other columns.
+    """
+    if not isinstance(values, Mapping | DataFrame):
+        return _numbers(values, "features")
+    columns = _named(values)
+    if set(columns) != set(features):
+        missing, others = set(features) - set(columns), set(columns) - set(features)
+        raise InvalidRequest(
+            f"The columns must be the features; missing: {_listing(missing)}; not one: {_listing(others)}"
+        )
+    return np.column_stack([_numbers(columns[name], f"column {name}") for name in features])
 
 
 def body_of(fields: Mapping[str, Any]) -> bytes:
@@ -67,7 +87,35 @@ def _of_array(array: NDArray[Any]) -> Rows:
         raise InvalidRequest(
             f"An array must have rows and columns, not the shape {array.shape}; of one row: array[None]"
         )
+    _check_no_times(array)
     return Rows(len(array), array[:1].size, lambda start, stop: list(array[start:stop].tolist()))
+
+
+def _numbers(values: Any, place: str) -> NDArray[Any]:
+    if np.ma.is_masked(values):
+        raise InvalidRequest(f"{place} must be numbers, and some are masked")
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise InvalidRequest(f"{place} must be numbers, not {array.dtype}")
+    return array
+
+
+def _check_no_times(array: NDArray[Any]) -> None:
+    if array.dtype.kind in TIMES:
+        raise InvalidRequest(f"An array must have numbers, texts or booleans, not {array.dtype}")
+
+
+def _named(table: Mapping[Any, Any] | DataFrame) -> dict[str, Any]:
+    """Return the columns of a table by name."""
+    names = list(table if isinstance(table, Mapping) else table.columns)
+    twice = [name for name, count in Counter(map(str, names)).items() if count > 1]
+    if twice:
+        raise InvalidRequest(f"Each column must have a name of its own; given twice: {_listing(twice)}")
+    return {str(name): table[name] for name in names}
+
+
+def _listing(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def _of_columns(columns: Mapping[str, list[Any]]) -> Rows:
@@ -85,7 +133,10 @@ def _of_columns(columns: Mapping[str, list[Any]]) -> Rows:
 def _listed(column: Any) -> list[Any]:
     if isinstance(column, str | bytes) or not hasattr(column, "__len__") or not np.ndim(column):
         raise InvalidRequest("A mapping must have a list of values for each column; of one row: [row]")
-    return list(column.tolist() if isinstance(column, np.ndarray) else column)
+    if not isinstance(column, np.ndarray):
+        return list(column)
+    _check_no_times(column)
+    return list(column.tolist())
 
 
 def _or_null(value: Any) -> Any:
@@ -96,6 +147,8 @@ def _or_null(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """Return the Python value of a NumPy number or array."""
-    if isinstance(value, np.generic | np.ndarray):
+    if isinstance(value, np.longdouble):
+        return float(value)  # its `tolist` gives itself
+    if isinstance(value, np.generic | np.ndarray) and value.dtype.kind not in UNWRITABLE:
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is no number, text or boolean")

@@ -12,10 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from softmaxd.client.answers import Model, Prediction, Top
 from softmaxd.client.errors import InvalidRequest
-from softmaxd.client.rows import body_of
+from softmaxd.client.rows import DataFrame, as_numbers, body_of
 from softmaxd.client.steps import Reply, Send
 
 HEADER = "Inference-Header-Content-Length"
+Table = Mapping[str, Any] | DataFrame  # of columns
+
 BINARY_FROM = 1_000  # values; below it, JSON costs no more
 TYPES = {
     "FP32": "<f4",
@@ -25,20 +27,21 @@ TYPES = {
 }
 
 
-def features_of(values: ArrayLike, model: Model) -> NDArray[Any]:
+def features_of(values: Table | ArrayLike, model: Model) -> NDArray[Any]:
     """Return numbers as an array of the model's datatype; as in /predict, FP32 rounds and integers lose nothing.
 
     Raises:
-        InvalidRequest: the model is of a table, or the values are not rows of numbers of its type.
+        InvalidRequest: the model is of a table, or the values are not rows of numbers of its type, or a table has other
+            columns than the model has features.
     """
     if any(feature["datatype"] for feature in model.description["features"]):
         raise InvalidRequest(f"Model {model.name} is of a table, whose columns have types of their own: use predict")
     try:
-        array = np.asarray(values)
+        array = as_numbers(values, model.features)
     except ValueError as error:
         raise InvalidRequest(f"features must be rows of the same length: {error}") from error
-    if array.ndim < 2 or array.dtype.kind not in "iuf":  # noqa: PLR2004 - rows and columns
-        raise InvalidRequest(f"features must be rows of numbers, not {array.dtype} of the shape {array.shape}")
+    if array.ndim < 2:  # noqa: PLR2004 - rows and columns
+        raise InvalidRequest(f"features must be rows of numbers, not an array of the shape {array.shape}")
     datatype = model.description["datatype"]
     with np.errstate(over="ignore", invalid="ignore"):  # the service refuses numbers that are not finite
         converted = array.astype(TYPES[datatype])

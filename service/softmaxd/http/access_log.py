@@ -40,7 +40,8 @@ class AccessLog:
             "left_out": left_out,
         }
         found = {name: _short(value) for name, value in fields.items() if value}
-        logger.info("%s %s: %d", method, _short(path), status, extra={**describe(ids), **found})
+        line = f"{method} {_short(path)}" if method else "no request"
+        logger.info("%s: %d", line, status, extra={**describe(ids), **found})
 
 
 def facts(model: Model | None, job: Job | None) -> dict[str, object]:

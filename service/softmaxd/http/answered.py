@@ -56,7 +56,11 @@ def record(call: Call, reply: Reply, seconds: float, client: Client) -> None:
 
 
 def record_refusal(lane: ExpressLane, error: ServiceError, ids: Ids, request: tuple[str, str], client: Client) -> None:
-    """Count a request that was refused before it had arrived, given its method and path, and write its log line."""
+    """Count a request that was refused before it had arrived, given its method and path, and write its log line.
+
+    Without a path there is no line of a request, and no method: the parser then names its first one.
+    """
+    method, path = request if request[1] else ("", "")
     lane.metrics.count_rejection(error.reason)
     if lane.access_log.wants(error.status, 0):
-        lane.access_log.write(ids, *request, error.status, reason=error.reason, client=client and client[0])
+        lane.access_log.write(ids, method, path, error.status, reason=error.reason, client=client and client[0])

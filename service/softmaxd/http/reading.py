@@ -18,6 +18,7 @@ MAX_HEAD_BYTES = 16 * 1024  # request target, headers and trailers
 MAX_UNREAD_BODY = 64 * 1024  # bytes that the ASGI lane has not asked for yet
 END_OF_HEAD = b"\r\n\r\n"
 HTTP_2 = b"PRI"  # the method that begins a connection of HTTP/2
+BLANKS = b" \t"  # around a value, they are no part of it (RFC 9110, section 5.5); httptools leaves those behind it
 NOT_HTTP = "Invalid HTTP request received."
 HEAD_TOO_LARGE = f"The request line and headers are larger than {MAX_HEAD_BYTES} bytes"
 
@@ -185,7 +186,7 @@ class Reader(HttpToolsProtocol, ABC):
         """Take a header, or a trailer, which nobody reads."""
         self._count(len(name) + len(value) + len(": \r\n"))
         if self._phase is HEAD:
-            self.headers.append((name.lower(), value))
+            self.headers.append((name.lower(), value.rstrip(BLANKS)))
 
     def _count(self, size: int) -> None:
         self._unfinished = 0

@@ -216,6 +216,15 @@ def test_a_name_is_quoted(calls: Calls) -> None:
     assert step.path == "/models/a%2Fb/versions/1%3F"
 
 
+@pytest.mark.parametrize(("name", "version"), [("", None), ("..", None), ("m", ""), ("m", "."), ("m", 1)])
+def test_a_name_that_leads_elsewhere_is_refused(calls: Calls, name: str, version: Any) -> None:
+    for call in (calls.predict([[1]], model=name, version=version), calls.infer([[1]], model=name, version=version)):
+        with pytest.raises(
+            InvalidRequest, match=r"^A model or a version is named by a text, such as 'blobs' or '1', not"
+        ):
+            next(call)
+
+
 def test_a_service_without_a_default_model_has_none(calls: Calls) -> None:
     with pytest.raises(NotFound, match=r"^The service has no default model"):
         run(calls.model(), lambda _: _reply(200, {"models": []}))

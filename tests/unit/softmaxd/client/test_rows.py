@@ -72,6 +72,10 @@ def test_the_width_is_that_of_a_row(instances: Any, width: int) -> None:
         ({"a": 1.0}, r"a list of values for each column; of one row: \[row\]"),
         ({"a": "text"}, "a list of values for each column"),
         ({"a": np.array(1.0)}, "a list of values for each column"),
+        (np.array([["2026-11-27"]], dtype="M8[ns]"), r"numbers, texts or booleans, not datetime64\[ns\]$"),
+        ({"a": np.array([1], dtype="m8[s]")}, r"numbers, texts or booleans, not timedelta64\[s\]$"),
+        (pd.DataFrame([[1, 2, 3, 4]], columns=["b", "a", "b", "a"]), r"a name of its own; given twice: a, b$"),
+        ({1: [1], "1": [2]}, r"a name of its own; given twice: 1$"),
         ("text", "instances must be rows or a table, not str"),
         (7, "instances must be rows or a table, not int"),
     ],
@@ -81,9 +85,17 @@ def test_other_than_rows_is_refused(instances: Any, message: str) -> None:
         as_rows(instances)
 
 
-def test_a_value_that_json_cannot_have_is_named() -> None:
-    with pytest.raises(InvalidRequest, match=r"^The values cannot be written as JSON: object is no number"):
-        body_of({"instances": [[object()]]})
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(object(), "object"), (np.datetime64(1, "ns"), "datetime64"), (np.clongdouble(1), "clongdouble")],
+)
+def test_a_value_that_json_cannot_have_is_named(value: object, name: str) -> None:
+    with pytest.raises(InvalidRequest, match=rf"^The values cannot be written as JSON: {name} is no number"):
+        body_of({"instances": [[value]]})
+
+
+def test_the_longest_floats_of_numpy_are_rounded() -> None:
+    assert json.loads(body_of({"x": np.array([1.5, 2], dtype=np.longdouble)})) == {"x": [1.5, 2]}
 
 
 def test_a_number_is_written_so_that_it_reads_back_the_same() -> None:

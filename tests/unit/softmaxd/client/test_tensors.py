@@ -1,7 +1,9 @@
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from softmaxd.client.answers import Model, model_of
@@ -10,8 +12,8 @@ from softmaxd.client.steps import Reply
 from softmaxd.client.tensors import HEADER, features_of, outputs_for, outputs_of, prediction_of, request_of
 
 
-def model(datatype: str = "FP32", column: str | None = None) -> Model:
-    features = [{"name": "x1", "datatype": column}]
+def model(datatype: str = "FP32", column: str | None = None, names: Sequence[str] = ("x1",)) -> Model:
+    features = [{"name": name, "datatype": column} for name in names]
     return model_of({"name": "m", "version": "1", "state": "ready", "features": features, "datatype": datatype})
 
 
@@ -23,6 +25,9 @@ def model(datatype: str = "FP32", column: str | None = None) -> Model:
         ([[1.0, 2]], "INT8", np.array([[1, 2]], dtype=np.int8)),
         (np.array([[2**63 + 1]], dtype=np.uint64), "UINT64", np.array([[2**63 + 1]], dtype=np.uint64)),
         ([[1e39, 1]], "FP32", np.array([[np.inf, 1]], dtype=np.float32)),
+        (np.ma.array([[1, 2]], mask=False), "FP32", np.array([[1, 2]], dtype=np.float32)),
+        (pd.DataFrame({"x1": [0.5, 3]}), "FP32", np.array([[0.5], [3]], dtype=np.float32)),
+        ({"x1": np.array([2**63 + 1], dtype=np.uint64)}, "UINT64", np.array([[2**63 + 1]], dtype=np.uint64)),
     ],
 )
 def test_features_get_the_type_of_the_model(values: Any, datatype: str, expected: np.ndarray[Any, Any]) -> None:
@@ -32,15 +37,29 @@ def test_features_get_the_type_of_the_model(values: Any, datatype: str, expected
     np.testing.assert_array_equal(features, expected)
 
 
+def test_columns_are_features_by_name() -> None:
+    described = model(names=("x1", "x2", "x3"))
+
+    for table in (pd.DataFrame({"x3": [3], "x1": [1.5], "x2": [2]}), {"x2": [2], "x3": (3,), "x1": np.array([1.5])}):
+        assert features_of(table, described).tolist() == [[1.5, 2, 3]]
+
+
 @pytest.mark.parametrize(
     ("values", "given", "message"),
     [
         ([[1.5]], model("INT8"), r"^Model m takes INT8, and not all features are such numbers$"),
         ([[300]], model("UINT8"), r"^Model m takes UINT8"),
         ([[np.nan]], model("INT64"), r"^Model m takes INT64"),
-        ([1.0, 2.0], model(), r"^features must be rows of numbers, not float64 of the shape \(2,\)$"),
+        ([1.0, 2.0], model(), r"^features must be rows of numbers, not an array of the shape \(2,\)$"),
         ([[1, 2], [3]], model(), r"^features must be rows of the same length: "),
-        ([["a"]], model(), r"^features must be rows of numbers, not <U1"),
+        ([["a"]], model(), r"^features must be numbers, not <U1$"),
+        (np.ma.masked_equal([[1, 2]], 2), model(), r"^features must be numbers, and some are masked$"),
+        ({"x1": np.ma.masked_equal([1], 1)}, model(), r"^column x1 must be numbers, and some are masked$"),
+        ({"x1": [True]}, model(), r"^column x1 must be numbers, not bool$"),
+        ({"x1": [1], "x2": [1, 2]}, model(names=("x1", "x2")), r"^features must be rows of the same length: "),
+        ({"y": [1], "x": [2]}, model(), r"^The columns must be the features; missing: x1; not one: x, y$"),
+        ({}, model(), r"^The columns must be the features; missing: x1; not one: none$"),
+        (pd.DataFrame([[1, 2]], columns=["x1", "x1"]), model(), r"^Each column must have a name .* given twice: x1$"),
         ([[1]], model(column="INT64"), r"^Model m is of a table, .*: use predict$"),
     ],
 )

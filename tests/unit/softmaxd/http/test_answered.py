@@ -56,3 +56,12 @@ def test_a_refusal_has_no_time(lane: ExpressLane, caplog: pytest.LogCaptureFixtu
     assert b'softmaxd_rejections_total{reason="not_http",model="",version=""} 1' in lane.metrics.render()
     fields = vars(caplog.records[-1])
     assert (fields["status"], fields["reason"], "seconds" in fields) == (400, "not_http", False)
+
+
+def test_without_a_path_there_was_no_method(lane: ExpressLane, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "softmaxd.http.access_log")
+    for request in (("DELETE", ""), ("DELETE", "/x")):
+        record_refusal(lane, NotHttp("no"), IDS, request, None)
+
+    assert caplog.messages == ["no request: 400", "DELETE /x: 400"]
+    assert ["method" in vars(line) for line in caplog.records] == [False, True]
