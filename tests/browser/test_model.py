@@ -49,11 +49,11 @@ def test_the_card_says_what_the_service_says(visit: Visit) -> None:
     evaluation, metrics = model["evaluation"], model["metrics"]
 
     figures = dict(zip(("accuracy", "loss", "brier", "ece"), cells(page, "Figures"), strict=True))
-    assert figures["accuracy"][1:] == [percent(metrics["test_accuracy"])] * 2
-    assert [float(each) for each in figures["loss"][1:]] == [
+    assert figures["accuracy"][1:3] == [percent(metrics["test_accuracy"])] * 2
+    assert [float(each) for each in figures["loss"][1:3]] == [
         pytest.approx(metrics[name], rel=1e-3) for name in ("test_loss_before", "test_loss")
     ]
-    page.get_by_text("All 10 figures of the manifest").click()
+    page.get_by_text(f"All {len(metrics)} figures of the manifest").click()
     assert [row[0] for row in cells(page, "All figures")] == list(metrics)
     matrix = cells(page, "Rows by true label, then by the label given")
     assert [[int(each) for each in row[1:]] for row in matrix] == evaluation["confusion"]
@@ -103,12 +103,13 @@ def test_intervals_are_shown_where_the_manifest_has_them(visit_to: VisitTo, tmp_
     file = tmp_path / "iris" / "1" / "manifest.json"
     manifest = json.loads(file.read_text())
     manifest["metrics"] |= {"test_accuracy_low": 0.863, "test_accuracy_high": 0.995}
+    manifest["metrics"] |= {"test_ece_chance_low": 0.0321, "test_ece_chance_high": 0.0625}
     file.write_text(json.dumps(manifest))
 
     page = visit_to(tmp_path).open("model")
 
     intervals = [row[-1] for row in cells(page, "Figures")]
-    assert intervals == ["86.3 % to 99.5 %", "–", "–", "–"]
+    assert intervals == ["86.3 % to 99.5 %", "–", "–", "0.0321 to 0.0625 by chance"]
 
 
 def test_of_two_choices_the_later_is_shown_though_the_first_is_slow(visit: Visit) -> None:

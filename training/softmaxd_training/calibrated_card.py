@@ -6,9 +6,8 @@ from softmaxd.models.calibration import Evaluation
 from softmaxd.models.features import TABLE_DTYPES, TableDatatype
 from softmaxd.models.manifest import Manifest
 from softmaxd_training import templates
-from softmaxd_training.calibration import BINS
-from softmaxd_training.card import code, filled, of_any, plain, spread_of_typicality, temperature_text
-from softmaxd_training.chance import FEW
+from softmaxd_training.card import code, figures, filled, of_any, plain, spread_of_typicality, temperature_text
+from softmaxd_training.shares import with_interval
 
 CARD = """\
 # {name}, version {version}
@@ -21,17 +20,7 @@ CARD = """\
 {outputs}
 | Rows | {rows} |
 
-## Figures
-
-Measured on the {test_rows:.0f} test rows, which were not used for calibration. The page `docs/trust.md` of softmaxd
-explains the figures. Other rows of the same kind would give other figures, mostly in the range.
-
-| | before calibration | this model | range |
-| --- | ---: | ---: | ---: |
-| accuracy | {test_accuracy:.2%} | {test_accuracy:.2%} | {test_accuracy_low:.2%} to {test_accuracy_high:.2%} |
-| loss, nats | {test_loss_before:.4g} | {test_loss:.4g} | {loss_range} |
-| Brier score, 0 to 2 | {test_brier_before:.4g} | {test_brier:.4g} | |
-| expected calibration error, {bins} parts of equal size | {test_ece_before:.4g} | {test_ece:.4g} | |
+{figures}
 
 {confusion}
 
@@ -40,7 +29,7 @@ explains the figures. Other rows of the same kind would give other figures, most
 {temperature}
 
 The test rows in parts of about equal size, from the least to the most sure. If all is well, the model is right as often
-as it is sure:
+as it is sure; the 95% intervals are in brackets:
 
 | rows | sure, before | right, before | sure | right |
 | ---: | ---: | ---: | ---: | ---: |
@@ -74,8 +63,6 @@ The model gives some labels a probability of exactly 0, and {rows:,} calibration
 {temperature:.4f}, which has the lowest loss on these rows. Both are part of the graph, and every program that runs the
 file gets calibrated probabilities."""
 
-UNKNOWN_RANGE = "unknown: {few} rows make up half of it"
-
 
 def card_of(manifest: Manifest, *, file: str, target: str, added: float, rows: Mapping[str, int]) -> str:
     """Return the card of a model that was calibrated later; `rows` is the number of rows by part of the table.
@@ -85,18 +72,12 @@ def card_of(manifest: Manifest, *, file: str, target: str, added: float, rows: M
     calibration, evaluation = manifest.calibration, manifest.evaluation
     assert calibration is not None
     assert evaluation is not None
-    metrics = manifest.metrics
-    loss_range = UNKNOWN_RANGE.format(few=FEW)
-    if "test_loss_low" in metrics:
-        loss_range = f"{metrics['test_loss_low']:.4g} to {metrics['test_loss_high']:.4g}"
     return CARD.format(
-        **metrics,
         **of_any(manifest, calibration, evaluation),
         introduction=filled(INTRODUCTION.format(file=code(file), target=code(target))),
         inputs=_inputs(manifest),
         rows=", ".join(f"{count:,} for {part}" for part, count in rows.items()),
-        bins=BINS,
-        loss_range=loss_range,
+        figures=figures(manifest, templates.OF_CALIBRATED),
         temperature=filled(_temperature(calibration.temperature, added, calibration.rows)),
         reliability=_reliability(evaluation),
         typicality=filled(spread_of_typicality(calibration, evaluation)),
@@ -126,7 +107,7 @@ def _temperature(temperature: float, added: float, rows: int) -> str:
 
 def _reliability(evaluation: Evaluation) -> str:
     return "\n".join(
-        f"| {after.rows} | {before.confidence:.1%} | {before.accuracy:.1%}"
-        f" | {after.confidence:.1%} | {after.accuracy:.1%} |"
+        f"| {after.rows} | {before.confidence:.1%} | {with_interval(before.accuracy, before.rows)}"
+        f" | {after.confidence:.1%} | {with_interval(after.accuracy, after.rows)} |"
         for before, after in zip(evaluation.reliability_before, evaluation.reliability, strict=True)
     )

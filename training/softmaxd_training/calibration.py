@@ -18,6 +18,7 @@ from softmaxd.models.calibration import (
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax, log_softmax
 from softmaxd.numerics.trust import MARGIN, quantiles
+from softmaxd_training.chance import error_by_chance, mean_by_chance, share_by_chance
 from softmaxd_training.rows import Classes, one_hot
 
 COLDEST, HOTTEST = 0.05, 20.0  # the range in which the temperature is searched
@@ -105,7 +106,10 @@ def calibrate(outputs: Outputs, classes: Classes, temperature: float) -> Calibra
 
 
 def measure(outputs: Outputs, classes: Classes, temperature: float) -> dict[str, float]:
-    """Return the number of test rows, their accuracy, and their `figures` after and `_before` calibration."""
+    """Return the number of test rows, their accuracy, and their `figures` after and `_before` calibration.
+
+    The figures after calibration have their `intervals`, too.
+    """
     logits = outputs["logits"].astype(np.float64)
     after, before = figures(logits, classes), figures(logits, classes, 1 / temperature)
     return {
@@ -113,22 +117,45 @@ def measure(outputs: Outputs, classes: Classes, temperature: float) -> dict[str,
         "test_accuracy": float((logits.argmax(axis=1) == classes).mean()),
         **{f"test_{name}": value for name, value in after.items()},
         **{f"test_{name}_before": value for name, value in before.items()},
+        **{f"test_{name}": value for name, value in intervals(logits, classes).items()},
     }
+
+
+def intervals(logits: Floats, classes: Classes) -> dict[str, float]:
+    """Return the ends, `_low` and `_high`, of the 95 % intervals of accuracy, loss and Brier score.
+
+    A loss or score has none if the rows do not tell it. `ece_chance` is the range that chance alone gives the expected
+    calibration error. Logits [n, k], classes [n].
+    """
+    softmax = Softmax(logits)
+    right = logits.argmax(axis=1) == classes
+    found = {
+        "accuracy": share_by_chance(int(right.sum()), len(classes)),
+        "loss": mean_by_chance(softmax.loss(classes)),
+        "brier": mean_by_chance(brier_scores(softmax.probabilities, classes)),
+        "ece_chance": error_by_chance(softmax.probabilities.max(axis=1), BINS),
+    }
+    ends = {name: interval for name, interval in found.items() if interval is not None}
+    return {f"{name}_{end}": ends[name][place] for name in ends for place, end in enumerate(("low", "high"))}
 
 
 def figures(logits: Floats, classes: Classes, temperature: float = 1.0) -> dict[str, float]:
-    """Return the loss in nats, the Brier score (0 to 2) and the expected calibration error (0 to 1).
-
-    The Brier score is the mean squared distance between the probabilities and the truth: G. W. Brier, "Verification of
-    forecasts expressed in terms of probability", Monthly Weather Review 78, 1950.
-    """
+    """Return the loss in nats, the Brier score (0 to 2) and the expected calibration error (0 to 1)."""
     softmax = Softmax(logits, temperature)
-    distances = softmax.probabilities - one_hot(classes, logits.shape[1])
     return {
         "loss": float(softmax.loss(classes).mean()),
-        "brier": float((distances**2).sum(axis=1).mean()),
+        "brier": float(brier_scores(softmax.probabilities, classes).mean()),
         "ece": calibration_error(reliability(softmax.probabilities, classes)),
     }
+
+
+def brier_scores(probabilities: Floats, classes: Classes) -> Floats:
+    """Return the squared distance [n], 0 to 2, between the probabilities [n, k] and the truth.
+
+    G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78, 1950.
+    """
+    scores: Floats = ((probabilities - one_hot(classes, probabilities.shape[1])) ** 2).sum(axis=1)
+    return scores
 
 
 def reliability(probabilities: Floats, classes: Classes) -> tuple[ReliabilityBin, ...]:

@@ -10,9 +10,10 @@ from textwrap import fill
 from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest, Provenance
-from softmaxd_training import coverage, demonstrations, templates
+from softmaxd_training import coverage, demonstrations, shares, templates
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST, effect_of
-from softmaxd_training.coverage import MOST_LABELS
+from softmaxd_training.chance import FEW, share_by_chance
+from softmaxd_training.shares import MOST_LABELS, with_interval
 
 EPOCHS = 240  # of the blobs, by default; `demonstrations.MORE_EPOCHS` gives the reason
 ARTICLE_LOSS = 0.002027  # on the test rows, from a single run
@@ -41,8 +42,7 @@ def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> st
     """Return the card of the blobs' model; `far` is the highest probability and the typicality at (15, 200)."""
     provenance, calibration, _ = _known(manifest)
     losses = [run.test_loss for run in provenance.seeds]
-    reached = manifest.metrics["test_loss"] <= ARTICLE_LOSS and manifest.metrics["test_accuracy"] == 1
-    verdict = demonstrations.REACHED if reached else demonstrations.MISSED
+    verdict = _verdict(manifest)
     return demonstrations.BLOBS.format(
         **manifest.metrics,
         **_sections(manifest),
@@ -53,12 +53,21 @@ def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> st
         runs=len(losses),
         article_loss=ARTICLE_LOSS,
         verdict=f"{verdict}\n\n{demonstrations.MORE_EPOCHS}" if epochs == EPOCHS else verdict,
-        spread=_spread(provenance),
+        spread=_spread(manifest, provenance),
         lowest=min(losses),
         highest=max(losses),
         middle=median(losses),
         far=far,
     )
+
+
+def _verdict(manifest: Manifest) -> str:
+    """Return how the loss compares with the article's, as far as its interval tells."""
+    loss, low, high = (manifest.metrics.get(f"test_loss{end}") for end in ("", "_low", "_high"))
+    assert loss is not None
+    if low is None or high is None or low <= ARTICLE_LOSS <= high:
+        return demonstrations.LOWER_HERE if loss <= ARTICLE_LOSS else demonstrations.HIGHER_HERE
+    return demonstrations.REACHED if high < ARTICLE_LOSS else demonstrations.MISSED
 
 
 def of_digits(manifest: Manifest, *, epochs: int) -> str:
@@ -71,14 +80,15 @@ def of_digits(manifest: Manifest, *, epochs: int) -> str:
         validation_rows=provenance.rows["validation"],
         seed=provenance.seed,
         runs=len(provenance.seeds),
-        spread=_spread(provenance),
+        spread=_spread(manifest, provenance),
     )
 
 
-def _spread(provenance: Provenance) -> str:
+def _spread(manifest: Manifest, provenance: Provenance) -> str:
     """Return the results of every seed as rows of a table."""
+    rows = int(manifest.metrics["test_rows"])
     return "\n".join(
-        f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} |"
+        f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {with_interval(run.test_accuracy, rows)} |"
         for run in provenance.seeds
     )
 
@@ -113,11 +123,35 @@ def _sections(manifest: Manifest) -> dict[str, object]:
         **of_any(manifest, calibration, evaluation),
         "classes": len(manifest.labels),
         "rows": ", ".join(f"{count:,} {part}" for part, count in provenance.rows.items()),
-        "figures": templates.FIGURES.format(**manifest.metrics, bins=BINS),
+        "figures": figures(manifest, templates.OF_TRAINED),
         "calibration": _calibration(calibration, evaluation),
         "typicality": templates.TYPICALITY.format(text=filled(spread_of_typicality(calibration, evaluation))),
         "origin": _origin(manifest, provenance),
     }
+
+
+def figures(manifest: Manifest, uses: str) -> str:
+    """Return the section of the figures with their intervals; the test rows had none of these `uses`."""
+    metrics = manifest.metrics
+    rows = int(metrics["test_rows"])
+    low, high = share_by_chance(round(metrics["test_accuracy"] * rows), rows)
+    return templates.FIGURES.format(
+        **metrics,
+        measured=filled(templates.MEASURED.format(test_rows=rows, uses=uses)),
+        intervals=filled(templates.INTERVALS.format(few=FEW)),
+        accuracy=f"{low:.2%} to {high:.2%}",
+        loss=_interval(manifest, "test_loss"),
+        brier=_interval(manifest, "test_brier"),
+        chance=_interval(manifest, "test_ece_chance"),
+        bins=BINS,
+    )
+
+
+def _interval(manifest: Manifest, name: str) -> str:
+    metrics = manifest.metrics
+    if f"{name}_low" not in metrics:
+        return templates.NOT_ESTIMABLE.format(rows=metrics["test_rows"])
+    return f"{metrics[f'{name}_low']:.4g} to {metrics[f'{name}_high']:.4g}"
 
 
 def of_any(manifest: Manifest, calibration: Calibration, evaluation: Evaluation) -> dict[str, object]:
@@ -129,7 +163,7 @@ def of_any(manifest: Manifest, calibration: Calibration, evaluation: Evaluation)
         "width": ", ".join(map(str, manifest.layout.shape)),
         "features": _features(manifest.features),
         "outputs": templates.OUTPUTS.format(classes=len(labels), labels=", ".join(labels)),
-        "confusion": _confusion(evaluation, labels),
+        "confusion": f"{_confusion(evaluation, labels)}\n\n{shares.by_label(evaluation, labels)}",
         "sets": coverage.section(calibration, evaluation, labels),
         "limits": _limits(manifest, calibration),
     }
@@ -189,17 +223,21 @@ def temperature_text(temperature: float, rows: int, place: str) -> str:
 
 
 def spread_of_typicality(calibration: Calibration, evaluation: Evaluation) -> str:
-    ranks = calibration.rows + 1
+    ranks, rows = calibration.rows + 1, sum(evaluation.typicality)
     return templates.SPREAD_OF_TYPICALITY.format(
-        lowest=evaluation.typicality[0], rows=sum(evaluation.typicality), ranks=ranks, least=1 / ranks
+        lowest=evaluation.typicality[0],
+        rows=rows,
+        share=with_interval(evaluation.typicality[0] / rows, rows),
+        ranks=ranks,
+        least=1 / ranks,
     )
 
 
 def _limits(manifest: Manifest, calibration: Calibration) -> str:
-    rows = manifest.metrics["test_rows"]
+    rows = int(manifest.metrics["test_rows"])
     lines = [templates.LIMIT]
     if manifest.metrics["test_accuracy"] == 1:
-        lines.append(templates.NO_MISTAKE.format(rows=rows, rate=3 / rows))  # the rule of three
+        lines.append(templates.NO_MISTAKE.format(rows=rows, rate=1 - share_by_chance(rows, rows)[0]))
     if calibration.most_coverage < max(COVERAGES):
         lines.append(templates.FEW_ROWS.format(rows=calibration.rows))
     return "\n".join(lines)

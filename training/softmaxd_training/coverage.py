@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from softmaxd.models.calibration import Calibration, Covered, Evaluation
 from softmaxd_training import templates
 from softmaxd_training.chance import coverage_by_chance
+from softmaxd_training.shares import MOST_LABELS, with_interval
 
-MOST_LABELS = 12  # in a table of a card
 SHOWN = 0.9  # the coverage that is shown for each label
 
 
@@ -15,12 +15,14 @@ def section(calibration: Calibration, evaluation: Evaluation, labels: Sequence[s
     """Return the section; the labels are in Markdown. The calibration scores are known by label."""
     assert evaluation.prediction_sets_by_class is not None
     test_rows = sum(evaluation.typicality)
+    by_class = [_by_class(row, calibration, test_rows, labels) for row in evaluation.prediction_sets_by_class]
     shown = templates.OF_LOWEST_LABELS if len(labels) > MOST_LABELS else templates.OF_EACH_LABEL
     return templates.PREDICTION_SETS.format(
         marginal="\n".join(_marginal(row, calibration.rows, test_rows) for row in evaluation.prediction_sets),
         rows=calibration.rows,
+        test_rows=test_rows,
         most=calibration.most_coverage,
-        by_class="\n".join(_by_class(row, calibration, labels) for row in evaluation.prediction_sets_by_class),
+        by_class="\n".join(by_class),
         shown=shown.format(coverage=SHOWN, number=MOST_LABELS).strip(),
         labels="\n".join(_lines(calibration, evaluation, labels)),
     )
@@ -28,14 +30,15 @@ def section(calibration: Calibration, evaluation: Evaluation, labels: Sequence[s
 
 def _marginal(row: Covered, calibration_rows: int, test_rows: int) -> str:
     chance = _range(calibration_rows, test_rows, row.coverage)
-    return f"| {row.coverage:.0%} | {row.measured:.1%} | {chance} | {row.labels:.2f} |"
+    return f"| {row.coverage:.0%} | {with_interval(row.measured, test_rows)} | {chance} | {row.labels:.2f} |"
 
 
-def _by_class(row: Covered, calibration: Calibration, labels: Sequence[str]) -> str:
+def _by_class(row: Covered, calibration: Calibration, test_rows: int, labels: Sequence[str]) -> str:
     missed = [labels[index] for index in calibration.thresholds(row.coverage, "class").not_guaranteed]
     more = f" and {len(missed) - MOST_LABELS} more" if len(missed) > MOST_LABELS else ""
     named = ", ".join(missed[:MOST_LABELS]) or "–"
-    return f"| {row.coverage:.0%} | {row.measured:.1%} | {row.labels:.2f} | {named}{more} |"
+    share = with_interval(row.measured, test_rows)
+    return f"| {row.coverage:.0%} | {share} | {row.labels:.2f} | {named}{more} |"
 
 
 def _lines(calibration: Calibration, evaluation: Evaluation, labels: Sequence[str]) -> list[str]:
@@ -53,7 +56,7 @@ def _lines(calibration: Calibration, evaluation: Evaluation, labels: Sequence[st
     columns = zip(labels, rows, test_rows, marginal, by_class, chances, strict=True)
     lowest = columns if len(labels) <= MOST_LABELS else sorted(columns, key=lambda column: column[3])[:MOST_LABELS]
     return [
-        f"| {label} | {known} | {tested} | {_percent(share)} | {_percent(own)} | {chance} |"
+        f"| {label} | {known} | {tested} | {with_interval(share, tested)} | {with_interval(own, tested)} | {chance} |"
         for label, known, tested, share, own, chance in lowest
     ]
 
@@ -63,10 +66,6 @@ def _shares(rows: Sequence[Covered]) -> list[float]:
     (found,) = [row.by_label for row in rows if row.coverage == SHOWN]
     assert found is not None
     return [math.inf if share is None else share for share in found]
-
-
-def _percent(share: float) -> str:
-    return "–" if share == math.inf else f"{share:.1%}"
 
 
 def _range(calibration_rows: int, test_rows: int, coverage: float) -> str:

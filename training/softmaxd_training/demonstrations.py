@@ -34,7 +34,7 @@ On the {validation_rows} validation rows the loss is {validation_loss:.6f} befor
 ## Spread
 
 A single run says little. These are the results of every seed that was trained, with the same network and the same
-rows, before calibration:
+rows, before calibration, with the 95% interval of the accuracy on the {test_rows:.0f} test rows:
 
 | seed | validation loss | test loss | test accuracy |
 | ---: | ---: | ---: | ---: |
@@ -78,7 +78,11 @@ make the whole network more or less sure, but it teaches the network nothing new
 {origin}
 """
 
-REACHED = "The loss of this model is not higher."
+REACHED = "The loss of this model is lower."
+LOWER_HERE = """\
+The loss of this model is lower on these rows. They are too few to tell whether it is so on others of the same kind."""
+HIGHER_HERE = """\
+The loss of this model is higher on these rows. They are too few to tell whether it is so on others of the same kind."""
 MISSED = "**This model does not reach the article's figures.** It was chosen by its validation loss and is kept."
 MORE_EPOCHS = """\
 The article trains for 30 epochs. With 30 epochs, the seed with the lowest validation loss missed the article's test
@@ -116,7 +120,8 @@ On the {validation_rows} validation rows the loss is {validation_loss:.6f} befor
 
 ## Spread
 
-These are the results of every seed that was trained, with the same network and the same rows, before calibration:
+These are the results of every seed that was trained, with the same network and the same rows, before calibration, with
+the 95% interval of the accuracy on the {test_rows:.0f} test rows:
 
 | seed | validation loss | test loss | test accuracy |
 | ---: | ---: | ---: | ---: |

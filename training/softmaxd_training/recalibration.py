@@ -16,10 +16,9 @@ from softmaxd.models.onnxfile import check_size
 from softmaxd.models.outputs import Array, Features
 from softmaxd.models.publishing import describe, next_version
 from softmaxd.numerics.softmax import Floats, Softmax
-from softmaxd_training import calibrated_card
+from softmaxd_training import calibrated_card, templates
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import calibrate, effect_of, evaluate, figures, fit_with_zeros, measure, reliability
-from softmaxd_training.chance import mean_by_chance, share_by_chance
 from softmaxd_training.matching import read_rows
 from softmaxd_training.outputs import finite_outputs_of
 from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Rows
@@ -127,7 +126,6 @@ def _measured(
     metrics = {
         **measure(outputs, classes, 1.0),
         **{f"test_{name}_before": value for name, value in figures(before, classes).items()},
-        **_ranges(outputs, classes),
     }
     earlier = reliability(Softmax(before).probabilities, classes)
     return evaluation.model_copy(update={"reliability_before": earlier}), metrics
@@ -202,15 +200,6 @@ def _with_range(feature: Feature, values: Features) -> Feature:
     return feature.model_copy(update={"min": float(np.nanmin(values)), "max": float(np.nanmax(values))})
 
 
-def _ranges(outputs: Mapping[str, Array], classes: Classes) -> dict[str, float]:
-    """Return the 95 % confidence intervals of accuracy and loss, the latter only if it can be estimated."""
-    logits = outputs["logits"].astype(np.float64)
-    low, high = share_by_chance(int((logits.argmax(axis=1) == classes).sum()), len(classes))
-    found = {"test_accuracy_low": low, "test_accuracy_high": high}
-    loss = mean_by_chance(Softmax(logits).loss(classes))
-    return found if loss is None else {**found, "test_loss_low": loss[0], "test_loss_high": loss[1]}
-
-
 def publish(calibrated: Calibrated, job: Job, models: Path) -> Path:
     """Publish a calibrated model as the next version of its name; return the version's folder.
 
@@ -234,11 +223,12 @@ def summary(calibrated: Calibrated) -> list[str]:
     for name, text in (("loss", "loss, nats"), ("brier", "Brier score"), ("ece", "expected calibration error")):
         figures = (f"{metrics[f'test_{name}_before']:.4f}", f"{metrics[f'test_{name}']:.4f}")
         lines.append((text, *figures, _range(metrics, f"test_{name}", ".4f")))
+    lines[-1] = (*lines[-1][:3], f"{_range(metrics, 'test_ece_chance', '.4f')} by chance")
     (covered,) = [row for row in evaluation.prediction_sets if row.coverage == SHOWN_COVERAGE]
     return [
         "rows: " + ", ".join(f"{count:,} for {part}" for part, count in calibrated.rows.items()),
         f"temperature: {calibrated.temperature:.4f}, {_words(calibrated)}",
-        *(f"{name:27}{before:>9}{after:>9}  {interval}".rstrip() for name, before, after, interval in lines),
+        *(f"{name:27}{before:>9}{after:>9}  {interval}" for name, before, after, interval in lines),
         f"prediction sets for {covered.coverage:.0%}: {covered.measured:.1%} have the true label; they have"
         f" {covered.labels:.2f} labels on average",
         f"typicality: {evaluation.typicality[0]} of {calibrated.rows['testing']} test rows are in the lowest tenth",
@@ -247,7 +237,9 @@ def summary(calibrated: Calibrated) -> list[str]:
 
 def _range(metrics: Mapping[str, float], name: str, digits: str) -> str:
     low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-    return "" if low is None or high is None else f"{low:{digits}} to {high:{digits}}"
+    if low is None or high is None:
+        return templates.NOT_ESTIMABLE.format(rows=metrics["test_rows"])
+    return f"{low:{digits}} to {high:{digits}}"
 
 
 def _words(calibrated: Calibrated) -> str:

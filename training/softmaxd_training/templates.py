@@ -50,15 +50,42 @@ OUTPUTS = """\
 FIGURES = """\
 ## Figures
 
-Measured on the {test_rows:.0f} test rows, which were not used for training, for choosing the network or for
-calibration. The page `docs/trust.md` of softmaxd explains the figures.
+{measured}
 
-| | before calibration | this model |
-| --- | ---: | ---: |
-| accuracy | {test_accuracy:.2%} | {test_accuracy:.2%} |
-| loss, nats | {test_loss_before:.4g} | {test_loss:.4g} |
-| Brier score, 0 to 2 | {test_brier_before:.4g} | {test_brier:.4g} |
-| expected calibration error, {bins} parts of equal size | {test_ece_before:.4g} | {test_ece:.4g} |"""
+| | before calibration | this model | 95% interval |
+| --- | ---: | ---: | ---: |
+| accuracy | {test_accuracy:.2%} | {test_accuracy:.2%} | {accuracy} |
+| loss, nats | {test_loss_before:.4g} | {test_loss:.4g} | {loss} |
+| Brier score, 0 to 2 | {test_brier_before:.4g} | {test_brier:.4g} | {brier} |
+| expected calibration error, {bins} parts of equal size | {test_ece_before:.4g} | {test_ece:.4g} | {chance} by chance |
+
+{intervals}"""
+
+MEASURED = """
+Measured on the {test_rows:,.0f} test rows, which were not used for {uses}. The page `docs/trust.md` of softmaxd
+explains the figures."""
+OF_TRAINED = "training, for choosing the network or for calibration"
+OF_CALIBRATED = "calibration"
+
+INTERVALS = """
+Other rows of the same kind would give other figures. An interval holds the figure of all such rows in 95 of 100 tests
+like this one. The calibration error of few rows is above 0 even if the model is perfectly honest: the last interval
+has 95% of the errors that chance alone would give. A loss is not estimable if the {few} highest of so many rows make
+up half of it, or if all are the same."""
+NOT_ESTIMABLE = "not estimable from {rows:,.0f} rows"
+
+BY_LABEL = """\
+{shown}
+
+| label | test rows | recall | given to rows | precision |
+| --- | ---: | ---: | ---: | ---: |
+{rows}"""
+EACH_LABEL = """\
+How many of the test rows with a label are given it (recall), and how many that are given it have it (precision), with
+95% intervals:"""
+LOWEST_RECALL = """\
+The {number} labels with the lowest recall. How many of the test rows with a label are given it (recall), and how many
+that are given it have it (precision), with 95% intervals:"""
 
 CONFUSION = """\
 The number of test rows by their true label and by the label that the model gives:
@@ -108,7 +135,8 @@ PREDICTION_SETS = """\
 ## Prediction sets
 
 A prediction set is a list of labels that should hold the true label at least as often as its coverage says. This is how
-often the sets of the test rows do. If all is well, 95% of such measurements are in the range:
+often the sets of the {test_rows:,} test rows do, with 95% intervals. If all is well, 95% of such measurements are in
+the range:
 
 | coverage | measured | range | labels in a set, mean |
 | ---: | ---: | ---: | ---: |
@@ -147,13 +175,13 @@ TYPICALITY = """\
 
 SPREAD_OF_TYPICALITY = """
 The typicality of a row is low if the row is unlike the calibration rows. The test rows are like them, so their
-typicality should be spread evenly: {lowest} of {rows} are in the lowest tenth. No typicality is below 1/{ranks:,},
-which is {least:.4f}."""
+typicality should be spread evenly: {lowest} of {rows} are in the lowest tenth, {share}. No typicality is below
+1/{ranks:,}, which is {least:.4f}."""
 
 LIMIT = """\
 - All figures are for rows like those that the model was made from. If the world changes, they no longer hold, and only
   the typicality of the new rows will show it."""
-NO_MISTAKE = "- No mistake on {rows:.0f} rows still allows an error rate of {rate:.1%} (95% confidence)."
+NO_MISTAKE = "- No mistake on {rows:,} rows still allows an error rate of {rate:.1%} (95% interval of the accuracy)."
 FEW_ROWS = "- {rows} calibration rows are few: another {rows} may give other figures."
 
 ORIGIN = """\

@@ -182,7 +182,7 @@ def test_the_card_tells_of_every_seed_and_of_a_figure_that_was_missed(published:
     assert manifest.provenance is not None
 
     for run in manifest.provenance.seeds:
-        assert f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} |" in card
+        assert f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} (" in card
     assert "The article reports" in card
 
 

@@ -2,7 +2,8 @@
 
 from softmaxd.models.calibration import Calibration, Covered, Evaluation, LabelCalibration
 from softmaxd_training.chance import coverage_by_chance
-from softmaxd_training.coverage import MOST_LABELS, section
+from softmaxd_training.coverage import section
+from softmaxd_training.shares import MOST_LABELS, with_interval
 
 
 def tables(shares: list[tuple[float | None, float | None]], rows: list[int], tests: list[int]) -> str:
@@ -27,20 +28,20 @@ def test_both_kinds_of_coverage_are_shown_on_average_and_for_each_label() -> Non
     text = tables([(0.8, 0.9), (0.95, 1.0), (0.5, 0.6), (None, None)], [9, 200, 8, 40], [20, 60, 2, 0])
 
     low, high = coverage_by_chance(257, 82, 0.9)
-    assert f"| 90% | 91.0% | {low:.1%} to {high:.1%} | 1.25 |" in text
-    assert "| 90% | 92.0% | 1.50 | l2 |" in text
+    assert f"| 90% | {with_interval(0.91, 82)} | {low:.1%} to {high:.1%} | 1.25 |" in text
+    assert f"| 90% | {with_interval(0.92, 82)} | 1.50 | l2 |" in text
     (least, most), (low, high) = coverage_by_chance(9, 20, 0.9), coverage_by_chance(200, 60, 0.9)
     assert "of 90%, measured among the test rows of each label, with" in text
     assert text.splitlines()[-4:] == [
-        f"| l0 | 9 | 20 | 80.0% | 90.0% | {least:.1%} to {most:.1%} |",
-        f"| l1 | 200 | 60 | 95.0% | 100.0% | {low:.1%} to {high:.1%} |",
-        "| l2 | 8 | 2 | 50.0% | 60.0% | not guaranteed |",
+        f"| l0 | 9 | 20 | 80.0% (56.3% to 94.3%) | 90.0% (68.3% to 98.8%) | {least:.1%} to {most:.1%} |",
+        f"| l1 | 200 | 60 | 95.0% (86.1% to 99.0%) | 100.0% (94.0% to 100.0%) | {low:.1%} to {high:.1%} |",
+        "| l2 | 8 | 2 | 50.0% (1.3% to 98.7%) | 60.0% (1.3% to 98.7%) | not guaranteed |",
         "| l3 | 40 | 0 | – | – | – |",
     ]
 
 
 def test_no_label_is_named_if_each_has_enough_rows() -> None:
-    assert "| 90% | 92.0% | 1.50 | – |" in tables([(0.9, 0.9)] * 2, [9, 9], [5, 5])
+    assert f"| 90% | {with_interval(0.92, 10)} | 1.50 | – |" in tables([(0.9, 0.9)] * 2, [9, 9], [5, 5])
 
 
 def test_of_many_labels_those_with_the_lowest_coverage_are_shown() -> None:

@@ -341,9 +341,13 @@ def test_the_summary_has_a_range_of_the_loss_only_if_many_rows_make_it(version: 
     (unknown,) = [line for line in summary(few) if line.startswith("loss")]
     low, high = many.manifest.metrics["test_loss_low"], many.manifest.metrics["test_loss_high"]
     assert known.endswith(f"{many.manifest.metrics['test_loss']:.4f}  {low:.4f} to {high:.4f}")
-    assert unknown.endswith(f"{few.manifest.metrics['test_loss']:.4f}")
+    assert unknown.endswith(f"{few.manifest.metrics['test_loss']:.4f}  not estimable from 20 rows")
+    low, high = few.manifest.metrics["test_ece_chance_low"], few.manifest.metrics["test_ece_chance_high"]
+    (error,) = [line for line in summary(few) if line.startswith("expected")]
+    assert error.endswith(f"  {low:.4f} to {high:.4f} by chance")
+    low, high = many.manifest.metrics["test_loss_low"], many.manifest.metrics["test_loss_high"]
     assert f"| {low:.4g} to {high:.4g} |" in many.card(Job(tmp_path / "rows.csv", "kind"), 2)
-    assert "| unknown: 10 rows make up half of it |" in few.card(Job(tmp_path / "rows.csv", "kind"), 2)
+    assert "| not estimable from 20 rows |" in few.card(Job(tmp_path / "rows.csv", "kind"), 2)
 
 
 def test_of_probabilities_of_zero_none_is_left(tmp_path: Path) -> None:

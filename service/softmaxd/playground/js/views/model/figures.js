@@ -56,8 +56,10 @@ export function figures({ metrics, classes, calibration }) {
  * @param {(key: string, value: number) => string} show
  */
 function interval(key, metrics, show) {
-  const [low, high] = [metrics[`${key}_low`], metrics[`${key}_high`]];
-  return low === undefined ? "–" : `${show(key, low)} to ${show(key, high)}`;
+  const chance = `${key}_chance_low` in metrics; // of the calibration error: the range that chance alone gives it
+  const name = chance ? `${key}_chance` : key;
+  const [low, high] = [metrics[`${name}_low`], metrics[`${name}_high`]];
+  return low === undefined ? "–" : `${show(key, low)} to ${show(key, high)}${chance ? " by chance" : ""}`;
 }
 
 /**
