@@ -137,6 +137,16 @@ def test_the_place_of_a_later_part_is_counted_in_the_table(calls: Calls) -> None
     assert raised.value.place == ("instances", 4, 0)
 
 
+@pytest.mark.parametrize("top_k", [0, 3])
+def test_infer_asks_for_no_more_labels_than_there_are(calls: Calls, top_k: int) -> None:
+    service = Service()
+
+    with pytest.raises(InvalidRequest, match=r"^top_k should be from 1 to 2, the number of classes$"):
+        run(calls.infer([[1.0]], top_k=top_k), service)
+
+    assert service.asked == [("/models", 0)]
+
+
 def test_infer_asks_for_the_description_once(calls: Calls) -> None:
     service = Service()
 

@@ -152,6 +152,18 @@ def test_in_a_tie_top_labels_and_sets_have_the_models_order() -> None:
     assert set(found.fields) == {"top", "prediction_sets"}
 
 
+def test_the_logarithm_of_a_probability_close_to_1_keeps_its_digits() -> None:
+    outputs = {
+        "probabilities": np.array([[1, 0], [0.5, 0.5]], dtype=np.float32),
+        "logits": np.array([[40, 0], [3e38, 3e38]], dtype=np.float32),
+    }
+
+    found = prediction_of("m", "1", outputs, ["a", "b"], ["log_probabilities"])
+
+    assert set(found.fields) == {"probabilities", "log_probabilities"}
+    np.testing.assert_allclose(found.log_probabilities, [[-np.exp(-40), -40], [-np.log(2)] * 2], rtol=1e-7)
+
+
 def test_a_tie_has_the_first_label() -> None:
     arrays = {"probabilities": np.array([[0.4, 0.4, 0.2], [0.1, 0.1, 0.8]], dtype=np.float32)}
 
