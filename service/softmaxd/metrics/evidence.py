@@ -6,6 +6,7 @@ each other through the calibration rows, and neither their mean nor their produc
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -20,6 +21,7 @@ from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.martingale import Martingale
 
+HELD = 300.0  # seconds for which the evidence stays at its peak: a shift may become usual between two scrapes
 MOST_ROWS = 32  # of each worker between two saves, twice a second: a bet takes some microseconds
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Evidence:
         assert manifest.calibration is not None
         self._atypicality = manifest.calibration.atypicality_array
         self._martingale = Martingale(kept=len(self._atypicality), rows=manifest.calibration.rows)
+        self._peak = np.zeros(2)  # the most money, and the time when it was reached
         digest = sha256(self._atypicality.tobytes()).hexdigest()[:16]  # a version may be published anew
         self.name = f"drift-{manifest.name}-{manifest.version}-{digest}"
         self._file = None if folder is None else folder / self.name
@@ -70,7 +73,7 @@ class Evidence:
             with _locked(self._file) as descriptor:
                 self._read(descriptor)
                 self._bet()
-                os.pwrite(descriptor, self._martingale.state.tobytes(), 0)
+                os.pwrite(descriptor, self._peak.tobytes() + self._martingale.state.tobytes(), 0)
         except BlockingIOError:  # another worker bets
             return
         except OSError as error:
@@ -78,7 +81,7 @@ class Evidence:
 
     @property
     def value(self) -> float:
-        """The money of the gambler, with the last bets of all workers."""
+        """The most money that the gambler had in the last minutes, with the last bets of all workers."""
         if self._file is not None:
             with suppress(OSError):  # nobody has bet yet
                 descriptor = os.open(self._file, os.O_RDONLY)
@@ -86,18 +89,24 @@ class Evidence:
                     self._read(descriptor)
                 finally:
                     os.close(descriptor)
-        return self._martingale.value
+        return max(self._martingale.value, float(self._peak[0]) if self._is_held() else 0.0)
 
     def _bet(self) -> None:
-        self._martingale.add(self._ranks)
+        highest = self._martingale.add(self._ranks)
         self._ranks = []
+        if highest >= self._peak[0] or not self._is_held():
+            self._peak[:] = highest, time.time()
+
+    def _is_held(self) -> bool:
+        return bool(abs(time.time() - self._peak[1]) < HELD)  # also after the clock was set back
 
     def _read(self, descriptor: int) -> None:
         """Take over the state that a file has; a new one is empty."""
-        state = self._martingale.state
-        content = os.pread(descriptor, state.nbytes, 0)
-        if len(content) == state.nbytes:
-            state[:] = np.frombuffer(content)
+        peak, state = self._peak, self._martingale.state
+        content = os.pread(descriptor, peak.nbytes + state.nbytes, 0)
+        if len(content) == peak.nbytes + state.nbytes:
+            numbers = np.frombuffer(content)
+            peak[:], state[:] = numbers[: len(peak)], numbers[len(peak) :]
 
 
 @contextmanager

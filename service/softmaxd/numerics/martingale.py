@@ -30,7 +30,7 @@ FACTORS = tuple((most, share / most, (1 - share) / (1 - most)) for most, share i
 # Before row k, 0.1 / (k + 0.1) of the money that was kept goes to the bets. So bets begin at every time, and those that
 # began too early do not lose it all: drift after k good rows must earn about k more, which takes ln k more rows.
 RATE = 0.1
-MOST = 1e6  # more is given away: enough for every alarm, and soon lost when the rows are good again
+MOST = 1e6  # the bets give more away: enough for every alarm, and soon lost when the rows are good again
 
 
 class Martingale:
@@ -50,11 +50,14 @@ class Martingale:
         """The money: 1 at first."""
         return float(self.state[: len(BETS) + 1].sum())
 
-    def add(self, ranks: Iterable[int]) -> None:
-        """Bet on rows, one after the other; a rank is the number of kept calibration values that a row exceeds."""
+    def add(self, ranks: Iterable[int]) -> float:
+        """Bet on rows, one after the other, and return the most money at any time meanwhile.
+
+        A rank is the number of kept calibration values that a row exceeds.
+        """
         money, seen = self.state[: len(BETS) + 1], self.state[len(BETS) + 1 :]
         in_hand, *bets = money.tolist()
-        before = int(seen.sum())
+        before, highest = int(seen.sum()), self.value
         for rank in ranks:
             p = (1 + seen[rank:].sum()) / (1 + before)
             moved = in_hand * RATE / (before - self._rows + 1 + RATE)
@@ -64,9 +67,11 @@ class Martingale:
                 (bet + stake) * (low if p <= most else high)
                 for bet, (most, low, high) in zip(bets, FACTORS, strict=True)
             ]
-            total = in_hand + sum(bets)
-            if total > MOST:
-                in_hand, bets = in_hand * MOST / total, [bet * MOST / total for bet in bets]
+            if in_hand + sum(bets) > MOST:  # the money in hand stays, for the next drift
+                factor = (MOST - in_hand) / sum(bets)
+                bets = [bet * factor for bet in bets]
+            highest = max(highest, in_hand + sum(bets))
             seen[rank] += 1
             before += 1
         money[:] = [in_hand, *bets]
+        return highest

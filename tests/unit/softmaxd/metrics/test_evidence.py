@@ -46,7 +46,7 @@ def test_rows_that_are_not_finite_are_the_most_atypical() -> None:
 
 def test_of_many_rows_some_at_even_distances_count() -> None:
     found, same = evidence(), evidence()
-    many = rows(1_000)
+    many = rows(1_000, far=2)
     found.take(many)
     found.take(rows(1_000, far=99))  # there is no room for more
     same.take(many[::32])
@@ -132,3 +132,16 @@ def test_good_rows_over_many_restarts_of_workers_are_no_alarm(tmp_path: Path, wo
             worker.take(numbers.chisquare(2, MOST_ROWS).astype(np.float32))
             worker.save()
             assert worker.value < 20
+
+
+def test_the_evidence_stays_at_its_peak_for_minutes_when_the_shift_becomes_usual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = evidence(tmp_path)
+    for _ in range(200):
+        here.take(rows(MOST_ROWS, far=99))
+        here.save()
+    assert here.value == evidence(tmp_path).value == pytest.approx(1e6)
+
+    monkeypatch.setattr("softmaxd.metrics.evidence.HELD", 0.0)
+    assert here.value < 100

@@ -132,6 +132,14 @@ def test_good_rows_do_not_use_up_the_money_that_later_bets_need() -> None:
     assert max(stream.values(200, some_far)) >= 100
 
 
+def test_a_shift_does_not_use_up_the_money_that_finds_the_next_one() -> None:
+    stream = Stream(1_000, 0)
+    assert stream.values(100, far)[-1] == pytest.approx(MOST)
+    assert stream.values(4_000)[-1] < 10
+
+    assert max(stream.values(60, far)) >= 100
+
+
 def test_it_falls_once_the_rows_are_good_again() -> None:
     stream = Stream(1_000, 0)
     stream.values(1_000)
