@@ -14,7 +14,7 @@ from softmaxd.models.features import Feature
 from softmaxd.models.manifest import MODEL_FILE, Manifest, Provenance
 from softmaxd.models.publishing import describe, next_version
 from softmaxd_training import card, networks, pictures
-from softmaxd_training.export import Exported, export
+from softmaxd_training.export import Exported, check_export, export
 from softmaxd_training.provenance import provenance_of
 from softmaxd_training.rows import Parts, Rows
 from softmaxd_training.seeds import Run, choose, fit_seeds
@@ -95,7 +95,8 @@ def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
     file is not good enough.
     """
     parts = make_data()
-    runs = fit_seeds(partial(fit, parts, epochs=epochs), range(seeds), epochs=epochs)
+    check = partial(check_export, parts=parts)
+    runs = fit_seeds(partial(fit, parts, epochs=epochs), range(seeds), epochs=epochs, check=check)
     best, results = choose(runs, parts.test, least_accuracy=MIN_ACCURACY)
     command = f"softmaxd train digits --seeds {seeds} --epochs {epochs}"
     provenance = provenance_of(

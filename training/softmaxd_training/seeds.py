@@ -31,12 +31,16 @@ class Fit(Protocol):
     def __call__(self, *, seed: int, on_epoch: Callable[[], object]) -> Run: ...
 
 
-def fit_seeds(fit: Fit, seeds: Sequence[int], *, epochs: int) -> list[Run]:
-    """Train one network for each seed, with a line for each and, on a terminal, progress bars."""
+def fit_seeds(fit: Fit, seeds: Sequence[int], *, epochs: int, check: Callable[[keras.Model], object]) -> list[Run]:
+    """Train one network for each seed, with a line for each and, on a terminal, progress bars.
+
+    Each network is checked before the next is trained, so that a machine on which none can be exported says so early.
+    """
     runs = []
     for seed in tqdm(seeds, desc="seeds", unit="seed", disable=None):
         with tqdm(total=epochs, desc=f"seed {seed}", unit="epoch", leave=False, disable=None) as bar:
             run = fit(seed=seed, on_epoch=bar.update)
+        check(run.network)
         tqdm.write(f"seed {seed}: validation loss {run.validation_loss:.6f}", file=sys.stderr)
         runs.append(run)
     return runs

@@ -12,6 +12,8 @@ from softmaxd.models.engine import Engine
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.blobs import build_network, make_data
 from softmaxd_training.export import check_tolerances, write_onnx
+from softmaxd_training.gaussians import CENTRES
+from softmaxd_training.networks import logits_of
 from softmaxd_training.rows import Parts
 
 
@@ -50,9 +52,29 @@ def test_a_file_of_another_network_is_refused(atypicality: Atypicality, parts: P
     network.set_weights([weights + np.float32(1e-3) for weights in network.get_weights()])
 
     with pytest.raises(
-        Refused, match=r"^Keras and ONNX Runtime differ by \S+ in a probability, more than the tolerance of 1e-06$"
+        Refused, match=r"^Keras and ONNX Runtime differ by \S+ in a probability, more than the tolerance of \S+$"
     ):
         check(network, atypicality, tmp_path / "model.onnx", parts)
+
+
+def test_a_sure_network_may_differ_by_the_rounding_of_its_logits(
+    atypicality: Atypicality, parts: Parts, tmp_path: Path
+) -> None:
+    """The file adds the same products in another order: its hidden units are in the opposite order."""
+    network = build_network()
+    weights = network.get_weights()
+    weights[4] = weights[4] * np.float32(1000 / np.abs(logits_of(network, parts.test.features)).max())
+    network.set_weights(weights)
+    first, bias, second, second_bias, last, last_bias = weights
+    reverse = [first[:, ::-1], bias[::-1], second[::-1, ::-1], second_bias[::-1], last[::-1], last_bias]
+    network.set_weights(reverse)
+    write_onnx(network, atypicality, tmp_path / "model.onnx")
+    network.set_weights(weights)
+    between = np.linspace(CENTRES[0], CENTRES[1], 200_001).astype(np.float32)  # some of these rows are of two classes
+
+    difference = check_tolerances(Engine(tmp_path / "model.onnx", device="cpu"), network, atypicality, between)
+
+    assert difference > 1e-6
 
 
 def test_a_file_of_other_logits_with_the_same_probabilities_is_refused(
