@@ -1,6 +1,6 @@
 PYTHON ?= python3
 RECIPE ?= blobs
-PROCESSES ?= 2
+PROCESSES ?= 3
 SECONDS ?= 600
 VENV := .venv
 BIN := $(VENV)/bin
