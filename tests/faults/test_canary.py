@@ -1,7 +1,5 @@
 """Other versions take part in the requests to a model, while it answers, and harm no answer."""
 
-import itertools
-import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from math import sqrt
@@ -12,6 +10,7 @@ import httpx
 import pytest
 
 from softmaxd.cli.main import main
+from tests.support.clients import CLIENTS, Clients
 from tests.support.metrics import metric
 from tests.support.onnx_models import boxing, linear, looping, publish
 from tests.support.server import Server, StartServer
@@ -19,7 +18,6 @@ from tests.support.waiting import until
 
 ROW = [0.25, -0.5]
 PREDICT = "/models/linear/predict"
-CLIENTS = 4
 LANES = ["on", "off"]
 
 
@@ -89,34 +87,15 @@ def test_an_id_gets_the_same_version_in_every_protocol_and_lane_and_each_answer_
     assert metric(server.url, "softmaxd_requests_total", version="2", status="200") == 11 * len(PATHS)
 
 
-class Load:
-    """Clients that ask all the time, without ids of their own, and count the versions that answer."""
+class Load(Clients):
+    """Clients that ask without ids of their own, and count the versions that answer."""
 
     def __init__(self, server: Server) -> None:
         self.answered: Counter[str] = Counter()
-        self.wrong: list[str] = []
-        self._ids = itertools.count()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(server.url,)) for _ in range(CLIENTS)]
+        super().__init__(server, PREDICT, {"instances": [ROW]}, self._count)
 
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, url: str) -> None:
-        with httpx.Client(base_url=url) as client:
-            while not self._stop.is_set():
-                response = client.post(PREDICT, json={"instances": [ROW]})
-                if response.status_code != 200:
-                    self.wrong.append(response.text)
-                else:
-                    self.answered[response.json()["version"]] += 1
+    def _count(self, answer: dict[str, Any]) -> None:
+        self.answered[answer["version"]] += 1
 
     def share_of_2(self, requests: int) -> tuple[float, int]:
         """Return the share of version 2 in at least so many answers from now on, and their number."""

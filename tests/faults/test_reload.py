@@ -2,9 +2,9 @@
 
 import itertools
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -13,13 +13,13 @@ from onnx import TensorProto, helper
 
 from softmaxd.cli.main import main
 from softmaxd.models.engine import Engine
+from tests.support.clients import Clients
 from tests.support.onnx_models import classifier, endless, linear, publish
 from tests.support.server import Server, StartServer
 from tests.support.waiting import until
 
 ROW = [0.25, -0.5]
 BODY = {"instances": [ROW], "include": ["logits"]}
-CLIENTS = 4
 SWAPS_UNDER_LOAD = 100
 SWAPS = 1000
 FILES = 10  # that the many swaps go round
@@ -49,36 +49,17 @@ def golden(folder: Path) -> bytes:
     return logits.tobytes()
 
 
-class Load:
-    """Clients that ask all the time, and remember each answer's version and logits."""
+class Load(Clients):
+    """Clients that remember each answer's version and logits."""
 
     def __init__(self, server: Server) -> None:
         self.answers: set[tuple[str, bytes]] = set()
-        self.wrong: list[str] = []
         self.count = itertools.count()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(server.url,)) for _ in range(CLIENTS)]
+        super().__init__(server, "/models/linear/predict", BODY, self._remember)
 
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, url: str) -> None:
-        with httpx.Client() as client:
-            while not self._stop.is_set():
-                response = client.post(url + "/models/linear/predict", json=BODY)
-                next(self.count)
-                if response.status_code != 200:
-                    self.wrong.append(response.text)
-                    continue
-                answer = response.json()
-                self.answers.add((answer["version"], np.array(answer["logits"], dtype=np.float32).tobytes()))
+    def _remember(self, answer: dict[str, Any]) -> None:
+        next(self.count)
+        self.answers.add((answer["version"], np.array(answer["logits"], dtype=np.float32).tobytes()))
 
 
 @pytest.fixture
