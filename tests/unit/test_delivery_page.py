@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from softmaxd.cli.main import parser
+from softmaxd.delivery.archive import checksum
 from softmaxd.settings import ENV_PREFIX, Settings
 from tests.support.paths import REPOSITORY
 
@@ -52,3 +53,9 @@ def test_only_those_that_pull_may_write() -> None:
     mounts = [mount(container) for container in (*POD["initContainers"], *POD["containers"])]
     assert [each.get("readOnly", False) for each in mounts] == [False, False, True]
     assert {each["name"] for each in mounts} == {volume["name"] for volume in POD["volumes"]}
+
+
+def test_the_checksum_is_that_of_the_committed_version() -> None:
+    found = set(re.findall(r"\b[0-9a-f]{64}\b", PAGE))
+
+    assert found == {checksum(REPOSITORY / "models" / "blobs" / "1", ("blobs", 1))}
