@@ -19,7 +19,7 @@ from packaging.version import Version
 from tests.support.paths import REPOSITORY
 
 PACKAGES = {"softmaxd", "softmaxd_training"}
-EXTRAS = {"add", "client", "otel", "storage", "test", "train"}
+EXTRAS = {"add", "client", "excel", "otel", "storage", "test", "train"}
 SOURCES = ("service", "training", "LICENSE", "README.md", "pyproject.toml")  # all that building needs
 MADE = ("PKG-INFO", "setup.cfg", "softmaxd.egg-info")  # by setuptools
 MOST_SDIST_BYTES = 2**20

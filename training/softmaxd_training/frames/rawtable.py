@@ -1,0 +1,56 @@
+"""A table as its file has it: columns by name, nothing understood yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Integers = npt.NDArray[np.int64]
+
+
+def _none() -> Integers:
+    return np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """The place of each row in its file: the line on which it begins, or its number.
+
+    Some rows are farther apart than one: a quoted text has several lines, and empty lines are not rows.
+    """
+
+    word: Literal["line", "row"]
+    first: int  # the number of the first row
+    rows: Integers = field(default_factory=_none)  # in order: the rows before which there are further lines
+    skipped: Integers = field(default_factory=_none)  # up to each of them, the number of all such lines
+
+    def of(self, row: int) -> str:
+        """Return the place of a row, counted from 0: `line 17`."""
+        index = int(np.searchsorted(self.rows, row, side="right"))
+        return f"{self.word} {self.first + row + (int(self.skipped[index - 1]) if index else 0)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawTable:
+    """The columns of a file in its order. `pa.string()` of a CSV is as written, without blanks around it.
+
+    An empty cell is "" in a CSV, and null elsewhere. A column of texts may be a dictionary of strings.
+    """
+
+    columns: Mapping[str, pa.ChunkedArray]  # all of one length
+    is_text: bool  # True for CSV: every column is text as written
+    decimal: str  # "." or ",": how numbers are written in texts
+    notes: tuple[str, ...]  # lines for the user, such as the separator that was found
+    sha256: str  # of the file as it is
+    places: Places = Places("row", 1)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def place(self, row: int) -> str:
+        """Return the place of a row in the file, for messages: `line 17` of a CSV, `row 17` elsewhere."""
+        return self.places.of(row)
