@@ -1,0 +1,80 @@
+"""Numbers for the texts of a table: one for each category of a column, for its unknown texts and for missing ones."""
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from softmaxd_training.rows import Classes
+from softmaxd_training.tables.nodes import Nodes
+
+LEAST_ROWS = 5  # with a text, for it to be a category; rarer texts count as unknown
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The categories of each text column, sorted. They are numbered through all columns: 0, 1, …
+
+    A column with c categories has c + 2 numbers: those of its categories, one for unknown texts, and one for "".
+    """
+
+    categories: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, texts: Texts) -> "Vocabulary":
+        """Find the categories of texts [n, b]: the texts that `LEAST_ROWS` rows or more of a column have."""
+        counts = [Counter(column) for column in texts.T]
+        return cls(tuple(tuple(sorted(text for text in each if text and each[text] >= LEAST_ROWS)) for each in counts))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many numbers each column has."""
+        return tuple(len(column) + 2 for column in self.categories)
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return sum(self.sizes)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """The first number of each column."""
+        return tuple(accumulate(self.sizes, initial=0))[:-1]
+
+    @property
+    def unknown(self) -> Classes:
+        """The numbers of the unknown texts of each column [b]."""
+        return np.array([offset + size - 2 for offset, size in zip(self.offsets, self.sizes, strict=True)], np.int64)
+
+    def ids(self, texts: Texts) -> Classes:
+        """Return the numbers [n, b] of texts [n, b]."""
+        found = np.empty(texts.shape, np.int64)
+        columns = zip(self.categories, self.offsets, self.unknown.tolist(), strict=True)
+        for place, (categories, offset, unknown) in enumerate(columns):
+            numbers = {text: offset + index for index, text in enumerate(categories)} | {"": unknown + 1}
+            found[:, place] = [numbers.get(text, unknown) for text in texts[:, place]]
+        return found
+
+    def draw(self, nodes: Nodes, texts: str) -> str:
+        """Add the nodes that number texts [n, b], and return the name of their output, int64 [n, b].
+
+        One encoder is faster than one for each column. It knows the column of a text by a prefix, such as "2|".
+        """
+        prefixes = np.array([[f"{place}|" for place in range(len(self.categories))]], object)
+        keys, numbers = self._keys()
+        encoder: dict[str, Any] = {"keys_strings": keys, "values_int64s": numbers, "default_int64": -1}
+        encoded = nodes.add("LabelEncoder", nodes.add("StringConcat", nodes.constant(prefixes), texts), **encoder)
+        is_unknown = nodes.add("Less", encoded, nodes.constant(np.int64(0)))
+        return nodes.add("Where", is_unknown, nodes.constant(self.unknown[None]), encoded)
+
+    def _keys(self) -> tuple[list[str], list[int]]:
+        keys: list[str] = []
+        numbers: list[int] = []
+        for place, (categories, offset) in enumerate(zip(self.categories, self.offsets, strict=True)):
+            keys += [f"{place}|{text}" for text in (*categories, "")]
+            numbers += [*range(offset, offset + len(categories)), offset + len(categories) + 1]
+        return keys, numbers
