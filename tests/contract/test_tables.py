@@ -83,6 +83,20 @@ def test_a_missing_value_is_null_or_absent(client: httpx.Client, expected: Mappi
 
 
 @pytest.mark.parametrize("times", [1, MANY // len(ROWS)], ids=["few", "many"])
+def test_unknown_texts_are_told_by_row(client: httpx.Client, times: int) -> None:
+    answer = post(client, "/models/people/predict", {"instances": [*ROWS] * times, "top_k": 1})
+
+    assert [*answer] == ["model", "version", "labels", "top", "unknown"]
+    assert answer["unknown"] == [[], [], ["city"], ["city"]] * times
+
+
+def test_an_answer_without_unknown_texts_has_no_word_of_them(client: httpx.Client) -> None:
+    answer = post(client, "/models/people/predict", {"instances": ROWS[:2]})
+
+    assert [*answer] == ["model", "version", "labels", "probabilities"]
+
+
+@pytest.mark.parametrize("times", [1, MANY // len(ROWS)], ids=["few", "many"])
 def test_v1_takes_rows_and_columns(client: httpx.Client, expected: Mapping[str, Array], times: int) -> None:
     rows = [*ROWS] * times
     wrapped = [{name: [value] for name, value in row.items()} for row in rows]

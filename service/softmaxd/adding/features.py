@@ -13,9 +13,8 @@ from softmaxd.adding.running import shape_text
 from softmaxd.adding.tables import Source, Table
 from softmaxd.errors import Refused
 from softmaxd.models.by_name import listed
-from softmaxd.models.features import DTYPES, TABLE_DTYPES, Feature
+from softmaxd.models.features import DTYPES, MAX_CATEGORIES, TABLE_DTYPES, Feature
 
-MAX_CATEGORIES = 1000  # of a feature in a manifest
 CATEGORIES_NAMED = 3
 VALUES_SHOWN = 6  # of a row
 MISSING = "missing: "  # how the note on missing values begins

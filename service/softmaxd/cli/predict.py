@@ -81,9 +81,13 @@ def _score(settings: Settings, name: str, file: Path, out: Path | None, choice: 
     progress = Progress(file.stat().st_size)
     opened = nullcontext(sys.stdout.buffer) if out is None else new_file(out)
     with naming(out or "standard output"), opened as output:
-        rows = score(file, model, choice, output, progress.tell)
+        rows, unknown = score(file, model, choice, output, progress.tell)
         output.flush()
     progress.end(rows)
+    for feature, count in unknown.items():
+        say(
+            f"unknown: {feature} has a text that the model does not know in {count:,} of {rows:,} rows", file=sys.stderr
+        )
     if labels := not_guaranteed(model.manifest, choice):
         say(f"not_guaranteed: {', '.join(labels)}", file=sys.stderr)
 

@@ -75,6 +75,11 @@ class Prediction:
         """With `coverage_by="class"`: the labels whose own coverage is not guaranteed."""
         return list(self._asked("not_guaranteed"))
 
+    @property
+    def unknown(self) -> list[list[str]]:
+        """For each row the features whose text is none of the categories that the model knows."""
+        return list(self.fields.get("unknown") or ([] for _ in self.labels))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Softmax:
@@ -130,7 +135,9 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
     first = parts[0]
     if len(parts) == 1:
         return first
-    fields = {name: _joined([part.fields[name] for part in parts], name) for name in first.fields}
+    fields = {name: _joined([part.fields[name] for part in parts], name) for name in first.fields if name != "unknown"}
+    if any("unknown" in part.fields for part in parts):  # it is absent if no row has one
+        fields["unknown"] = _joined([part.unknown for part in parts], "unknown")
     return Prediction(first.model, first.version, np.concatenate([part.labels for part in parts]), fields)
 
 

@@ -14,6 +14,7 @@ INPUT = "features"  # the input of every graph that has only one
 
 MAX_DIMENSIONS = 6  # of a row
 MAX_NUMBERS = 2**24  # of a row
+MAX_CATEGORIES = 1000  # that `softmaxd models add` lists of a feature: so many may be the first of more
 
 Datatype = Literal["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
 TableDatatype = Literal[Datatype, "BOOL", "BYTES"]  # of a feature in a table

@@ -25,6 +25,7 @@ from softmaxd.models.features import (
     is_table,
     tensors_of,
 )
+from softmaxd.models.vocabularies import Vocabulary, vocabularies_of
 
 # The graph of every model has these outputs.
 LOGITS, PROBABILITIES = "logits", "probabilities"
@@ -166,6 +167,11 @@ class Manifest(Frozen):
         return tensors_of(self.features, self.datatype) if is_table(self.features) else ()
 
     @cached_property
+    def vocabularies(self) -> tuple[Vocabulary, ...]:
+        """The known texts of features that take other texts, too: an answer tells which of them a row has."""
+        return vocabularies_of(self.features, self.tensors)
+
+    @cached_property
     def takes_array(self) -> bool:
         """True if the graph has one input of numbers, `features`: then rows are an array of these, no records."""
         return not self.tensors or (len(self.tensors) == 1 and self.tensors[0].is_plain)
@@ -237,7 +243,12 @@ class Manifest(Frozen):
     @cached_property
     def answer_bytes(self) -> int:
         """A bound of the bytes in the answer to a row, in any form and with all fields."""
-        return 4 * (self.label_bytes[-1] + MOST_BYTES * (len(self.labels) + 1))
+        return 4 * (self.label_bytes[-1] + MOST_BYTES * (len(self.labels) + 1)) + self.unknown_bytes
+
+    @cached_property
+    def unknown_bytes(self) -> int:
+        """The most bytes in the answer to a row that name the features with an unknown text."""
+        return sum(len(each.name_as_json) + 1 for each in self.vocabularies)
 
     def held_bytes(self, features: npt.NDArray[Any]) -> int:
         """Return a bound of the bytes that a request holds until it is answered: its features and its answer."""

@@ -1,7 +1,8 @@
 """Scores the rows of a file, some at a time: read, decode, run, write."""
 
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from softmaxd.models.loading import load
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Features
+from softmaxd.models.vocabularies import unknown_texts
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.os_errors import naming
 from softmaxd.protocols.native.codec import PredictJob, check_calibration, decode_predict
@@ -78,15 +80,16 @@ def not_guaranteed(manifest: Manifest, choice: Choice) -> Sequence[str]:
     return [manifest.labels[index] for index in indices]
 
 
-def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell) -> int:
-    """Write an answer to each row of a CSV or Parquet file, after a header, and return how many rows it has.
+def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell) -> tuple[int, Mapping[str, int]]:
+    """Write an answer to each row of a CSV or Parquet file, after a header.
 
-    Raises `Refused` with the line of the first row that cannot be answered.
+    Return how many rows it has, and in how many of them a feature has an unknown text, by its name. Raises `Refused`
+    with the line of the first row that cannot be answered.
     """
     manifest = model.manifest
     labels = [quoted(label.encode()) for label in manifest.labels]
     size = max(1, min(MOST_ROWS, MOST_NUMBERS // (len(labels) * (1 + len(choice.include)))))
-    count = 0
+    count, unknown = 0, Counter[str]()
     _check_options(choice, manifest)
     with file.open("rb") as source:
         header, found = read_rows(source)
@@ -95,10 +98,12 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
         for rows in _naming(found, file):
             for start in range(0, len(rows), size):
                 features, kept = columns.choose(rows[start : start + size])
-                output.write(_answer(features, kept, model, choice.options, labels))
+                job = _decode(features, manifest, choice.options)
+                unknown.update(_unknown(job))
+                output.write(_answer(features, kept, model, job, labels))
             count += len(rows)
             tell(count, source.tell() if source.seekable() else 0)
-    return count
+    return count, unknown
 
 
 def _check_options(choice: Choice, manifest: Manifest) -> None:
@@ -126,11 +131,24 @@ def _header(kept: list[str], manifest: Manifest, include: Sequence[str]) -> byte
     return b",".join([quoted(name.encode()) for name in (*kept, *names)]) + b"\n"
 
 
-def _answer(found: Rows, kept: Sequence[bytes] | None, model: Model, options: bytes, labels: Sequence[bytes]) -> bytes:
+def _decode(found: Rows, manifest: Manifest, options: bytes) -> PredictJob:
     def decode(instances: bytes, rows: int) -> PredictJob:
-        return decode_predict(b'{"instances":%s%s}' % (instances, options), model.manifest, max_rows=rows)
+        return decode_predict(b'{"instances":%s%s}' % (instances, options), manifest, max_rows=rows)
 
-    job = decode_rows(found, model.manifest, decode)
+    return decode_rows(found, manifest, decode)
+
+
+def _unknown(job: PredictJob) -> Mapping[str, int]:
+    """Return in how many rows each feature has an unknown text, if any has."""
+    vocabularies = job.manifest.vocabularies
+    unknown = unknown_texts(job.features, vocabularies) if vocabularies else None
+    if unknown is None:
+        return {}
+    counts = zip(vocabularies, unknown.sum(axis=0).tolist(), strict=True)
+    return {each.name: count for each, count in counts if count}
+
+
+def _answer(found: Rows, kept: Sequence[bytes] | None, model: Model, job: PredictJob, labels: Sequence[bytes]) -> bytes:
     assert job.features is not None
     step = len(found) if model.is_rowwise else 1  # each row as a request of its own
     lines = []

@@ -14,6 +14,7 @@ from softmaxd.models.datatypes import invalid
 from softmaxd.models.inputs import read_features, read_logits
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features, Outputs, to_json
+from softmaxd.models.vocabularies import unknown_as_json
 from softmaxd.numerics.softmax import FEW_CLASSES, Floats, Softmax, sigmoid, softmax_of_few
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.native.ranking import sets_as_json, top_as_json
@@ -108,15 +109,13 @@ def decode_predict(body: bytes, manifest: Manifest, *, max_rows: int) -> Predict
     schema = PREDICT_TABLE if manifest.tensors else PREDICT_REQUESTS[manifest.depth]
     features, request = read_features(schema, body, manifest, max_rows=max_rows)
     top_k = request.get("top_k")
-    if top_k is not None and top_k > len(manifest.labels):
-        message = f"Input should be at most {len(manifest.labels)}, the number of classes"
-        raise invalid("less_than_equal", ["top_k"], message)
+    if top_k is not None and top_k > (classes := len(manifest.labels)):
+        raise invalid("less_than_equal", ["top_k"], f"Input should be at most {classes}, the number of classes")
     include = request.get("include", ())
     coverage_by = request.get("coverage_by", DEFAULT_COVERAGE_BY)
     if include:
         check_calibration(include, coverage_by, manifest)
-    coverage = request.get("coverage", DEFAULT_COVERAGE)
-    return PredictJob(features, manifest, include, top_k, coverage, coverage_by)
+    return PredictJob(features, manifest, include, top_k, request.get("coverage", DEFAULT_COVERAGE), coverage_by)
 
 
 def check_calibration(include: Sequence[PredictInclude], coverage_by: CoverageBy, manifest: Manifest) -> None:
@@ -150,5 +149,6 @@ def encode_predict(outputs: Outputs, job: PredictJob) -> bytes:
                 parts.append(b',"not_guaranteed":[%s]' % b",".join([labels[index] for index in not_guaranteed]))
         if "typicality" in job.include:
             parts += (b',"typicality":', to_json(calibration.typicality(outputs.atypicality)))
-    parts.append(b"}")
-    return b"".join(parts)
+    if job.manifest.vocabularies:
+        parts += unknown_as_json(job.features, job.manifest.vocabularies)
+    return b"".join((*parts, b"}"))

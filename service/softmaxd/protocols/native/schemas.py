@@ -186,6 +186,15 @@ class PredictReply(TypedDict):
             Field(description="The share of calibration rows that are at least as unlike the training rows."),
         ]
     ]
+    unknown: NotRequired[
+        Annotated[
+            list[list[str]],
+            Field(
+                description="For each row the features whose text is none of the `categories` that the model knows. "
+                "Absent if no row has one."
+            ),
+        ]
+    ]
 
 
 class CalibrationInfo(TypedDict):

@@ -27,7 +27,7 @@ def check_predict(limits: AnswerLimits, job: PredictJob) -> None:
     if rows * manifest.answer_bytes <= limits.least:
         return
     classes = len(manifest.labels)
-    size = manifest.label_bytes[1]
+    size = manifest.label_bytes[1] + manifest.unknown_bytes
     if job.top_k is not None:  # all classes are computed, and sorted
         size += manifest.label_bytes[job.top_k] + job.top_k * RANKED_BYTES
     if "prediction_sets" in job.include:  # with coverage by class, labels without a guarantee are named, too

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from softmaxd.adding.features import MAX_CATEGORIES, describe_features, input_note, missing_note, row_text
+from softmaxd.adding.features import describe_features, input_note, missing_note, row_text
 from softmaxd.adding.graphs import Input
 from softmaxd.adding.inputs import column_names
 from softmaxd.adding.tables import Table
 from softmaxd.errors import Refused
-from softmaxd.models.features import Feature
+from softmaxd.models.features import MAX_CATEGORIES, Feature
 from tests.support.table_graphs import PEOPLE
 
 MATRICES = Table((Input("numbers", "double", (2,), 1), Input("texts", "string", (2,), None)))

@@ -11,6 +11,7 @@ from softmaxd.cli.main import main
 from softmaxd.cli.predict import Progress
 from tests.support.paths import MODELS
 from tests.support.processes import forget, start
+from tests.support.tables import publish_mixed
 from tests.support.waiting import until
 
 HEADER = "predicted_label,probabilities.blob-0,probabilities.blob-1,probabilities.blob-2,probabilities.blob-3"
@@ -44,6 +45,21 @@ def test_labels_that_are_not_guaranteed_are_told_once(rows: Path) -> None:
     )
 
     assert ended.stderr.splitlines()[1:] == ["not_guaranteed: blob-0, blob-1, blob-2, blob-3"]
+
+
+def test_unknown_texts_are_told_by_feature(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish_mixed(tmp_path / "models")
+    file = tmp_path / "people.csv"
+    file.write_text("age,job,city,income,member,children\n41,clerk,Paris,1,true,2\n,,Rome,1,true,2\n")
+
+    code = main(
+        ["predict", "people", str(file), "--models-dir", str(tmp_path / "models"), "--out", str(tmp_path / "o")]
+    )
+
+    assert code == 0
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "unknown: city has a text that the model does not know in 1 of 2 rows"
+    ]
 
 
 def test_rows_may_come_through_a_pipe(rows: Path) -> None:

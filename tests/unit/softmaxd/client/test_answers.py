@@ -63,6 +63,13 @@ def test_a_field_that_was_not_asked_for_is_named() -> None:
         _ = answer.typicality
 
 
+def test_parts_with_and_without_unknown_texts_are_joined() -> None:
+    first, second = prediction_of(reply(ANSWER)), prediction_of(reply({**ANSWER, "unknown": [["job"], []]}))
+
+    assert first.unknown == [[], []]
+    assert joined([first, second]).unknown == [[], [], ["job"], []]
+
+
 def test_parts_are_joined_in_order() -> None:
     first, second = prediction_of(reply(ANSWER)), prediction_of(reply({**ANSWER, "labels": ["longer", "a"]}))
 

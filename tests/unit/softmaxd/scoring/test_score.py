@@ -55,13 +55,13 @@ def test_a_row_has_the_same_answer_wherever_it_stands(settings: Settings, tmp_pa
     told: list[tuple[int, int]] = []
     output = io.BytesIO()
 
-    count = score(file, model, Choice(["logits"]), output, lambda done, place: told.append((done, place)))
+    count, unknown = score(file, model, Choice(["logits"]), output, lambda done, place: told.append((done, place)))
 
     header, *lines = output.getvalue().splitlines()
     assert header == b"predicted_label," + b",".join(
         b"%s.%s" % (field, label) for field in (b"probabilities", b"logits") for label in (b"a", b"b", b"c")
     )
-    assert count == len(lines) == len(rows)
+    assert (count, unknown) == (len(lines), {}) == (len(rows), {})
     assert told == sorted(told)
     assert told[-1] == (count, file.stat().st_size)
     for index in (0, 1, 8191, 8192, 19_999):
@@ -69,6 +69,18 @@ def test_a_row_has_the_same_answer_wherever_it_stands(settings: Settings, tmp_pa
         job = decode_predict(body, model.manifest, max_rows=1)
         assert job.features is not None
         assert lines_of(model.run(job.features), job, None, [b"a", b"b", b"c"]) == lines[index] + b"\n"
+
+
+def test_unknown_texts_are_counted_by_feature(settings: Settings, tmp_path: Path) -> None:
+    tables.publish_mixed(tmp_path / "models")
+    rows = 'clerk,Rome\nclerk,Paris\n,Oslo\ncook,Bern\n"say ""x""},{",Oslo\n'
+    lines = [f"41,{row},120.5,true,2" for row in rows.splitlines()]
+    file = table(tmp_path, "\n".join(["age,job,city,income,member,children", *lines, ""]))
+    output = io.BytesIO()
+
+    found = score(file, find_model(settings, "people"), PLAIN, output, lambda _rows, _place: None)
+
+    assert found == (5, {"job": 1, "city": 2})
 
 
 def test_columns_stand_in_any_order_and_others_pass_through(settings: Settings, tmp_path: Path) -> None:

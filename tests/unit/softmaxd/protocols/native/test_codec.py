@@ -13,6 +13,7 @@ from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Batch, Outputs
 from softmaxd.protocols.native.codec import decode_predict, decode_softmax, encode_predict, encode_softmax
+from tests.support.manifests import manifest
 
 CALIBRATION = Calibration(
     rows=9,
@@ -55,6 +56,26 @@ def predict(logits: list[list[float]], **fields: object) -> Any:  # Any: as abov
     body = json.dumps({"instances": [[0, 0]] * len(values), **fields}).encode()
     job = decode_predict(body, MANIFEST, max_rows=100)
     return json.loads(encode_predict(Outputs(Batch(outputs), 0, len(values)), job))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "unknown"),
+    [
+        (["clerk", None, ""], {}),
+        (["cook", "clerk", "cl\0erk"], {"unknown": [["jöb"], [], ["jöb"]]}),
+    ],
+    ids=["none", "two"],
+)
+def test_unknown_texts_are_told_by_row_where_there_is_one(jobs: list[str | None], unknown: dict[str, Any]) -> None:
+    job = Feature(name="jöb", input="jobs", datatype="BYTES", categories=("clerk",), nullable=True)
+    described = manifest(name="zoo", labels=("dog", "cat"), features=(job,))
+    body = json.dumps({"instances": [[text] for text in jobs]}).encode()
+    outputs = Outputs(Batch({"probabilities": np.full((3, 2), 0.5, np.float32)}), 0, 3)
+
+    answer = json.loads(encode_predict(outputs, decode_predict(body, described, max_rows=100)))
+
+    named = {"model": "zoo", "version": "1", "labels": ["dog"] * 3}
+    assert answer == {**named, "probabilities": [[0.5, 0.5]] * 3, **unknown}
 
 
 @given(rows_of_three)

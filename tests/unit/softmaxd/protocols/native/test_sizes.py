@@ -98,6 +98,16 @@ def test_long_labels_count_in_bytes() -> None:
     check_predict(AnswerLimits(numbers=6, size=609), job_of(long, 3))
 
 
+def test_names_of_features_with_unknown_texts_count_in_bytes() -> None:
+    job = {"name": "job" * 60, "input": "job", "datatype": "BYTES", "categories": ["clerk"]}
+    body = json.dumps({"instances": [["cook"]] * 3}).encode()
+    found = decode_predict(body, manifest(features=[job]), max_rows=100)
+
+    with pytest.raises(AnswerTooLarge, match=r"561 bytes of labels .* max_answer_bytes; .* 2$"):
+        check_predict(AnswerLimits(numbers=10**6, size=560), found)
+    check_predict(AnswerLimits(numbers=6, size=561), found)
+
+
 def test_an_answer_that_fits_in_any_form_is_not_counted() -> None:
     limits = Recorded(numbers=1, size=1)
     limits.least = ROWS * ZOO.answer_bytes
