@@ -6,7 +6,7 @@ from softmaxd.models.calibration import Evaluation
 from softmaxd.models.features import TABLE_DTYPES, TableDatatype
 from softmaxd.models.manifest import Manifest
 from softmaxd_training import templates
-from softmaxd_training.card import code, figures, filled, of_any, plain, spread_of_typicality, temperature_text
+from softmaxd_training.card import code, figures, filled, of_any, plain, temperature_text, typicality_text
 from softmaxd_training.shares import with_interval
 
 CARD = """\
@@ -80,7 +80,7 @@ def card_of(manifest: Manifest, *, file: str, target: str, added: float, rows: M
         figures=figures(manifest, templates.OF_CALIBRATED),
         temperature=filled(_temperature(calibration.temperature, added, calibration.rows)),
         reliability=_reliability(evaluation),
-        typicality=filled(spread_of_typicality(calibration, evaluation)),
+        typicality=typicality_text(manifest, calibration, evaluation),
         sha256=manifest.sha256,
         notes="\n".join(f"- {plain(note)}" for note in manifest.notes),
     )

@@ -10,7 +10,7 @@ from textwrap import fill
 from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest, Provenance
-from softmaxd_training import coverage, demonstrations, shares, templates
+from softmaxd_training import coverage, demonstrations, shares, strange, templates
 from softmaxd_training.calibration import BINS, COLDEST, COVERAGES, HOTTEST, effect_of
 from softmaxd_training.chance import FEW, share_by_chance
 from softmaxd_training.shares import MOST_LABELS, with_interval
@@ -125,7 +125,7 @@ def _sections(manifest: Manifest) -> dict[str, object]:
         "rows": ", ".join(f"{count:,} {part}" for part, count in provenance.rows.items()),
         "figures": figures(manifest, templates.OF_TRAINED),
         "calibration": _calibration(calibration, evaluation),
-        "typicality": templates.TYPICALITY.format(text=filled(spread_of_typicality(calibration, evaluation))),
+        "typicality": templates.TYPICALITY.format(text=typicality_text(manifest, calibration, evaluation)),
         "origin": _origin(manifest, provenance),
     }
 
@@ -222,15 +222,17 @@ def temperature_text(temperature: float, rows: int, place: str) -> str:
     return text + templates.TEMPERATURE_AT_AN_END.format(coldest=COLDEST, hottest=HOTTEST)
 
 
-def spread_of_typicality(calibration: Calibration, evaluation: Evaluation) -> str:
+def typicality_text(manifest: Manifest, calibration: Calibration, evaluation: Evaluation) -> str:
+    """Return how the typicality of the test rows is spread, and how it tells strange rows from them."""
     ranks, rows = calibration.rows + 1, sum(evaluation.typicality)
-    return templates.SPREAD_OF_TYPICALITY.format(
+    spread = templates.SPREAD_OF_TYPICALITY.format(
         lowest=evaluation.typicality[0],
         rows=rows,
         share=with_interval(evaluation.typicality[0] / rows, rows),
         ranks=ranks,
         least=1 / ranks,
     )
+    return filled(spread) + strange.section(manifest)
 
 
 def _limits(manifest: Manifest, calibration: Calibration) -> str:

@@ -17,6 +17,7 @@ from softmaxd.models.files import sha256
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats, Softmax
+from softmaxd_training import strange
 from softmaxd_training.atypicality import LARGEST, Atypicality
 from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
 from softmaxd_training.networks import divide_logits, logits_of
@@ -55,7 +56,8 @@ def export(network: keras.Model, parts: Parts, path: Path) -> Exported:
     difference = check_tolerances(engine, network, atypicality, test.features)
     calibrated = calibrate(engine.run(calibration.features), calibration.classes, temperature)
     outputs = engine.run(test.features)
-    metrics = {**measure(outputs, test.classes, temperature), "max_drift": difference}
+    noticed = strange.measure(parts.train, test)
+    metrics = {**measure(outputs, test.classes, temperature), **noticed, "max_drift": difference}
     return Exported(engine, sha256(path), calibrated, evaluate(outputs, test.classes, calibrated), metrics)
 
 

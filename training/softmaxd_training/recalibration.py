@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from softmaxd.models.onnxfile import check_size
 from softmaxd.models.outputs import Array, Features
 from softmaxd.models.publishing import describe, next_version
 from softmaxd.numerics.softmax import Floats, Softmax
-from softmaxd_training import calibrated_card, templates
+from softmaxd_training import calibrated_card, strange, templates
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import calibrate, effect_of, evaluate, figures, fit_with_zeros, measure, reliability
 from softmaxd_training.matching import read_rows
 from softmaxd_training.outputs import finite_outputs_of
 from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Rows
-from softmaxd_training.typical import check_width, note_of, typical_of
+from softmaxd_training.typical import check_width, note_of, numbers_of, typical_of
 
 SHOWN_COVERAGE = 0.9
 LEAST_RISE = 1e-4  # of the loss, in nats, that is remarked
@@ -113,6 +114,8 @@ def recalibrate(content: bytes, manifest: Manifest, job: Job, origin: str) -> Ca
     known, tested = (finite_outputs_of(changed, described, rows.features) for rows in (parts.calibration, parts.test))
     calibration = calibrate(known, parts.calibration.classes, temperature)
     evaluation, metrics = _measured(tested, tested_before, parts.test.classes, calibration)
+    tensor = source.name if manifest.tensors else job.typicality_of
+    metrics |= strange.measure(typical, parts.test, partial(numbers_of, content, manifest, tensor))
     found = {"metrics": metrics, "evaluation": evaluation, "calibration": calibration}
     found["notes"] = (*described.notes, *_worse(metrics, parts))
     return Calibrated(changed, described.model_copy(update=found), added, parts.counts())

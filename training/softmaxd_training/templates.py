@@ -178,6 +178,20 @@ The typicality of a row is low if the row is unlike the calibration rows. The te
 typicality should be spread evenly: {lowest} of {rows} are in the lowest tenth, {share}. No typicality is below
 1/{ranks:,}, which is {least:.4f}."""
 
+STRANGE = """\
+
+
+How often a strange row looks stranger than an ordinary test row, of all such pairs (AUROC), with 95% intervals. 50% is
+chance, and a share below it means that the strange rows look more ordinary than the test rows do:
+
+| strange rows | look stranger |
+| --- | --- |
+{rows}"""
+SHUFFLED = "test rows in which every feature comes from another test row"
+SHIFTED = "test rows in which every number is larger by the standard deviation of its feature"
+OF_A_LABEL = "test rows of one label, if the typicality is made without it; each label in turn"
+OF_TENTH_LABELS = "test rows of a tenth of the labels, if the typicality is made without them; each tenth in turn"
+
 LIMIT = """\
 - All figures are for rows like those that the model was made from. If the world changes, they no longer hold, and only
   the typicality of the new rows will show it."""

@@ -11,6 +11,7 @@ from softmaxd.errors import Refused
 from softmaxd.models.features import INPUT
 from softmaxd.models.manifest import LOGITS, Manifest
 from softmaxd.models.outputs import Features
+from softmaxd.numerics.softmax import Floats
 from softmaxd.tables.rows import counted
 from softmaxd_training.outputs import outputs_of
 from softmaxd_training.rows import Rows
@@ -49,6 +50,13 @@ def typical_of(content: bytes, manifest: Manifest, tensor: str | None, rows: Row
     values = outputs_of(graph, manifest, rows.features)[given]
     _check(name, values, len(rows))
     return Source(name, values.dtype, values.ndim), Rows(values.reshape(len(rows), -1), rows.classes)
+
+
+def numbers_of(content: bytes, manifest: Manifest, tensor: str | None, features: Features) -> Floats:
+    """Return the numbers [n, d] whose distances are the atypicality: as `typical_of`, for other rows."""
+    _, typical = typical_of(content, manifest, tensor, Rows(features, np.zeros(len(features), dtype=np.int64)))
+    numbers: Floats = typical.features.reshape(len(features), -1).astype(np.float64)
+    return numbers
 
 
 def _encoded(content: bytes, manifest: Manifest, rows: Features) -> str:

@@ -89,6 +89,7 @@ def test_the_published_version_is_loaded_and_promises_what_it_holds(version: Pat
     assert manifest.features[0].min is not None
     assert manifest.features[1] == Feature(name="x2", min=-1, max=1)
     assert f"SHA-256 `{manifest.sha256}`" in (folder / "card.md").read_text()
+    assert "| strange rows | look stranger |" in (folder / "card.md").read_text()
 
 
 def test_the_same_command_makes_the_same_model(version: Path, tmp_path: Path) -> None:
@@ -252,10 +253,11 @@ def test_a_table_is_calibrated_on_the_tensor_that_all_inputs_flow_into(tmp_path:
     assert "typicality: of the tensor all, 6 numbers a row" in manifest.notes
     run = as_graph_takes(Engine(published / MODEL_FILE, device="cpu"), manifest)
     typical = read_rows(job.file, "kind", manifest).rows.features
-    strange = typical.copy()
-    strange["numbers"][:, 0] = 1e6
-    assert run(strange)["atypicality"].min() > run(typical)["atypicality"].max()
+    far = typical.copy()
+    far["numbers"][:, 0] = 1e6
+    assert run(far)["atypicality"].min() > run(typical)["atypicality"].max()
     assert np.isfinite(run(with_missing(typical, manifest))["atypicality"]).all()
+    assert manifest.metrics["typicality_auroc_shuffled"] > 0.6  # age and job belong together
     age, job_of, income, member, *_ = manifest.features
     assert (age.min, age.max) == (18, 90)
     assert (income.min, income.max, job_of.min, member.min) == (0, 1000, None, None)

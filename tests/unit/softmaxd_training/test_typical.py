@@ -14,7 +14,7 @@ from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import MODEL_FILE, Manifest
 from softmaxd.models.tables import to_table
 from softmaxd_training.rows import Rows
-from softmaxd_training.typical import check_width, note_of, typical_of, with_missing
+from softmaxd_training.typical import check_width, note_of, numbers_of, typical_of, with_missing
 from tests.support import tables
 from tests.support.onnx_models import classifier, linear, pictures, publish
 
@@ -34,6 +34,18 @@ def test_numbers_are_their_own_source(tmp_path: Path) -> None:
 
     assert source == Source("features", np.dtype(np.float32), 2)
     assert rows.features is NUMBERS
+
+
+def test_the_numbers_of_other_rows_are_those_of_the_same_tensor(tmp_path: Path) -> None:
+    folder = tables.publish_mixed(tmp_path)
+    manifest = read_manifest(folder)
+    rows = to_table(tables.ROWS, manifest, [])
+    source, typical = of_model(folder, None, rows)
+
+    found = numbers_of((folder / MODEL_FILE).read_bytes(), manifest, source.name, rows[::-1])
+
+    assert found == pytest.approx(typical.features[::-1])
+    assert found.dtype == np.float64
 
 
 def test_an_image_is_its_own_source_unless_a_tensor_is_named(tmp_path: Path) -> None:
