@@ -112,18 +112,20 @@ class Server(uvicorn.Server):
 
     async def _stop_listening(self, listener: socket.socket) -> None:
         """Close a listening socket, and serve every connection that waits in it."""
-        loop = asyncio.get_running_loop()
         with listener.dup() as last:
             for server in self.servers:
                 server.close()
             if self.is_service_ending():
                 drop_new_connections(last)
             waiting = list(accept_waiting(last))
-        tls: dict[str, Any] = (
-            {"ssl": self.config.ssl, "ssl_handshake_timeout": HANDSHAKE_SECONDS} if self.config.ssl else {}
-        )
-        begun = (loop.connect_accepted_socket(self._new_connection, connection, **tls) for connection in waiting)
+        begun = (self._connect(connection, HANDSHAKE_SECONDS) for connection in waiting)
         await asyncio.gather(*begun, return_exceptions=True)  # a handshake may fail
+
+    async def _connect(self, accepted: socket.socket, handshake_seconds: float | None = None) -> None:
+        """Begin an accepted connection. Raises `OSError` if a handshake fails or takes longer."""
+        tls = {"ssl": self.config.ssl, "ssl_handshake_timeout": handshake_seconds} if self.config.ssl else {}
+        loop: Any = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(self._new_connection, accepted, **tls)
 
     def is_service_ending(self) -> bool:
         """Return True if no other process goes on to listen."""

@@ -19,6 +19,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
+from softmaxd.accepting import Acceptor, Counts
 from softmaxd.ending import END_SIGNALS
 from softmaxd.errors import StartupError
 from softmaxd.http.hosts import is_loopback
@@ -44,6 +45,19 @@ class WorkerServer(Server):
     """The server of one worker among several; it ends when its supervisor says so, or has died."""
 
     workers: "WorkersConfig"
+    _acceptor: Acceptor | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen; workers that can share numbers share the connections evenly."""
+        counts = self.workers.counts()
+        if counts is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        self._listeners = list(sockets or [])
+        for listener in self._listeners:
+            self._acceptor = Acceptor(listener, counts, self._connect, lambda: len(self.server_state.connections))
+            self.servers.append(self._acceptor)  # type: ignore[arg-type] # it is closed, and nothing else
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to drain; later signals change nothing, because systemd, for one, sends SIGTERM to every process."""
@@ -54,6 +68,8 @@ class WorkerServer(Server):
         """Drain if the supervisor has died; else as every server."""
         if self.workers.is_orphan() and not self._lifecycle.leaving:
             self.handle_exit(signal.SIGTERM, None)
+        if self._acceptor is not None and self._listeners:
+            self._acceptor.tell()
         return await super().on_tick(counter)
 
     def is_service_ending(self) -> bool:
@@ -75,6 +91,13 @@ class WorkersConfig(uvicorn.Config):
         self.settings = settings
         self.shared_folder = shared_folder
         self.supervisor = os.getpid()
+
+    def counts(self) -> Counts | None:
+        """Return the numbers of connections that the workers share, or None if their folder is away."""
+        try:
+            return Counts(self.shared_folder, self.settings.workers)
+        except OSError:
+            return None
 
     @property
     def _mark(self) -> Path:

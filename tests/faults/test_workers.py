@@ -52,6 +52,22 @@ def files_of(server: Server) -> list[Path]:
     return [file for file in files if file.exists()]
 
 
+def connections_of(server: Server) -> list[int]:
+    """Return how many connections each worker has, in order."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
+    established = {row[9] for row in rows if row[3] == "01" and row[1].endswith(f":{server.port:04X}")}
+    return sorted(len(established & sockets_of(pid)) for pid in workers_of(server))
+
+
+def sockets_of(pid: int) -> set[str]:
+    """Return the numbers of the sockets that a process has open, as /proc/net/tcp has them."""
+    found = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # it was closed
+            found.update(re.findall(r"^socket:\[(\d+)\]$", os.readlink(descriptor)))
+    return found
+
+
 def wait_for_a_save(file: Path) -> None:
     saved = file.stat().st_mtime_ns
     until(lambda: file.stat().st_mtime_ns != saved)
@@ -349,3 +365,15 @@ def test_a_worker_that_cannot_start_stops_all_with_1(start_server: StartServer, 
     until(lambda: not living(server.process.pid))
     assert has_said(server, f"No such file or directory: {MODEL_FILE}")
     assert server.lines[-1] == "softmaxd: a worker could not start; its log line says why\n"
+
+
+def test_64_connections_are_shared_evenly(server: Server) -> None:
+    def share() -> list[int]:
+        with contextlib.ExitStack() as stack:
+            for _ in range(64):
+                stack.enter_context(connect(server.port))
+            until(lambda: sum(connections_of(server)) == 64)
+            return connections_of(server)
+
+    # A worker that other programs keep from the processor gets fewer, so several tries are allowed.
+    until(lambda: share()[1] <= 1.5 * share()[0])

@@ -58,7 +58,12 @@ def test_uvicorn_has_the_names_that_a_worker_uses() -> None:
     config = uvicorn.Config("", log_config=None)
     process = multiprocess.Process(config, [])
 
-    assert names_of_base(uvicorn.Server(config), WorkerServer) == {"handle_exit", "on_tick"}
+    assert names_of_base(uvicorn.Server(config), WorkerServer) == {
+        "handle_exit",
+        "on_tick",
+        "server_state",
+        "startup",
+    }
     assert names_of_base(process, Worker) == {
         *("always_pong", "start", "target", "ping", "pong", "config", "child_conn", "parent_conn", "_server")
     }
