@@ -24,12 +24,21 @@ local file = assert(io.open("{body}", "rb"))
 wrk.body = file:read("*a")
 file:close()
 {headers}
+{pauses}
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
     '\\n{{"requests": %d, "microseconds": %d, "p50": %.1f, "p99": %.1f, "failed": %d}}\\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
     errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end
+"""
+
+# Each connection waits before its next request: exponential times with this mean, in whole milliseconds, of which the
+# nearer one is likelier, so that the mean is kept.
+PAUSES = """\
+function delay()
+  return math.floor(-math.log(1 - math.random()) * {milliseconds} + math.random())
 end
 """
 
@@ -112,20 +121,27 @@ def time_requests(port: int, exchange: Exchange, *, count: int) -> float:
     return statistics.median(seconds)
 
 
-def run_load(port: int, exchange: Exchange, *, connections: int, seconds: int) -> Load:
-    """Run `wrk` with one thread on its own core and keep-alive connections."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _wrk(port, exchange, connections, seconds, Path(folder)) as wrk,
-    ):
-        output, _ = wrk.communicate()
+def run_load(
+    port: int, exchange: Exchange, *, connections: int, seconds: int, pause: float = 0, scheme: str = "http"
+) -> Load:
+    """Run `wrk` with one thread on its own core and keep-alive connections.
+
+    With a mean `pause` in seconds, a connection rests before each request, so a server that keeps up gets about
+    `connections / pause` requests a second at random moments. A certificate is not checked.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        url = f"{scheme}://{HOST}:{port}{exchange.path}"
+        with _wrk(url, exchange, connections, seconds, folder, pause) as wrk:
+            output, _ = wrk.communicate()
     return _read_load(output)
 
 
 @contextmanager
 def background_load(port: int, exchange: Exchange, *, seconds: int, connections: int = 1) -> Iterator[None]:
     """Post back to back on each connection, beside whatever the caller does, which takes `seconds`."""
-    with tempfile.TemporaryDirectory() as folder, _wrk(port, exchange, connections, seconds, Path(folder)) as wrk:
+    url = f"http://{HOST}:{port}{exchange.path}"
+    with tempfile.TemporaryDirectory() as folder, _wrk(url, exchange, connections, seconds, Path(folder)) as wrk:
         yield
         output, _ = wrk.communicate()
     _read_load(output)
@@ -133,13 +149,13 @@ def background_load(port: int, exchange: Exchange, *, seconds: int, connections:
 
 @contextmanager
 def _wrk(
-    port: int, exchange: Exchange, connections: int, seconds: int, folder: Path
+    url: str, exchange: Exchange, connections: int, seconds: int, folder: Path, pause: float = 0
 ) -> Iterator[subprocess.Popen[bytes]]:
     (folder / "body").write_bytes(exchange.body)
     headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in exchange.headers.items())
     script = folder / "post.lua"
-    script.write_text(SCRIPT.format(body=folder / "body", headers=headers))
-    url = f"http://{HOST}:{port}{exchange.path}"
+    pauses = PAUSES.format(milliseconds=pause * 1e3) if pause else ""
+    script.write_text(SCRIPT.format(body=folder / "body", headers=headers, pauses=pauses))
     wrk = subprocess.Popen(
         ["taskset", "-c", LOAD_CORE, *WRK, f"-c{connections}", f"-d{seconds}s", "-s", str(script), url],
         stdout=subprocess.PIPE,

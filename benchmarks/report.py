@@ -10,7 +10,7 @@ Result = dict[str, Any]
 
 ORDER = (
     "P1", "P1-peers", "P2", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8", "P9", "P10", "O1", "O2",
-    "U1", "D1", "D2", "D3", "G1",
+    "U1", "D1", "D2", "D3", "G1", "S1", "S2", "S3",
 )  # fmt: skip
 CHARTS = {
     "throughput": (
@@ -92,6 +92,14 @@ def table(results: Iterable[Result]) -> str:
     widths = [max(len(row[column]) for row in rows if row[3] or column < 2) for column in range(6)]  # noqa: PLR2004
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def write_one(folder: Path, result: Result) -> None:
+    """Write the file of a result, then README.md and the charts of all."""
+    file = folder / "results" / f"{result['scenario'].lower()}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{json.dumps(result, indent=1, ensure_ascii=False)}\n")
+    write(folder, read(folder / "results"))
 
 
 def write(folder: Path, results: Sequence[Result]) -> None:
