@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-dear bench-client bench-gpu overload test-container swarm-test soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-dear bench-client bench-gpu bench-scaling overload test-container swarm-test soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -74,6 +74,12 @@ bench-gpu:  ## Measure networks of three sizes on the CPU and with CUDA (makes a
 	$(MAKE) --no-print-directory VENV=.venv-gpu .venv-gpu/.serve-gpu
 	mkdir -p build
 	.venv-gpu/bin/python -m benchmarks.gpu --output build/g1.json
+
+bench-scaling: $(VENV)/.test  ## Measure processor time by load, by hop to an actor and behind HAProxy; compute docs/scaling.md
+	$(BIN)/python -m benchmarks.loads
+	$(BIN)/python -m benchmarks.edge
+	$(BIN)/python -m benchmarks.hops
+	$(BIN)/python -m benchmarks.scaling --write
 
 overload: $(VENV)/.test  ## Measure three times the load that a slow model can bear, and 2,000 idle connections
 	$(BIN)/python -m benchmarks.overload

@@ -34,8 +34,8 @@ CHARTS = {
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench`, `make bench-peers`, `make bench-dear`, `make overload` and `python -m benchmarks.page` write this page
-from `results/*.json`; edit neither.
+`make bench`, `make bench-peers`, `make bench-dear`, `make bench-scaling`, `make overload` and `python -m
+benchmarks.page` write this page from `results/*.json`; edit neither.
 
 Each contender is one server process on one core. The load generator `wrk -t1` runs on the other core, over loopback
 with keep-alive. The access log is off; metrics, limits and deadlines are on. Before a measurement, the reply of each
@@ -66,6 +66,7 @@ make bench                                  # or: python -m benchmarks.bench --o
 make overload                               # more load than the service can bear; about two minutes
 make bench-dear                             # networks of 160 and 234 MB, and Triton; about 40 minutes
 make bench-gpu                              # networks on the CPU and with CUDA; see docs/gpu.md
+make bench-scaling                          # S1 to S3 and docs/scaling.md; makes an environment for Ray
 python -m benchmarks.page                   # the playground in a Chromium; about a minute
 make bench-peers                            # makes an environment for each peer; needs Python 3.11
 python -m benchmarks.bench --report-only    # writes only this page again
