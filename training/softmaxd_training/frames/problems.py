@@ -10,17 +10,24 @@ class Problems:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._untold = 0
 
     def add(self, line: str) -> None:
         """Add a problem: its place, the fault, and the cure."""
-        self._lines.append(line)
+        if len(self._lines) < MOST:
+            self._lines.append(line)
+        else:
+            self._untold += 1
+
+    def leave_out(self, number: int) -> None:
+        """Count further problems without telling them."""
+        self._untold += number
 
     def __len__(self) -> int:
         """Return the number of problems."""
-        return len(self._lines)
+        return len(self._lines) + self._untold
 
     def refuse(self) -> None:
         """Raise one `Refused` with a line for each problem, if there is one."""
         if self._lines:
-            more = len(self._lines) - MOST
-            raise Refused("\n".join([*self._lines[:MOST], *([f"and {more} more"] if more > 0 else [])]))
+            raise Refused("\n".join([*self._lines, *([f"and {self._untold} more"] if self._untold else [])]))

@@ -35,13 +35,14 @@ class Places:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawTable:
-    """The columns of a file in its order. `pa.string()` of a CSV is as written, without blanks around it.
+    """The columns of a file in its order.
 
-    An empty cell is "" in a CSV, and null elsewhere. A column of texts may be a dictionary of strings.
+    If `is_text`, all are `pa.string()` as written, without blanks around the cells, and an empty cell is "". Otherwise
+    they have the file's own types, texts are `pa.string()` or a dictionary of it, and a missing value is null.
     """
 
     columns: Mapping[str, pa.ChunkedArray]  # all of one length
-    is_text: bool  # True for CSV: every column is text as written
+    is_text: bool  # True for CSV, and for workbooks, whose columns have no types
     decimal: str  # "." or ",": how numbers are written in texts
     notes: tuple[str, ...]  # lines for the user, such as the separator that was found
     sha256: str  # of the file as it is

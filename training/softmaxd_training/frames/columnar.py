@@ -1,0 +1,99 @@
+"""Reads tables that have types: Parquet, Feather and Arrow."""
+
+from collections.abc import Mapping
+from typing import BinaryIO
+
+import pyarrow as pa
+from pyarrow import ipc, parquet, types
+
+from softmaxd.errors import Refused
+from softmaxd_training.frames.names import check_names
+from softmaxd_training.frames.problems import Problems
+from softmaxd_training.frames.rawtable import RawTable
+from softmaxd_training.frames.sources import Kind
+
+INDEX = "__index_level_"  # how pandas calls an index without a name
+NAMES: Mapping[Kind, str] = {"parquet": "Parquet", "arrow": "Arrow", "arrow stream": "Arrow"}
+
+
+def read_columnar(source: BinaryIO, kind: Kind, sha256: str) -> RawTable:
+    """Return the table in a file of columns, with the file's own types.
+
+    Texts become `pa.string()` or stay a dictionary of them. Raises `Refused` with a line for each column that is no
+    column of values, or has texts that are not UTF-8, and for a broken file.
+    """
+    table = _table(source, kind)
+    problems = Problems()
+    check_names(table.column_names, problems)
+    problems.refuse()
+    columns, notes = {}, []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name.startswith(INDEX):
+            notes.append(f"left out: {name}, an index of pandas")
+        else:
+            columns[name] = _checked(name, column, problems)
+    problems.refuse()
+    return RawTable(columns, False, ".", tuple(notes), sha256)
+
+
+def _table(source: BinaryIO, kind: Kind) -> pa.Table:
+    try:
+        if kind == "parquet":
+            return parquet.ParquetFile(source).read()
+        return (ipc.open_file if kind == "arrow" else ipc.open_stream)(source).read_all()
+    except (
+        Exception
+    ) as error:  # pyarrow has no common class for broken files: ValueError, OSError, KeyError, MemoryError
+        reason = str(error).partition("\n")[0].strip()
+        raise Refused(f"this {NAMES[kind]} file is broken: write it again ({reason})") from error
+
+
+def _checked(name: str, column: pa.ChunkedArray, problems: Problems) -> pa.ChunkedArray:
+    """Return a column of values; if it is none, add a problem."""
+    try:
+        column.validate(full=True)
+        return _plain(column)
+    except pa.ArrowInvalid as error:
+        row = _undecodable(column)
+        problem = (
+            f", row {row}, is not UTF-8: write it as UTF-8" if row else f" is broken: write the file again ({error})"
+        )
+        problems.add(f"column {name!r}{problem}")
+    except pa.ArrowException:
+        problems.add(f"column {name!r} is {column.type}: save it as numbers or as text")
+    return column
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with one type for texts, and one that can be computed with for numbers."""
+    kind = column.type
+    if types.is_dictionary(kind):
+        return column if kind.value_type == pa.string() else _plain(column.cast(kind.value_type))
+    if _is_text(kind):
+        return column.cast(pa.string())
+    if types.is_float16(kind):
+        return column.cast(pa.float32())
+    if types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType) or types.is_interval(kind):
+        raise pa.ArrowNotImplementedError("no values")
+    return column
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    texts = (types.is_large_string, types.is_string_view)
+    bytes_ = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+    return any(test(kind) for test in (*texts, *bytes_))
+
+
+def _undecodable(column: pa.ChunkedArray) -> int | None:
+    """Return the number of the first row whose text is not UTF-8."""
+    try:
+        values = column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
+        written = values.cast(pa.large_binary())
+    except pa.ArrowException:
+        return None
+    for row, cell in enumerate(written, start=1):
+        try:
+            (cell.as_py() or b"").decode()
+        except UnicodeDecodeError:
+            return row
+    return None
