@@ -1,0 +1,44 @@
+"""Columns that do not vary in the training rows are left out."""
+
+import numpy as np
+
+from softmaxd_training.frames.columns import frame_of
+from softmaxd_training.frames.decisions import ColumnOptions
+from softmaxd_training.frames.varying import without_constant
+from tests.support.frames import csv_table
+
+N = 40
+TABLE = csv_table(
+    flag=["0"] * (N - 1) + ["1"],
+    gap=["2.5", ""] * (N // 2),
+    late=[""] * (N // 2) + ["1.5", "2.5"] * (N // 4),
+    rare=["no"] * (N - 1) + ["yes"],
+    job=["clerk", "nurse"] * (N // 2),
+    y=["a", "b"] * (N // 2),
+)
+
+
+def test_columns_that_are_constant_in_the_rows_are_dropped_with_a_line() -> None:
+    frame = frame_of(TABLE, ColumnOptions("y"))
+
+    found = without_constant(frame, np.arange(N // 2))
+
+    assert (found.number_names, found.text_names) == (("gap",), ("job",))
+    assert (found.numbers.shape, found.texts.shape, len(found)) == ((N, 1), (N, 1), N)
+    np.testing.assert_array_equal(found.numbers[:2, 0], np.array([2.5, np.nan], np.float32))
+    assert [(each.name, each.kind) for each in found.columns] == [
+        ("flag", "dropped"),
+        ("gap", "number"),
+        ("late", "dropped"),
+        ("rare", "dropped"),
+        ("job", "category"),
+        ("y", "target"),
+    ]
+    assert found.columns[3].line == "has the same value in every row of the training part"
+    assert found.columns[3].categories == ()
+
+
+def test_a_frame_whose_columns_all_vary_is_left_as_it_is() -> None:
+    frame = frame_of(TABLE, ColumnOptions("y"))
+
+    assert without_constant(frame, np.arange(N)) is frame
