@@ -30,7 +30,7 @@ class Values:
 
     @property
     def service_of_several(self) -> float:
-        """The same with two workers, which get unequal numbers of connections."""
+        """The same with two workers on two cores, one of which also has `wrk`."""
         return self.median("S1", f"2 workers, {USUAL}: processor time")
 
     @property
