@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.server import StartServer
 from tests.support.skipping import skip_outside_ci
+from tests.support.tables import publish_mixed
 
 TYPESCRIPT = Path(__file__).with_name("typescript")
 VECTOR = {"logits": [0.7, 1.5, 4.8]}
@@ -38,6 +40,7 @@ def folder(client: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A folder with the document of the service."""
     folder = tmp_path_factory.mktemp("generated")
     (folder / "openapi.json").write_bytes(client.get("/openapi.json").content)
+    (folder / "blobs.json").write_bytes(client.get("/models/blobs/openapi.json").content)
     return folder
 
 
@@ -55,15 +58,20 @@ def answers(client: httpx.Client) -> Answers:
 
 @pytest.fixture(scope="module")
 def python_client(folder: Path) -> Path:
-    """The folder of a package that openapi-python-client has written without a warning."""
+    """The folder of the package of the whole service."""
+    return generated(folder, "softmaxd_client")
+
+
+def generated(folder: Path, name: str) -> Path:
+    """Return the folder of a package that openapi-python-client writes without a warning, of the document beside it."""
     (folder / "config.yml").write_text("post_hooks: []\n")  # they only tidy up
     output = run(
         *(sys.executable, "-W", "error", "-m", "openapi_python_client", "generate", "--fail-on-warning"),
-        *("--path", "openapi.json", "--config", "config.yml", "--meta", "none", "--output-path", "softmaxd_client"),
+        *("--path", "openapi.json", "--config", "config.yml", "--meta", "none", "--output-path", name),
         folder=folder,
     )
     assert "WARNING" not in output.upper()
-    return folder / "softmaxd_client"
+    return folder / name
 
 
 def module_of(package: Path, operation_id: str) -> ModuleType:
@@ -94,6 +102,34 @@ def test_the_client_of_openapi_python_client_calls_the_service(
         )
 
     assert refused.to_dict() == answers["refused"]
+
+
+def test_the_client_of_a_model_has_typed_rows_and_labels(
+    tmp_path: Path, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_mixed(tmp_path / "models")
+    url = start_server("--models-dir", str(tmp_path / "models")).url
+    (tmp_path / "openapi.json").write_bytes(httpx.get(f"{url}/models/people/openapi.json").content)
+    folder = generated(tmp_path, "people_client")
+    monkeypatch.syspath_prepend(tmp_path)
+    package = importlib.import_module("people_client")
+    models = importlib.import_module("people_client.models")
+    rows = [
+        models.Row(age=41.5, job="clerk", income=120.5, member=True, children=2, city="Bern"),
+        models.Row(age=None, income=0, member=False, children=0, city="Oslo"),
+    ]
+
+    with package.Client(base_url=url, raise_on_unexpected_status=True) as client:
+        replies = [
+            module_of(folder, operation_id).sync(client=client, body=models.PredictRequest(instances=rows))
+            for operation_id in ("predict_model", "predict")
+        ]
+
+    sent = {"instances": [row.to_dict() for row in rows]}
+    answer = httpx.post(f"{url}/models/people/predict", json=sent).json()
+    assert [reply.to_dict() for reply in replies] == [answer, answer]
+    assert [type(label) for label in replies[0].labels] == [models.Label] * 2
+    assert replies[0].unknown == [["city"], []]
 
 
 def test_the_models_of_datamodel_code_generator_take_the_answers(
@@ -141,7 +177,8 @@ def test_the_types_of_openapi_typescript_compile_and_the_client_calls_the_servic
     run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", folder=project)
     programs = project / "node_modules" / ".bin"
 
-    run(programs / "openapi-typescript", "../openapi.json", "--output", "schema.ts", folder=project)
+    for document, types in (("openapi", "schema"), ("blobs", "blobs")):
+        run(programs / "openapi-typescript", f"../{document}.json", "--output", f"{types}.ts", folder=project)
     run(programs / "tsc", folder=project)
     printed = json.loads(run("node", "built/client.js", base_url, folder=project))
 
@@ -150,6 +187,7 @@ def test_the_types_of_openapi_typescript_compile_and_the_client_calls_the_servic
         "softmax": answers["softmax"]["probabilities"],
         "predict": [predicted["labels"], predicted["probabilities"], predicted["logits"]],
         "infer": answers["v2_infer"]["outputs"][0]["data"],
+        "typed": predicted["labels"],
         "models": [f"{each['name']} {each['version']} {each['state']}" for each in answers["list_models"]["models"]],
         "refused": answers["refused"],
     }

@@ -158,6 +158,9 @@ def _example(feature: Feature, datatype: TableDatatype, share: float) -> float |
         return categories[int(share * len(categories))]
     if datatype == "BOOL":
         return share > 0.5  # noqa: PLR2004 - one half
+    if feature.values:
+        value = feature.values[int(share * len(feature.values))]
+        return int(value) if "INT" in datatype else value
     return _between(feature.min or 0.0, feature.max or 0.0, share, is_whole="INT" in datatype)
 
 

@@ -49,8 +49,8 @@ class Feature(Frozen):
     """
 
     name: FeatureName
-    min: FiniteFloat | None = None
-    max: FiniteFloat | None = None
+    min: Annotated[FiniteFloat | None, Field(description="The least number in the training rows, if known")] = None
+    max: Annotated[FiniteFloat | None, Field(description="The greatest one; numbers beyond are taken, too")] = None
     shape: Annotated[
         tuple[PositiveInt, ...], Field(max_length=MAX_DIMENSIONS, description="Of the tensor; empty for one value")
     ] = ()

@@ -1,6 +1,7 @@
 // Asks the service at the given URL through the generated types, and prints its answers as one line of JSON.
 
 import createClient from "openapi-fetch";
+import type { components as Blobs, paths as BlobsPaths } from "./blobs.js";
 import type { components, paths } from "./schema.js";
 
 declare const process: { argv: string[] };
@@ -20,11 +21,17 @@ const tensor: components["schemas"]["V2InferRequest"] = {
   outputs: [{ name: "probabilities" }],
 };
 const path = { name: "blobs" };
+const blobs = createClient<BlobsPaths>({ baseUrl: process.argv[2] });
+const row: Blobs["schemas"]["Row"] = { x1: 1, x2: 2 };
+// @ts-expect-error - a text is no number
+export const wrong: Blobs["schemas"]["Row"] = { x1: 1, x2: "2" };
 
 const softmax = await answer(client.POST("/softmax", { body: vector }));
 const predict = await answer(client.POST("/predict", { body: rows }));
 const infer = await answer(client.POST("/v2/models/{name}/infer", { params: { path }, body: tensor }));
 if (typeof infer === "string") throw new Error("asked for JSON, not for bytes");
+const typed = await answer(blobs.POST("/models/blobs/predict", { body: { instances: [row] } }));
+const labels: ("blob-0" | "blob-1" | "blob-2" | "blob-3")[] = typed.labels;
 const { models } = await answer(client.GET("/models"));
 const refused = await client.POST("/softmax", { body: { logits: [] } });
 
@@ -33,6 +40,7 @@ console.log(
     softmax: softmax.probabilities,
     predict: [predict.labels, predict.probabilities, predict.logits],
     infer: infer.outputs[0]?.data,
+    typed: labels,
     models: models.map((model) => `${model.name} ${model.version} ${model.state}`),
     refused: refused.error,
   }),

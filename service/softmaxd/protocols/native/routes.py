@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Request, Response
 
 from softmaxd import __version__
@@ -15,12 +16,15 @@ from softmaxd.models.calibration import Calibration
 from softmaxd.models.documents import DocumentNotFound, Documents
 from softmaxd.models.manifest import MANIFEST_FILE
 from softmaxd.models.repository import Repository
+from softmaxd.models.row_schema import type_of
 from softmaxd.models.versions import Version
 from softmaxd.protocols.native.operations import errors_of_path
-from softmaxd.protocols.native.schemas import About, CalibrationInfo, ModelInfo, ModelList, Status
+from softmaxd.protocols.native.schemas import About, CalibrationInfo, Feature, ModelInfo, ModelList, Status
+from softmaxd.protocols.native.typed import document_of
 from softmaxd.protocols.protocol import KEY_ERRORS
 
 CARD_FILE = "card.md"
+DOCUMENT_ERRORS = (ModelNotFound, Overloaded, NotReady)
 PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
 # An SVG may have a script, which would be one of this origin: a browser runs none of a document with this policy.
 NO_SCRIPTS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
@@ -30,6 +34,7 @@ def router(models: Repository, lifecycle: Lifecycle, documents: Documents) -> AP
     """Return the routes."""
     api = APIRouter(responses=errors_of_path(*KEY_ERRORS))
     _add_models(api, models)
+    _add_openapi(api, models)
     _add_documents(api, models, documents)
     whole = APIRouter()
     whole.include_router(api)
@@ -56,7 +61,9 @@ def _info(version: Version, models: Repository) -> ModelInfo:
             "default": version.model is models.default,
             "provider": version.model.provider,
             "classes": list(manifest.labels),
-            "features": list(manifest.features),
+            "features": [
+                Feature(type=type_of(each, manifest.datatype), **each.model_dump()) for each in manifest.features
+            ],
             "datatype": manifest.datatype,
             "metrics": dict(manifest.metrics),
             "sha256": manifest.sha256,
@@ -103,6 +110,38 @@ def _add_models(api: APIRouter, models: Repository) -> None:
             operation_id=operation_id,
             summary=summary,
             responses=errors_of_path(ModelNotFound),
+            openapi_extra=path_parameters(path),
+        )
+
+
+def _add_openapi(api: APIRouter, models: Repository) -> None:
+    """Add the OpenAPI documents of models. They come before the pictures, whose path would match theirs."""
+
+    async def describe(request: Request) -> Response:
+        """For generators of clients: a row is an object with a type for each feature, and labels are an enum."""
+        model = models.find(**request.path_params)
+        paths = [request.scope["route"].path.replace("openapi.json", "predict")]
+        if model is models.default and "version" not in request.path_params:
+            paths.append("/predict")
+        document = document_of(request.app.openapi(), model.manifest, paths, request.scope["root_path"])
+        content = orjson.dumps(document)
+        share = share_of(request)
+        if share is not None:
+            share.take(len(content))
+        return Response(content, media_type="application/json")
+
+    for path, operation_id, summary in (
+        ("/models/{name}/openapi.json", "get_model_openapi", "The OpenAPI document of a model, with typed rows"),
+        ("/models/{name}/versions/{version}/openapi.json", "get_version_openapi", "The same of one version"),
+    ):
+        api.add_api_route(
+            path,
+            describe,
+            tags=["models"],
+            operation_id=operation_id,
+            summary=summary,
+            response_class=Response,
+            responses={200: {"content": {"application/json": {"schema": {}}}}, **errors_of_path(*DOCUMENT_ERRORS)},
             openapi_extra=path_parameters(path),
         )
 

@@ -6,9 +6,11 @@ from pydantic import BaseModel, Field, FiniteFloat, StrictInt, Tag, TypeAdapter,
 from typing_extensions import TypedDict
 
 from softmaxd.errors import Problem
+from softmaxd.models import features
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY, CoverageBy, Evaluation
-from softmaxd.models.features import Datatype, Feature
+from softmaxd.models.features import Datatype
 from softmaxd.models.manifest import Provenance
+from softmaxd.models.row_schema import FeatureType
 from softmaxd.models.schemas import (
     DEPTHS,
     FAIL_FAST,
@@ -207,6 +209,12 @@ class CalibrationInfo(TypedDict):
         list[int] | None,
         Field(description="In the order of `classes`; null if the model gives no coverage by class."),
     ]
+
+
+class Feature(features.Feature):
+    """A value of each row, or a tensor of numbers, with the range that it had in the training rows."""
+
+    type: Annotated[FeatureType, Field(description="The type of its values in JSON; `array` for a tensor.")]
 
 
 class ModelInfo(BaseModel):

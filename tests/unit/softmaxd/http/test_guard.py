@@ -104,6 +104,8 @@ def test_an_admin_key_may_do_everything(app: FastAPI) -> None:
         ("POST", "/models/%69ris/predict"),
         ("GET", "/models/iris"),
         ("GET", "/models/iris/versions/1/card"),
+        ("GET", "/models/iris/openapi.json"),
+        ("GET", "/models/iris/versions/1/openapi.json"),
         ("GET", "/v1/models/iris/metadata"),
         ("GET", "/v2/models/iris/stats"),
         ("GET", "/metrics"),

@@ -120,6 +120,16 @@ def test_rows_of_an_integer_type_are_whole(low: float | None, high: float | None
     assert all(type(number) is int for row in found for number in row)
 
 
+@pytest.mark.parametrize(("datatype", "expected"), [("INT8", [[2], [8]]), ("FP32", [[2.0], [8.0]])])
+def test_rows_have_the_only_numbers_that_a_model_takes(datatype: Datatype, expected: list[list[float]]) -> None:
+    feature = Feature(name="x", min=1, max=8, values=(1, 2, 4, 8))
+
+    found = example_rows(manifest(features=(feature,), datatype=datatype))
+
+    assert found == expected
+    assert [type(number) for row in found for number in row] == [type(number) for row in expected for number in row]
+
+
 @pytest.mark.parametrize("error", [InvalidBody(), OutputNotFinite(0)])
 def test_there_are_no_examples_of_rows_that_the_model_does_not_take(error: Exception) -> None:
     model = load(MODELS / "blobs" / "1", Settings())

@@ -51,6 +51,14 @@ def test_the_files_of_a_version_come_without_a_connection_of_ours() -> None:
     assert ask(committed(), "GET", "/models/iris/versions/1/history.gif").status_code == 404
 
 
+def test_the_openapi_document_of_a_model_comes_without_a_connection_of_ours() -> None:
+    app = committed()
+
+    paths = [list(ask(app, "GET", f"/models/{path}/openapi.json").json()["paths"]) for path in ("iris", "blobs")]
+
+    assert paths == [["/models/iris/predict"], ["/models/blobs/predict", "/predict"]]
+
+
 def test_an_unknown_model_or_version_is_not_found() -> None:
     app = committed()
 
