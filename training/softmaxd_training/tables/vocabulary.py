@@ -31,6 +31,11 @@ class Vocabulary:
         return cls(tuple(tuple(sorted(text for text in each if text and each[text] >= LEAST_ROWS)) for each in counts))
 
     @property
+    def columns(self) -> int:
+        """How many columns there are."""
+        return len(self.categories)
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """How many numbers each column has."""
         return tuple(len(column) + 2 for column in self.categories)

@@ -1,0 +1,134 @@
+"""Fits boosted trees to a table, as many as are best for the rows that are left out."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+from softmaxd.models.outputs import Array
+from softmaxd.numerics.softmax import Floats
+from softmaxd_training.rows import Classes
+from softmaxd_training.tables.ranking import MOST_ORDERS, rank
+from softmaxd_training.tables.trees import Trees, both, rows_of, trees_of
+from softmaxd_training.tables.vocabulary import Texts, Vocabulary
+
+LEARNING_RATE = 0.1
+LEAVES = 8  # of a tree
+MOST_ITERATIONS = 400  # each adds a tree, or one for each of more than two classes
+LEAST_ITERATIONS = 100
+MOST_VISITS = 2e9  # of a cell by a tree, in a fit: larger tables have fewer iterations
+PATIENCE = 15  # iterations without a lower loss of the rows left out
+FEW_CELLS = 2e6  # rows times columns times classes, up to which every fold is left out; above, four groups of folds
+GROUPS = 4
+FITS = 2  # at a time; each has a copy of the rows in float64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """The rows of a table; `count` is the number of classes."""
+
+    numbers: Array
+    ids: Classes
+    vocabulary: Vocabulary
+    classes: Classes
+    count: int
+
+    @property
+    def cells(self) -> int:
+        """Rows times columns that a tree looks at, times the trees of an iteration."""
+        orders = min(self.count - 1, MOST_ORDERS)
+        rows, texts = self.ids.shape
+        columns: int = self.numbers.shape[1] + orders * texts
+        return rows * columns * self.count
+
+    def part(self, chosen: Any) -> "_Table":
+        return _Table(self.numbers[chosen], self.ids[chosen], self.vocabulary, self.classes[chosen], self.count)
+
+
+def fit_trees(numbers: Array, texts: Texts, classes: Classes, folds: Classes, *, seed: int) -> tuple[Trees, Floats]:
+    """Return the trees of all rows, and the logits [n, k] of each row by trees that left it out.
+
+    Numbers [n, a], texts [n, b], classes [n] with every class from 0 up, folds [n] from 0 up; every class must be in
+    two folds or more, and in large tables in two groups of them. Each fit stops by the loss of the rows left out. The
+    number of iterations that is best for all of them together is that of the trees of all rows, so the out-of-fold
+    logits have seen the classes in nothing else. The same seed gives the same trees.
+    """
+    vocabulary = Vocabulary.of(texts)
+    table = _Table(numbers, vocabulary.ids(texts), vocabulary, classes, int(classes.max()) + 1)
+    groups = folds if table.cells <= FEW_CELLS else folds % GROUPS
+    with ThreadPoolExecutor(FITS) as threads:
+        fits = list(threads.map(lambda group: _fit_without(table, groups == group, seed), np.unique(groups)))
+    iterations = _best_iterations(fits)
+    logits = np.empty((len(classes), table.count))
+    for fit in fits:
+        logits[fit.left_out] = fit.logits(iterations)
+    model, ranks = _fit(table, None, iterations, seed)
+    return trees_of(model, vocabulary, ranks), logits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """A model that was fitted without some rows: `left_out` [n] is True for them, and `rows` are theirs.
+
+    `losses` are those of these rows after 0, 1, … iterations.
+    """
+
+    model: HistGradientBoostingClassifier
+    left_out: Any
+    rows: Array
+    losses: Floats
+
+    def logits(self, iterations: int) -> Floats:
+        """Return the logits of the rows left out after some iterations, or after all if there were fewer."""
+        last = min(iterations, self.model.n_iter_) - 1
+        with threadpool_limits(1, user_api="openmp"):
+            sums = next(islice(self.model.staged_decision_function(self.rows), last, None))
+        return both(sums.reshape(len(self.rows), -1))
+
+
+def _fit_without(table: _Table, left_out: Any, seed: int) -> _Fit:
+    held = table.part(left_out)
+    model, ranks = _fit(table.part(~left_out), held, most_iterations(table.cells), seed)
+    return _Fit(model, left_out, rows_of(held.numbers, ranks, held.ids), -np.asarray(model.validation_score_))
+
+
+def _fit(
+    table: _Table, held: _Table | None, iterations: int, seed: int
+) -> tuple[HistGradientBoostingClassifier, Array]:
+    """Return a model of the rows of a table, and the ranks; it stops early if the loss of held rows does not fall."""
+    ranks = rank(table.vocabulary, table.ids, table.classes, table.count)
+    rows = rows_of(table.numbers, ranks, table.ids)
+    model = HistGradientBoostingClassifier(
+        learning_rate=LEARNING_RATE,
+        max_iter=iterations,
+        max_leaf_nodes=LEAVES,
+        l2_regularization=1.0,
+        early_stopping=held is not None,
+        n_iter_no_change=PATIENCE,
+        random_state=seed,
+    )
+    # scikit-learn fails at a column that is missing in all rows.
+    rows = np.where(np.isnan(rows).all(axis=0), np.float32(0), rows)
+    others = {} if held is None else {"X_val": rows_of(held.numbers, ranks, held.ids), "y_val": held.classes}
+    # Several threads would add gradients in an order of their own, so the trees would depend on their number.
+    with threadpool_limits(1, user_api="openmp"):
+        return model.fit(rows, table.classes, **others), ranks
+
+
+def most_iterations(cells: int) -> int:
+    """Return the most iterations for a table of so many cells: 400, and fewer in large tables."""
+    return int(np.clip(MOST_VISITS // max(cells, 1), LEAST_ITERATIONS, MOST_ITERATIONS))
+
+
+def _best_iterations(fits: list[_Fit]) -> int:
+    """Return the number of iterations, 1 or more, with the lowest loss of all rows left out."""
+    longest = max(len(fit.losses) for fit in fits)
+    sums = [
+        len(fit.rows) * np.pad(fit.losses, (0, longest - len(fit.losses)), constant_values=fit.losses[-1])
+        for fit in fits
+    ]
+    return 1 + int(np.sum(sums, axis=0)[1:].argmin())
