@@ -42,8 +42,8 @@ class _Table:
         """Rows times columns that a tree looks at, times the trees of an iteration."""
         orders = min(self.count - 1, MOST_ORDERS)
         rows, texts = self.ids.shape
-        columns: int = self.numbers.shape[1] + orders * texts
-        return rows * columns * self.count
+        cells: int = rows * (self.numbers.shape[1] + orders * texts) * self.count
+        return cells
 
     def part(self, chosen: Any) -> "_Table":
         return _Table(self.numbers[chosen], self.ids[chosen], self.vocabulary, self.classes[chosen], self.count)
