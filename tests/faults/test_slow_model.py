@@ -1,24 +1,31 @@
 """A model that takes its time: the service stays awake meanwhile, gathers rows, and says when it has too many."""
 
 import contextlib
+import os
 import re
 import select
 import signal
 import socket
 import struct
+import sys
+from collections import Counter
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from softmaxd.models.admission import LEAST_REQUESTS
+from softmaxd.models.engine_thread import LATER
+from softmaxd.models.priorities import steps_for
 from tests.support.metrics import metric
 from tests.support.onnx_models import publish_slow
 from tests.support.server import Server, StartServer
 from tests.support.sockets import connect, receive
+from tests.support.waiting import until
 
 A_WHILE = 1000.0  # turns of the slow network: about a second
 A_MOMENT = A_WHILE / 4  # where nothing has to happen meanwhile
+LOWEST_PRIORITY = 19
 PATIENT = "1000"  # seconds, so that a batch of a while does not step aside
 
 
@@ -233,3 +240,35 @@ def test_bytes_that_are_not_http_are_refused_after_the_requests_before_them(serv
         answers = receive(connection)
 
     assert [part.split()[0] for part in answers.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"400"]
+
+
+def nice_values(server: Server) -> Counter[int]:
+    """Return the growth of the nice value of each thread of a server, with the number of such threads."""
+    process = server.process.pid
+    first = os.getpriority(os.PRIO_PROCESS, process)
+    found: Counter[int] = Counter()
+    for thread in os.listdir(f"/proc/{process}/task"):
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            found[os.getpriority(os.PRIO_PROCESS, int(thread)) - first] += 1
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_all_threads_of_a_model_together_weigh_little_more_than_the_event_loop(
+    start_server: StartServer, models: str, threads: int
+) -> None:
+    """One of them is the engine's; once its run steps aside, it weighs less. The others take part in all runs."""
+    server = start_server(models_dir=models, threads=str(threads), run_timeout="40", drain_timeout="0.1")
+    most = LOWEST_PRIORITY - os.getpriority(os.PRIO_PROCESS, server.process.pid)
+    each, late = min(steps_for(threads), most), min(steps_for(threads) + LATER, most)
+
+    with asked(server, 50 * A_WHILE) as slow:
+        until(lambda: nice_values(server)[late])
+        nice = nice_values(server)
+        assert not is_answered(slow)
+
+    assert nice[late] == 1
+    assert nice[each] == threads - 1 or threads == 1
+    assert set(nice) == {0, each, late}
+    server.stop()

@@ -1,30 +1,32 @@
 """A thread for the runs of an engine."""
 
 import asyncio
-import os
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 
+from softmaxd.models.priorities import lower_priority, steps_for
 from softmaxd.models.together import Outcome
 
 LATER = 7  # by which the nice value grows: two such threads and one of another model share a core as 3 : 7
-PRIO_PROCESS = 0  # of setpriority(2); on Linux its id may be that of a thread
 
 Job = tuple[asyncio.AbstractEventLoop, Callable[[], Outcome], Callable[[Outcome], None]]
 
 
 class EngineThread(threading.Thread):
-    """Runs one job after the other. The end of the process does not wait for it: a run may be stuck in a kernel."""
+    """Runs one job after the other, each with so many threads of ONNX Runtime, of which it is one.
 
-    def __init__(self) -> None:
+    The end of the process does not wait for it: a run may be stuck in a kernel.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
         super().__init__(name="engine", daemon=True)
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self.is_busy = False
         self.is_late = False
         self.start()
+        self._lower_priority(steps_for(threads))
 
     def submit(self, job: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
         """Run a job; `done` is called in the event loop of the caller."""
@@ -32,11 +34,9 @@ class EngineThread(threading.Thread):
         self._jobs.put((asyncio.get_running_loop(), job, done))
 
     def run_late(self) -> None:
-        """Let other threads run first from now on. A thread may lower its priority, but not raise it again."""
+        """Let other threads run first from now on."""
         self.is_late = True
-        assert self.native_id is not None  # it has started
-        with suppress(OSError):  # a sandbox may refuse it
-            lower_priority(self.native_id)
+        self._lower_priority(LATER)
 
     def end(self) -> None:
         """End the thread after its jobs."""
@@ -46,6 +46,10 @@ class EngineThread(threading.Thread):
         """Run jobs until `end`."""
         while self._run_next():
             pass
+
+    def _lower_priority(self, steps: int) -> None:
+        assert self.native_id is not None  # it has started
+        lower_priority(self.native_id, steps)
 
     def _run_next(self) -> bool:
         found = self._jobs.get()
@@ -62,11 +66,3 @@ class EngineThread(threading.Thread):
 def is_any_busy() -> bool:
     """Return True if an engine runs in a thread of this process."""
     return any(isinstance(thread, EngineThread) and thread.is_busy for thread in threading.enumerate())
-
-
-def _lower_priority(thread: int) -> None:
-    os.setpriority(PRIO_PROCESS, thread, os.getpriority(PRIO_PROCESS, thread) + LATER)
-
-
-# Elsewhere, a priority is of a whole process.
-lower_priority: Callable[[int], None] = _lower_priority if sys.platform == "linux" else lambda _thread: None

@@ -80,7 +80,7 @@ def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Wat
         Runner(
             run,
             inline=inline,
-            limits=Limits(settings.run_timeout, seconds, engine.stop),
+            limits=Limits(settings.run_timeout, seconds, engine.stop, settings.threads),
             watchdog=watchdog,
             known=middle(manifest, 1),
             name=f"{manifest.name} version {manifest.version}",

@@ -37,11 +37,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The seconds that a run may take, those that a row takes when the model is loaded, and how to stop a thread."""
+    """The seconds that a run may take, those that a row takes when the model is loaded, how to stop a thread.
+
+    And the threads of ONNX Runtime for a run.
+    """
 
     run_timeout: float = 10.0
     row_seconds: float = 0.0
     stop: Callable[[int], None] = lambda _thread: None
+    threads: int = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -169,7 +173,7 @@ class Runner:
 
     def _start_in_thread(self, running: Running, seconds: float, overdue: Callable[[Running], None]) -> None:
         """Start a run; `overdue` is called if it takes longer than these seconds."""
-        running.thread = self._idle.pop() if self._idle else EngineThread()
+        running.thread = self._idle.pop() if self._idle else EngineThread(self._limits.threads)
         running.timer = asyncio.get_running_loop().call_later(seconds, overdue, running)
         self._running.add(running)
         running.thread.submit(partial(self._try, running.parts, running.rows), partial(self._ended, running))

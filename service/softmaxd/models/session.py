@@ -1,16 +1,20 @@
 """Opens an ONNX file with some providers: the only module that imports onnxruntime."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
+from threading import get_native_id
 from typing import Any, TypeAlias
 
 import onnxruntime
 
 from softmaxd.errors import ModelError
+from softmaxd.models.aside import start
 from softmaxd.models.memory import return_freed_memory
+from softmaxd.models.priorities import lower_priority, steps_for
 
 RunOptions = onnxruntime.RunOptions
 Session: TypeAlias = onnxruntime.InferenceSession
@@ -68,8 +72,11 @@ def new_session(model: Path | bytes, names: Sequence[str], threads: int) -> Sess
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `provider_of`
     chosen: list[Any] = [(name, OPTIONS.get(name, {})) for name in names]
     source = model if isinstance(model, bytes) else str(model)
+    opened: Callable[[], Session] = partial(Session, source, options, providers=chosen, enable_fallback=0)
+    if threads > 1:
+        opened = start(partial(_with_lower_priority, steps_for(threads), opened)).result
     try:
-        session = Session(source, options, providers=chosen, enable_fallback=0)
+        session = opened()
     except Exception as error:  # ONNX Runtime raises about ten unrelated classes here
         reason = str(error).splitlines()[0]
         if isinstance(model, Path):
@@ -79,6 +86,12 @@ def new_session(model: Path | bytes, names: Sequence[str], threads: int) -> Sess
     if not session.get_inputs():
         raise ModelError("the graph has no input")
     return session
+
+
+def _with_lower_priority(steps: int, opened: Callable[[], Session]) -> Session:
+    """Return the session. The threads of its pool inherit the priority of this thread, which ends now."""
+    lower_priority(get_native_id(), steps)
+    return opened()
 
 
 def provider_of(session: Session) -> str:

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from softmaxd.models.engine_thread import LATER, EngineThread, is_any_busy
+from softmaxd.models.priorities import steps_for
 from softmaxd.models.together import Outcome
 
 OUTCOME: Outcome = (1, 0.5, [])
@@ -68,14 +69,11 @@ def test_one_that_runs_late_lets_others_run_first() -> None:
         thread.end()
 
 
-def test_a_sandbox_may_refuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_thread: int) -> None:
-        raise PermissionError
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_one_of_several_threads_weighs_less(threads: int) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
 
-    monkeypatch.setattr("softmaxd.models.engine_thread.lower_priority", refuse)
-    thread = EngineThread()
+    thread = EngineThread(threads)
 
-    thread.run_late()
-
-    assert thread.is_late
+    assert priority(thread) == min(before + steps_for(threads), 19)
     thread.end()

@@ -1,4 +1,6 @@
 import logging
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from softmaxd.errors import ModelError
+from softmaxd.models.priorities import steps_for
 from softmaxd.models.session import CPU, new_session, provider_of
 from tests.support.onnx_models import linear
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -43,6 +47,23 @@ def test_a_graph_without_an_input_is_refused() -> None:
 def test_a_broken_graph_is_refused() -> None:
     with pytest.raises(ModelError, match=r"^ONNX Runtime cannot load it: "):
         new_session(b"x", [CPU], 1)
+
+
+def started_threads(before: set[str]) -> set[int]:
+    return {int(each) for each in set(os.listdir("/proc/self/task")) - before}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
+@pytest.mark.parametrize("threads", [2, 4])
+def test_the_threads_of_a_session_have_the_priority_of_its_runs(model: Path, threads: int) -> None:
+    before = set(os.listdir("/proc/self/task"))
+
+    session = new_session(model, [CPU], threads)
+
+    until(lambda: len(started_threads(before)) == threads - 1)  # the one that opened it has ended
+    nice = min(os.getpriority(os.PRIO_PROCESS, 0) + steps_for(threads), 19)
+    assert {os.getpriority(os.PRIO_PROCESS, each) for each in started_threads(before)} == {nice}
+    assert len(session.get_inputs()) == 1
 
 
 def with_unused_weights() -> bytes:
