@@ -221,8 +221,14 @@ def test_any_name_and_content_type_is_refused(
     assert posted.status_code in {415, 422}
 
 
-@pytest.mark.parametrize(("paths", "examples"), [("exclude", 1200), ("include", 300)], ids=["native", "v1, v2"])
-def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path, paths: str, examples: int) -> None:
+@pytest.mark.parametrize(
+    ("document", "paths", "examples"),
+    [("openapi.json", "exclude", 1200), ("openapi.json", "include", 300), ("models/iris/openapi.json", "exclude", 300)],
+    ids=["native", "v1, v2", "a model"],
+)
+def test_the_openapi_document_tells_the_truth(
+    base_url: str, tmp_path: Path, document: str, paths: str, examples: int
+) -> None:
     """Schemathesis sends what the document allows and forbids, and finds no answer that it does not describe."""
     checks = [
         "not_a_server_error",
@@ -236,7 +242,7 @@ def test_the_openapi_document_tells_the_truth(base_url: str, tmp_path: Path, pat
     result = run(
         [
             Path(sys.executable).with_name("schemathesis"),
-            *("run", f"{base_url}/openapi.json", "--checks", ",".join(checks)),
+            *("run", f"{base_url}/{document}", "--checks", ",".join(checks)),
             *(f"--{paths}-path-regex", OTHER_PROTOCOLS),
             *("--max-examples", str(int(SHARE * examples)), "--phases", "examples,coverage,fuzzing", "--no-color"),
             *("--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off"),

@@ -42,7 +42,8 @@ def _vocabulary(feature: Feature, tensor: str, column: int) -> Vocabulary:
 
 def unknown_texts(table: Texts, vocabularies: Sequence[Vocabulary]) -> npt.NDArray[np.bool_] | None:
     """Return which texts of a table are unknown [rows, vocabularies]; None if none is, the most frequent case."""
-    columns = [table[each.input][:, each.column].tolist() for each in vocabularies]
+    by_input = {name: table[name].T.tolist() for name in {each.input for each in vocabularies}}
+    columns = [by_input[each.input][each.column] for each in vocabularies]
     if all(each.known.issuperset(column) for each, column in zip(vocabularies, columns, strict=True)):
         return None
     flags = [[text not in each.known for text in column] for each, column in zip(vocabularies, columns, strict=True)]
