@@ -18,8 +18,9 @@ from softmaxd_training.frames.missing import Cells, cells_of, is_string
 from softmaxd_training.frames.numbers import Exact, exact_of, judge_numbers
 from softmaxd_training.frames.problems import Problems
 from softmaxd_training.frames.rawtable import RawTable
-from softmaxd_training.frames.texts import check_no_numbers, judge_texts, texts_of
+from softmaxd_training.frames.texts import check_no_numbers, judge_texts
 from softmaxd_training.frames.wording import option, quoted
+from softmaxd_training.frames.written import texts_of
 
 LONGEST_NAME = 200  # characters of a feature's name, in the manifest
 CODES = r"^[+-]?0\d"  # a whole number that begins with a zero
@@ -51,6 +52,7 @@ def _judged(table: RawTable, options: ColumnOptions, problems: Problems) -> tupl
     for name, column in table.columns.items():
         cells = _plain(cells_of(name, column, table.place, options.missing), options.decision(name))
         try:
+            _check_known(cells)
             if name == options.target:
                 target = labels_of(cells, options)
                 judged.append(Judged(target.column))
@@ -70,8 +72,6 @@ def judge(cells: Cells, decision: Decision | None, *, is_text: bool, decimal: st
     kind = cells.values.type
     if cells.are_missing:
         return (Judged.dropped(cells, "has no values"),)
-    if not _is_known(kind):
-        raise Refused(f"column {quoted(cells.name)} is {kind}: save it as numbers or as text, or leave it out")
     if decision == "date":
         return judge_dates(cells, decimal)
     if decision == "category":
@@ -101,10 +101,12 @@ def _plain(cells: Cells, decision: Decision | None) -> Cells:
     return replace(cells, values=pc.cast(cells.values, pa.int8() if decision == "number" else pa.string()))
 
 
-def _is_known(kind: pa.DataType) -> bool:
-    """Return True for a type of texts, numbers or dates."""
+def _check_known(cells: Cells) -> None:
+    """Raise `Refused` if values are no texts, numbers or dates, as lists are."""
+    kind = cells.values.type
     tests = ("integer", "floating", "decimal", "date", "timestamp")
-    return is_string(kind) or any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
+    if not (cells.are_missing or is_string(kind) or any(getattr(pa.types, f"is_{test}")(kind) for test in tests)):
+        raise Refused(f"column {quoted(cells.name)} is {kind}: save it as numbers or as text, or leave it out")
 
 
 def _are_codes(cells: Cells, exact: Exact) -> bool:

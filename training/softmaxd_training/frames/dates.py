@@ -14,6 +14,7 @@ from softmaxd_training.frames.judged import Judged
 from softmaxd_training.frames.missing import Cells
 from softmaxd_training.frames.numbers import exact_of
 from softmaxd_training.frames.wording import many, option, quoted, sentence, shown
+from softmaxd_training.frames.written import texts_of
 
 MOSTLY = 0.9  # of the different texts: if more are dates, the column has dates
 TRIED = 100  # texts that tell quickly whether a column may have dates
@@ -23,7 +24,7 @@ HOUR = 3_600_000_000  # microseconds
 def check_no_dates(cells: Cells) -> None:
     """Raise `Refused`, with the cure, if the values of a column are dates."""
     if pa.types.is_temporal(cells.values.type):
-        raise Refused(_cure(cells.name, str(cells.values.drop_null()[0].as_py())))
+        raise Refused(_cure(cells.name, texts_of(cells.values.drop_null()[:1])[0].as_py()))
     different = pc.unique(cells.values.drop_null())
     if _share(different[:TRIED]) > MOSTLY / 2 and _share(different) >= MOSTLY:
         raise Refused(_cure(cells.name, different[0].as_py()))

@@ -15,8 +15,9 @@ from softmaxd_training.frames.decisions import FEWEST_ROWS, ColumnOptions
 from softmaxd_training.frames.frame import Classes, FrameColumn
 from softmaxd_training.frames.judged import Coded
 from softmaxd_training.frames.missing import Cells
-from softmaxd_training.frames.texts import coded, texts_of
+from softmaxd_training.frames.texts import coded
 from softmaxd_training.frames.wording import many, option, quoted
+from softmaxd_training.frames.written import texts_of
 
 MOST_LABELS = 1_000
 SHOWN = 10  # labels in a message

@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from softmaxd_training.frames.wording import quoted
+from softmaxd_training.frames.written import texts_of
 
-WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NaT", "null", "Null", "NULL", "None", "?", "#N/A", "<NA>")
+# Those that pandas takes for missing, and a few more.
+PANDAS = "#N/A,#N/A N/A,#NA,-1.#IND,-1.#QNAN,-NaN,-nan,1.#IND,1.#QNAN,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null"
+WORDS = ("", "?", "NAN", "NaT", "Null", *PANDAS.split(","))
 
 Mask = npt.NDArray[np.bool_]
 
@@ -38,7 +41,7 @@ class Cells:
     def first(self, mask: Mask) -> tuple[str, str]:
         """Return the first value in a mask [n] as text, and its place."""
         row = int(np.argmax(mask))
-        return str(self.values[row].as_py()), self.place(row)
+        return texts_of(self.values[row : row + 1])[0].as_py(), self.place(row)
 
     def told(self) -> str:
         """Return the number of missing values, and how they are written unless by empty cells; "" if there are none."""

@@ -40,7 +40,7 @@ def exact_of(values: pa.ChunkedArray, decimal: str = ".") -> Exact | None:
     if pa.types.is_integer(values.type):
         return Exact(_floats(values), values, are_whole=True)
     if pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
-        return Exact(_floats(values), values, are_whole=False)
+        return Exact(_floats(values), pc.cast(values, pa.float64(), safe=False), are_whole=False)
     if decimal == ".":
         return _exact_texts(values)
     has_points = pc.any(pc.match_substring(values, ".")).as_py()
@@ -51,6 +51,8 @@ def _exact_texts(pointed: pa.ChunkedArray) -> Exact | None:
     if (floats := _parsed(pointed, pa.float64())) is None:
         return None
     values: npt.NDArray[np.float64] = floats.to_numpy()
+    if np.count_nonzero(np.isnan(values)) > pointed.null_count:  # a word for NaN that is not read as missing
+        return None
     if (whole := _parsed(pointed, pa.int64())) is not None:
         return Exact(values, whole, are_whole=True)
     if pc.all(pc.match_substring_regex(pointed.drop_null()[:TRIED], INTEGER)).as_py():

@@ -15,18 +15,6 @@ NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 MOSTLY = 0.9  # of the values: if more are numbers, the others are mistakes
 
 
-def texts_of(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the values of any column as texts, as `softmaxd predict` reads them from a file.
-
-    Truth is `true` and `false`. A number has the shortest digits that round-trip.
-    """
-    if pa.types.is_floating(values.type):
-        values = pc.cast(values, pa.float64())
-        texts = pc.cast(values, pa.string())
-        return pc.if_else(pc.equal(texts, "-0"), "-0.0", texts)
-    return values if pa.types.is_large_string(values.type) else pc.cast(values, pa.string())
-
-
 def coded(values: pa.ChunkedArray) -> Coded:
     """Return texts as codes of the different ones, which are in order."""
     found = pc.dictionary_encode(values).combine_chunks()

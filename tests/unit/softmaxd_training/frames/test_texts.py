@@ -4,22 +4,8 @@ import pyarrow as pa
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.texts import check_no_numbers, coded, judge_texts, texts_of
+from softmaxd_training.frames.texts import check_no_numbers, coded, judge_texts
 from tests.support.frames import csv_cells, typed_cells
-
-
-@pytest.mark.parametrize(
-    ("column", "texts"),
-    [
-        (pa.array([True, False, None]), ["true", "false", None]),
-        (pa.array([3, -1]), ["3", "-1"]),
-        (pa.array([3.0, 0.1, -0.0, 1e20, None]), ["3", "0.1", "-0.0", "1e+20", None]),
-        (pa.array([0.1], pa.float32()), ["0.10000000149011612"]),
-        (pa.array(["a"], pa.large_string()), ["a"]),
-    ],
-)
-def test_values_of_every_type_have_a_text(column: pa.Array, texts: list[str | None]) -> None:
-    assert texts_of(pa.chunked_array([column])).to_pylist() == texts
 
 
 def test_different_texts_are_coded_in_order() -> None:
