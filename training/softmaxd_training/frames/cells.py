@@ -33,11 +33,11 @@ TEXTS: Mapping[type, Callable[[Any], str]] = {  # Any: each takes its own type
     str: str.strip,
     bool: lambda cell: "true" if cell else "false",
     int: repr,
-    float: repr,
+    float: lambda cell: repr(cell).removesuffix(".0"),
     datetime: _moment,
     date: date.isoformat,
     time: time.isoformat,
-    timedelta: lambda cell: repr(cell.total_seconds()).removesuffix(".0"),
+    timedelta: lambda cell: text_of(cell.total_seconds()),
 }
 
 

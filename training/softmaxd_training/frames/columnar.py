@@ -1,9 +1,11 @@
 """Reads tables that have types: Parquet, Feather and Arrow."""
 
+import re
 from collections.abc import Mapping
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import ipc, parquet, types
 
 from softmaxd.errors import Refused
@@ -13,6 +15,7 @@ from softmaxd_training.frames.rawtable import RawTable
 from softmaxd_training.frames.sources import Kind
 
 INDEX = "__index_level_"  # how pandas calls an index without a name
+NOT_UTF8 = re.compile(r"Invalid UTF8 sequence at string index (\d+)")
 NAMES: Mapping[Kind, str] = {"parquet": "Parquet", "arrow": "Arrow", "arrow stream": "Arrow"}
 
 
@@ -24,7 +27,10 @@ def read_columnar(source: BinaryIO, kind: Kind, sha256: str) -> RawTable:
     """
     table = _table(source, kind)
     problems = Problems()
-    check_names(table.column_names, problems)
+    try:
+        check_names(table.column_names, problems)
+    except UnicodeDecodeError as error:
+        raise Refused("the name of a column is not UTF-8: write the file again") from error
     problems.refuse()
     columns, notes = {}, []
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -50,18 +56,44 @@ def _table(source: BinaryIO, kind: Kind) -> pa.Table:
 
 def _checked(name: str, column: pa.ChunkedArray, problems: Problems) -> pa.ChunkedArray:
     """Return a column of values; if it is none, add a problem."""
+    before = 0
+    for chunk in column.chunks:
+        try:
+            chunk.validate(full=True)
+        except pa.ArrowException as error:
+            problems.add(f"column {name!r}{_fault(str(error), chunk.type, before)}")
+            return column
+        before += len(chunk)
+    if not _are_times(column):
+        problems.add(f"column {name!r} has times beyond the years 1 to 9999, or of an unknown zone: correct them")
+        return column
     try:
-        column.validate(full=True)
         return _plain(column)
-    except pa.ArrowInvalid as error:
-        row = _undecodable(column)
-        problem = (
-            f", row {row}, is not UTF-8: write it as UTF-8" if row else f" is broken: write the file again ({error})"
-        )
-        problems.add(f"column {name!r}{problem}")
+    except pa.ArrowInvalid:  # bytes that are no text
+        problems.add(f"column {name!r}, row {_undecodable(column)}, is not UTF-8: write it as UTF-8")
     except pa.ArrowException:
         problems.add(f"column {name!r} is {column.type}: save it as numbers or as text")
     return column
+
+
+def _are_times(column: pa.ChunkedArray) -> bool:
+    """Return True if Python knows all times of a column, or if it has none."""
+    if not (types.is_date(column.type) or types.is_timestamp(column.type)):
+        return True
+    try:
+        pc.min_max(column).as_py()
+    except (ArithmeticError, ValueError, LookupError):
+        return False
+    return True
+
+
+def _fault(error: str, kind: pa.DataType, before: int) -> str:
+    """Return how a part of a column behind `before` rows is broken. Its values must not be looked at."""
+    if not (found := NOT_UTF8.search(error)):
+        return f" is broken: write the file again ({error})"
+    if types.is_dictionary(kind):
+        return " has a text that is not UTF-8: write it as UTF-8"
+    return f", row {before + int(found[1]) + 1}, is not UTF-8: write it as UTF-8"
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -73,7 +105,12 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.string())
     if types.is_float16(kind):
         return column.cast(pa.float32())
-    if types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType) or types.is_interval(kind):
+    if (
+        types.is_nested(kind)
+        or isinstance(kind, pa.BaseExtensionType)
+        or types.is_interval(kind)
+        or types.is_duration(kind)
+    ):
         raise pa.ArrowNotImplementedError("no values")
     return column
 
@@ -84,16 +121,14 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (*texts, *bytes_))
 
 
-def _undecodable(column: pa.ChunkedArray) -> int | None:
-    """Return the number of the first row whose text is not UTF-8."""
-    try:
-        values = column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
-        written = values.cast(pa.large_binary())
-    except pa.ArrowException:
-        return None
-    for row, cell in enumerate(written, start=1):
+def _undecodable(column: pa.ChunkedArray) -> int:
+    """Return the number of the first row whose bytes are not UTF-8."""
+
+    def is_utf8(cell: bytes) -> bool:
         try:
-            (cell.as_py() or b"").decode()
+            cell.decode()
         except UnicodeDecodeError:
-            return row
-    return None
+            return False
+        return True
+
+    return next(row for row, cell in enumerate(column, start=1) if not is_utf8(cell.as_py() or b""))

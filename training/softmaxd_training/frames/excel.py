@@ -18,7 +18,7 @@ from softmaxd_training.frames.problems import Problems
 from softmaxd_training.frames.rawtable import Integers, Places, RawTable
 
 LOOKED_AT = 200  # rows that show whether the first one has names
-BLOCK = 10_000  # rows
+BLOCK = 2_000  # rows
 MOST_ROWS = 2**20  # of a sheet
 
 Row = tuple[int, Sequence[str]]  # its number in the sheet, from 1, and its cells

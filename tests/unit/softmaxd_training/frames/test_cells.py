@@ -15,6 +15,7 @@ from softmaxd_training.frames.cells import CHUNK, Cell, faults, letters, text_of
         (False, "false"),
         (7, "7"),
         (0.1, "0.1"),
+        (2.0, "2"),
         (1e300, "1e+300"),
         (datetime(2026, 11, 28), "2026-11-28"),
         (datetime(2026, 11, 28, 7, 5), "2026-11-28 07:05:00"),

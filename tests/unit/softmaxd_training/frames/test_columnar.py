@@ -101,6 +101,9 @@ def test_all_columns_that_cannot_be_used_are_told() -> None:
         "job": broken_text(),
         "code": pa.array([b"\xff", b"", b""]),
         "kind": pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), broken_text()),
+        "day": pa.array([0, 2**30, 1], pa.int32()).cast(pa.date32()),
+        "noon": pa.array([0, 1, 2], pa.timestamp("s", "Nowhere/Land")),
+        "age": pa.array([0, 1, 2], pa.duration("s")),
         "x": pa.array([1, 2, 3]),
     }
 
@@ -113,7 +116,10 @@ def test_all_columns_that_cannot_be_used_are_told() -> None:
         "column 'id' is extension<arrow.uuid>: save it as numbers or as text",
         "column 'job', row 3, is not UTF-8: write it as UTF-8",
         "column 'code', row 1, is not UTF-8: write it as UTF-8",
-        "column 'kind', row 3, is not UTF-8: write it as UTF-8",
+        "column 'kind' has a text that is not UTF-8: write it as UTF-8",
+        "column 'day' has times beyond the years 1 to 9999, or of an unknown zone: correct them",
+        "column 'noon' has times beyond the years 1 to 9999, or of an unknown zone: correct them",
+        "column 'age' is duration[s]: save it as numbers or as text",
     ]
 
 
@@ -137,3 +143,19 @@ def test_a_broken_column_is_refused() -> None:
 
     with pytest.raises(Refused, match=r"^column 'x' is broken: write the file again \(.*out of bounds"):
         read_columnar(arrow({"x": codes}), "arrow", "")
+
+
+def test_a_name_that_is_not_utf8_is_refused() -> None:
+    content = arrow({"name": pa.array([1])}).getvalue().replace(b"name", b"\xffame")
+
+    with pytest.raises(Refused, match=r"^the name of a column is not UTF-8: write the file again$"):
+        read_columnar(io.BytesIO(content), "arrow", "")
+
+
+def test_a_view_of_texts_beyond_its_memory_is_refused() -> None:
+    views = pa.array(["longer than twelve bytes"], pa.string_view())
+    content = arrow({"x": views}).getvalue()
+    place = content.index(b"\x18\0\0\0long")  # the length of the text, its start, and then where the rest is
+
+    with pytest.raises(Refused, match=r"^column 'x' is broken: write the file again \(View at slot 0 references"):
+        read_columnar(io.BytesIO(content[: place + 8] + b"\x09" + content[place + 9 :]), "arrow", "")
