@@ -90,6 +90,20 @@ def test_unknown_texts_are_told_by_row(client: httpx.Client, times: int) -> None
     assert answer["unknown"] == [[], [], ["city"], ["city"]] * times
 
 
+def test_unknown_texts_of_every_protocol_are_counted(client: httpx.Client) -> None:
+    def count() -> float:
+        series = 'softmaxd_unknown_texts_total{model="people",version="1",feature="city"} '
+        lines = client.get("/metrics").text.splitlines()
+        return sum(float(line.removeprefix(series)) for line in lines if line.startswith(series))
+
+    before = count()
+    post(client, "/models/people/predict", {"instances": ROWS})
+    post(client, "/v1/models/people:predict", {"instances": ROWS})
+    post(client, "/v2/models/people/infer", {"inputs": [*in_json().values()]})
+
+    assert count() - before == 6
+
+
 def test_an_answer_without_unknown_texts_has_no_word_of_them(client: httpx.Client) -> None:
     answer = post(client, "/models/people/predict", {"instances": ROWS[:2]})
 

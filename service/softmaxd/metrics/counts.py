@@ -55,15 +55,16 @@ class RunCounts:
     last_run: float = 0.0  # as time.time() gives it
 
     def add(self, ran: EngineRun) -> None:
+        requests = ran.requests
         if ran.failed:
-            self.failed_requests += ran.requests
-            self.failed_seconds += ran.waited + ran.requests * ran.seconds
+            self.failed_requests += requests
+            self.failed_seconds += ran.waited + requests * ran.seconds
             return
         self.runs += 1
         self.rows += ran.rows
-        self.requests += ran.requests
+        self.requests += requests
         self.waited += ran.waited
-        self.engine += ran.requests * ran.seconds
+        self.engine += requests * ran.seconds
         self.last_run = time.time()
 
     def merge(self, other: "RunCounts") -> None:

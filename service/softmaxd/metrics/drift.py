@@ -27,6 +27,7 @@ class AnswerCounts:
     """The rows that one model has answered."""
 
     labels: Counter[str] = field(default_factory=Counter)  # rows by the most probable one
+    unknown: Counter[str] = field(default_factory=Counter)  # rows by the feature whose text the model does not know
     probability: Histogram = field(default_factory=lambda: Histogram(PROBABILITY_BOUNDS))  # the highest of each row
     typicality: Histogram = field(
         default_factory=lambda: Histogram(TYPICALITY_BOUNDS)
@@ -34,6 +35,7 @@ class AnswerCounts:
 
     def merge(self, other: "AnswerCounts") -> None:
         self.labels.update(other.labels)
+        self.unknown.update(other.unknown)
         self.probability.merge(other.probability)
         self.typicality.merge(other.typicality)
 

@@ -178,10 +178,14 @@ def _answers(snapshot: Snapshot) -> Iterator[Family]:
     probability = Family("softmaxd_max_probability", "histogram", "Rows by the probability of that label.", *VERSION)
     text = "Rows by the share of calibration rows at least as atypical."
     typical = Family("softmaxd_typicality", "histogram", text, *VERSION)
+    text = "Rows by the feature whose text the model does not know."
+    unknown = Family("softmaxd_unknown_texts", "counter", text, *VERSION, "feature")
     for version, counts in sorted(snapshot.counts.versions.items()):
         names, answers = _of_version(version), counts.answers
         for label, rows in sorted(answers.labels.items()):
             labels.add([*names, label], rows)
+        for feature, rows in sorted(answers.unknown.items()):
+            unknown.add([*names, feature], rows)
         probability.add_histogram(names, answers.probability)
         if any(answers.typicality.counts):
             typical.add_histogram(names, answers.typicality)
@@ -189,7 +193,7 @@ def _answers(snapshot: Snapshot) -> Iterator[Family]:
     evidence = Family("softmaxd_drift_evidence", "gauge", text, *VERSION)
     for version, value in sorted(snapshot.evidence.items()):
         evidence.add(_of_version(version), value)
-    yield from (labels, probability, typical, evidence)
+    yield from (labels, probability, typical, unknown, evidence)
 
 
 def _shadows(snapshot: Snapshot) -> Iterator[Family]:

@@ -36,6 +36,7 @@ from softmaxd.models.manifest import Key, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.shadow import Count
 from softmaxd.models.together import EngineRun
+from softmaxd.models.vocabularies import unknown_counts
 
 RETIRED_SECONDS = 3600.0  # for which the series of a version outlive it, so that the last of its requests are scraped
 MODEL_ERRORS = (
@@ -86,6 +87,7 @@ class Metrics:
         counts.versions = {**counts.versions, key: version}
         counter, uncounted = AnswerCounter(manifest, version.answers, self._evidence_of(manifest)), self._uncounted
         batches, runs = version.batches, version.runs
+        vocabularies, unknown = manifest.vocabularies, version.answers.unknown
 
         def count(ran: EngineRun) -> None:
             batches.add(ran)
@@ -93,6 +95,8 @@ class Metrics:
             if not ran.failed:
                 counter.add(ran.outputs)
                 uncounted.add(counter)
+                for part in ran.parts if vocabularies else ():
+                    unknown.update(unknown_counts(part.features, vocabularies))
 
         return count
 

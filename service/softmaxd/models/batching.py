@@ -155,9 +155,8 @@ class Batcher:
                     entry.settle(each)
         arrived = began + self._queue_timeout  # minus an entry's deadline: the seconds it waited
         ran_now = EngineRun(
-            requests=len(batch),
+            parts=batch,
             rows=rows,
-            failed=not outputs,
             first_waited=arrived - batch[0].deadline,
             waited=len(batch) * arrived - sum(map(deadline_of, batch)),
             seconds=seconds,

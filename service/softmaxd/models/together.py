@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 import numpy as np
 
@@ -20,17 +21,30 @@ Outcome = tuple[int, float, list[Outputs] | Exception]  # rows, seconds of the e
 NOISE = (r".*\[ONNXRuntimeError\] : \d+ : \w+ : ", r".*?Status Message: ", r"^/\S+ .*?\) ", r"(?<!\S)/\S+ ?")
 
 
+class Part(Protocol):
+    """The rows of one request."""
+
+    features: Features
+
+
 @dataclass(slots=True, kw_only=True)  # not frozen: assigning the fields of a frozen one takes longer
 class EngineRun:
     """One run of an engine over the rows of some requests; a run that fails has one request."""
 
-    requests: int
+    parts: Sequence[Part]
     rows: int
-    failed: bool
     first_waited: float  # seconds of the request that waited longest
     waited: float  # seconds of all requests together
     seconds: float  # of the engine
     outputs: Mapping[str, Array]  # empty if the run failed
+
+    @property
+    def requests(self) -> int:
+        return len(self.parts)
+
+    @property
+    def failed(self) -> bool:
+        return not self.outputs
 
 
 class RunStopped(Exception):

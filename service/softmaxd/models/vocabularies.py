@@ -50,6 +50,15 @@ def unknown_texts(table: Texts, vocabularies: Sequence[Vocabulary]) -> npt.NDArr
     return np.array(flags, dtype=bool).T
 
 
+def unknown_counts(table: Texts, vocabularies: Sequence[Vocabulary]) -> Mapping[str, int]:
+    """Return in how many rows of a table each feature has an unknown text, by its name, if any has."""
+    unknown = unknown_texts(table, vocabularies) if vocabularies else None
+    if unknown is None:
+        return {}
+    counts = zip(vocabularies, unknown.sum(axis=0).tolist(), strict=True)
+    return {each.name: count for each, count in counts if count}
+
+
 def unknown_as_json(table: Texts, vocabularies: Sequence[Vocabulary]) -> Iterator[bytes]:
     """Yield the field `unknown` of an answer, after a comma: the names of features by row; nothing if none is."""
     unknown = unknown_texts(table, vocabularies)

@@ -19,7 +19,7 @@ from softmaxd.models.loading import load
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Features
-from softmaxd.models.vocabularies import unknown_texts
+from softmaxd.models.vocabularies import unknown_counts
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.os_errors import naming
 from softmaxd.protocols.native.codec import PredictJob, check_calibration, decode_predict
@@ -99,7 +99,7 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
             for start in range(0, len(rows), size):
                 features, kept = columns.choose(rows[start : start + size])
                 job = _decode(features, manifest, choice.options)
-                unknown.update(_unknown(job))
+                unknown.update(unknown_counts(job.features, manifest.vocabularies))
                 output.write(_answer(features, kept, model, job, labels))
             count += len(rows)
             tell(count, source.tell() if source.seekable() else 0)
@@ -136,16 +136,6 @@ def _decode(found: Rows, manifest: Manifest, options: bytes) -> PredictJob:
         return decode_predict(b'{"instances":%s%s}' % (instances, options), manifest, max_rows=rows)
 
     return decode_rows(found, manifest, decode)
-
-
-def _unknown(job: PredictJob) -> Mapping[str, int]:
-    """Return in how many rows each feature has an unknown text, if any has."""
-    vocabularies = job.manifest.vocabularies
-    unknown = unknown_texts(job.features, vocabularies) if vocabularies else None
-    if unknown is None:
-        return {}
-    counts = zip(vocabularies, unknown.sum(axis=0).tolist(), strict=True)
-    return {each.name: count for each, count in counts if count}
 
 
 def _answer(found: Rows, kept: Sequence[bytes] | None, model: Model, job: PredictJob, labels: Sequence[bytes]) -> bytes:

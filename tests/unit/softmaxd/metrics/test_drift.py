@@ -91,7 +91,9 @@ def test_the_counts_of_two_workers_add_up() -> None:
         answers = AnswerCounter(manifest(1, labels=LABELS, calibration=calibrated(9)), counts)
         answers.add(drawn(10, seed))
         answers.count()
+        counts.unknown["job"] = seed + 1
         total.merge(counts)
 
+    assert total.unknown == {"job": 3}
     assert total.labels.total() == sum(total.probability.counts) == sum(total.typicality.counts) == 20
     assert len(total.probability.counts) == len(PROBABILITY_BOUNDS) + 1

@@ -20,6 +20,7 @@ def counted() -> Snapshot:
     seconds, answers = Histogram(SECONDS), AnswerCounts()
     seconds.add(0.003)
     answers.labels['b "\\ß'] = 3
+    answers.unknown["job"] = 4
     answers.typicality.add(0.5)
     compared = ShadowCounts()
     compared.add(Comparison(1, np.array([0.001, 0.3, 0.0])))
@@ -60,6 +61,7 @@ def test_every_family_is_named_with_its_type_even_before_there_is_a_value() -> N
         "# TYPE softmaxd_predicted_labels_total counter",
         "# TYPE softmaxd_max_probability histogram",
         "# TYPE softmaxd_typicality histogram",
+        "# TYPE softmaxd_unknown_texts_total counter",
         "# TYPE softmaxd_drift_evidence gauge",
         "# TYPE softmaxd_shadow_rows_total counter",
         "# TYPE softmaxd_shadow_disagreements_total counter",
@@ -106,6 +108,7 @@ def test_counts_stand_behind_their_labels() -> None:
         'softmaxd_queued_rows{model="blobs",version="1"} 7',
         'softmaxd_predicted_labels_total{model="blobs",version="1",label="b \\"\\\\ß"} 3',
         'softmaxd_typicality_sum{model="blobs",version="1"} 0.5',
+        'softmaxd_unknown_texts_total{model="blobs",version="1",feature="job"} 4',
         'softmaxd_drift_evidence{model="blobs",version="1"} 0.75',
         'softmaxd_model_info{model="blobs",version="1",state="ready",provider="CPU"} 1',
         'softmaxd_model_info{model="blobs",version="2",state="rejected",provider=""} 1',

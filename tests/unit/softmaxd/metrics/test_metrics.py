@@ -14,6 +14,7 @@ from softmaxd.metrics import metrics as metrics_module
 from softmaxd.metrics.counts import Gauges, RunCounts
 from softmaxd.metrics.exposition import VersionState
 from softmaxd.metrics.metrics import Metrics
+from softmaxd.models.batching import Entry
 from softmaxd.models.calibration import Calibration
 from softmaxd.models.loading import load
 from softmaxd.models.model import Model
@@ -45,14 +46,38 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
 def ran(*, requests: int = 1, rows: int = 1, failed: bool = False, first_waited: float = 0.5) -> EngineRun:
     outputs = {"probabilities": np.full((rows, 2), 0.5, dtype=np.float32)}
     return EngineRun(
-        requests=requests,
+        parts=[Entry(np.zeros((0, 1)), print, 0.0)] * requests,
         rows=rows,
-        failed=failed,
         first_waited=first_waited,
         waited=1.0,
         seconds=2.0,
         outputs={} if failed else outputs,
     )
+
+
+def test_unknown_texts_are_counted_by_feature() -> None:
+    job = {"name": "job", "input": "job", "datatype": "BYTES", "categories": ["clerk"]}
+    city = {"name": "city", "input": "city", "datatype": "BYTES", "categories": ["Rome"]}
+    described = manifest(features=[job, city])
+    rows = np.empty(3, described.dtype)
+    rows["job"], rows["city"] = np.array([["clerk"], ["cook"], ["nurse"]], dtype=object), "Rome"
+    metrics = Metrics()
+
+    metrics.runs_of(described)(replace(ran(), parts=[Entry(rows, print, 0.0), Entry(rows[:2], print, 0.0)]))
+
+    found = {key: value for key, value in samples(metrics).items() if key[0] == "softmaxd_unknown_texts_total"}
+    assert found == {("softmaxd_unknown_texts_total", "feature=job", "model=any", "version=1"): 3}
+
+
+def test_texts_of_a_run_that_failed_are_not_counted() -> None:
+    job = {"name": "job", "input": "job", "datatype": "BYTES", "categories": ["clerk"]}
+    described = manifest(features=[job])
+    rows = np.full(1, "cook", dtype=[("job", object, (1,))])
+    metrics = Metrics()
+
+    metrics.runs_of(described)(replace(ran(failed=True), parts=[Entry(rows, print, 0.0)]))
+
+    assert not [key for key in samples(metrics) if key[0] == "softmaxd_unknown_texts_total"]
 
 
 def test_requests_are_counted_by_operation_status_and_lane() -> None:

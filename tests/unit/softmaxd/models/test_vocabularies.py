@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from softmaxd.models.features import MAX_CATEGORIES, Feature, tensors_of
-from softmaxd.models.vocabularies import Vocabulary, unknown_as_json, unknown_texts, vocabularies_of
+from softmaxd.models.vocabularies import Vocabulary, unknown_as_json, unknown_counts, unknown_texts, vocabularies_of
 
 FEATURES = (
     Feature(name="age", input="numbers"),
@@ -48,3 +48,9 @@ def test_unknown_texts_are_told_by_row_in_the_order_of_the_features_of_the_graph
     assert unknown is not None
     assert unknown.tolist() == [[False, False], [True, True], [True, False]]
     assert text == b',"unknown":[[],["jo\\"b","city"],["jo\\"b"]]'
+
+
+def test_rows_with_unknown_texts_are_counted_by_feature() -> None:
+    assert unknown_counts(table(("cook", "Rome"), ("nurse", "Rome"), ("", "Oslo")), vocabularies()) == {'jo"b': 2}
+    assert unknown_counts(table(("cook", "Rome")), vocabularies()) == {}
+    assert unknown_counts(table(("nurse", "Rome")), ()) == {}
