@@ -10,23 +10,21 @@ import numpy as np
 import tensorflow as tf
 import tf2onnx
 
-from softmaxd.errors import Refused
 from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.engine import Engine
 from softmaxd.models.files import sha256
 from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.outputs import Array
-from softmaxd.numerics.softmax import Floats, Softmax
 from softmaxd_training import strange
 from softmaxd_training.atypicality import LARGEST, Atypicality
 from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
 from softmaxd_training.networks import divide_logits, logits_of
+from softmaxd_training.rounding import check_differences, probability_tolerances
 from softmaxd_training.rows import Parts
 
 OPSET = 18
 ROWS_AND_COLUMNS = 2
 FEW_FEATURES = 64  # the whitening is one product up to here
-ROUNDINGS = 16 * 2.0**-24  # to float32, of the logits of a row, relative to the largest plus 1; of a probability
 RELATIVE_TOLERANCE = 1e-4  # of a logit, relative to the largest; of an atypicality, relative to itself plus 1
 
 
@@ -132,27 +130,13 @@ def check_tolerances(engine: Engine, network: keras.Model, atypicality: Atypical
     """
     outputs = engine.run(features)
     logits, distances = logits_of(network, features), atypicality(features)
-    differences = np.abs(outputs["probabilities"] - np.asarray(network(features)))
-    tolerances = probability_tolerances(logits)
-    worst = np.unravel_index((differences / tolerances).argmax(), differences.shape)
-    _check(float(differences[worst]), float(tolerances[worst]), "a probability")
-    _check(np.abs(outputs["logits"] - logits).max() / (1 + np.abs(logits).max()), RELATIVE_TOLERANCE, "a logit")
-    relative = np.abs(outputs["atypicality"] - distances) / (1 + distances)
-    _check(relative.max(), RELATIVE_TOLERANCE, "an atypicality")
-    return float(differences.max())
-
-
-def probability_tolerances(logits: Floats) -> Floats:
-    """Return how far each probability [n, k] may be from that of another program, for logits [n, k].
-
-    Two programs add the products of float32 in different orders, so their logits differ by some roundings of the
-    largest. A probability p changes by p (d − Σ p d), where d are the changes of the logits: by at most 2 p (1 − p)
-    times the largest, to the first order.
-    """
-    errors = ROUNDINGS * (1 + np.abs(logits).max(axis=1, keepdims=True))
-    probabilities = Softmax(logits).probabilities
-    tolerances: Floats = 2 * probabilities * (1 - probabilities) * errors + ROUNDINGS
-    return tolerances
+    differences = outputs["probabilities"] - np.asarray(network(features))
+    largest = check_differences(differences, probability_tolerances(logits), "a probability", program="Keras")
+    relative = (outputs["logits"] - logits) / (1 + np.abs(logits).max())
+    check_differences(relative, RELATIVE_TOLERANCE, "a logit", program="Keras")
+    relative = (outputs["atypicality"] - distances) / (1 + distances)
+    check_differences(relative, RELATIVE_TOLERANCE, "an atypicality", program="Keras")
+    return largest
 
 
 def check_export(network: keras.Model, parts: Parts) -> None:
@@ -162,10 +146,3 @@ def check_export(network: keras.Model, parts: Parts) -> None:
         path = Path(folder) / MODEL_FILE
         write_onnx(network, atypicality, path)
         check_tolerances(Engine(path, device="cpu"), network, atypicality, parts.validation.features)
-
-
-def _check(difference: float, tolerance: float, output: str) -> None:
-    if not difference <= tolerance:  # also if it is not a number
-        raise Refused(
-            f"Keras and ONNX Runtime differ by {difference:.1e} in {output}, more than the tolerance of {tolerance:.0e}"
-        )
