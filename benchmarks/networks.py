@@ -25,14 +25,14 @@ def write_dense(path: Path, widths: Sequence[int]) -> None:
         nodes.append(_node("Gemm", [value, f"w{layer}", f"b{layer}"], total))
         value = f"value{layer}"
         nodes.append(_node("Softmax", [total], "probabilities") if is_last else _node("Relu", [total], value))
-    outputs = [_value(name, widths[-1]) for name in ("logits", "probabilities")]
+    answers = [_value(name, widths[-1]) for name in ("logits", "probabilities")]
     graph = b"".join(
         (
             *(_part(1, node) for node in nodes),
             _part(2, b"dense"),
             *(_part(5, tensor) for tensor in tensors),
             _part(11, _value("features", widths[0])),
-            *(_part(12, output) for output in outputs),
+            *(_part(12, answer) for answer in answers),
         )
     )
     path.write_bytes(_number(1, IR_VERSION) + _part(7, graph) + _part(8, _number(2, OPSET)))
