@@ -266,6 +266,8 @@ def main() -> int:
         found = {each: measure(each, options.threads, options.rounds, options.most_rows) for each in networks(folder)}
         best = better(at_start, peaks(folder, options.threads, providers))
     outcome.notes.extend(told(best, options.threads))
+    if os.nice(0) < 0:
+        outcome.notes.append("the benchmark had priority over other programs of the machine")
     for network, seconds in found.items():
         print(table(network, seconds, best))
         outcome.notes.extend(f"{network.name}: {sentence}" for sentence in winners(seconds))
