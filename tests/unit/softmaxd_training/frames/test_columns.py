@@ -5,13 +5,17 @@ import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from softmaxd.errors import Refused
 from softmaxd_training.frames.columns import frame_of
 from softmaxd_training.frames.decisions import ColumnOptions
+from softmaxd_training.frames.missing import WORDS
+from softmaxd_training.frames.plan import plan_lines
 from softmaxd_training.frames.rawtable import RawTable
-from tests.support.frames import csv_table, typed_table
+from tests.support.frames import csv_table, csv_tables, options_of, typed_table
 
 OPTIONS = ColumnOptions("y")
 Y = ["a", "b"] * 10
@@ -204,3 +208,27 @@ def test_all_problems_of_a_table_are_told_at_once() -> None:
 )
 def test_a_table_that_cannot_be_used_is_refused(table: RawTable, options: ColumnOptions, problems: list[str]) -> None:
     assert refusal(table, options) == problems
+
+
+@given(st.data())
+def test_every_table_is_either_refused_or_kept_row_by_row(data: st.DataObject) -> None:
+    table = data.draw(csv_tables())
+    options = data.draw(options_of(table))
+
+    try:
+        frame = frame_of(table, options)
+    except Refused as refused:
+        assert str(refused)  # noqa: PT017 - either is right
+        return
+
+    missing = {*WORDS, *options.missing}
+    cells = {name: column.to_pylist() for name, column in table.columns.items()}
+    assert list(dict.fromkeys(column.source for column in frame.columns)) == list(cells)
+    assert [frame.labels[place] for place in frame.classes] == cells["y"] or options.merge_rare
+    for name, texts in zip(frame.text_names, frame.texts.T, strict=True):
+        assert texts.tolist() == ["" if cell in missing else cell for cell in cells[name]]
+    for name, numbers in zip(frame.number_names, frame.numbers.T, strict=True):
+        if name in cells:  # else it is a part of a date
+            pointed = ["nan" if cell in missing else cell.replace(table.decimal, ".") for cell in cells[name]]
+            np.testing.assert_array_equal(numbers, np.array(pointed, np.float64).astype(np.float32))
+    assert len(plan_lines(frame)) == 1 + len(frame.columns)
