@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -382,6 +384,36 @@ def test_an_unknown_text_is_refused_over_http_where_the_encoder_has_an_error(tmp
     assert (code, error) == (1, f"softmaxd: {place}: {sentence}\n".replace("\0", r"\x00"))
     expected = added.model.predict_proba(np.array([row], object))
     assert np.abs(np.array(taken.raise_for_status().json()["probabilities"]) - expected).max() < TOLERANCE
+
+
+def test_the_document_of_a_model_allows_the_rows_that_it_runs(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = np.empty((200, 3), object)
+    rows[:, 0] = generator.normal(size=200)
+    rows[:, 1] = generator.choice([1, 2, 4], 200).tolist()
+    rows[:, 2] = generator.choice(["clerk", "cook"], 200).tolist()
+    encoded = [("size", SimpleImputer(), [0]), ("rooms", OneHotEncoder(), [1]), ("job", OneHotEncoder(), [2])]
+    model = make_pipeline(ColumnTransformer(encoded), LogisticRegression())
+    add(model, (rows, (rows[:, 0] > 0).astype(int)), [("size", NUMBER), ("rooms", WHOLE), ("job", TEXT)], tmp_path)
+    drawn = [
+        {name: value for name, value in zip(("size", "rooms", "job"), values, strict=True) if value != "absent"}
+        for values in product(
+            (0.5, 3, None, "1", True, "absent"), (1, 4.0, 3, 2.5, None, "absent"), ("cook", "Cook", "", None, "absent")
+        )
+    ]
+
+    with serving(tmp_path / "models") as client:
+        document = client.get("/models/people/openapi.json").json()
+        replies = [client.post("/models/people/predict", json={"instances": [row]}).status_code for row in drawn]
+
+    schema = document["components"]["schemas"]["Row"]
+    validator = jsonschema_rs.Draft202012Validator(schema)
+    assert (schema["properties"]["rooms"]["enum"], schema["properties"]["job"]["enum"]) == (
+        [1, 2, 4],
+        ["clerk", "cook"],
+    )
+    assert [status == 200 for status in replies] == [validator.is_valid(row) for row in drawn]
+    assert {*replies} == {200, 422}
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The JSON schema of a model's rows by feature name: it accepts a row if decoding does.
 
-One difference is left: a feature with `values` that are no whole numbers takes any number of its type here.
+A difference is left: a feature with `values` that are no whole numbers takes any number of its type here.
 """
 
 import re
@@ -74,7 +74,7 @@ def _value(feature: Feature, kind: FeatureType, datatype: TableDatatype) -> Sche
         return {"type": kind, **(enum_of(_choices(feature)) if feature.only_categories else {})}
     if datatype == "BOOL":
         return {"type": kind}
-    if feature.values and all(value.is_integer() for value in feature.values):
+    if feature.values and all(float(value).is_integer() for value in feature.values):
         return {"type": kind, "enum": [int(value) for value in feature.values]}
     number: Schema = {"type": "integer" if "INT" in datatype else "number", **_bounds(datatype)}
     return reduce(_list_of, reversed(feature.shape), number)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody
-from softmaxd.models.features import DTYPES, Datatype, TableDatatype
+from softmaxd.models.features import DTYPES, Datatype, Feature, TableDatatype
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.row_schema import enum_of, row_schema, type_of
 from softmaxd.protocols.native.codec import decode_predict
@@ -157,6 +157,12 @@ def test_numbers_that_are_not_whole_are_no_enum() -> None:
 
     assert "enum" not in schema["properties"]["size"]
     assert schema["properties"]["size"]["description"] == "One of 0.5, 1."
+
+
+def test_numbers_may_be_python_integers_as_models_add_finds_them() -> None:
+    rooms = Feature(name="rooms").model_copy(update={"values": (1, 2)})
+
+    assert row_schema(manifest(features=(rooms,)))["properties"]["rooms"]["enum"] == [1, 2]
 
 
 def test_no_feature_is_required_if_each_may_be_missing() -> None:
