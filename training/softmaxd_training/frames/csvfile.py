@@ -16,7 +16,8 @@ from softmaxd_training.frames.names import check_header, check_names, numbered
 from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.problems import MOST, Problems
 from softmaxd_training.frames.rawtable import RawTable
-from softmaxd_training.frames.separators import Trial, decimal_of, parsing, shown, split, texts
+from softmaxd_training.frames.repeated import Texts
+from softmaxd_training.frames.separators import Trial, decimal_of, parsing, shown, split, texts_of
 
 SAMPLE = 2**20  # bytes that are tried
 BLOCK = 2**20  # bytes that are parsed at once; a row must fit
@@ -90,21 +91,21 @@ class _Reader:
 
     def columns(self) -> Sequence[pa.ChunkedArray]:
         """Return the columns, without the row of names."""
-        chunks: list[list[pa.Array]] = [[] for _ in range(self._trial.width)]
+        texts = [Texts() for _ in range(self._trial.width)]
         left_out = self._header
         for columns in self._blocks():
-            for chunk, column in zip(chunks, columns, strict=True):
-                chunk.append(column.slice(left_out))
+            for text, column in zip(texts, columns, strict=True):
+                text.add(column.slice(left_out))
             self.rows += max(len(columns[0]) - left_out, 0)
             left_out -= min(left_out, len(columns[0]))
-        return [pa.chunked_array(chunk, pa.string()) for chunk in chunks]
+        return [text.column() for text in texts]
 
     def _blocks(self) -> Iterator[Sequence[pa.Array]]:
         names = numbered(self._trial.width)
         reading = csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names)
         splitting = parsing(self._trial.separator, self._add_ragged, empty_lines=True)
         try:
-            for block in csv.open_csv(self._stream, reading, splitting, texts(names)):
+            for block in csv.open_csv(self._stream, reading, splitting, texts_of(names)):
                 if len(block):
                     yield self._block(block.columns)
         except pa.ArrowInvalid as error:

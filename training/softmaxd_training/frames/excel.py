@@ -16,6 +16,7 @@ from softmaxd_training.frames.names import check_header, check_names, numbered
 from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.problems import Problems
 from softmaxd_training.frames.rawtable import Integers, Places, RawTable
+from softmaxd_training.frames.repeated import Texts
 
 LOOKED_AT = 200  # rows that show whether the first one has names
 BLOCK = 2_000  # rows
@@ -103,13 +104,13 @@ def _rows(sheet: Any, problems: Problems) -> Iterator[Row]:
 
 
 def _columns(rows: Iterator[Row], kept: Sequence[int], problems: Problems) -> tuple[Sequence[pa.ChunkedArray], Places]:
-    chunks: list[list[pa.Array]] = [[] for _ in kept]
+    texts = [Texts() for _ in kept]
     numbers = [np.empty(0, np.int64)]
     known, nameless = set(kept), set[int]()
     while block := list(islice(rows, BLOCK)):
         numbers.append(np.array([number for number, _ in block], np.int64))
-        for chunk, column in zip(chunks, kept, strict=True):
-            chunk.append(pa.array([cells[column] if column < len(cells) else "" for _, cells in block], pa.string()))
+        for text, column in zip(texts, kept, strict=True):
+            text.add(pa.array([cells[column] if column < len(cells) else "" for _, cells in block], pa.string()))
         for number, cells in block:
             for column in range(len(cells)):
                 if cells[column] and column not in known and column not in nameless:
@@ -117,7 +118,7 @@ def _columns(rows: Iterator[Row], kept: Sequence[int], problems: Problems) -> tu
                     problems.add(
                         f"cell {letters(column)}{number} has a value, but column {letters(column)} has no name"
                     )
-    return [pa.chunked_array(chunk, pa.string()) for chunk in chunks], _places(np.concatenate(numbers))
+    return [text.column() for text in texts], _places(np.concatenate(numbers))
 
 
 def _places(numbers: Integers) -> Places:

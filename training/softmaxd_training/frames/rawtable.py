@@ -37,8 +37,9 @@ class Places:
 class RawTable:
     """The columns of a file in its order.
 
-    If `is_text`, all are `pa.string()` as written, without blanks around the cells, and an empty cell is "". Otherwise
-    they have the file's own types, texts are `pa.string()` or a dictionary of it, and a missing value is null.
+    Texts are `pa.string()`, or a dictionary of it where few repeat. If `is_text`, all columns are texts as written,
+    without blanks around them, and an empty cell is "". Otherwise they have the file's own types, and a missing value
+    is null.
     """
 
     columns: Mapping[str, pa.ChunkedArray]  # all of one length

@@ -27,7 +27,7 @@ def parsing(separator: str, ragged: Callable[[csv.InvalidRow], str], *, empty_li
     )
 
 
-def texts(names: Sequence[str]) -> csv.ConvertOptions:
+def texts_of(names: Sequence[str]) -> csv.ConvertOptions:
     """Return that all columns are text as written."""
     return csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, quoted_strings_can_be_null=False
@@ -95,7 +95,7 @@ def _tried(sample: bytes, separator: str) -> Trial:
             pa.BufferReader(sample),
             read_options=options,
             parse_options=parsing(separator, count, empty_lines=False),
-            convert_options=texts(names or ()),
+            convert_options=texts_of(names or ()),
         )
 
     try:

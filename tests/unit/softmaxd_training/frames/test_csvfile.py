@@ -1,11 +1,16 @@
 import io
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from softmaxd.errors import Refused
 from softmaxd_training.frames.csvfile import BLOCK, read_csv
 from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.rawtable import RawTable
+
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def table(content: bytes, options: ReadOptions = ReadOptions()) -> RawTable:  # noqa: B008 - it is frozen
@@ -153,3 +158,28 @@ def test_of_many_ragged_rows_the_first_are_told() -> None:
 
     assert lines[0] == "line 4 has 1 value, but the first row has 2: add the missing ones"
     assert lines[-2:] == ["line 42 has 1 value, but the first row has 2: add the missing ones", "and 10 more"]
+
+
+CELLS = st.text('ab1.,;\t|"\n\r é\u00a0', max_size=6)
+
+
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12),
+    gaps=st.lists(st.integers(0, 2), min_size=13, max_size=13),
+    separator=st.sampled_from([None, ",", ";", "\t", "|"]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_rows_are_read_as_they_were_written(
+    rows: list[tuple[str, str, str]], gaps: list[int], separator: str | None, end: str, encoding: str
+) -> None:
+    text, expected = end * gaps[0], []
+    for row, gap in zip([("one", "two", "three"), *rows], gaps, strict=False):
+        if any(cell.strip() for cell in row):
+            expected.append((f"line {1 + len(LINE_END.findall(text))}", *(cell.strip() for cell in row)))
+        text += (separator or ",").join('"' + cell.replace('"', '""') + '"' for cell in row) + end * (1 + gap)
+
+    found = table(text.encode(encoding), ReadOptions(separator=separator, header=True))
+
+    places = [found.place(row) for row in range(len(found))]
+    assert list(zip(places, *columns(found).values(), strict=True)) == expected[1:]
