@@ -277,7 +277,8 @@ def main() -> int:
         )
     print("\n".join(outcome.notes))
     if options.output:
-        text = json.dumps(to_json("G1", "networks on a GPU", settings, outcome, {}), indent=1, ensure_ascii=False)
+        work = "networks of three sizes, on the CPU and with CUDA"
+        text = json.dumps(to_json("G1", work, settings, outcome, {}), indent=1, ensure_ascii=False)
         options.output.write_text(f"{text}\n")
     return 0
 
