@@ -10,7 +10,7 @@ Result = dict[str, Any]
 
 ORDER = (
     "P1", "P1-peers", "P2", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8", "P9", "P10", "O1", "O2",
-    "U1", "D1", "D2", "D3", "G1", "S1", "S2", "S3",
+    "U1", "D1", "D2", "D3", "G1", "T1", "S1", "S2", "S3",
 )  # fmt: skip
 CHARTS = {
     "throughput": (
@@ -34,8 +34,8 @@ CHARTS = {
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench`, `make bench-peers`, `make bench-dear`, `make bench-scaling`, `make overload` and `python -m
-benchmarks.page` write this page from `results/*.json`; edit neither.
+`make bench`, `make bench-peers`, `make bench-dear`, `make bench-scaling`, `make overload`, `python -m
+benchmarks.page` and `python -m benchmarks.tables` write this page from `results/*.json`; edit neither.
 
 Each contender is one server process on one core. The load generator `wrk -t1` runs on the other core, over loopback
 with keep-alive. The access log is off; metrics, limits and deadlines are on. Before a measurement, the reply of each
@@ -68,6 +68,7 @@ make bench-dear                             # networks of 160 and 234 MB, and Tr
 make bench-gpu                              # networks on the CPU and with CUDA; see docs/gpu.md
 make bench-scaling                          # S1 to S3 and docs/scaling.md; makes an environment for Ray
 python -m benchmarks.page                   # the playground in a Chromium; about a minute
+python -m benchmarks.tables                 # classifiers of tables against scikit-learn's; about an hour
 make bench-peers                            # makes an environment for each peer; needs Python 3.11
 python -m benchmarks.bench --report-only    # writes only this page again
 ```
