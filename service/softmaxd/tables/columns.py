@@ -1,13 +1,18 @@
 """The columns of a table: which are features, in which order, which has the labels, and which are passed through."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from softmaxd.errors import Refused
 from softmaxd.models.by_name import listed, nearest_name
+from softmaxd.models.features import Feature
 from softmaxd.models.manifest import Manifest
-from softmaxd.tables.rows import Header, Rows, counted
+from softmaxd.tables.rows import Header, Kind, Rows, counted
+
+TRUTHS = {"true", "false"}  # as the text of a truth in Parquet
+WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")  # as that of a whole number
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +97,30 @@ def _matched(header: Header, wanted: Sequence[str]) -> Sequence[str]:
 def _typed(columns: Columns, header: Header, manifest: Manifest) -> Columns:
     """Return the columns, whose types in Parquet are those that the model takes. Raises `Refused`."""
     for feature, place in enumerate(columns.features) if header.types else ():
-        datatype = manifest.features[0 if manifest.depth else feature].datatype
-        wanted = "text" if datatype == "BYTES" else "booleans" if datatype == "BOOL" else "numbers"
+        taker = manifest.features[0 if manifest.depth else feature]
         kind, name = header.types[place]
-        if kind not in ({"text", "nothing"} if wanted == "text" else {"number", "boolean", "nothing"}):
+        if kind not in _kinds(taker):
+            wanted = "text" if taker.datatype == "BYTES" else "booleans" if taker.datatype == "BOOL" else "numbers"
             raise Refused(
                 f"its column {columns.names[place]} is {name}, but the model takes {wanted}: save it as {wanted}"
             )
     for place in columns.kept:
         header.check_text(place)
     return columns
+
+
+def _kinds(feature: Feature) -> set[Kind]:
+    """Return the kinds of the columns that a feature takes.
+
+    A text takes truths, or numbers, if all its categories are such texts. Others may have lost digits, as 007 would.
+    """
+    if feature.datatype != "BYTES":
+        return {"number", "boolean", "nothing"}
+    if feature.categories and TRUTHS.issuperset(feature.categories):
+        return {"text", "boolean", "nothing"}
+    if feature.categories and all(map(WHOLE.fullmatch, feature.categories)):
+        return {"text", "number", "nothing"}
+    return {"text", "nothing"}
 
 
 def _names_of(manifest: Manifest) -> Sequence[str]:

@@ -211,6 +211,29 @@ def test_a_column_of_no_values_or_of_truths_is_taken_for_any_feature_of_numbers(
     assert columns_of(Header(["job", "age", "member"], [EMPTY] * 3), PEOPLE, keep=False).features == [0, 1, 2]
 
 
+CODES = manifest_of(
+    Feature(name="member", datatype="BYTES", input="text", categories=("false", "true")),
+    Feature(name="grade", datatype="BYTES", input="text", categories=("-1", "0", "12")),
+    Feature(name="place", datatype="BYTES", input="text", categories=("007", "12")),
+)
+
+
+def test_truths_and_numbers_are_taken_for_texts_that_are_such() -> None:
+    names = ["member", "grade", "place"]
+
+    assert columns_of(Header(names, [TRUTHS, INTEGERS, TEXT]), CODES, keep=False).features == [0, 1, 2]
+    assert columns_of(Header(names, [TEXT, TEXT, TEXT]), CODES, keep=False).features == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("types", "name"),
+    [([INTEGERS, TEXT, TEXT], "member"), ([TEXT, TRUTHS, TEXT], "grade"), ([TEXT, TEXT, INTEGERS], "place")],
+)
+def test_other_texts_may_have_lost_digits(types: list[ColumnType], name: str) -> None:
+    with pytest.raises(Refused, match=f"^its column {name} is .*, but the model takes text: save it as text$"):
+        columns_of(Header(["member", "grade", "place"], types), CODES, keep=False)
+
+
 def test_texts_may_be_a_feature_of_texts_the_target_or_another_column() -> None:
     header = Header(["remark", "job", "kind", "age", "member"], [TEXT, TEXT, TEXT, INTEGERS, TRUTHS])
 
