@@ -90,14 +90,14 @@ def _numbers(plan: Plan, chance: np.random.Generator) -> np.ndarray[Any, Any]:
     mix = np.eye(plan.numbers) + 0.3 * chance.normal(size=(plan.numbers, plan.numbers)) / np.sqrt(max(plan.numbers, 1))
     numbers = chance.normal(size=(plan.rows, plan.numbers)) @ mix
     is_count = chance.random(plan.numbers) < 0.3  # noqa: PLR2004
-    return np.where(is_count, np.round(2 * numbers) / 2, numbers)
+    return np.asarray(np.where(is_count, np.round(2 * numbers) / 2, numbers))
 
 
 def _scaled(numbers: np.ndarray[Any, Any], chance: np.random.Generator) -> Array:
     """Return the numbers in units of their own; some are skewed as incomes are."""
     is_skewed = chance.random(numbers.shape[1]) < 0.3  # noqa: PLR2004
     scales, means = np.exp(2 * chance.normal(size=numbers.shape[1])), 5 * chance.normal(size=numbers.shape[1])
-    return (scales * np.where(is_skewed, np.exp(numbers), numbers + means)).astype(np.float32)
+    return np.asarray(scales * np.where(is_skewed, np.exp(numbers), numbers + means), np.float32)
 
 
 def _logits(

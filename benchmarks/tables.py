@@ -37,7 +37,6 @@ from benchmarks.processes import ROOT
 from benchmarks.results import Figure, Measurement, Outcome, to_json
 from benchmarks.tabledata import TABLES, Table
 from softmaxd.numerics.softmax import Floats, Softmax
-from softmaxd_training.rows import Classes
 from softmaxd_training.tables.fitting import fit
 
 KEY, WORK = "T1", "the loss of tables' classifiers on rows that they have not seen, in nats"
@@ -82,8 +81,8 @@ def _objects(_train: Table, table: Table) -> Any:
 def _codes(train: Table, table: Table) -> Any:
     """Return numbers and the codes of texts side by side; missing and unknown ones are NaN."""
     codes = np.full(table.texts.shape, np.nan)
-    for column in range(codes.shape[1]):
-        known = {text: code for code, text in enumerate(sorted(set(train.texts[:, column]) - {""}))}
+    for column, texts in enumerate(train.texts.T):
+        known = {text: code for code, text in enumerate(sorted(set(texts) - {""}))}
         codes[:, column] = [known.get(text, np.nan) for text in table.texts[:, column]]
     return np.hstack([table.numbers, codes])
 
@@ -189,10 +188,10 @@ def _ranks(losses: Sequence[Sequence[float]]) -> list[float]:
     return [float(rank) for rank in 1 + places.mean(axis=0)]
 
 
-def _is_worse(runs: Sequence[Mapping[str, Any]], losses: Mapping[str, Sequence[float]]) -> bool:
+def _is_worse(runs: Sequence[Mapping[str, Floats]], losses: Mapping[str, Sequence[float]]) -> bool:
     """Return whether our loss is worse than allowed in so many draws of test rows that it is no chance."""
     best = min((each for each in CONTENDERS if each != OURS), key=lambda each: float(np.mean(losses[each])))
-    rows: Classes = np.concatenate([run["test"] for run in runs])
+    rows = np.concatenate([run["test"] for run in runs]).astype(np.int64)
     excess = np.concatenate([run[f"loss {OURS}"] - ALLOWED * run[f"loss {best}"] for run in runs])
     sums, counts = np.bincount(rows, excess), np.bincount(rows)
     sums, counts = sums[counts > 0], counts[counts > 0]
