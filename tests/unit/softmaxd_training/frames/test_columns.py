@@ -1,6 +1,8 @@
 """Every column of a table is understood, and all problems are told at once."""
 
 import datetime
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,7 @@ from softmaxd_training.frames.missing import WORDS
 from softmaxd_training.frames.plan import plan_lines
 from softmaxd_training.frames.rawtable import RawTable
 from tests.support.frames import csv_table, csv_tables, options_of, typed_table
+from tests.support.paths import REPOSITORY
 
 OPTIONS = ColumnOptions("y")
 Y = ["a", "b"] * 10
@@ -208,6 +211,36 @@ def test_all_problems_of_a_table_are_told_at_once() -> None:
 )
 def test_a_table_that_cannot_be_used_is_refused(table: RawTable, options: ColumnOptions, problems: list[str]) -> None:
     assert refusal(table, options) == problems
+
+
+PEAK = """
+import resource
+import numpy as np, pyarrow as pa
+from softmaxd_training.frames.columns import frame_of
+from softmaxd_training.frames.decisions import ColumnOptions
+from tests.support.frames import csv_table
+
+def table(rows):
+    numbers = pa.array(np.arange(rows) % 9973 / 8).cast(pa.string())
+    texts = pa.array([f"text {place}" for place in range(20)]).take(pa.array(np.arange(rows) % 20))
+    columns = {f"n{place}": numbers for place in range(10)} | {f"t{place}": texts for place in range(10)}
+    return csv_table(columns, y=pa.array(["a", "b"]).take(pa.array(np.arange(rows) % 2)))
+
+frame_of(table(1000), ColumnOptions("y"))
+large = table(300_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+frame = frame_of(large, ColumnOptions("y"))
+print(frame.numbers.nbytes + frame.texts.nbytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_is_that_of_the_frame_and_of_the_columns_at_work() -> None:
+    """The numbers exist twice when they are put together, and a column at work has 20 copies of 8 bytes a cell."""
+    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+
+    frame_bytes, kibibytes = map(int, done.stdout.split())
+    assert frame_bytes == 300_000 * (10 * 4 + 10 * 8)
+    assert kibibytes * 1024 < frame_bytes + 300_000 * (10 * 4 + 10 + 20 * 8)
 
 
 @given(st.data())

@@ -1,11 +1,13 @@
 """Columns that do not vary in the training rows are left out."""
 
 import numpy as np
+import pyarrow as pa
+from sklearn.datasets import load_digits
 
 from softmaxd_training.frames.columns import frame_of
 from softmaxd_training.frames.decisions import ColumnOptions
 from softmaxd_training.frames.varying import without_constant
-from tests.support.frames import csv_table
+from tests.support.frames import csv_table, typed_table
 
 N = 40
 TABLE = csv_table(
@@ -42,3 +44,16 @@ def test_a_frame_whose_columns_all_vary_is_left_as_it_is() -> None:
     frame = frame_of(TABLE, ColumnOptions("y"))
 
     assert without_constant(frame, np.arange(N)) is frame
+
+
+def test_the_columns_of_digits_that_are_constant_in_some_rows_are_told_in_one_run() -> None:
+    pixels, digits = load_digits(return_X_y=True)
+    columns = {f"pixel_{place}": pa.array(column) for place, column in enumerate(pixels.T)}
+    frame = frame_of(typed_table(**columns, digit=pa.array(digits)), ColumnOptions("digit"))
+    varying = np.flatnonzero(np.ptp(pixels[:200], axis=0))
+
+    found = without_constant(frame, np.arange(200))
+
+    assert found.number_names == tuple(f"pixel_{place}" for place in varying)
+    lines = {column.line for column in found.columns if column.kind == "dropped"}
+    assert lines == {"has the same value in every row: 0", "has the same value in every row of the training part"}
