@@ -5,6 +5,7 @@ numeric, text ── encoding ──▶ encoded ──▶ networks, linear ─�
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -148,19 +149,37 @@ def check_graph(engine: Engine, mixed: Mixed, numbers: Array, texts: Texts) -> f
 def _check(engine: Engine, mixed: Mixed, numbers: Array, texts: Texts) -> float:
     logits: Floats = np.zeros((len(numbers), _classes(mixed)))
     errors: Floats = np.full((len(numbers), 1), ROUNDINGS)
-    for scale, share, rounding in _shares(mixed, numbers, texts):
+    for scale, share, magnitudes, rounding in _shares(mixed, numbers, texts):
         logits += scale * share
-        errors += scale * rounding * (1 + sizes(share))
+        errors += scale * rounding * (1 + sizes(magnitudes))
     return check_outputs(engine.run_inputs(inputs_of(numbers, texts)), logits, errors, program="Python")
 
 
-def _shares(mixed: Mixed, numbers: Array, texts: Texts) -> Iterator[tuple[float, Floats, float]]:
-    """Yield the scale of each model, its logits [n, k] in float64, and their rounding in float32, relative."""
+def _shares(mixed: Mixed, numbers: Array, texts: Texts) -> Iterator[tuple[float, Floats, Floats, float]]:
+    """Yield the scale of each model, its logits [n, k] in float64, their magnitudes, and their rounding in float32.
+
+    A magnitude is the sum of the same terms without their signs. Terms that nearly cancel out leave a small logit with
+    the roundings of large ones.
+    """
     encoded: Any = mixed.encoder.encode(numbers, texts).astype(np.float64)  # so that the models compute in it
     if networks := mixed.networks:
-        every = [networks.logits_of(each, encoded) for each in range(len(networks.weights[0]))]
-        yield _scale(mixed, "networks"), np.mean(every, axis=0), ROUNDINGS
+        yield _scale(mixed, "networks"), _mean(networks, encoded), _mean(_unsigned(networks), encoded), ROUNDINGS
     if trees := mixed.trees:
-        yield _scale(mixed, "trees"), trees.logits(numbers, texts), roundings(trees.additions)
+        unsigned = replace(trees, values=np.abs(trees.values), start=np.abs(trees.start))
+        logits, magnitudes = (each.logits(numbers, texts) for each in (trees, unsigned))
+        yield _scale(mixed, "trees"), logits, magnitudes, roundings(trees.additions)
     if linear := mixed.linear:
-        yield _scale(mixed, "linear"), linear.logits(encoded).astype(np.float64), ROUNDINGS
+        magnitudes = encoded @ np.abs(linear.weights) + np.abs(linear.bias)
+        yield _scale(mixed, "linear"), linear.logits(encoded).astype(np.float64), magnitudes, ROUNDINGS
+
+
+def _mean(networks: Networks, encoded: Any) -> Floats:
+    """Return the mean of the networks' logits [n, k] in float64, of rows in float64."""
+    mean: Floats = np.mean([networks.logits_of(each, encoded) for each in range(len(networks.weights[0]))], axis=0)
+    return mean
+
+
+def _unsigned(networks: Networks) -> Networks:
+    """Return networks whose logits are the magnitudes of those of others: their hidden values have no signs."""
+    first, second, last = networks.weights
+    return Networks((first, second, np.abs(last)), (*networks.biases[:2], np.abs(networks.biases[2])))

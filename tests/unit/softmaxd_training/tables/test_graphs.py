@@ -109,6 +109,17 @@ def test_a_graph_of_other_models_is_refused(chosen: tuple[str, ...]) -> None:
         check_graph(engine, mixed, *rows(200))
 
 
+def test_large_terms_that_nearly_cancel_out_may_round_like_large_ones() -> None:
+    """A row has one text of each column, so a number that is added for each of these is subtracted by the bias."""
+    mixed, added = models(2, ("linear",)), np.float32(3000)
+    assert mixed.linear
+    weights, bias = mixed.linear.weights.copy(), mixed.linear.bias - added
+    weights[-len(mixed.encoder.places) :][mixed.encoder.owners == 0] += added
+    large = replace(mixed, linear=replace(mixed.linear, weights=weights, bias=bias))
+
+    assert 1e-6 < check_graph(engine_of(large), large, *rows(200)) < 1e-3
+
+
 @pytest.mark.parametrize("chosen", CHOICES, ids="-".join)
 def test_the_rows_of_several_requests_may_run_together(chosen: tuple[str, ...]) -> None:
     engine = engine_of(models(3, chosen))
