@@ -16,7 +16,7 @@ from softmaxd.models.inputs import read_features, read_json
 from softmaxd.models.manifest import Manifest
 from softmaxd.models.outputs import Features
 from softmaxd.models.schemas import DEPTHS, HasInstances, TableRows, rows_or_records, with_fields
-from softmaxd.tables.rows import Cell, Rows
+from softmaxd.tables.rows import MISSING, Cell, Rows
 
 PLAIN = b"0123456789+-.eE,"  # no other bytes are in rows of plain numbers
 SEPARATOR = b"],["  # of rows in JSON
@@ -98,12 +98,19 @@ def _plain(found: Rows, manifest: Manifest) -> bytes | None:
 def _column(cells: Sequence[Cell], feature: Feature, found: Rows) -> list[bytes]:
     """Return the cells of a feature as JSON."""
     different = set(cells)
-    if feature.datatype == "BYTES":
-        missing = None if found.is_parquet else b""
-        texts = {cell: _text_as_json(None if cell == missing and feature.nullable else cell) for cell in different}
-    else:
-        texts = {cell: _truth_as_json(cell) if feature.datatype == "BOOL" else as_json(cell) for cell in different}
+    words, empty = _words(feature), None if found.is_parquet else b""
+    missing = (
+        {cell for cell in different if cell == empty or (cell or b"").strip() in words} if feature.nullable else set()
+    )
+    to_json = {"BYTES": _text_as_json, "BOOL": _truth_as_json}.get(feature.datatype or "", as_json)
+    texts = {cell: to_json(None if cell in missing else cell) for cell in different}
     return list(map(texts.__getitem__, cells))
+
+
+def _words(feature: Feature) -> set[bytes]:
+    """Return the words that stand for a missing value: those that are no categories, and none of a text without any."""
+    is_free = feature.datatype == "BYTES" and not feature.categories
+    return set() if is_free else {word.encode() for word in MISSING.difference(feature.categories)}
 
 
 def _text_as_json(cell: Cell) -> bytes:

@@ -8,6 +8,9 @@ from softmaxd.errors import Refused
 
 Cell = bytes | None  # UTF-8 text, in Parquet once it is checked; None is a missing value of Parquet
 
+# Words for a missing value: those that pandas reads as one, and a few more.
+PANDAS = "#N/A,#N/A N/A,#NA,-1.#IND,-1.#QNAN,-NaN,-nan,1.#IND,1.#QNAN,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null"
+MISSING = frozenset({"?", "NAN", "NaT", "Null", *PANDAS.split(",")})
 
 Kind = Literal["text", "number", "boolean", "time", "nothing", "other"]  # "nothing" is a column of missing values
 

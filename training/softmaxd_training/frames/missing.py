@@ -9,12 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from softmaxd.tables.rows import MISSING
 from softmaxd_training.frames.wording import quoted
 from softmaxd_training.frames.written import texts_of
 
-# Those that pandas takes for missing, and a few more.
-PANDAS = "#N/A,#N/A N/A,#NA,-1.#IND,-1.#QNAN,-NaN,-nan,1.#IND,1.#QNAN,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null"
-WORDS = ("", "?", "NAN", "NaT", "Null", *PANDAS.split(","))
+WORDS = ("", *sorted(MISSING))
 
 Mask = npt.NDArray[np.bool_]
 

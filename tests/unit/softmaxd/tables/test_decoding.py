@@ -202,6 +202,24 @@ def test_none_of_parquet_is_missing_and_an_empty_text_is_a_text() -> None:
     assert np.isnan(found["numbers"][:, 1]).all()
 
 
+def test_words_for_a_missing_value_are_missing_unless_they_are_texts_that_the_graph_may_know() -> None:
+    gap = Feature(name="gap", datatype="BYTES", input="gap", nullable=True, missing="-", categories=("None", "clerk"))
+    free = Feature(name="free", datatype="BYTES", input="free", nullable=True, missing="-")
+    age = Feature(name="age", datatype="FP32", input="age", nullable=True)
+    cells = [[word] * 3 for word in (b"NA", b" ? ", b"None", b"")]
+
+    found = features_of(Rows([2, 3, 4, 5], cells), manifest_of(gap, free, age))
+
+    assert found["gap"].ravel().tolist() == ["-", "-", "None", "-"]
+    assert found["free"].ravel().tolist() == ["NA", " ? ", "None", "-"]
+    assert np.isnan(found["age"]).all()
+
+
+def test_a_word_for_a_missing_value_is_refused_where_none_may_be_missing() -> None:
+    with pytest.raises(Refused, match=r"^line 2, column x: Input should be a valid number$"):
+        features_of(Rows([2], [b"NA,1"]), manifest_of(Feature(name="x"), Feature(name="y", nullable=True)))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
