@@ -13,6 +13,7 @@ from softmaxd_training.frames.names import check_names
 from softmaxd_training.frames.problems import Problems
 from softmaxd_training.frames.rawtable import RawTable
 from softmaxd_training.frames.sources import Kind
+from softmaxd_training.frames.wording import SHOWN, quoted
 
 INDEX = "__index_level_"  # how pandas calls an index without a name
 NOT_UTF8 = re.compile(r"Invalid UTF8 sequence at string index (\d+)")
@@ -61,18 +62,18 @@ def _checked(name: str, column: pa.ChunkedArray, problems: Problems) -> pa.Chunk
         try:
             chunk.validate(full=True)
         except pa.ArrowException as error:
-            problems.add(f"column {name!r}{_fault(str(error), chunk.type, before)}")
+            problems.add(f"column {quoted(name)}{_fault(str(error), chunk.type, before)}")
             return column
         before += len(chunk)
     if not _are_times(column):
-        problems.add(f"column {name!r} has times beyond the years 1 to 9999, or of an unknown zone: correct them")
+        problems.add(f"column {quoted(name)} has times beyond the years 1 to 9999, or of an unknown zone: correct them")
         return column
     try:
         return _plain(column)
     except pa.ArrowInvalid:  # bytes that are no text
-        problems.add(f"column {name!r}, row {_undecodable(column)}, is not UTF-8: write it as UTF-8")
+        problems.add(f"column {quoted(name)}, row {_undecodable(column)}, is not UTF-8: write it as UTF-8")
     except pa.ArrowException:
-        problems.add(f"column {name!r} is {column.type}: save it as numbers or as text")
+        problems.add(f"column {quoted(name)} is {str(column.type)[:SHOWN]}: save it as numbers or as text")
     return column
 
 

@@ -18,9 +18,11 @@ from softmaxd_training.frames.problems import MOST, Problems
 from softmaxd_training.frames.rawtable import RawTable
 from softmaxd_training.frames.repeated import Texts
 from softmaxd_training.frames.separators import Trial, decimal_of, parsing, shown, split, texts_of
+from softmaxd_training.frames.wording import quoted
 
 SAMPLE = 2**20  # bytes that are tried
-BLOCK = 2**20  # bytes that are parsed at once; a row must fit
+LONGEST_LINE = 2**26  # bytes of the first one
+BLOCK = 2**20  # bytes that are parsed at once, and more if a line is long; a row must fit
 BLANKS = b" \t\n\r\x0b\x0c"
 ENDS = ("\n", "\r")
 CLOSED = ('\n"', '\r"')  # before the last line end, if the last cell ends in a newline and its quote is closed
@@ -33,9 +35,12 @@ def read_csv(source: BinaryIO, options: ReadOptions, sha256: str) -> RawTable:
     Raises `Refused` with a line for each row of another length, and for anything else that is wrong.
     """
     stream = Decoded(source, options.encoding)
-    trial = split(stream.sample(SAMPLE), options.separator)
+    sample = stream.sample(SAMPLE)
+    if not any(end in sample[:-1] for end in (b"\n", b"\r")):
+        sample = stream.sample(LONGEST_LINE)
+    trial = split(sample, options.separator)
     first, names = _names(trial, options)
-    reader = _Reader(stream, trial, header=len(first))
+    reader = _Reader(stream, trial, header=len(first), block=max(BLOCK, 4 * max(map(len, sample.splitlines()))))
     columns = reader.columns()
     reader.check()
     notes = [f"separator: {shown(trial.separator)}"]
@@ -57,11 +62,11 @@ def read_csv(source: BinaryIO, options: ReadOptions, sha256: str) -> RawTable:
 
 def _names(trial: Trial, options: ReadOptions) -> tuple[Sequence[Sequence[str]], Sequence[str]]:
     """Return the row with the names, if there is one, and the names. Raises `Refused` if they cannot be used."""
-    if not trial.rows:
+    if not trial.rows or (trial.width == 1 and line_ends(trial.rows[0][0])):
         raise Refused("its first row does not end, or it has no row: close the quote in its first line")
     if trial.width == 1:
         raise Refused(
-            f"it has only one column, {trial.rows[0][0]!r}: name its separator, such as --separator ';',"
+            f"it has only one column, {quoted(trial.rows[0][0])}: name its separator, such as --separator ';',"
             " and remove lines above the names"
         )
     if options.header is False:
@@ -78,10 +83,10 @@ def _names(trial: Trial, options: ReadOptions) -> tuple[Sequence[Sequence[str]],
 class _Reader:
     """Reads the rows of a CSV once."""
 
-    def __init__(self, stream: Decoded, trial: Trial, *, header: int) -> None:
+    def __init__(self, stream: Decoded, trial: Trial, *, header: int, block: int) -> None:
         self.lines = Lines()
         self.decimal = "."
-        self._stream, self._trial, self._header = stream, trial, header
+        self._stream, self._trial, self._header, self._block_size = stream, trial, header, block
         self._ragged: list[tuple[int, csv.InvalidRow]] = []  # the first ones, and which they are
         self._widths: list[int] = []  # of all of them
         self._blank = 0  # rows of blanks alone
@@ -102,7 +107,7 @@ class _Reader:
 
     def _blocks(self) -> Iterator[Sequence[pa.Array]]:
         names = numbered(self._trial.width)
-        reading = csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names)
+        reading = csv.ReadOptions(use_threads=False, block_size=self._block_size, column_names=names)
         splitting = parsing(self._trial.separator, self._add_ragged, empty_lines=True)
         try:
             for block in csv.open_csv(self._stream, reading, splitting, texts_of(names)):
@@ -110,9 +115,8 @@ class _Reader:
                     yield self._block(block.columns)
         except pa.ArrowInvalid as error:
             if "straddling" in str(error):
-                raise Refused(
-                    f"line {self.lines.end_line()}: this row does not end within {BLOCK >> 20} MiB: close its quote"
-                ) from error
+                size, line = self._block_size >> 20, self.lines.end_line()
+                raise Refused(f"line {line}: this row does not end within {size} MiB: close its quote") from error
             raise Refused(f"behind line {self.lines.end_line() - 1} it cannot be read: {error}") from error
 
     def _block(self, written: Sequence[pa.Array]) -> Sequence[pa.Array]:

@@ -17,6 +17,7 @@ from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.problems import Problems
 from softmaxd_training.frames.rawtable import Integers, Places, RawTable
 from softmaxd_training.frames.repeated import Texts
+from softmaxd_training.frames.wording import listed, quoted
 
 LOOKED_AT = 200  # rows that show whether the first one has names
 BLOCK = 2_000  # rows
@@ -31,7 +32,8 @@ def read_excel(source: BinaryIO, options: ReadOptions, sha256: str) -> RawTable:
     Raises `Refused` with a line for each cell that has no value of its own, and without openpyxl.
     """
     if find_spec("openpyxl") is None:
-        raise Refused(f"a workbook of Excel needs openpyxl: {pip_install('openpyxl')}, or save it as CSV")
+        install = pip_install("'softmaxd[excel]'")
+        raise Refused(f"a workbook of Excel needs openpyxl: {install}, or save it as CSV")
     import openpyxl  # noqa: PLC0415 - it is not always there
 
     try:
@@ -59,17 +61,17 @@ def _sheet(book: Any, name: str | None) -> tuple[Any, str]:  # Any: openpyxl has
     if not sheets:
         raise Refused("the workbook has no sheet with cells")
     if name is not None and name not in sheets:
-        raise Refused(f"the workbook has no sheet {name!r}; its sheets are {', '.join(map(repr, sheets))}")
+        raise Refused(f"the workbook has no sheet {quoted(name)}; its sheets are {listed(list(sheets))}")
     chosen = name or next(iter(sheets))
-    others = ", ".join(repr(title) for title in sheets if title != chosen)
-    return sheets[chosen], f"sheet: {chosen!r}{f'; left out: {others} (--sheet)' if others else ''}"
+    others = listed([title for title in sheets if title != chosen])
+    return sheets[chosen], f"sheet: {quoted(chosen)}{f'; left out: {others} (--sheet)' if others else ''}"
 
 
 def _table(sheet: Any, options: ReadOptions, note: str, problems: Problems, sha256: str) -> RawTable:
     rows = _rows(sheet, problems)
     start = list(islice(rows, LOOKED_AT))
     if not start:
-        raise Refused(f"the sheet {sheet.title!r} is empty: name another by --sheet")
+        raise Refused(f"the sheet {quoted(sheet.title)} is empty: name another by --sheet")
     width = max(len(cells) for _, cells in start)
     padded = [[*cells, *[""] * (width - len(cells))] for _, cells in start]
     kept = [column for column, values in enumerate(zip(*padded, strict=True)) if any(values)]

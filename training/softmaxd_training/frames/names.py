@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from softmaxd.errors import Refused
 from softmaxd_training.frames.problems import Problems
+from softmaxd_training.frames.wording import quoted
 
 LONGEST = 200  # characters, in the manifest
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # that tell nothing about a column
@@ -23,7 +24,7 @@ def numbered(width: int) -> tuple[str, ...]:
 def check_header(first: Row, rows: Sequence[Row], place: str) -> None:
     """Raise `Refused` if the first row looks like the values below it, and not like names."""
     if looks_like_values(first, rows):
-        values = ", ".join(map(repr, first[:SHOWN])) + (", …" if len(first) > SHOWN else "")
+        values = ", ".join(map(quoted, first[:SHOWN])) + (", …" if len(first) > SHOWN else "")
         raise Refused(
             f"{place} looks like values, not like names ({values}): add --no-header if the file has no names,"
             " or --header if these are the names"
@@ -67,8 +68,8 @@ def check_names(names: Sequence[str], problems: Problems) -> None:
             problems.add(f"the name of column {number} has {len(name)} characters: {LONGEST} are allowed")
         elif not name.isprintable():
             problems.add(
-                f"the name of column {number}, {name!r}, has characters that cannot be printed: leave them out"
+                f"the name of column {number}, {quoted(name)}, has characters that cannot be printed: leave them out"
             )
         elif name in seen:
-            problems.add(f"columns {seen[name]} and {number} are both called {name!r}: rename one")
+            problems.add(f"columns {seen[name]} and {number} are both called {quoted(name)}: rename one")
         seen.setdefault(name, number)

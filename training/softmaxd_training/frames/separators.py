@@ -80,30 +80,29 @@ def shown(separator: str) -> str:
 
 
 def _tried(sample: bytes, separator: str) -> Trial:
-    ragged: list[int] = []
+    ragged: list[csv.InvalidRow] = []
 
     def count(row: csv.InvalidRow) -> str:
-        ragged.append(row.actual_columns)
+        ragged.append(row)
         return "skip"
 
-    def parsed(names: Sequence[str] | None) -> pa.Table:
+    def parsed(width: int) -> pa.Table:
         ragged.clear()
-        options = csv.ReadOptions(
-            use_threads=False, block_size=len(sample) + 1, column_names=names, autogenerate_column_names=names is None
-        )
+        names = [str(number) for number in range(width)]
         return csv.read_csv(
             pa.BufferReader(sample),
-            read_options=options,
+            read_options=csv.ReadOptions(use_threads=False, block_size=len(sample) + 1, column_names=names),
             parse_options=parsing(separator, count, empty_lines=False),
-            convert_options=texts_of(names or ()),
+            convert_options=texts_of(names),
         )
 
     try:
-        names = [str(number) for number in range(parsed(None).num_columns)]
-        table = parsed(names).slice(0, MOST_TRIED)
+        table = parsed(1)
+        if ragged and ragged[0].number == 1:
+            table = parsed(ragged[0].actual_columns)
     except pa.ArrowInvalid:  # no line, or a quote that is not closed, which is told by its line later
         return Trial(separator, (), 0)
-    columns = [[cell.strip() for cell in column.to_pylist()] for column in table.columns]
+    columns = [[cell.strip() for cell in column.to_pylist()] for column in table.slice(0, MOST_TRIED).columns]
     return Trial(separator, [row for row in zip(*columns, strict=True) if any(row)], len(ragged))
 
 

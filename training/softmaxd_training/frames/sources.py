@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Literal, cast
 
 from softmaxd.errors import Refused
+from softmaxd_training.frames.wording import listed, quoted
 
 Kind = Literal["text", "parquet", "arrow", "arrow stream", "excel"]
 
@@ -46,7 +47,6 @@ SUFFIXES = {
     ".zip": "a ZIP archive",
 }
 WORKBOOKS = (".xlsx", ".xlsm")
-MOST_SHOWN = 3  # names of files
 LONGEST_START = 20  # bytes
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError)
 HIDDEN = ("__MACOSX/", ".DS_Store")  # in archives made on macOS
@@ -145,7 +145,7 @@ def _zipped(file: io.BufferedReader, word: str) -> Source:
             raise Refused("it is a document of OpenDocument: save the table as .xlsx or CSV")
         if len(members) != 1:
             raise Refused(_members(members))
-        return _unpacked(archive.open(members[0]), "ZIP archive", f"unpacked: {members[0]}")
+        return _unpacked(archive.open(members[0]), "ZIP archive", f"unpacked: {quoted(members[0])}")
     except RuntimeError as error:
         raise Refused(f"its ZIP archive cannot be unpacked: unpack it yourself ({error})") from error
     except BROKEN as error:
@@ -155,8 +155,7 @@ def _zipped(file: io.BufferedReader, word: str) -> Source:
 def _members(members: Sequence[str]) -> str:
     if not members:
         return "its ZIP archive holds no file"
-    shown = ", ".join(map(repr, members[:MOST_SHOWN])) + (", …" if len(members) > MOST_SHOWN else "")
-    return f"its ZIP archive holds {len(members)} files ({shown}): leave one in it, or unpack it and name one"
+    return f"its ZIP archive holds {len(members)} files ({listed(members)}): leave one in it, or unpack it and name one"
 
 
 def _workbook(names: Sequence[str]) -> Kind:

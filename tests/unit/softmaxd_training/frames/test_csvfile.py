@@ -92,6 +92,15 @@ def test_many_blocks_are_one_table() -> None:
     assert found.place(len(rows) - 1) == f"line {2 * len(rows)}"
 
 
+def test_a_line_may_be_longer_than_a_block() -> None:
+    names = [f"{number}".rjust(190, "x") for number in range(BLOCK // 180)]
+
+    found = table("\n".join([",".join(names), *[",".join(["0.5"] * len(names))] * 3]).encode())
+
+    assert list(found.columns) == names
+    assert found.columns[names[-1]].to_pylist() == ["0.5"] * 3
+
+
 def test_a_table_may_have_names_alone() -> None:
     assert columns(table(b"x,y\n")) == {"x": [], "y": []}
 

@@ -178,4 +178,5 @@ def test_without_openpyxl_the_message_names_it(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Refused) as refused:
         read([["x"], [1]])
 
-    assert str(refused.value) == f"a workbook of Excel needs openpyxl: {pip_install('openpyxl')}, or save it as CSV"
+    install = pip_install("'softmaxd[excel]'")
+    assert str(refused.value) == f"a workbook of Excel needs openpyxl: {install}, or save it as CSV"

@@ -76,7 +76,7 @@ def test_every_form_is_read(tmp_path: Path, name: str) -> None:
 def test_the_notes_begin_with_unpacking(tmp_path: Path) -> None:
     (tmp_path / "rows.zip").write_bytes(zipped(CSV))
 
-    assert read(tmp_path / "rows.zip", ReadOptions()).notes == ("unpacked: rows.csv", "separator: comma")
+    assert read(tmp_path / "rows.zip", ReadOptions()).notes == ("unpacked: 'rows.csv'", "separator: comma")
 
 
 @pytest.mark.parametrize(
