@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.dates import check_no_dates, judge_dates
+from softmaxd_training.frames.dates import check_no_dates, check_no_days, judge_dates
 from softmaxd_training.frames.decisions import ColumnOptions, Decision
 from softmaxd_training.frames.frame import Frame
 from softmaxd_training.frames.judged import Judged
@@ -91,6 +91,8 @@ def _by_values(cells: Cells, decision: Decision | None, decimal: str) -> Judged:
         return judge_texts(cells, is_decided=False)
     if decision is None and _are_codes(cells, exact):
         return _codes(cells)
+    if decision is None and exact.are_whole:
+        check_no_days(cells, exact)
     return judge_numbers(cells, exact, is_decided=decision == "number")
 
 

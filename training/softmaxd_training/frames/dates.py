@@ -12,12 +12,13 @@ from softmaxd_training.frames.calendar import Dates, Moments, numbered_dates, re
 from softmaxd_training.frames.frame import FrameColumn
 from softmaxd_training.frames.judged import Judged
 from softmaxd_training.frames.missing import Cells
-from softmaxd_training.frames.numbers import exact_of
+from softmaxd_training.frames.numbers import Exact, exact_of
 from softmaxd_training.frames.wording import many, option, quoted, sentence, shown
 from softmaxd_training.frames.written import texts_of
 
 MOSTLY = 0.9  # of the different texts: if more are dates, the column has dates
 TRIED = 100  # texts that tell quickly whether a column may have dates
+DAYS = range(1900_01_01, 2101_01_01)  # numbers that may be days
 HOUR = 3_600_000_000  # microseconds
 
 
@@ -28,6 +29,13 @@ def check_no_dates(cells: Cells) -> None:
     different = pc.unique(cells.values.drop_null())
     if _share(different[:TRIED]) > MOSTLY / 2 and _share(different) >= MOSTLY:
         raise Refused(_cure(cells.name, different[0].as_py()))
+
+
+def check_no_days(cells: Cells, exact: Exact) -> None:
+    """Raise `Refused`, with the cure, if all numbers are days such as 20240131."""
+    numbers = exact.values[~np.isnan(exact.values)]
+    if numbers.min() >= DAYS.start and numbers.max() < DAYS.stop and numbered_dates(numbers).form == "yearmonthday":
+        raise Refused(_cure(cells.name, texts_of(cells.values.drop_null()[:1])[0].as_py()))
 
 
 def _share(texts: pa.Array) -> float:

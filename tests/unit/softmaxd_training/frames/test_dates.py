@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.dates import check_no_dates, judge_dates
+from softmaxd_training.frames.dates import check_no_dates, check_no_days, judge_dates
 from softmaxd_training.frames.missing import Cells
+from softmaxd_training.frames.numbers import exact_of
 from tests.support.frames import csv_cells, typed_cells
 
 
@@ -34,6 +35,28 @@ def test_dates_are_refused_with_the_cure(cells: Cells, example: str) -> None:
 def test_a_few_dates_among_texts_are_texts() -> None:
     check_no_dates(csv_cells("2024-01-31", "soon", "later"))
     check_no_dates(csv_cells("3.1.2", "3.1.3"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "are_days"),
+    [
+        (["20240131", "20231231", ""], True),
+        (["19000101"], True),
+        (["20240131", "20240132"], False),
+        (["18991231"], False),
+        (["21010101"], False),
+    ],
+)
+def test_whole_numbers_that_are_all_days_are_refused(texts: list[str], are_days: bool) -> None:
+    cells = csv_cells(*texts)
+    exact = exact_of(cells.values)
+    assert exact is not None
+
+    if not are_days:
+        check_no_days(cells, exact)
+        return
+    with pytest.raises(Refused, match=rf"^column 'x' has dates, such as '{texts[0]}': `--date x` makes "):
+        check_no_days(cells, exact)
 
 
 def test_a_date_becomes_year_month_weekday_and_day_number() -> None:
