@@ -24,7 +24,7 @@ def main() -> None:
     options = _options()
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     models = ROOT / "models"
-    questions = Questions(models / "blobs" / "1" / "model.onnx")
+    questions = Questions(models / "blobs" / "2" / "model.onnx")
     plan = Plan(questions, models, options.rounds, options.seconds, soak=0)
     before = _before(options.checkout.resolve(), models)
     print("| | | ratio | min … max |\n| --- | --- | ---: | --- |")

@@ -74,7 +74,7 @@ def ways(models: Path, question: Exchange) -> Iterator[tuple[Server, dict[str, W
 def measure(rounds: int, seconds: int) -> Outcome:
     """Measure both ways in turns, every second round backwards."""
     models = ROOT / "models"
-    question = Questions(models / "blobs" / "1" / "model.onnx").one
+    question = Questions(models / "blobs" / "2" / "model.onnx").one
     found: dict[str, dict[str, list[float]]] = {name: {value: [] for value in UNITS} for name in (ALONE, BEHIND)}
     with ways(models, question) as (server, by_name):
         for way in by_name.values():

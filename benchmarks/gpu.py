@@ -65,7 +65,7 @@ def networks(folder: Path) -> list[Network]:
     write_dense(wide, WIDE)
     models = ROOT / "models"
     return [
-        Network("blobs, 2-12-8-4", models / "blobs" / "1" / "model.onnx", (2,), 168),
+        Network("blobs, 2-12-8-4", models / "blobs" / "2" / "model.onnx", (2,), 168),
         Network("CNN of digits", models / "digits" / "1" / "model.onnx", (8, 8), 383_232),
         Network("-".join(map(str, WIDE)), wide, WIDE[:1], products(WIDE)),
     ]

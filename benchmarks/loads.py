@@ -32,7 +32,7 @@ Values = dict[str, float]
 def measure(rounds: int, seconds: int) -> Outcome:
     """Measure every load of each number of workers in turns, every second round backwards."""
     models = ROOT / "models"
-    question = Questions(models / "blobs" / "1" / "model.onnx").one
+    question = Questions(models / "blobs" / "2" / "model.onnx").one
     found: dict[str, list[float]] = {}
     for number in range(rounds):
         for workers in WORKERS if number % 2 == 0 else reversed(WORKERS):

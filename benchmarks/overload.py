@@ -197,7 +197,7 @@ def _p99(samples: Samples) -> float:
 def idle_connections(seconds: int, rounds: int) -> Outcome:
     """Measure small requests with and without many idle connections, in turns."""
     models = ROOT / "models"
-    question = Questions(models / "blobs" / "1" / "model.onnx").one
+    question = Questions(models / "blobs" / "2" / "model.onnx").one
     rates: dict[str, list[float]] = {"alone": [], f"beside {IDLE:,} idle connections": []}
     with started(Entry(softmaxd(models), question)) as server:
         run_load(server.port, question, connections=CONNECTIONS, seconds=1)

@@ -143,8 +143,8 @@ def test_files_and_pictures_of_a_version_come_with_the_key(visit: Visit) -> None
         page.get_by_role("link", name="card.md").click()
     page.get_by_text("Pictures of the card (5)").click()
 
-    assert Path(download.value.path()).read_bytes() == Path("models/blobs/1/card.md").read_bytes()
-    assert download.value.suggested_filename == "blobs-1-card.md"
+    assert Path(download.value.path()).read_bytes() == Path("models/blobs/2/card.md").read_bytes()
+    assert download.value.suggested_filename == "blobs-2-card.md"
     picture = page.get_by_role("img", name="Decision regions").element_handle()
     page.wait_for_function("picture => picture.complete && picture.naturalWidth > 0", arg=picture)
 

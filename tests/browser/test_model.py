@@ -131,7 +131,7 @@ def test_the_files_of_a_version_are_linked_and_its_pictures_shown(visit: Visit) 
     page = visit.open("model?model=blobs")
     for name in ("card.md", "manifest.json"):
         target = page.get_by_role("link", name=name).evaluate("link => link.href")
-        assert httpx.get(target).content == Path("models/blobs/1", name).read_bytes()
+        assert httpx.get(target).content == Path("models/blobs/2", name).read_bytes()
 
     page.get_by_text("Pictures of the card (5)").click()
 

@@ -155,9 +155,9 @@ def test_the_url_is_not_changed_more_often_than_browsers_allow(visit: Visit) -> 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        ("roses", "There is no model roses here. This is blobs/1."),
-        ("blobs/7", "There is no model blobs/7 here. This is blobs/1."),
-        ("digits", "digits is no model for this view. This is blobs/1."),
+        ("roses", "There is no model roses here. This is blobs/2."),
+        ("blobs/7", "There is no model blobs/7 here. This is blobs/2."),
+        ("digits", "digits is no model for this view. This is blobs/2."),
     ],
 )
 def test_a_model_that_a_view_cannot_show_is_named(visit: Visit, wanted: str, expected: str) -> None:

@@ -16,7 +16,7 @@ from tests.support.documents import EXAMPLE, NUMBER, PRINTED_HOST, PRINTED_URL, 
 from tests.support.paths import REPOSITORY
 from tests.support.skipping import skip_outside_ci
 
-PRINTED_VERSION = "1"  # of the blobs classifier, whose answers are printed
+PRINTED_VERSION = "2"  # of the blobs classifier, whose answers are printed
 RUN = {
     "sh": ["sh", "-c"],
     "python": [sys.executable, "-c"],

@@ -14,7 +14,7 @@ from tests.support.waiting import until
 MARK = "s3cr3t"
 KEYS = tuple(b"%s: s3cr3t" % name for name in (b"Authorization", b"X-API-Key", b"Cookie", b"User-Agent", b"Referer"))
 NAMED = INFERENCE[:-1] + b', "id": "mine \\u2028"}'
-BLOBS = {"model": "blobs", "version": "1"}
+BLOBS = {"model": "blobs", "version": "2"}
 NUMBERS = count(1)
 REQUESTS: list[tuple[bytes, str, int, Mapping[str, object]]] = [
     (request(b"/predict?key=s3cr3t", BODY, *KEYS), "POST /predict", 200, {**BLOBS, "rows": 1}),

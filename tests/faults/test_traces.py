@@ -16,7 +16,7 @@ from tests.support.waiting import until
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 LAST = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 SERVER_KIND, INTERNAL_KIND, ERROR_CODE = 2, 1, 2
-MODEL = {"softmaxd.model.name": "blobs", "softmaxd.model.version": "1"}
+MODEL = {"softmaxd.model.name": "blobs", "softmaxd.model.version": "2"}
 STAGES = ("decode", "queue", "engine", "encode")
 
 

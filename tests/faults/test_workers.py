@@ -249,7 +249,7 @@ def test_sighup_replaces_the_workers_while_others_answer_and_loses_no_count(serv
 def test_the_evidence_of_drift_outlives_every_worker(server: Server) -> None:
     old = workers_of(server)
     odd = {"instances": [[900.0, -900.0]] * 20}
-    assert metric(server.url, "softmaxd_drift_evidence", model="blobs", version="1") == 1
+    assert metric(server.url, "softmaxd_drift_evidence", model="blobs", version="2") == 1
     for worker in old:
         with stopped(worker):  # so the other one bets
             assert httpx.post(server.url + "/predict", json=odd, timeout=SECONDS).status_code == 200

@@ -106,9 +106,9 @@ def test_sets_by_class_hold_each_label_as_often_as_theory_says_and_marginal_ones
     assert np.mean(marginal) < coverage - 0.1
 
 
-@pytest.mark.parametrize("name", ["blobs", "iris"])
+@pytest.mark.parametrize("name", ["blobs/2", "iris/1"])
 def test_the_committed_models_keep_the_scores_of_each_label_and_measure_both_kinds_of_coverage(name: str) -> None:
-    manifest = read_manifest(MODELS / name / "1")
+    manifest = read_manifest(MODELS / name)
     calibration, evaluation = manifest.calibration, manifest.evaluation
     assert calibration is not None
     assert calibration.by_label is not None
@@ -135,7 +135,7 @@ def iris(tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 
 def run(name: str, features: Array) -> Outputs:
-    return Engine(MODELS / name / "1" / MODEL_FILE, device="cpu").run(features)
+    return Engine(MODELS / name / MODEL_FILE, device="cpu").run(features)
 
 
 @pytest.mark.parametrize("coverage", COVERAGES[:3])  # 30 rows cannot give 99 %
@@ -144,7 +144,7 @@ def test_sets_of_the_committed_iris_model_hold_as_often_over_splits_of_its_held_
 ) -> None:
     features = np.concatenate([iris.calibration.features, iris.test.features])
     classes = np.concatenate([iris.calibration.classes, iris.test.classes])
-    outputs = run("iris", features)
+    outputs = run("iris/1", features)
     held = []
     for seed in range(SPLITS):
         order = np.random.default_rng(seed).permutation(len(classes))
@@ -163,9 +163,9 @@ def fresh() -> Rows:
 
 @pytest.mark.parametrize("coverage", COVERAGES)
 def test_the_sets_of_the_committed_blobs_model_hold_the_labels_of_fresh_rows(fresh: Rows, coverage: float) -> None:
-    calibration = read_manifest(MODELS / "blobs" / "1").calibration
+    calibration = read_manifest(MODELS / "blobs" / "2").calibration
     assert calibration is not None
-    log_probabilities = log_softmax(run("blobs", fresh.features)["logits"].astype(np.float64))
+    log_probabilities = log_softmax(run("blobs/2", fresh.features)["logits"].astype(np.float64))
     rank = int(np.ceil(round((calibration.rows + 1) * coverage, 9)))
 
     measured = covered(log_probabilities, fresh.classes, calibration, coverage).measured
@@ -176,9 +176,9 @@ def test_the_sets_of_the_committed_blobs_model_hold_the_labels_of_fresh_rows(fre
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.5, 0.9])
 def test_the_typicality_of_fresh_rows_is_spread_evenly_for_the_committed_blobs_model(fresh: Rows, share: float) -> None:
-    calibration = read_manifest(MODELS / "blobs" / "1").calibration
+    calibration = read_manifest(MODELS / "blobs" / "2").calibration
     assert calibration is not None
-    found = calibration.typicality(run("blobs", fresh.features)["atypicality"])
+    found = calibration.typicality(run("blobs/2", fresh.features)["atypicality"])
     rank = int(share * (calibration.rows + 1))
 
     low, high = beta(rank, calibration.rows + 1 - rank).ppf([0.5e-4, 1 - 0.5e-4])
@@ -201,9 +201,9 @@ def test_typicality_is_uniform_over_seeds_on_rows_that_were_held_out() -> None:
 
 
 def test_the_typicality_of_points_far_from_all_is_below_a_hundredth_where_the_softmax_is_sure() -> None:
-    calibration = read_manifest(MODELS / "blobs" / "1").calibration
+    calibration = read_manifest(MODELS / "blobs" / "2").calibration
     assert calibration is not None
-    outputs = run("blobs", np.array([[15, 200], [-100, -100]], dtype=np.float32))
+    outputs = run("blobs/2", np.array([[15, 200], [-100, -100]], dtype=np.float32))
 
     assert outputs["probabilities"].max(axis=1).tolist() == pytest.approx([1, 1], abs=5e-4)
     assert (calibration.typicality(outputs["atypicality"]) < 0.01).all()

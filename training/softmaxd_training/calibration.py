@@ -23,6 +23,7 @@ from softmaxd_training.rows import Classes, one_hot
 
 COLDEST, HOTTEST = 0.05, 20.0  # the range in which the temperature is searched
 HARDLY = 0.01  # so near to 1, a temperature changes next to nothing: of two labels a probability by at most 0.0023
+DEVIATIONS = 1.96  # from 0, beyond which lie 5 % of a normal distribution
 HALVINGS = 60  # of that range of logarithms: down to the last bit
 BINS = 15  # of the reliability diagram and the expected calibration error
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
@@ -39,7 +40,22 @@ def mean_loss(logits: Floats, classes: Classes, temperature: float = 1.0) -> flo
 
 
 def fit_temperature(logits: Floats, classes: Classes) -> float:
-    """Return the temperature with the lowest loss on the calibration rows: logits [n, k], classes [n].
+    """Return `best_temperature` if it helps by more than chance, or else 1: logits [n, k], classes [n].
+
+    If the probabilities are honest, the slope of the loss over 1/T at 1 has the mean 0 over the rows, and the sum of
+    the variances of a logit by them. A slope within 1.96 standard deviations of 0 tells of no fault. C. R. Rao, "Large
+    sample tests of statistical hypotheses concerning several parameters with applications to problems of estimation",
+    Mathematical Proceedings of the Cambridge Philosophical Society 44, 1948.
+    """
+    probabilities = Softmax(logits).probabilities
+    expected = (probabilities * logits).sum(axis=1)
+    variance = (probabilities * (logits - expected[:, None]) ** 2).sum()
+    slope = (expected - _true(logits, classes)).sum()
+    return best_temperature(logits, classes) if slope**2 > DEVIATIONS**2 * variance else 1.0
+
+
+def best_temperature(logits: Floats, classes: Classes) -> float:
+    """Return the temperature with the lowest loss on these rows: logits [n, k], classes [n].
 
     C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On calibration of modern neural networks", ICML 2017. The loss is
     convex in 1/T, so there is one minimum, or none. If there is none, the temperature is 1, which changes nothing. The
@@ -83,7 +99,7 @@ def fit_with_zeros(logits: Floats, classes: Classes) -> tuple[float, float]:
     if abs(logits.min() - LOG_OF_ZERO) > LOG_OF_ZERO_WITHIN or not can_fit_temperature(logits, classes):
         return fit_temperature(logits, classes), 0.0
     added = 1 / len(classes)
-    return fit_temperature(np.log(Softmax(logits).probabilities + added), classes), added
+    return best_temperature(np.log(Softmax(logits).probabilities + added), classes), added
 
 
 def _true(values: Floats, classes: Classes) -> Floats:

@@ -13,6 +13,7 @@ from softmaxd_training.calibration import mean_loss
 from softmaxd_training.rows import Parts, Rows, one_hot
 
 LEARNING_RATE = 0.001
+VALIDATION_BATCH = 10_000  # rows, of which each costs next to nothing
 
 History = dict[str, list[float]]  # loss, accuracy, val_loss and val_accuracy by epoch
 
@@ -51,6 +52,7 @@ def fit(
         validation_data=validation,
         epochs=epochs,
         batch_size=batch,
+        validation_batch_size=VALIDATION_BATCH,
         verbose=0,
         callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: on_epoch())],
     ).history

@@ -249,5 +249,5 @@ def _words(calibrated: Calibrated) -> str:
     if calibrated.added:
         return f"after {calibrated.added:.2g} is added to each probability, because some are 0"
     if calibrated.temperature == 1:
-        return "which changes nothing: the calibration rows are all right, or no better than chance"
+        return "which changes nothing: on the calibration rows no other one helps by more than chance may"
     return f"which {effect_of(calibrated.temperature)}"

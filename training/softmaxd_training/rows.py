@@ -52,22 +52,32 @@ class Parts:
     """Rows by their use; no row is in two parts.
 
     The weights are fitted to `train`. `validation` chooses the best network or epoch. `calibration` fits the
-    temperature, and is kept for comparison with the rows of later requests. `test` measures the figures.
+    temperature, unless there are rows of that name, and is kept for comparison with the rows of later requests. `test`
+    measures the figures.
     """
 
     train: Rows
     validation: Rows
     calibration: Rows
     test: Rows
+    temperature: Rows | None = None
+
+    @property
+    def for_temperature(self) -> Rows:
+        """The rows that the temperature is fitted to."""
+        return self.calibration if self.temperature is None else self.temperature
 
     def counts(self) -> dict[str, int]:
         """Return the number of rows of each part, by its name."""
-        return {name: len(getattr(self, name)) for name in ("train", "validation", "calibration", "test")}
+        counts = {name: len(getattr(self, name)) for name in ("train", "validation", "calibration", "test")}
+        return counts if self.temperature is None else {**counts, "temperature": len(self.temperature)}
 
     def sha256(self) -> str:
         """Return the hex SHA-256 of all rows: features as float32, then classes as int64, part by part."""
         content = hashlib.sha256()
-        for rows in (self.test, self.train, self.validation, self.calibration):
+        for rows in (self.test, self.train, self.validation, self.calibration, self.temperature):
+            if rows is None:
+                continue
             content.update(rows.features.astype("<f4").tobytes() + rows.classes.astype("<i8").tobytes())
         return content.hexdigest()
 

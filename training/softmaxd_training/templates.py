@@ -112,7 +112,7 @@ CALIBRATION = """\
 
 TEMPERATURE = """
 The logits are divided by the temperature {temperature:.4f}, which {effect}. It is the temperature
-with the lowest loss on the {rows:,} calibration rows. It is {place}, and every program that runs the file gets
+with the lowest loss on the {rows:,} {part} rows. It is {place}, and every program that runs the file gets
 calibrated probabilities."""
 
 IN_THE_WEIGHTS = "part of the last layer's weights and bias, so it takes no time"
@@ -123,9 +123,9 @@ TEMPERATURE_AT_AN_END = (
 )
 
 TEMPERATURE_OF_ONE = """
-The temperature is 1, which changes nothing. No temperature has the lowest loss on the {rows:,} calibration
-rows. If the model labels every row right, being surer always looks better; if it is no better than chance, being less
-sure does."""
+The temperature is 1, which changes nothing. On the {rows:,} {part} rows no other temperature lowers the loss by
+more than chance may. If the model labels every row right, being surer always looks better; if it is no better than
+chance, being less sure does."""
 
 DIAGRAM = """
 Each point stands for {sizes} test rows about which the model is about equally sure; the lines are 95% confidence

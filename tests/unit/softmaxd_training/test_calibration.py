@@ -12,6 +12,7 @@ from softmaxd.models.calibration import Calibration, LabelCalibration
 from softmaxd.numerics.softmax import Floats, log_softmax
 from softmaxd.numerics.trust import MARGIN, quantiles
 from softmaxd_training.calibration import (
+    best_temperature,
     calibrate,
     calibration_error,
     covered,
@@ -76,12 +77,12 @@ def test_the_temperature_is_the_one_of_scikit_learn(classes: int, scale: float) 
     theirs.fit(scale * logits, labels)
     (calibrated,) = theirs.calibrated_classifiers_
 
-    assert fit_temperature(scale * logits, labels) == pytest.approx(1 / calibrated.calibrators[0].beta_, rel=1e-5)
+    assert best_temperature(scale * logits, labels) == pytest.approx(1 / calibrated.calibrators[0].beta_, rel=1e-5)
 
 
 def test_no_temperature_near_it_has_a_lower_loss() -> None:
     logits, labels = overconfident(200)
-    best = fit_temperature(logits, labels)
+    best = best_temperature(logits, labels)
 
     assert best > 1.5
     assert all(mean_loss(logits, labels, best) < mean_loss(logits, labels, best * factor) for factor in (0.999, 1.001))
@@ -97,12 +98,30 @@ def test_no_temperature_near_it_has_a_lower_loss() -> None:
     ],
 )
 def test_where_the_loss_has_no_minimum_the_temperature_is_one(logits: list[list[float]], why: str) -> None:
-    assert fit_temperature(np.array(logits), np.array([0, 1, 0])) == 1, why
+    assert best_temperature(np.array(logits), np.array([0, 1, 0])) == 1, why
 
 
 @pytest.mark.parametrize(("logits", "end"), [([[1e-4, 0.0], [0.9e-4, 0.0]], 0.05), ([[1e4, 0.0], [0.9e4, 0.0]], 20)])
 def test_the_temperature_stays_in_its_range(logits: list[list[float]], end: float) -> None:
-    assert fit_temperature(np.array(logits), np.array([0, 1])) == pytest.approx(end, rel=1e-5)
+    assert best_temperature(np.array(logits), np.array([0, 1])) == pytest.approx(end, rel=1e-5)
+
+
+def test_the_temperature_of_an_honest_model_stays_one_in_19_of_20_cases() -> None:
+    chance, kept = np.random.default_rng(0), 0
+    for _ in range(1_000):
+        logits = chance.normal(size=(200, 3), scale=2)
+        labels = (chance.uniform(size=(200, 1)) > probabilities_of(logits).cumsum(axis=1)).sum(axis=1)
+        kept += fit_temperature(logits, labels) == 1
+
+    # 95 % of 1,000 cases, with a standard deviation of 7; the law is normal only for many rows
+    assert kept == pytest.approx(950, abs=30)
+
+
+def test_a_temperature_that_helps_by_more_than_chance_is_the_best_one() -> None:
+    logits, labels = overconfident(400)
+
+    assert fit_temperature(logits, labels) == best_temperature(logits, labels) > 1.5
+    assert fit_temperature(logits / best_temperature(logits, labels), labels) == 1
 
 
 def votes(count: int, *, seed: int = 0) -> tuple[Floats, Classes]:

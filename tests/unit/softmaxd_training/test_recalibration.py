@@ -34,11 +34,11 @@ def logits_of(features: Floats) -> Floats:
     return found
 
 
-def drawn(count: int, seed: int = 0) -> tuple[Floats, Classes]:
-    """Draw rows whose labels have the probabilities of the model `linear` at the temperature 3."""
+def drawn(count: int, seed: int = 0, temperature: float = TRUE_TEMPERATURE) -> tuple[Floats, Classes]:
+    """Draw rows whose labels have the probabilities of the model `linear` at a temperature."""
     chance = np.random.default_rng(seed)
     features = chance.normal(size=(count, 2), scale=3).astype(np.float32).astype(np.float64)
-    weights = np.exp(logits_of(features) / TRUE_TEMPERATURE)
+    weights = np.exp(logits_of(features) / temperature)
     shares = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
     classes: Classes = (chance.uniform(size=(count, 1)) > shares).sum(axis=1)
     return features, classes
@@ -104,11 +104,13 @@ def test_the_same_command_makes_the_same_model(version: Path, tmp_path: Path) ->
 def test_a_model_is_calibrated_again_from_where_it_is(version: Path, tmp_path: Path) -> None:
     job = Job(table(tmp_path), "kind")
     first = calibrated_of(version, job)
-    again = recalibrate(first.content, first.manifest, Job(table(tmp_path, seed=1, name="new.csv"), "kind"), "again")
+    lines = [f"{x},{y},{LABELS[kind]}" for (x, y), kind in zip(*drawn(900, 1, temperature=1), strict=True)]
+    (tmp_path / "new.csv").write_text("\n".join(["x1,x2,kind", *lines]) + "\n")
+    again = recalibrate(first.content, first.manifest, Job(tmp_path / "new.csv", "kind"), "again")
 
     assert first.manifest.calibration is not None
     assert again.manifest.calibration is not None
-    assert again.temperature == again.manifest.calibration.temperature == pytest.approx(1, rel=0.3)
+    assert again.temperature == again.manifest.calibration.temperature == pytest.approx(1 / TRUE_TEMPERATURE, rel=0.3)
     assert f"the temperature {again.temperature:.4f}" in " ".join(again.card(job, 3).split())
     both = first.temperature * again.temperature
     plain = Engine(linear().SerializeToString(), device="cpu").run(np.ones((1, 2), dtype=np.float32))["logits"]
@@ -119,7 +121,6 @@ def test_a_model_is_calibrated_again_from_where_it_is(version: Path, tmp_path: P
         "rows of rows.csv:",
         "again",
         "rows of new.csv: ",
-        "worse: the loss o",
     ]
 
 
@@ -312,7 +313,7 @@ def test_the_typicality_may_be_of_a_named_tensor(version: Path, tmp_path: Path) 
         (lambda kinds, best: np.where(np.arange(len(kinds)) % 40 == 0, kinds, best), "which makes every answer surer"),
         (
             lambda _, best: best,
-            "temperature: 1.0000, which changes nothing: the calibration rows are all right",
+            "temperature: 1.0000, which changes nothing: on the calibration rows no other one helps by more",
         ),
     ],
 )
@@ -377,7 +378,8 @@ def test_a_loss_that_rises_on_the_test_rows_is_noted(version: Path, tmp_path: Pa
     job = Job(table(tmp_path, 9000), "kind")
     folder = publish(calibrated_of(version, job), job, tmp_path / "models")
 
-    found = calibrated_of(folder, Job(table(tmp_path, 60, seed=1, name="few.csv"), "kind"))
+    # the seed is one of the few in which 20 rows mislead by 3 standard deviations, and the other 20 do not agree
+    found = calibrated_of(folder, Job(table(tmp_path, 60, seed=318, name="few.csv"), "kind"))
 
     metrics = found.manifest.metrics
     assert metrics["test_loss"] > metrics["test_loss_before"]

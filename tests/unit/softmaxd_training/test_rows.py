@@ -1,5 +1,7 @@
 """Rows are cut into parts, counted and described."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,16 @@ def test_parts_are_counted_by_name() -> None:
     parts = Parts(train=ROWS, validation=ROWS.part(0, 2), calibration=ROWS.part(0, 1), test=ROWS.part(0, 0))
 
     assert parts.counts() == {"train": 3, "validation": 2, "calibration": 1, "test": 0}
+    assert parts.for_temperature is parts.calibration
+
+
+def test_rows_for_the_temperature_alone_are_counted_and_hashed() -> None:
+    parts = Parts(train=ROWS, validation=ROWS, calibration=ROWS, test=ROWS)
+    more, other = replace(parts, temperature=ROWS.part(0, 2)), replace(parts, temperature=ROWS.part(1, 3))
+
+    assert more.counts() == {"train": 3, "validation": 3, "calibration": 3, "test": 3, "temperature": 2}
+    assert more.for_temperature is more.temperature
+    assert len({parts.sha256(), more.sha256(), other.sha256()}) == 3
 
 
 def test_each_feature_has_its_lowest_and_its_highest_value() -> None:

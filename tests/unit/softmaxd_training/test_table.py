@@ -111,7 +111,9 @@ def test_the_card_has_its_figures(published: Path) -> None:
     for name in ("loss", "brier", "ece"):
         before, after = manifest.metrics[f"test_{name}_before"], manifest.metrics[f"test_{name}"]
         assert f"| {before:.4g} | {after:.4g} |" in card
-    assert f"the temperature {manifest.calibration.temperature:.4f}" in " ".join(card.split())
+    temperature = manifest.calibration.temperature
+    words = f"the temperature {temperature:.4f}" if temperature != 1 else "The temperature is 1, which changes nothing."
+    assert words in " ".join(card.split())
     assert "not guaranteed |\n" in card  # 10 rows of each label are too few for 95 %
     for label, counts in zip(manifest.labels, manifest.evaluation.confusion, strict=True):
         assert f"| {label} | {' | '.join(map(str, counts))} |" in card

@@ -12,6 +12,7 @@ import pytest
 from softmaxd.cli.main import main
 from softmaxd.cli.train import BLOBS_EPOCHS, EXAMPLES
 from softmaxd.errors import pip_install
+from softmaxd.models.loading import read_manifest
 from softmaxd_training.card import EPOCHS
 from softmaxd_training.examples import TARGETS, write_example
 from tests.support.paths import REPOSITORY
@@ -30,7 +31,15 @@ def iris(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "epochs", "more"), [("blobs", 8, ["Bayes-optimal loss of the same 250 test rows: "]), ("digits", 20, [])]
+    ("recipe", "epochs", "more"),
+    [
+        (
+            "blobs",
+            8,
+            ["Bayes-optimal loss of the same 250 test rows: ", "on 1,000,000 fresh rows, calibrated: loss 0."],
+        ),
+        ("digits", 20, []),
+    ],
 )
 def test_a_recipe_prints_every_seed_and_the_published_version(
     tmp_path: Path, capsys: Capture, recipe: str, epochs: int, more: list[str]
@@ -47,6 +56,15 @@ def test_a_recipe_prints_every_seed_and_the_published_version(
     assert [line[: len(start)] for line, start in zip(bayes, more, strict=True)] == more
     assert figures.startswith(f"{recipe} version 1: accuracy ")
     assert place == f"published {tmp_path / recipe / '1'}"
+
+
+def test_the_articles_training_is_one_option(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["train", "blobs", "--article", "--models-dir", str(tmp_path)]) == 0
+
+    manifest = read_manifest(tmp_path / "blobs" / "1")
+    assert capsys.readouterr().out.splitlines()[-1] == f"published {tmp_path / 'blobs' / '1'}"
+    assert manifest.provenance is not None
+    assert manifest.provenance.command == "softmaxd train blobs --seeds 1 --epochs 30"
 
 
 def test_table_prints_the_figures_and_the_published_version(iris: Path, capfd: Capture) -> None:

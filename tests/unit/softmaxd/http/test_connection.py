@@ -226,7 +226,7 @@ def test_a_request_is_counted_unless_its_client_has_left() -> None:
         assert lane.lifecycle.in_flight == 0
         lines = lane.metrics.render().decode().splitlines()
         assert [line for line in lines if 'total{operation="/predict"' in line and not line.endswith(" 0")] == [
-            'softmaxd_requests_total{operation="/predict",status="200",lane="express",model="blobs",version="1"} 1'
+            'softmaxd_requests_total{operation="/predict",status="200",lane="express",model="blobs",version="2"} 1'
         ]
 
     run(main)

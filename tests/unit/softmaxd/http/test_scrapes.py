@@ -67,7 +67,7 @@ def test_the_evidence_of_drift_goes_on_after_a_restart_if_it_has_a_folder(
 
     assert ask(before, "POST", "/models/blobs/predict", json=odd).status_code == 200
     values = [
-        float(scrape(app, "").text.partition('softmaxd_drift_evidence{model="blobs",version="1"} ')[2].split("\n")[0])
+        float(scrape(app, "").text.partition('softmaxd_drift_evidence{model="blobs",version="2"} ')[2].split("\n")[0])
         for app in (before, after)
     ]
 
