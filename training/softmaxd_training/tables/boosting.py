@@ -13,7 +13,7 @@ from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.rows import Classes
 from softmaxd_training.tables.ranking import MOST_ORDERS, rank
-from softmaxd_training.tables.trees import Trees, both, rows_of, trees_of
+from softmaxd_training.tables.trees import Trees, both, mean_of, rows_of, trees_of
 from softmaxd_training.tables.vocabulary import Texts, Vocabulary
 
 LEARNING_RATE = 0.1
@@ -24,6 +24,7 @@ MOST_VISITS = 2e9  # of a cell by a tree, in a fit: larger tables have fewer ite
 PATIENCE = 15  # iterations without a lower loss of the rows left out
 FEW_CELLS = 2e6  # rows times columns times classes, up to which every fold is left out; above, four groups of folds
 GROUPS = 4
+MOST_NODES = 60_000  # 2 MB of the file, and a tenth of a millisecond a row
 FITS = 2  # at a time; each has a copy of the rows in float64
 
 
@@ -50,12 +51,13 @@ class _Table:
 
 
 def fit_trees(numbers: Array, texts: Texts, classes: Classes, folds: Classes, *, seed: int) -> tuple[Trees, Floats]:
-    """Return the trees of all rows, and the logits [n, k] of each row by trees that left it out.
+    """Return trees of all rows, and the logits [n, k] of each row by trees that left it out.
 
     Numbers [n, a], texts [n, b], classes [n] with every class from 0 up, folds [n] from 0 up; every class must be in
-    two folds or more, and in large tables in two groups of them. Each fit stops by the loss of the rows left out. The
-    number of iterations that is best for all of them together is that of the trees of all rows, so the out-of-fold
-    logits have seen the classes in nothing else. The same seed gives the same trees.
+    two folds or more, and in large tables in two groups of them. Each fit stops by the loss of the rows left out. All
+    have the number of iterations that is best for all of them together; in nothing else the out-of-fold logits have
+    seen the classes of their rows. The trees are the mean of these fits, whose loss is mostly lower, or, if they would
+    have more than `MOST_NODES`, those of another fit to all rows. The same seed gives the same trees.
     """
     vocabulary = Vocabulary.of(texts)
     table = _Table(numbers, vocabulary.ids(texts), vocabulary, classes, int(classes.max()) + 1)
@@ -66,6 +68,9 @@ def fit_trees(numbers: Array, texts: Texts, classes: Classes, folds: Classes, *,
     logits = np.empty((len(classes), table.count))
     for fit in fits:
         logits[fit.left_out] = fit.logits(iterations)
+    models = [trees_of(fit.model, vocabulary, fit.ranks, iterations) for fit in fits]
+    if sum(len(each.left) for each in models) <= MOST_NODES:
+        return mean_of(models, numbers.shape[1]), logits
     model, ranks = _fit(table, None, iterations, seed)
     return trees_of(model, vocabulary, ranks), logits
 
@@ -74,10 +79,11 @@ def fit_trees(numbers: Array, texts: Texts, classes: Classes, folds: Classes, *,
 class _Fit:
     """A model that was fitted without some rows: `left_out` [n] is True for them, and `rows` are theirs.
 
-    `losses` are those of these rows after 0, 1, … iterations.
+    `ranks` are those of the texts, and `losses` [iterations + 1] those of these rows after 0, 1, … iterations.
     """
 
     model: HistGradientBoostingClassifier
+    ranks: Array
     left_out: Any
     rows: Array
     losses: Floats
@@ -93,7 +99,7 @@ class _Fit:
 def _fit_without(table: _Table, left_out: Any, seed: int) -> _Fit:
     held = table.part(left_out)
     model, ranks = _fit(table.part(~left_out), held, most_iterations(table.cells), seed)
-    return _Fit(model, left_out, rows_of(held.numbers, ranks, held.ids), -np.asarray(model.validation_score_))
+    return _Fit(model, ranks, left_out, rows_of(held.numbers, ranks, held.ids), -np.asarray(model.validation_score_))
 
 
 def _fit(

@@ -1,5 +1,6 @@
 """Boosted trees of a table: scikit-learn fits them, and a graph gives the same logits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,13 +127,13 @@ def both(sums: Floats) -> Floats:
     return sums if sums.shape[1] > 1 else sums * np.array([HALVES])
 
 
-def trees_of(model: Any, vocabulary: Vocabulary, ranks: Array) -> Trees:
-    """Return the trees of a fitted `HistGradientBoostingClassifier` of scikit-learn, which has no types.
+def trees_of(model: Any, vocabulary: Vocabulary, ranks: Array, iterations: int | None = None) -> Trees:
+    """Return the trees of the first iterations, by default of all, of a fitted model of scikit-learn.
 
-    scikit-learn compares with thresholds in float64. Rounded down to float32 they divide all numbers of float32 in the
-    same way.
+    It is a `HistGradientBoostingClassifier`, which has no types. scikit-learn compares with thresholds in float64.
+    Rounded down to float32 they divide all numbers of float32 in the same way.
     """
-    nodes = [predictor.nodes for iteration in model._predictors for predictor in iteration]
+    nodes = [predictor.nodes for iteration in model._predictors[:iterations] for predictor in iteration]
     roots = np.concatenate([[0], np.cumsum([len(tree) for tree in nodes])])[:-1].astype(np.int64)
     every = np.concatenate(nodes)
     first = np.repeat(roots, [len(tree) for tree in nodes])
@@ -151,6 +152,33 @@ def trees_of(model: Any, vocabulary: Vocabulary, ranks: Array) -> Trees:
         missing_left=~is_leaf & every["missing_go_to_left"].astype(bool),
         values=np.where(is_leaf, every["value"], 0).astype(np.float32),
         start=start.astype(np.float32),
+    )
+
+
+def mean_of(models: Sequence[Trees], numbers: int) -> Trees:
+    """Return trees whose logits are the mean of those of some models of one table, with `numbers` columns of numbers.
+
+    Each model keeps the orders of its own.
+    """
+    count, orders = len(models), models[0].ranks.shape[1]
+    first = np.cumsum([0, *(len(model.left) for model in models)])
+    columns = []
+    for place, model in enumerate(models):
+        text, order = np.divmod(model.columns - numbers, max(orders, 1))
+        mine = numbers + text * count * orders + place * orders + order
+        columns.append(np.where(model.columns < numbers, model.columns, mine))
+    return Trees(
+        vocabulary=models[0].vocabulary,
+        ranks=np.concatenate([model.ranks for model in models], axis=1),
+        roots=np.concatenate([model.roots + offset for model, offset in zip(models, first, strict=False)]),
+        outputs=np.concatenate([model.outputs for model in models]),
+        columns=np.concatenate(columns),
+        thresholds=np.concatenate([model.thresholds for model in models]),
+        left=np.concatenate([model.left + offset for model, offset in zip(models, first, strict=False)]),
+        right=np.concatenate([model.right + offset for model, offset in zip(models, first, strict=False)]),
+        missing_left=np.concatenate([model.missing_left for model in models]),
+        values=np.concatenate([model.values / np.float32(count) for model in models]),
+        start=np.mean([model.start.astype(np.float64) for model in models], axis=0).astype(np.float32),
     )
 
 

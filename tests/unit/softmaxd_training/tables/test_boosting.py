@@ -74,6 +74,22 @@ def test_large_tables_leave_out_groups_of_folds(monkeypatch: pytest.MonkeyPatch)
     assert logits.tobytes() == expected.tobytes()
 
 
+@pytest.mark.usefixtures("few")
+def test_the_trees_are_the_mean_of_the_fits_or_if_these_are_many_those_of_a_fit_to_all_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = table(3)
+
+    mean, logits = fit_trees(rows.numbers, rows.texts, rows.classes, FOLDS, seed=0)
+    monkeypatch.setattr(boosting, "MOST_NODES", len(mean.left) - 1)
+    one, same = fit_trees(rows.numbers, rows.texts, rows.classes, FOLDS, seed=0)
+
+    assert (len(mean.roots), len(one.roots)) == (4 * 10 * 3, 10 * 3)
+    assert logits.tobytes() == same.tobytes()
+    difference = np.abs(mean.logits(rows.numbers, rows.texts) - one.logits(rows.numbers, rows.texts))
+    assert 0 < np.median(difference) < 0.1
+
+
 @pytest.mark.parametrize(("cells", "iterations"), [(0, 400), (10_000_000, 200), (10**12, 100)])
 def test_large_tables_have_fewer_iterations(cells: int, iterations: int) -> None:
     assert most_iterations(cells) == iterations

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.tables.nodes import Nodes
-from softmaxd_training.tables.trees import BLOCK, Trees, rounded_down, trees_of
+from softmaxd_training.tables.trees import BLOCK, Trees, mean_of, rounded_down, trees_of
 from softmaxd_training.tables.vocabulary import Texts, Vocabulary
 from tests.support.boosted import KNOWN, boosted
 from tests.support.table_nodes import Run, run_of
@@ -133,6 +133,21 @@ def test_trees_of_texts_alone_are_drawn() -> None:
     rows = np.empty((MANY, 0), np.float32), texts(2)
 
     assert np.array_equal(2 * run(alone, rows)(*rows), 2 * alone.logits(*rows))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_mean_of_models_has_the_mean_of_their_logits(classes: int) -> None:
+    trees = boosted(classes).trees
+    ranks = -trees.ranks
+    other = replace(trees, ranks=ranks, values=3 * trees.values, start=trees.start + np.float32(1))
+    rows = around(trees, 3)[:500], texts(2)[:500]
+
+    found = mean_of([trees, other], 3)
+
+    expected = (trees.logits(*rows) + other.logits(*rows)) / 2
+    assert found.logits(*rows) == pytest.approx(expected, abs=1e-5)
+    assert not np.allclose(trees.logits(*rows), other.logits(*rows))
+    assert found.additions == 2 * trees.additions - 1
 
 
 def test_a_threshold_is_rounded_down() -> None:
