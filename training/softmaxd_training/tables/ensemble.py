@@ -27,6 +27,8 @@ DECAY = 0.02  # of the weights, I. Loshchilov and F. Hutter, "Decoupled weight d
 DROPOUT = 0.1
 MOST_EPOCHS = 60
 MOST_VISITS = 3_000_000  # rows times epochs: larger tables have fewer epochs
+MOST_WORK = 7e11  # additions and multiplications in all epochs, up to 20,000 rows: half a minute of a processor
+WORK_ROWS = 20_000
 PATIENCE = 8  # epochs without a lower loss of the rows left out, after which training stops
 HELD = 2**22  # numbers of encoded rows that are asked for at a time: 16 MiB
 
@@ -91,9 +93,8 @@ def fit_networks(
     """Return eight networks, and the logits [m, k] of the judged rows, each by the network that left it out.
 
     Encoded rows [n, D], classes [n] with every class from 0 up, folds [n]. The networks are those of the epoch with the
-    lowest out-of-fold loss of the judged rows, by default of all. There are at most `MOST_EPOCHS` epochs, and in a
-    large table at most `MOST_VISITS` visits of rows. `on_epoch` gets a line after each epoch. The same seed gives the
-    same weights on the same machine.
+    lowest out-of-fold loss of the judged rows, by default of all, within `most_epochs`. `on_epoch` gets a line after
+    each epoch. The same seed gives the same weights on the same machine.
     """
     places = np.arange(len(classes)) if judged is None else judged
     fix_seed(seed)
@@ -101,7 +102,8 @@ def fit_networks(
     network = build(encoded.shape[1], np.bincount(classes))
     run_epoch = _epoch_of(network, encoded, classes, folds, seed)
     best: _Judged | None = None
-    for epoch in range(1, most_epochs(len(classes)) + 1):
+    most = most_epochs(len(classes), encoded.shape[1], network.output_shape[-1])
+    for epoch in range(1, most + 1):
         run_epoch()
         trained = networks_of(network)
         logits = trained.out_of_fold(encoded, folds, places)
@@ -189,9 +191,11 @@ def batch_of(rows: int) -> int:
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, rows // BATCHES))
 
 
-def most_epochs(rows: int) -> int:
-    """Return the most epochs of a table of so many rows: 60, and fewer above 50,000 rows."""
-    return max(1, min(MOST_EPOCHS, MOST_VISITS // rows))
+def most_epochs(rows: int, width: int, classes: int) -> int:
+    """Return the most epochs of a table: 60, and fewer if it has many rows, encoded columns or classes."""
+    weights = FOLDS * UNITS * (width + UNITS + classes)
+    work = 6 * weights * min(rows, WORK_ROWS)  # of an epoch: a product forward, and two back
+    return max(1, min(MOST_EPOCHS, MOST_VISITS // rows, int(MOST_WORK // work)))
 
 
 def parts_of(places: Classes, width: int, *, multiple: int = 1) -> Iterator[Classes]:

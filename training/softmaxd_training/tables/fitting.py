@@ -130,10 +130,12 @@ def fit(numbers: Array, texts: Texts, classes: Classes, *, seed: int, on_epoch: 
 
 def _notes_of(table: _Table) -> list[str]:
     """Return how a large table is fitted and judged in another way than a small one."""
-    rows, epochs = len(table.classes), most_epochs(len(table.classes))
+    rows, width, labels = len(table.classes), table.encoder.width, table.labels
+    epochs = most_epochs(rows, width, labels)
+    size = f"{rows:,} rows, {width:,} encoded columns and {labels:,} labels"
     notes = []
     if epochs < MOST_EPOCHS:
-        notes.append(f"networks: at most {epochs} epochs instead of {MOST_EPOCHS}, as there are {rows:,} rows")
+        notes.append(f"networks: at most {epochs} epochs instead of {MOST_EPOCHS}, as there are {size}")
     if len(table.judged) < rows:
         notes.append(f"candidates: compared by {len(table.judged):,} of {rows:,} rows, drawn by the seed")
     return notes

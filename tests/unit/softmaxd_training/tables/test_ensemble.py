@@ -9,7 +9,6 @@ from softmaxd_training.calibration import mean_loss
 from softmaxd_training.rows import Classes
 from softmaxd_training.tables.ensemble import (
     MOST_EPOCHS,
-    MOST_VISITS,
     PATIENCE,
     Networks,
     batch_of,
@@ -139,10 +138,22 @@ def test_parts_are_whole_batches_and_have_all_places() -> None:
     assert len(parts[0]) == 4_096  # 2**22 numbers are 4,194 rows, or 16 batches
 
 
+@pytest.mark.parametrize(("rows", "batch"), [(10, 16), (1600, 100), (20_000, 256)])
+def test_batches_follow_from_the_rows(rows: int, batch: int) -> None:
+    assert batch_of(rows) == batch
+
+
 @pytest.mark.parametrize(
-    ("rows", "batch", "epochs"),
-    [(10, 16, 60), (1600, 100, 60), (20_000, 256, 60), (100_000, 256, 30), (5_000_000, 256, 1)],
+    ("rows", "width", "classes", "epochs"),
+    [
+        (10, 10, 2, 60),
+        (16_000, 182, 7, 56),
+        (20_000, 480, 2, 20),
+        (20_000, 64, 1000, 10),
+        (100_000, 64, 2, 30),
+        (1_000_000, 480, 2, 3),
+        (5_000_000, 480, 2, 1),
+    ],
 )
-def test_batches_and_epochs_follow_from_the_rows(rows: int, batch: int, epochs: int) -> None:
-    assert (batch_of(rows), most_epochs(rows)) == (batch, epochs)
-    assert rows * most_epochs(rows) <= max(rows, MOST_VISITS)
+def test_large_tables_have_fewer_epochs(rows: int, width: int, classes: int, epochs: int) -> None:
+    assert most_epochs(rows, width, classes) == epochs
