@@ -34,7 +34,7 @@ export function figures({ metrics, classes, calibration }) {
   const all = Object.entries(metrics).map(([key, value]) => [key, short(value, 6)]);
   const warmth =
     calibration &&
-    `Calibration divided the logits by T = ${short(calibration.temperature, 4)}, found on ${count(calibration.rows)} other rows. “Before” is T = 1. `;
+    `Calibration divided the logits by T = ${short(calibration.temperature, 4)}, found on other rows. “Before” is T = 1. `;
   return panel(
     metrics.test_rows ? `Figures on ${count(metrics.test_rows)} test rows` : "Figures",
     table("Figures", heads, rows),
