@@ -7,7 +7,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse, InvalidURL
 from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, urlsplit
@@ -31,6 +31,7 @@ SILENT_SECONDS = 30.0  # to connect, and between two pieces of a response
 MAX_REDIRECTS = 5
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 PASSING = {408, 425, 429, 500, 502, 503, 504}
+PLAIN = re.compile("[!-~]+")
 PARTIAL, RANGE_NOT_SATISFIABLE = 206, 416
 
 
@@ -68,6 +69,8 @@ class Web:
             if error.code == RANGE_NOT_SATISFIABLE and start:
                 return self._request(name, 0, None)
             raise self._failure(name, error) from error
+        except (ValueError, InvalidURL) as error:  # its words may have the query
+            raise Refused(f"{self.place(name)}: the URL has a host that cannot be asked") from error
         except (OSError, HTTPException) as error:
             raise self._unreachable(name, error) from error
         assert isinstance(response, HTTPResponse)
@@ -103,6 +106,17 @@ class _Redirects(HTTPRedirectHandler):
     """Follows a few redirects, and only to where a store may be."""
 
     max_redirections = MAX_REDIRECTS
+    inf_msg = "redirects lead to an infinite loop: "
+
+    def http_error_302(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> HTTPResponse | None:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except (ValueError, InvalidURL) as error:
+            raise HTTPError(req.full_url, code, f"{msg} - redirection to no URL", headers, fp) from error
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -138,6 +152,8 @@ def _checked(url: str) -> SplitResult:
     shown = f"{parts.scheme}://{host}{parts.path}"
     if not host or parts.scheme not in {"http", "https"}:
         raise Refused(f"{shown} is no URL of a web server")
+    if not PLAIN.fullmatch(url):
+        raise Refused(f"{shown}: a URL has no blanks and only ASCII: write others encoded, such as %20 for a blank")
     if parts.username is not None or parts.password is not None:
         raise Refused(f"{shown}: a user and a password in a URL would be seen by others: use a signed URL")
     if parts.scheme == "http" and host not in LOCAL:

@@ -39,6 +39,9 @@ def read(store: Web, start: int = 0, validator: str | None = None) -> tuple[byte
         ("http://localhost.example.com", "http://localhost.example.com should begin with https://"),
         ("http://127.0.0.2/", "should begin with https://"),
         ("https://me:secret@host/x", "https://host/x: a user and a password in a URL would be seen by others"),
+        ("https://host/ä?sig=secret", "https://host/ä: a URL has no blanks and only ASCII"),
+        ("https://host/x?sig=a secret", "https://host/x: a URL has no blanks and only ASCII"),
+        ("https://höst/x", "https://höst/x: a URL has no blanks and only ASCII"),
         ("https:///x", "is no URL of a web server"),
         ("https://[::1/x", "the URL cannot be read: Invalid IPv6 URL"),
         ("https://host:port/x", "the URL cannot be read: Port could not be cast to integer value as 'port'"),
@@ -145,7 +148,7 @@ def test_a_status_is_told_and_some_pass(server: WebStore, code: int, kind: type[
         ("ftp://host/x", "redirection that is not followed: ftp://host/x is no URL of a web server"),
         ("http://models.example.com/x", "should begin with https:// as it is not on this machine"),
         ("https://me:secret@host/x", "a user and a password in a URL"),
-        (f"/{NAME}", "infinite loop"),
+        (f"/{NAME}", "redirects lead to an infinite loop: Found"),
     ],
 )
 def test_a_redirect_leads_only_where_a_store_may_be(server: WebStore, target: str, reason: str) -> None:
@@ -156,6 +159,17 @@ def test_a_redirect_leads_only_where_a_store_may_be(server: WebStore, target: st
 
     assert "secret" not in str(caught.value)
     assert len(server.requests) <= 6
+
+
+@pytest.mark.parametrize("host", ["[::1", "h\xf6st..x", f"{'a' * 70}.x", "ho st"])
+def test_a_redirect_to_a_host_that_cannot_be_named_is_refused(server: WebStore, host: str) -> None:
+    server.faults = [redirect(f"https://{host}/x?sig=secret")]
+
+    with pytest.raises(Refused, match=rf"^{server.url}/{NAME}: the server answers 302 Found - ") as caught:
+        read(Web(server.url))
+
+    assert type(caught.value) is Refused
+    assert "secret" not in str(caught.value)
 
 
 def test_a_redirect_takes_the_range_along(server: WebStore) -> None:
@@ -242,6 +256,11 @@ def test_a_server_that_is_not_there_is_told() -> None:
 
         with pytest.raises(NotNow, match=rf"^http://127.0.0.1:{port}/{NAME}: Connection refused$"):
             read(Web(f"http://127.0.0.1:{port}"))
+
+
+def test_a_host_that_cannot_be_named_is_refused() -> None:
+    with pytest.raises(Refused, match=r"/a-1.tar: the URL has a host that cannot be asked$"):
+        read(Web(f"https://{'a' * 70}.example.com"))
 
 
 def test_a_server_that_does_not_speak_http_is_told() -> None:
