@@ -177,12 +177,14 @@ def _steps_of(network: keras.Model, batch: int) -> Callable[..., object]:
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
 
     def steps(encoded: tf.Tensor, classes: tf.Tensor, folds: tf.Tensor) -> None:
-        for start in tf.range(0, tf.shape(classes)[0], batch):
-            end = start + batch
-            step(encoded[start:end], classes[start:end], folds[start:end])
+        def following(start: tf.Tensor) -> tf.Tensor:
+            step(*(values[start : start + batch] for values in (encoded, classes, folds)))
+            return start + batch
+
+        tf.while_loop(lambda start: start < tf.shape(classes)[0], following, [tf.constant(0)])
 
     rows, numbers = tf.TensorSpec([None, network.input_shape[1]], tf.float32), tf.TensorSpec([None], tf.int64)
-    compiled: Callable[..., object] = tf.function(steps, input_signature=[rows, numbers, numbers])
+    compiled: Callable[..., object] = tf.function(steps, [rows, numbers, numbers], autograph=False)
     return compiled
 
 

@@ -13,7 +13,7 @@ from softmaxd_training.tables.boosting import fit_trees
 from softmaxd_training.tables.choice import Candidate, best_of, candidates_of
 from softmaxd_training.tables.encoding import Encoder
 from softmaxd_training.tables.ensemble import MOST_EPOCHS, Encoded, Networks, Tell, fit_networks, most_epochs, parts_of
-from softmaxd_training.tables.folds import FOLDS, deal, draw
+from softmaxd_training.tables.folds import deal, draw
 from softmaxd_training.tables.linear import Linear, Pieces, fit_linear
 from softmaxd_training.tables.trees import Trees
 from softmaxd_training.tables.vocabulary import Texts
@@ -152,7 +152,7 @@ def _fit_trees(table: _Table, on_epoch: Tell, notes: list[str]) -> tuple[Trees, 
         notes.append(f"trees: not tried, as there are {table.labels} labels, more than {MOST_TREE_LABELS}")
         return None
     rows = _drawn(table, "trees", min(TREE_ROWS, TREE_LOGITS // table.labels), notes)
-    on_epoch(f"trees: {FOLDS} folds of {len(rows):,} rows")
+    on_epoch(f"trees: {len(rows):,} rows")
     folds = deal(table.classes[rows], seed=table.seed)
     trees, logits = fit_trees(table.numbers[rows], table.texts[rows], table.classes[rows], folds, seed=table.seed)
     return trees, _of_judged(table, rows, logits, lambda rest: trees.logits(table.numbers[rest], table.texts[rest]))
@@ -167,7 +167,7 @@ def _fit_linear(table: _Table, on_epoch: Tell, notes: list[str]) -> tuple[Linear
         )
         return None
     rows = _drawn(table, "linear", most, notes)
-    on_epoch(f"linear: {FOLDS} folds of {len(rows):,} rows")
+    on_epoch(f"linear: {len(rows):,} rows")
     folds = deal(table.classes[rows], seed=table.seed)
     pieces = Pieces(table.encoder.pieces, 1 / table.encoder.scales.astype(np.float64))
     linear, logits = fit_linear(table[rows], table.classes[rows], folds, pieces, seed=table.seed)

@@ -135,4 +135,4 @@ def test_progress_is_told() -> None:
     fit(*table(100), seed=0, on_epoch=told.append)
 
     assert told[0].startswith("networks: epoch 1, ")
-    assert told[-2:] == ["trees: 8 folds of 100 rows", "linear: 8 folds of 100 rows"]
+    assert told[-2:] == ["trees: 100 rows", "linear: 100 rows"]
