@@ -21,7 +21,7 @@ BLOBS_SEEDS, BLOBS_EPOCHS = 8, 120
 ARTICLE_EPOCHS = 30  # of one seed
 DIGITS_SEEDS, DIGITS_EPOCHS = 4, 60
 TABLE_EPOCHS = 1000
-EXAMPLES = ("iris", "wine", "breast_cancer")
+EXAMPLES = ("iris", "wine", "breast_cancer", "subscriptions")
 
 NEEDED = ("keras", "matplotlib", "scipy", "sklearn", "tensorflow", "tf2onnx", "tqdm")
 
@@ -86,7 +86,9 @@ def _add_example(recipes: Commands) -> None:
     parser = recipes.add_parser(
         "example",
         help="print a table to try `train table` with",
-        description="Print a well-known data set as CSV.",
+        description="Print a data set as CSV: iris, wine or breast_cancer, which are well known and have numbers only, "
+        "or the made subscriptions. Those have the columns since (a date), age, price, hours, calls, plan, channel, "
+        "city (some are rare) and autopay (true or false), gaps in four of them, and the label outcome.",
         epilog="example: softmaxd train example iris > iris.csv",
     )
     parser.set_defaults(run=print_example)
