@@ -1,6 +1,6 @@
 """The distance of a row from all training rows: the output `atypicality` of the graph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ LARGEST = 3e38  # in a graph: close to the largest finite float32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Atypicality:
-    """The squared Mahalanobis distance of a row to the nearest class mean.
+    """The squared Mahalanobis distance of a row to the nearest class mean, or to the nearest of some training rows.
 
     All classes share one covariance, that of the training rows around their class means. It is estimated on
     standardised features as O. Ledoit and M. Wolf do ("A well-conditioned estimator for large-dimensional covariance
@@ -24,7 +24,7 @@ class Atypicality:
 
     centre: Array  # [d], subtracted first, because an offset would cost float32 its last digits
     whitening: Floats  # [d, d]: distances between whitened rows are Euclidean
-    means: Floats  # [classes, d], of the whitened rows
+    means: Floats  # [classes, d], of the whitened rows; or some of these rows themselves
 
     @classmethod
     def of(cls, rows: Rows) -> "Atypicality":
@@ -49,8 +49,16 @@ class Atypicality:
     def __call__(self, features: Features) -> Floats:
         """Return the distances [n] of features [n, d], or of tensors with d numbers, in float64."""
         whitened = (features.reshape(len(features), -1).astype(np.float64) - self.centre) @ self.whitening
-        nearest: Floats = np.min([((whitened - mean) ** 2).sum(axis=1) for mean in self.means], axis=0)
+        nearest: Floats = np.full(len(whitened), np.inf)
+        for mean in self.means:
+            np.minimum(nearest, ((whitened - mean) ** 2).sum(axis=1), out=nearest)
         return nearest
+
+    def near(self, rows: Rows, points: int) -> "Atypicality":
+        """Return the distance to the nearest of so many of the training rows, in place of the class means."""
+        drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:points])
+        centred = rows.chosen(drawn).features.reshape(len(drawn), -1).astype(np.float64) - self.centre
+        return replace(self, means=centred @ self.whitening)
 
 
 def _ledoit_wolf(residuals: Floats) -> Floats:

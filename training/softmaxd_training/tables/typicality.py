@@ -1,5 +1,6 @@
 """The distance of a row of a table from all training rows, in NumPy and in a graph alike."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +12,21 @@ from softmaxd.numerics.softmax import Floats
 from softmaxd_training.atypicality import LARGEST, Atypicality
 from softmaxd_training.rounding import check_differences, roundings
 from softmaxd_training.rows import Classes, Rows
+from softmaxd_training.strange import auroc, shifted, shuffled
 from softmaxd_training.tables.encoding import Encoder
-from softmaxd_training.tables.folds import draw
+from softmaxd_training.tables.folds import FOLDS, deal, draw
 from softmaxd_training.tables.nodes import Nodes
 from softmaxd_training.tables.vocabulary import Texts, Vocabulary
 
 WIDEST = 1_024  # numbers of a row; the whitening of so many takes 4 MiB
 FITTED = 2**23  # numbers of the rows that the covariance is estimated from, at most: 64 MiB
 LEAST_FITTED = 2_000  # of these rows
+
+POINTS = 1_000  # training rows that a row is compared with, at most
+WIDEST_NEAR = 256  # numbers of a row; the points of wider ones would take more than 1 MiB, and longer than the model
+PAYS = 0.02  # of the mean AUROC, by which the nearest row has to be better than the nearest class mean
+TRIED = 4_000  # rows, of which a quarter judges the two
+JUDGING = FOLDS // 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,10 +90,17 @@ class TableTypicality:
     distance: Atypicality
 
     @classmethod
-    def of(cls, numbers: Array, texts: Texts, classes: Classes, encoder: Encoder) -> "TableTypicality":
-        """Fit it to the training rows: numbers [n, a], texts [n, b], classes [n]; to some of them if they are many."""
+    def of(
+        cls, numbers: Array, texts: Texts, classes: Classes, encoder: Encoder, *, points: int = 0
+    ) -> "TableTypicality":
+        """Fit it to the training rows: numbers [n, a], texts [n, b], classes [n]; to some of them if they are many.
+
+        The distance is that to the nearest class mean, or else to the nearest of so many training rows.
+        """
         values = Values.of(numbers, texts, encoder)
-        return cls(values, Atypicality.of(typical_rows(values, numbers, texts, classes)))
+        rows = typical_rows(values, numbers, texts, classes)
+        distance = Atypicality.of(rows)
+        return cls(values, distance.near(rows, points) if points else distance)
 
     def distances(self, numbers: Array, texts: Texts) -> Floats:
         """Return the distances [n] of numbers [n, a] and texts [n, b] in float64, at most `LARGEST`."""
@@ -125,6 +140,45 @@ def typical_rows(values: Values, numbers: Array, texts: Texts, classes: Classes)
     """Return the values [m, d] of the training rows that means and covariance come from, with their classes."""
     places = draw(classes, max(LEAST_FITTED, FITTED // values.width), seed=0)
     return Rows(values(numbers[places], texts[places]), classes[places])
+
+
+def points_that_pay(numbers: Array, texts: Texts, classes: Classes, encoder: Encoder) -> int:
+    """Return the `points` of the better typicality for training rows: numbers [n, a], texts [n, b], classes [n].
+
+    A quarter of some of the rows judges, after a fit to the others. Strange rows are made of it: shuffled ones, shifted
+    ones, and those of each of some classes that a fit has left out. The nearest row is taken if its mean AUROC is
+    higher by `PAYS`. The points are so few that models that have not seen an eighth of the rows have as many.
+    """
+    places = draw(classes, TRIED, seed=0)
+    numbers, texts, known = numbers[places], texts[places], classes[places]
+    values = Values.of(numbers, texts, encoder)
+    if values.width > WIDEST_NEAR:
+        return 0
+    judges = deal(known, seed=0) < JUDGING
+    rows = Rows(values(numbers, texts), known)
+    fitted, asked = rows.chosen(np.flatnonzero(~judges)), rows.chosen(np.flatnonzero(judges))
+    cells = numbers[judges], texts[judges]
+    strange = [values(shuffled(cells[0]), shuffled(cells[1])), values(shifted(cells[0]), cells[1])]
+    better = [_better(fitted, asked.features, each) for each in strange if not np.array_equal(each, asked.features)]
+    if parts := list(_without_classes(fitted, asked)):
+        better.append(sum(parts) / len(parts))
+    pays = bool(better) and sum(better) / len(better) >= PAYS
+    return min(POINTS, len(classes) * (FOLDS - 1) // FOLDS) if pays else 0
+
+
+def _without_classes(fitted: Rows, asked: Rows) -> Iterator[float]:
+    """Yield `_better` for each eighth of the classes as strange ones, or for each class if they are few."""
+    for group in range(FOLDS):
+        seen, left = fitted.classes % FOLDS != group, asked.classes % FOLDS == group
+        if seen.any() and not seen.all() and left.any() and not left.all():
+            yield _better(fitted.chosen(np.flatnonzero(seen)), asked.features[~left], asked.features[left])
+
+
+def _better(fitted: Rows, ordinary: Array, strange: Array) -> float:
+    """Return by how much the AUROC of the nearest row is higher than that of the nearest class mean."""
+    means = Atypicality.of(fitted)
+    near = means.near(fitted, POINTS)
+    return auroc(near(ordinary), near(strange)) - auroc(means(ordinary), means(strange))
 
 
 def _most_frequent(encoder: Encoder, texts: Texts, most: int) -> Classes:

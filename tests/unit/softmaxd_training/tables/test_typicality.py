@@ -19,7 +19,7 @@ from softmaxd_training.strange import auroc
 from softmaxd_training.tables.encoding import Encoder
 from softmaxd_training.tables.graphs import TEXTS, inputs_of
 from softmaxd_training.tables.nodes import Nodes
-from softmaxd_training.tables.typicality import WIDEST, TableTypicality, Values
+from softmaxd_training.tables.typicality import WIDEST, WIDEST_NEAR, TableTypicality, Values, points_that_pay
 from softmaxd_training.tables.vocabulary import Texts
 
 JOBS = np.array(["clerk", "nurse", "cook", "", "rare"], object)
@@ -32,8 +32,21 @@ class Cells:
     classes: Classes
 
     @property
+    def encoder(self) -> Encoder:
+        return Encoder.of(self.numbers, self.texts)
+
+    @property
     def typicality(self) -> TableTypicality:
-        return TableTypicality.of(self.numbers, self.texts, self.classes, Encoder.of(self.numbers, self.texts))
+        return TableTypicality.of(self.numbers, self.texts, self.classes, self.encoder)
+
+    @property
+    def nearest(self) -> TableTypicality:
+        """That of the nearest of up to 500 rows."""
+        return TableTypicality.of(self.numbers, self.texts, self.classes, self.encoder, points=500)
+
+    @property
+    def points(self) -> int:
+        return points_that_pay(self.numbers, self.texts, self.classes, self.encoder)
 
 
 def mixed(count: int, *, seed: int = 0, columns: int = 3, text_columns: int = 2) -> Cells:
@@ -94,20 +107,16 @@ def engine_of(cells: Cells, typicality: TableTypicality) -> Engine:
     return Engine(model.SerializeToString(), device="cpu")
 
 
-def in_the_graph(cells: Cells, asked: Cells) -> Array:
-    engine = engine_of(cells, cells.typicality)
-    return engine.run_inputs(inputs_of(asked.numbers, asked.texts))[ATYPICALITY]
-
-
 @pytest.mark.parametrize("make", TABLES, ids=NAMES)
 def test_the_graph_gives_the_same_distances(make: Make) -> None:
     cells = make()
 
-    found = in_the_graph(cells, cells)
+    for typicality in (cells.typicality, cells.nearest):
+        found = engine_of(cells, typicality).run_inputs(inputs_of(cells.numbers, cells.texts))[ATYPICALITY]
 
-    assert np.isfinite(found).all()
-    assert found.shape == (len(cells.classes),)
-    cells.typicality.check(found, cells.numbers, cells.texts)
+        assert np.isfinite(found).all()
+        assert found.shape == (len(cells.classes),)
+        typicality.check(found, cells.numbers, cells.texts)
 
 
 def test_other_distances_are_refused() -> None:
@@ -169,11 +178,12 @@ def test_the_widest_tables_keep_their_most_frequent_categories() -> None:
     assert row[:, 1:].sum() == 1
 
 
+@pytest.mark.parametrize("kind", ["typicality", "nearest"])
 @pytest.mark.parametrize("make", TABLES[:3], ids=NAMES[:3])
-def test_a_row_has_the_same_bits_alone_and_among_others(make: Make) -> None:
+def test_a_row_has_the_same_bits_alone_and_among_others(make: Make, kind: str) -> None:
     cells, asked = make(), mixed(ROWS_TO_TRY, seed=3)
     asked = Cells(asked.numbers[:, : cells.numbers.shape[1]], asked.texts[:, : cells.texts.shape[1]], asked.classes)
-    engine = engine_of(cells, cells.typicality)
+    engine = engine_of(cells, getattr(cells, kind))
     places = np.arange(ROWS_TO_TRY)
 
     def run(part: npt.NDArray[np.int64]) -> dict[str, Array]:
@@ -181,3 +191,44 @@ def test_a_row_has_the_same_bits_alone_and_among_others(make: Make) -> None:
         return {**outputs, "logits": outputs[ATYPICALITY]}
 
     assert choose_batching(run, places)[1] in {"joined", "padded"}
+
+
+def ring(count: int) -> Cells:
+    """Draw rows of two classes: one on a circle, whose mean is far from all its rows, and one beside it."""
+    chance = np.random.default_rng(0)
+    angles = 2 * np.pi * chance.random(count)
+    classes = np.arange(count) % 2
+    numbers = np.stack([np.cos(angles), np.sin(angles)], axis=1) * 10 + chance.normal(size=(count, 2)) / 4
+    numbers[classes == 1] = numbers[classes == 1] / 10 + [30, 0]
+    return Cells(numbers.astype(np.float32), np.empty((count, 0), object), classes.astype(np.int64))
+
+
+def test_the_nearest_rows_are_taken_where_they_pay() -> None:
+    cells = ring(600)
+    middle = np.zeros((1, 2), np.float32)
+
+    ordinary = cells.nearest.distances(cells.numbers, cells.texts)
+    assert cells.points == 600 * 7 // 8
+    assert cells.nearest.distances(middle, cells.texts[:1])[0] > ordinary.max()
+    assert cells.typicality.distances(middle, cells.texts[:1])[0] < 1
+
+
+def test_of_one_cloud_for_each_class_the_means_are_enough() -> None:
+    chance = np.random.default_rng(0)
+    classes = np.arange(600) % 3
+    numbers = (chance.normal(size=(600, 4)) + 6 * np.eye(3, 4)[classes]).astype(np.float32)
+
+    assert Cells(numbers, np.empty((600, 0), object), classes.astype(np.int64)).points == 0
+
+
+def test_wide_rows_have_no_points() -> None:
+    cells = ring(600)
+    wide = np.hstack([cells.numbers, np.random.default_rng(1).normal(size=(600, WIDEST_NEAR))]).astype(np.float32)
+
+    assert Cells(wide, cells.texts, cells.classes).points == 0
+
+
+def test_classes_that_strange_rows_cannot_be_made_of_have_no_points() -> None:
+    texts = np.array([["a"], ["b"]] * 50, object)
+
+    assert Cells(np.empty((100, 0), np.float32), texts, np.zeros(100, np.int64)).points == 0
