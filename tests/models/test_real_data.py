@@ -12,9 +12,14 @@ import pytest
 
 from softmaxd.cli.main import main
 from softmaxd_training.examples import TARGETS
-from softmaxd_training.rows import Rows
+from softmaxd_training.frames.columns import frame_of
+from softmaxd_training.frames.decisions import ColumnOptions
+from softmaxd_training.frames.frame import Classes, Frame
+from softmaxd_training.frames.options import ReadOptions
+from softmaxd_training.frames.reading import read
 from softmaxd_training.splitting import split
-from softmaxd_training.tablefile import Table, read_table
+from tests.support.iris import parts_of_committed
+from tests.support.loans import loans, loans_csv
 from tests.support.paths import MODELS
 from tests.support.server import Server
 from tests.support.waiting import until
@@ -38,8 +43,12 @@ def client(models: Path) -> Iterator[httpx.Client]:
     assert not [line for line in server.messages() if line["level"] in {"ERROR", "CRITICAL"}]
 
 
-def named(table: Table, rows: Rows) -> list[dict[str, float]]:
-    return [dict(zip(table.names, row, strict=True)) for row in rows.features.tolist()]
+def named(frame: Frame, places: Classes) -> list[dict[str, object]]:
+    """Return rows as objects; a missing value is null."""
+    names = (*frame.number_names, *frame.text_names)
+    rows = zip(frame.numbers[places].tolist(), frame.texts[places].tolist(), strict=True)
+    values = [[None if number != number else number for number in numbers] + texts for numbers, texts in rows]  # noqa: PLR0124 - NaN
+    return [dict(zip(names, (value or None if value == "" else value for value in row), strict=True)) for row in values]
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
@@ -51,15 +60,15 @@ def test_a_table_becomes_a_classifier_that_answers_as_its_card_says(
     assert main(["train", "example", name]) == 0
     file.write_text(capsys.readouterr().out)
 
-    command = ["train", "table", str(file), "--target", TARGETS[name], "--seed", str(SEED), "--epochs", "60"]
+    command = ["train", "table", str(file), "--target", TARGETS[name], "--seed", str(SEED)]
     assert main([*command, "--models-dir", str(models)]) == 0
     until(lambda: client.get(f"/models/{name}").is_success)
 
-    table = read_table(file, TARGETS[name])
-    test = split(table, SEED).test
-    body = {"instances": named(table, test), "include": ["prediction_sets", "typicality"], "coverage": 0.9}
+    frame = frame_of(read(file, ReadOptions()), ColumnOptions(TARGETS[name]))
+    test = split(frame.classes, SEED).test
+    body = {"instances": named(frame, test), "include": ["prediction_sets", "typicality"], "coverage": 0.9}
     answer: dict[str, Any] = client.post(f"/models/{name}/predict", json=body).json()
-    true = [table.labels[index] for index in test.classes]
+    true = [frame.labels[index] for index in frame.classes[test]]
     manifest = client.get(f"/models/{name}").json()
     right = sum(given == label for given, label in zip(answer["labels"], true, strict=True))
     assert right / len(true) == manifest["metrics"]["test_accuracy"] > 0.9
@@ -83,16 +92,52 @@ def test_the_committed_iris_classifier_is_of_the_example_and_as_good_as_it_says(
 ) -> None:
     assert main(["train", "example", "iris"]) == 0
     (tmp_path / "iris.csv").write_text(capsys.readouterr().out)
-    table = read_table(tmp_path / "iris.csv", "species")
+    frame = frame_of(read(tmp_path / "iris.csv", ReadOptions()), ColumnOptions("species"))
     server = Server(environment={"SOFTMAXD_MODELS_DIR": str(MODELS)})
     try:
         committed = httpx.get(server.url + "/models/iris").json()
-        test = split(table, committed["provenance"]["seed"]).test
-        body = {"instances": named(table, test)}
+        test = parts_of_committed(committed["provenance"]["seed"]).test
+        body = {"instances": test.features.tolist()}
         labels = httpx.post(server.url + "/models/iris/predict", json=body).json()["labels"]
     finally:
         server.stop()
 
-    assert committed["provenance"]["data_sha256"] == table.sha256
-    right = np.mean([given == table.labels[index] for given, index in zip(labels, test.classes, strict=True)])
+    assert committed["provenance"]["data_sha256"] == frame.sha256
+    right = np.mean([given == frame.labels[index] for given, index in zip(labels, test.classes, strict=True)])
     assert right == committed["metrics"]["test_accuracy"]
+
+
+def test_a_table_with_texts_and_gaps_becomes_a_classifier_that_is_asked_by_name(
+    models: Path, client: httpx.Client, tmp_path: Path
+) -> None:
+    frame = loans(tmp_path, 400, seed=0)
+
+    command = ["train", "table", str(tmp_path / "loans.csv"), "--target", "end"]
+    assert main([*command, "--models-dir", str(models)]) == 0
+    until(lambda: client.get("/models/loans").is_success)
+
+    test = split(frame.classes, 0).test
+    answer = client.post("/models/loans/predict", json={"instances": named(frame, test)}).json()
+    true = [frame.labels[index] for index in frame.classes[test]]
+    right = sum(given == label for given, label in zip(answer["labels"], true, strict=True))
+    assert right / len(true) == client.get("/models/loans").json()["metrics"]["test_accuracy"] > 0.5
+    row = {"income": 3000.5, "age": 40, "job": "pilot", "purpose": "house"}
+    others = [row | {"income": None}, row | {"job": None}, row | {"job": "astronaut"}]
+    rows = client.post("/models/loans/predict", json={"instances": [row, *others], "include": ["typicality"]}).json()
+    assert rows["unknown"] == [[], [], [], ["job"]]
+    assert len({tuple(each) for each in rows["probabilities"]}) == 4
+    assert rows["typicality"][3] < rows["typicality"][0]
+    refused = client.post("/models/loans/predict", json={"instances": [row | {"age": None}]})
+    assert refused.status_code == 422
+    assert "age" in refused.text
+
+
+def test_words_for_a_gap_give_the_same_model_as_empty_cells(models: Path, tmp_path: Path) -> None:
+    sums: list[bytes] = []
+    for gap in ("", "unknown"):
+        (tmp_path / "gaps.csv").write_text(loans_csv(60, seed=1, gap=gap))
+        command = ["train", "table", str(tmp_path / "gaps.csv"), "--target", "end", "--missing", "unknown"]
+        assert main([*command, "--min-rows", "2", "--models-dir", str(tmp_path)]) == 0
+        sums.append((tmp_path / "gaps" / str(len(sums) + 1) / "model.onnx").read_bytes())
+
+    assert sums[0] == sums[1]

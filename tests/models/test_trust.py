@@ -4,6 +4,7 @@ Every test has a fixed seed, so it passes always or never. The false alarms that
 over the choice of that seed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,21 @@ from softmaxd.numerics.trust import quantiles
 from softmaxd_training import blobs, gaussians
 from softmaxd_training.atypicality import Atypicality
 from softmaxd_training.calibration import Outputs, calibrate, covered, figures, fit_temperature, mean_loss
-from softmaxd_training.examples import write_example
 from softmaxd_training.export import Exported, export
 from softmaxd_training.networks import divide_logits
 from softmaxd_training.rows import Classes, Parts, Rows
-from softmaxd_training.splitting import split
-from softmaxd_training.tablefile import read_table
+from softmaxd_training.table import run as run_table
+from softmaxd_training.tablefeatures import Part
+from softmaxd_training.tables.fitting import fit
+from softmaxd_training.tables.graphs import graph_of
+from softmaxd_training.tables.typicality import TableTypicality
+from tests.support.iris import parts_of_committed
+from tests.support.loans import loans
 from tests.support.paths import MODELS
 
 COVERAGES = [0.8, 0.9, 0.95, 0.99]
 SPLITS = 300
+LOANS = 50  # rows to calibrate with, and as many to measure, in each split of a made table
 
 
 def too_sure(rows: Rows) -> Floats:
@@ -124,14 +130,11 @@ def test_the_committed_models_keep_the_scores_of_each_label_and_measure_both_kin
 
 
 @pytest.fixture(scope="module")
-def iris(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+def iris() -> Parts:
     """The parts of the table that the committed model was trained on."""
-    path = tmp_path_factory.mktemp("iris") / "iris.csv"
-    with path.open("w") as file:
-        write_example("iris", file)
     origin = read_manifest(MODELS / "iris" / "1").provenance
     assert origin is not None
-    return split(read_table(path, "species"), origin.seed)
+    return parts_of_committed(origin.seed)
 
 
 def run(name: str, features: Array) -> Outputs:
@@ -252,3 +255,25 @@ def test_calibration_mends_the_calibration_error_of_fresh_rows(overlapping: Expo
     assert after["ece"] < 0.03, f"{after}, before {before}"
     assert before["ece"] > 0.1, f"{after}, before {before}"
     assert after["brier"] < before["brier"]
+
+
+@pytest.mark.parametrize("text_columns", [1, 2])
+def test_sets_of_a_table_with_texts_hold_as_often_as_theory_says(tmp_path: Path, text_columns: int) -> None:
+    frame = loans(tmp_path, 300 + SPLITS * 2 * LOANS, seed=text_columns)
+    rows = Part.of(replace(frame, texts=frame.texts[:, :text_columns]), np.arange(len(frame)))
+    training, fresh = rows.chosen(slice(0, 300)), rows.chosen(slice(300, None))
+    fitted = fit(training.numbers, training.texts, training.classes, seed=0, on_epoch=lambda _line: None)
+    typicality = TableTypicality.of(training.numbers, training.texts, training.classes, fitted.encoder)
+    graph = graph_of(fitted, typicality).SerializeToString(deterministic=True)
+    outputs = run_table(Engine(graph, device="cpu"), fresh)
+
+    for coverage in COVERAGES[:3]:
+        held = []
+        for split in np.split(np.arange(len(fresh)), SPLITS):
+            known, rest = split[:LOANS], split[LOANS:]
+            calibration = calibrate(
+                {name: values[known] for name, values in outputs.items()}, fresh.classes[known], fitted.temperature
+            )
+            log_probabilities = log_softmax(outputs["logits"][rest].astype(np.float64))
+            held.append(round(covered(log_probabilities, fresh.classes[rest], calibration, coverage).measured * LOANS))
+        assert_lawful(held, LOANS, LOANS, coverage)

@@ -36,7 +36,7 @@ def work(folder: Path, models: Path) -> None:
     rows, example = folder / "iris.csv", str(REPOSITORY / "tests" / "models" / "pytorch.onnx")
     where = ("--models-dir", str(models))
     rows.write_text(run("train", "example", "iris"))
-    run("train", "table", str(rows), "--target", "species", "--name", "flowers", "--epochs", "60", *where)
+    run("train", "table", str(rows), "--target", "species", "--name", "flowers", *where)
     run("models", "add", example, "--name", "added", *where)
     run("models", "calibrate", "flowers", str(rows), "--target", "species", *where)
     run("models", "check", *where)

@@ -75,7 +75,7 @@ def card_of(manifest: Manifest, *, file: str, target: str, added: float, rows: M
     return CARD.format(
         **of_any(manifest, calibration, evaluation),
         introduction=filled(INTRODUCTION.format(file=code(file), target=code(target))),
-        inputs=_inputs(manifest),
+        inputs=inputs_of(manifest),
         rows=", ".join(f"{count:,} for {part}" for part, count in rows.items()),
         figures=figures(manifest, templates.OF_CALIBRATED),
         temperature=filled(_temperature(calibration.temperature, added, calibration.rows)),
@@ -86,7 +86,7 @@ def card_of(manifest: Manifest, *, file: str, target: str, added: float, rows: M
     )
 
 
-def _inputs(manifest: Manifest) -> str:
+def inputs_of(manifest: Manifest) -> str:
     """Return the inputs of the graph with their types and shapes, as the begin of a row."""
     inputs = [
         f"`{code(each.name)}`, {_kind(each.datatype)} `[n, {', '.join(map(str, each.shape))}]`"

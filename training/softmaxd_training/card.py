@@ -24,21 +24,6 @@ MOST_MISTAKES = 20
 WORDS = {"BYTES": "text", "BOOL": "true or false"}
 
 
-def of_table(manifest: Manifest, *, file: str, target: str, epochs: int, kept: int) -> str:
-    """Return the card of a table's model; `kept` is the epoch of its weights."""
-    provenance = _known(manifest)[0]
-    beside = templates.BESIDE.format(**manifest.metrics, kept=kept, validation_rows=provenance.rows["validation"])
-    return templates.TABLE.format(
-        **manifest.metrics,
-        **_sections(manifest),
-        file=code(file),
-        target=code(target),
-        epochs=epochs,
-        kept=kept,
-        beside=filled(beside),
-    )
-
-
 def of_blobs(manifest: Manifest, *, epochs: int, far: tuple[float, float]) -> str:
     """Return the card of the blobs' model; `far` is the highest probability and the typicality at (15, 200)."""
     provenance, metrics = _known(manifest)[0], manifest.metrics
@@ -131,7 +116,7 @@ def _sections(manifest: Manifest) -> dict[str, object]:
         "figures": figures(manifest, templates.OF_TRAINED),
         "calibration": _calibration(calibration, evaluation, provenance.rows),
         "typicality": templates.TYPICALITY.format(text=typicality_text(manifest, calibration, evaluation)),
-        "origin": _origin(manifest, provenance),
+        "origin": origin(manifest, provenance, "Keras"),
     }
 
 
@@ -254,13 +239,15 @@ def _limits(manifest: Manifest, calibration: Calibration) -> str:
     return "\n".join(lines)
 
 
-def _origin(manifest: Manifest, provenance: Provenance) -> str:
+def origin(manifest: Manifest, provenance: Provenance, program: str) -> str:
+    """Return the section of the origin; `program` is the one that the graph was compared with."""
     return templates.ORIGIN.format(
         command=provenance.command,
         created=provenance.created,
         data_seed=provenance.data_seed,
         data_sha256=provenance.data_sha256,
         sha256=manifest.sha256,
+        program=program,
         difference=manifest.metrics["max_drift"],
         packages=", ".join(f"{name} {number}" for name, number in provenance.packages.items()),
     )

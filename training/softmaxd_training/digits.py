@@ -100,7 +100,12 @@ def train(models: Path, *, seeds: int, epochs: int) -> tuple[Path, Manifest]:
     best, results = choose(runs, parts.test, least_accuracy=MIN_ACCURACY)
     command = f"softmaxd train digits --seeds {seeds} --epochs {epochs}"
     provenance = provenance_of(
-        parts, results, command=command, seed=best.seed, data_seed=DATA_SEED, data_sha256=parts.sha256()
+        parts.counts(),
+        results,
+        command=command,
+        seed=best.seed,
+        data_seed=DATA_SEED,
+        data_sha256=parts.sha256(),
     )
     with next_version(models / NAME) as (folder, version):
         exported = export(best.network, parts, folder / MODEL_FILE)

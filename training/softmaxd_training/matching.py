@@ -9,8 +9,8 @@ import numpy as np
 from softmaxd.errors import Refused
 from softmaxd.models.manifest import Manifest
 from softmaxd.tables.labelled import read_labelled
+from softmaxd_training.frames.problems import naming
 from softmaxd_training.rows import Rows
-from softmaxd_training.tablefile import naming
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,27 @@
 """The provenance of a model: its command, data, seeds and packages, enough to train it again."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from softmaxd.models.manifest import Provenance, SeedResult
-from softmaxd_training.rows import Parts
 
-PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "tensorflow", "tf2onnx")
+PACKAGES = ("keras", "numpy", "onnx", "onnxruntime", "pyarrow", "scikit-learn", "scipy", "tensorflow", "tf2onnx")
 
 
 def provenance_of(
-    parts: Parts, results: tuple[SeedResult, ...], *, command: str, seed: int, data_seed: int, data_sha256: str
+    rows: Mapping[str, int],
+    results: tuple[SeedResult, ...],
+    *,
+    command: str,
+    seed: int,
+    data_seed: int,
+    data_sha256: str,
 ) -> Provenance:
     """Return the provenance of a model that is made now, with the installed versions of the packages.
 
-    `results` are those of every seed that was trained, `seed` is the chosen one, `data_seed` that of the rows.
+    `rows` is the number of rows by part of the data, `results` are those of every seed that was trained, `seed` is the
+    chosen one, `data_seed` that of the rows.
     """
     return Provenance(
         command=command,
@@ -22,7 +29,7 @@ def provenance_of(
         seed=seed,
         data_seed=data_seed,
         data_sha256=data_sha256,
-        rows=parts.counts(),
+        rows=rows,
         seeds=results,
         packages={name: version(name) for name in PACKAGES},
     )

@@ -1,47 +1,62 @@
-"""Splits the rows of a table into parts."""
+"""Splits the rows of a table into parts by their use; each has about the same share of every label."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from softmaxd.errors import Refused
-from softmaxd.models.outputs import Array
-from softmaxd_training.columns import quoted
-from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes, Parts, Rows
-from softmaxd_training.tablefile import Table
+from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes
+from softmaxd_training.tables.folds import LEAST_ROWS
 
-SPREADS = 1e-6, 1e18  # standard deviations that Keras' `Normalization` can divide by, in float32
+SMALL = 2_000  # rows, up to which the training rows calibrate, too
+SHARE = 0.2  # of the rows, for calibration and for testing each
+MOST = 20_000  # rows for each of them
+LEAST_TEST_ROWS = 2
 
 
-def split(table: Table, seed: int) -> Parts:
-    """Return half of the rows for training, a tenth for validation, and a fifth each for calibration and for testing.
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The places of rows by their use; no row is in two parts.
 
-    Each part has about the same share of every label. The same seed gives the same parts. Raises `Refused` if the
-    rows are too few, or if a feature of the training rows cannot be standardised.
+    `calibration` is None in a small table: there the training rows calibrate, by models that have not seen them.
     """
-    classes = table.rows.classes
-    train, rest = _stratified(np.arange(len(classes)), classes, 0.5, seed)
-    validation, rest = _stratified(rest, classes, 0.2, seed)
-    calibration, test = _stratified(rest, classes, 0.5, seed)
-    if len(calibration) < LEAST_CALIBRATION_ROWS:
+
+    train: Classes
+    calibration: Classes | None
+    test: Classes
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of rows of each part, by its name."""
+        parts = {"train": self.train, "calibration": self.calibration, "test": self.test}
+        return {name: len(part) for name, part in parts.items() if part is not None}
+
+
+def split(classes: Classes, seed: int) -> Split:
+    """Return the parts of rows with these classes [n]; the same seed gives the same parts.
+
+    A fifth is for testing, and of more than `SMALL` rows another fifth for calibration, each at most `MOST` rows. Every
+    label gives its share of them, rounded, as long as `LEAST_ROWS` of its rows are left for training: a label with few
+    rows may have none in a part. The rows that are not for training are dealt at random, as coverage is promised for
+    random parts. Raises `Refused` if the rows are too few.
+    """
+    parts = 1 if len(classes) <= SMALL else 2
+    chance = np.random.default_rng(seed)
+    held = chance.permutation(_held(classes, parts * min(SHARE, MOST / len(classes)), chance))
+    train = np.setdiff1d(np.arange(len(classes)), held)
+    if len(train) < LEAST_CALIBRATION_ROWS or len(held) < parts * LEAST_TEST_ROWS:
         raise Refused(
-            f"{len(classes)} rows are too few: {len(calibration)} of them would be for calibration,"
-            f" and a coverage of 95 % needs {LEAST_CALIBRATION_ROWS}"
+            f"{len(classes)} rows are too few: {len(held)} of them would be for testing, and of the others"
+            f" {LEAST_CALIBRATION_ROWS} are needed for a coverage of 95 %"
         )
-    _check_spread(table.rows.features[train], table.names)
-    return Parts(*(Rows(table.rows.features[part], classes[part]) for part in (train, validation, calibration, test)))
+    *calibration, test = map(np.sort, np.array_split(held, parts))
+    return Split(train, calibration[0] if calibration else None, test)
 
 
-def _stratified(chosen: Classes, classes: Classes, share: float, seed: int) -> tuple[Classes, Classes]:
-    """Return two parts of the chosen rows' indices, each with the same share of every class."""
-    first, second = train_test_split(chosen, train_size=share, stratify=classes[chosen], random_state=seed)
-    return np.sort(first), np.sort(second)
-
-
-def _check_spread(features: Array, names: Sequence[str]) -> None:
-    for name, spread in zip(names, features.std(axis=0, dtype=np.float64), strict=True):
-        if spread == 0:
-            raise Refused(f"column {quoted(name)} has the same value in every training row: remove it")
-        if not SPREADS[0] <= spread <= SPREADS[1]:
-            raise Refused(f"column {quoted(name)} has a standard deviation of {spread:.1e}: use another unit")
+def _held(classes: Classes, share: float, chance: np.random.Generator) -> Classes:
+    """Return the places of a share of each label's rows."""
+    counts = np.bincount(classes)
+    takes = np.minimum(np.round(counts * share).astype(np.int64), np.maximum(counts - LEAST_ROWS, 0))
+    shuffled = chance.permutation(len(classes))
+    by_label = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    ranks = np.arange(len(classes)) - np.repeat(counts.cumsum() - counts, counts)
+    return by_label[ranks < np.repeat(takes, counts)]

@@ -69,7 +69,8 @@ def shifted(features: Features) -> Features:
 def _raised(columns: Features) -> Features:
     if columns.dtype.kind not in "fiu":
         return columns
-    moved = columns + np.nanstd(columns, axis=0, dtype=np.float64)
+    known = np.where(np.isnan(columns).all(axis=0), 0, columns)  # of no numbers there is no deviation
+    moved = columns + np.nanstd(known, axis=0, dtype=np.float64)
     kind = np.finfo(columns.dtype) if columns.dtype.kind == "f" else np.iinfo(columns.dtype)
     raised: Features = np.clip(moved, kind.min, kind.max).astype(columns.dtype)
     return raised

@@ -1,153 +1,183 @@
-"""A classifier of the rows of a table, from its file to a published version: read from top to bottom."""
+"""A classifier of the rows of a table, from its columns to a published version: read from top to bottom."""
 
-import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
 from softmaxd.errors import Refused
-from softmaxd.models.manifest import MODEL_FILE, Manifest, SeedResult
+from softmaxd.models.calibration import Calibration, Evaluation
+from softmaxd.models.engine import Engine
+from softmaxd.models.manifest import ATYPICALITY, LOGITS, MODEL_FILE, Manifest, Sample
+from softmaxd.models.onnxfile import check_size
+from softmaxd.models.outputs import Array, Features
 from softmaxd.models.publishing import describe, next_version
-from softmaxd_training import card, networks, pictures
-from softmaxd_training.export import Exported, export
-from softmaxd_training.networks import History
+from softmaxd.numerics.softmax import Floats
+from softmaxd_training import pictures, strange, tablecard
+from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
+from softmaxd_training.frames.frame import Frame
+from softmaxd_training.job import Job
 from softmaxd_training.provenance import provenance_of
-from softmaxd_training.rows import Parts, Rows, ranges, sample
-from softmaxd_training.tablefile import Table
+from softmaxd_training.rows import Classes, Rows, sample
+from softmaxd_training.splitting import Split
+from softmaxd_training.tablefeatures import Part, cells_of, features_of, rows_of
+from softmaxd_training.tables.ensemble import Tell
+from softmaxd_training.tables.fitting import Fitted, fit
+from softmaxd_training.tables.folds import deal
+from softmaxd_training.tables.graphs import check_graph, graph_of, inputs_of
+from softmaxd_training.tables.typicality import TableTypicality, typical_rows
 
-HIDDEN = (32, 16)
-BATCH = 16
-PATIENCE = 50  # epochs without a lower validation loss, after which training stops
+BLOCK = 1024  # rows that a model is asked for at a time
+
+Outputs = Mapping[str, Array]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One training: the table's file, its target column, the model's name, and the options.
+@contextmanager
+def telling() -> Iterator[Tell]:
+    """Give a function that shows a line of progress on a terminal, in the place of the one before."""
+    with tqdm(bar_format="{desc}  {elapsed}", leave=False, disable=None) as bar:
+        yield bar.set_description_str
 
-    `is_sampled` lets the manifest have a sample of the training rows, if they have two features.
+
+def train(frame: Frame, split: Split, job: Job, models: Path, *, tell: Tell) -> tuple[Path, Manifest]:
+    """Fit all candidates, calibrate the best one, measure it on the test rows, and publish it.
+
+    Returns the version's folder and its manifest. `tell` gets lines about the progress. Raises `Refused`, with nothing
+    written, if the model has learnt nothing or its graph is not exact enough.
     """
-
-    file: str
-    target: str
-    name: str
-    seed: int
-    epochs: int
-    is_sampled: bool = True
-
-    @property
-    def command(self) -> str:
-        """The command line that does this training again."""
-        words = ["table", self.file, "--target", self.target, "--name", self.name]
-        more = "" if self.is_sampled else " --no-sample"
-        return f"softmaxd train {shlex.join(words)} --seed {self.seed} --epochs {self.epochs}{more}"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A trained network with the weights of the epoch `kept`, and its loss on the validation rows in nats."""
-
-    network: keras.Model
-    history: History
-    kept: int
-    validation_loss: float
-
-
-def build_network(train: Rows, classes: int) -> keras.Model:
-    """Build a small network, features [n, d] → probabilities [n, classes].
-
-    Its first layer standardises the features with the mean and the variance of the training rows.
-    """
-    keras.utils.clear_session()
-    inputs = keras.Input((train.features.shape[1],), name="features")
-    standardise = keras.layers.Normalization(name="standardised")
-    standardise.adapt(train.features)
-    # Arrays become constants of the exported graph; tensors would become additional inputs.
-    standardise.mean, standardise.variance = np.asarray(standardise.mean), np.asarray(standardise.variance)
-    values = standardise(inputs)
-    for number, units in enumerate(HIDDEN, start=1):
-        layer = keras.layers.Dense(units, activation="relu", kernel_initializer="he_uniform", name=f"hidden_{number}")
-        values = layer(values)
-    logits = keras.layers.Dense(classes, name="logits")(values)
-    return keras.Model(inputs, keras.layers.Softmax(name="probabilities")(logits), name="table")
-
-
-def fit(parts: Parts, classes: int, *, seed: int, epochs: int, on_epoch: Callable[[], object]) -> Run:
-    """Train until the validation loss stops falling, and keep the weights of the epoch where it was lowest.
-
-    `on_epoch` is called after each epoch. The same seed gives the same weights.
-    """
-    networks.fix_seed(seed)
-    network = build_network(parts.train, classes)
-    stopping = keras.callbacks.EarlyStopping(monitor="val_loss", patience=PATIENCE, restore_best_weights=True)
-    history = networks.fit(network, parts, batch=BATCH, epochs=epochs, on_epoch=on_epoch, callbacks=[stopping])
-    kept = 1 + int(np.argmin(history["val_loss"]))
-    return Run(network, history, kept, networks.loss_of(network, parts.validation))
-
-
-def train(table: Table, parts: Parts, job: Job, models: Path) -> tuple[Path, Manifest]:
-    """Train a network, calibrate it, measure it on the test rows, and publish it.
-
-    Returns the version's folder and its manifest. Raises `Refused`, with nothing written, if the network has learnt
-    nothing or its ONNX file is not good enough.
-    """
-    with tqdm(total=job.epochs, desc="epochs", unit="epoch", disable=None) as bar:
-        run = fit(parts, len(table.labels), seed=job.seed, epochs=job.epochs, on_epoch=bar.update)
-    result = measure(run, parts.test, seed=job.seed)
+    training, test = Part.of(frame, split.train), Part.of(frame, split.test)
+    held = None if split.calibration is None else Part.of(frame, split.calibration)
+    fitted = fit(training.numbers, training.texts, training.classes, seed=job.seed, on_epoch=tell)
+    if held is not None:
+        fitted = with_temperature(fitted, held)
+    tell("calibration, figures and card")
+    exported = export(fitted, training, held, test, seed=job.seed)
+    check_learnt(exported.metrics)
     with next_version(models / job.name) as (folder, version):
-        exported = export(run.network, parts, folder / MODEL_FILE)
-        manifest = manifest_of(version, table, parts, job, result, exported)
-        check_learnt(manifest)
-        text = card.of_table(manifest, file=job.file, target=job.target, epochs=job.epochs, kept=run.kept)
-        describe(folder, manifest, text)
-        pictures.draw_history(folder / "history.png", {job.seed: run.history}, chosen=job.seed, kept=run.kept)
+        (folder / MODEL_FILE).write_bytes(exported.content)
+        check_size(folder / MODEL_FILE)
+        manifest = manifest_of(version, frame, split, job, fitted, exported)
+        describe(folder, manifest, tablecard.card_of(manifest, frame, fitted.chosen, file=job.file))
         pictures.draw_trust(folder, exported.evaluation)
     return models / job.name / str(version), manifest
 
 
-def measure(run: Run, test: Rows, *, seed: int) -> SeedResult:
-    """Return the losses in nats and the accuracy of a run, before calibration."""
-    return SeedResult(
-        seed=seed,
-        validation_loss=run.validation_loss,
-        test_loss=networks.loss_of(run.network, test),
-        test_accuracy=networks.accuracy_of(run.network, test),
-    )
+def with_temperature(fitted: Fitted, held: Part) -> Fitted:
+    """Return a model with the temperature that has the lowest loss on rows that it has not seen."""
+    logits = np.concatenate([fitted.logits(each.numbers, each.texts) for each in _blocks(held)]) * fitted.temperature
+    return replace(fitted, chosen=replace(fitted.chosen, temperature=fit_temperature(logits, held.classes)))
 
 
-def manifest_of(version: int, table: Table, parts: Parts, job: Job, result: SeedResult, exported: Exported) -> Manifest:
+def _blocks(part: Part) -> Iterator[Part]:
+    for start in range(0, len(part), BLOCK):
+        yield part.chosen(slice(start, start + BLOCK))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exported:
+    """The bytes of a graph, with its calibration, its evaluation and its metrics."""
+
+    content: bytes
+    calibration: Calibration
+    evaluation: Evaluation
+    metrics: dict[str, float]
+
+
+def export(fitted: Fitted, training: Part, held: Part | None, test: Part, *, seed: int) -> Exported:
+    """Return the graph of a model, with the calibration by the rows held back, measured on the test rows.
+
+    Without rows held back the training rows calibrate, each by models that have not seen it. Raises `Refused` if the
+    graph and Python differ by more than roundings can explain.
+    """
+    typicality = TableTypicality.of(training.numbers, training.texts, training.classes, fitted.encoder)
+    content = graph_of(fitted, typicality).SerializeToString(deterministic=True)
+    engine = Engine(content, device="cpu")
+    if held is None:
+        known, classes = out_of_fold(fitted, training, seed), training.classes[fitted.judged]
+    else:
+        known, classes = run(engine, held), held.classes
+    calibration = calibrate(known, classes, fitted.temperature)
+    outputs = run(engine, test)
+    typicality.check(outputs[ATYPICALITY], test.numbers, test.texts)
+    metrics = {
+        **measure(outputs, test.classes, fitted.temperature),
+        **strangeness(typicality, training, test),
+        "max_drift": check_graph(engine, fitted, test.numbers, test.texts),
+        "out_of_fold_loss": fitted.chosen.loss,
+        "shares_loss": loss_of_shares(training, test),
+    }
+    return Exported(content, calibration, evaluate(outputs, test.classes, calibration), metrics)
+
+
+def run(engine: Engine, part: Part) -> Outputs:
+    """Return the outputs of a graph for rows."""
+    found = [engine.run_inputs(inputs_of(each.numbers, each.texts)) for each in _blocks(part)]
+    return {name: np.concatenate([outputs[name] for outputs in found]) for name in found[0]}
+
+
+def out_of_fold(fitted: Fitted, training: Part, seed: int) -> Outputs:
+    """Return logits [n, k] and atypicalities [n] of the training rows, each by models that have not seen the row."""
+    folds, distances = deal(training.classes, seed=seed), np.empty(len(training))
+    for fold in np.unique(folds):
+        seen, left = training.chosen(np.flatnonzero(folds != fold)), training.chosen(np.flatnonzero(folds == fold))
+        found = TableTypicality.of(seen.numbers, seen.texts, seen.classes, fitted.encoder)
+        distances[folds == fold] = found.distances(left.numbers, left.texts)
+    logits = fitted.out_of_fold / fitted.temperature
+    return {LOGITS: logits.astype(np.float32), ATYPICALITY: distances[fitted.judged].astype(np.float32)}
+
+
+def strangeness(typicality: TableTypicality, training: Part, test: Part) -> dict[str, float]:
+    """Return how well the typicality tells strange rows, which are made from the test rows, from these."""
+
+    def values(rows: Features) -> Floats:
+        return typicality.values(*cells_of(rows)).astype(np.float64)
+
+    typical = typical_rows(typicality.values, training.numbers, training.texts, training.classes)
+    return strange.measure(typical, Rows(rows_of(test), test.classes), values)
+
+
+def manifest_of(version: int, frame: Frame, split: Split, job: Job, fitted: Fitted, exported: Exported) -> Manifest:
     """Return the manifest of a version."""
-    losses = {"validation_loss": result.validation_loss, "shares_loss": loss_of_shares(parts)}
+    seeds = {"seed": job.seed, "data_seed": job.seed}
+    provenance = provenance_of(split.counts(), (), command=job.command, data_sha256=frame.sha256, **seeds)
+    candidates = {each.name: each.loss for each in fitted.candidates}
     return Manifest(
         name=job.name,
         version=version,
-        sha256=exported.sha256,
-        labels=table.labels,
-        features=ranges(parts.train.features, table.names),
-        metrics={**exported.metrics, **losses},
-        provenance=provenance_of(
-            parts, (result,), command=job.command, seed=job.seed, data_seed=job.seed, data_sha256=table.sha256
-        ),
+        sha256=hashlib.sha256(exported.content).hexdigest(),
+        labels=frame.labels,
+        features=features_of(frame, fitted.encoder.categories, split.train),
+        metrics=exported.metrics,
+        provenance=provenance.model_copy(update={"candidates": candidates}),
         calibration=exported.calibration,
         evaluation=exported.evaluation,
-        sample=sample(parts.train) if job.is_sampled else None,
+        sample=sample_of(frame, split.train) if job.is_sampled else None,
+        notes=fitted.notes,
     )
 
 
-def check_learnt(manifest: Manifest) -> None:
+def sample_of(frame: Frame, places: Classes) -> Sample | None:
+    """Return some of the rows at these places for a picture; None unless they are two numbers, and none is missing."""
+    if frame.text_names or not np.isfinite(frame.numbers).all():
+        return None
+    return sample(Rows(frame.numbers[places], frame.classes[places]))
+
+
+def check_learnt(metrics: Mapping[str, float]) -> None:
     """Raise `Refused` if the model is no better than always answering with the labels' shares."""
-    loss, floor = manifest.metrics["test_loss"], manifest.metrics["shares_loss"]
+    loss, floor = metrics["test_loss"], metrics["shares_loss"]
     if not loss < floor:
         raise Refused(
-            f"the network has learnt nothing: its loss on the test rows is {loss:.3f}, and always answering with the"
+            f"the model has learnt nothing: its loss on the test rows is {loss:.3f}, and always answering with the"
             f" labels' shares has {floor:.3f}"
         )
 
 
-def loss_of_shares(parts: Parts) -> float:
+def loss_of_shares(training: Part, test: Part) -> float:
     """Return the loss on the test rows, in nats, of always answering with each label's share of the training rows."""
-    shares = np.bincount(parts.train.classes) / len(parts.train)
-    return float(-np.log(shares[parts.test.classes]).mean())
+    shares = np.bincount(training.classes) / len(training)
+    return float(-np.log(shares[test.classes]).mean())

@@ -1,48 +1,5 @@
 """The texts of the model cards, in Markdown; `card` fills in their figures."""
 
-TABLE = """\
-# {name}, version {version}
-
-Predicts the `{target}` of a row from its {width} features. It is a small network, trained on the table `{file}` and
-calibrated.
-
-| | |
-| --- | --- |
-| Input | `features`, float32 `[n, {width}]`; in the training rows {features} |
-{outputs}
-| Network | Normalization, Dense 32 relu, Dense 16 relu, Dense {classes} softmax |
-| Training | categorical cross-entropy, Adam 0.001, batches of 16, at most {epochs:,} epochs; epoch {kept} is kept |
-| Rows | {rows}; split at random, with about the same share of every label in each part |
-
-{figures}
-
-{beside}
-
-![Loss and accuracy by epoch](history.png)
-
-{confusion}
-
-{calibration}
-
-{sets}
-
-{typicality}
-
-## Limits
-
-- These figures come from one table and one split. Another seed gives other figures, above all if the test rows are few.
-- A probability tells which label fits best, not whether any label fits. Far away from all training rows it may still be
-  close to 1, so look at the typicality, too.
-{limits}
-
-{origin}
-"""
-
-BESIDE = """
-Always answering with the share of each label in the training rows would have a loss of {shares_loss:.4g}. Epoch {kept}
-is kept because its loss on the {validation_rows:,} validation rows is the lowest: {validation_loss:.4g}, before
-calibration."""
-
 OUTPUTS = """\
 | Output | `logits` and `probabilities`, float32 `[n, {classes}]`: {labels} |
 | | `atypicality`, float32 `[n]`: squared Mahalanobis distance to the nearest class mean |"""
@@ -204,5 +161,5 @@ ORIGIN = """\
 - `{command}`, {created}
 - data: seed {data_seed}, SHA-256 `{data_sha256}`
 - `model.onnx`: SHA-256 `{sha256}`
-- largest difference between Keras and ONNX Runtime in any probability of the test rows: {difference:.0e}
+- largest difference between {program} and ONNX Runtime in any probability of the test rows: {difference:.0e}
 - {packages}"""

@@ -2,8 +2,10 @@
 
 import os
 import sys
+from argparse import BooleanOptionalAction
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -16,14 +18,19 @@ from softmaxd.settings import Settings
 
 if TYPE_CHECKING:
     from softmaxd.models.manifest import Manifest
+    from softmaxd_training.frames.frame import Frame
+    from softmaxd_training.job import Job
+    from softmaxd_training.splitting import Split
 
 BLOBS_SEEDS, BLOBS_EPOCHS = 8, 120
 ARTICLE_EPOCHS = 30  # of one seed
 DIGITS_SEEDS, DIGITS_EPOCHS = 4, 60
-TABLE_EPOCHS = 1000
+TABLE_MIN_ROWS = 10  # of a label
 EXAMPLES = ("iris", "wine", "breast_cancer", "subscriptions")
 
-NEEDED = ("keras", "matplotlib", "scipy", "sklearn", "tensorflow", "tf2onnx", "tqdm")
+USES = {"train": "training", "calibration": "calibration", "test": "testing"}  # of the parts of rows
+
+NEEDED = ("keras", "matplotlib", "pyarrow", "scipy", "sklearn", "tensorflow", "tf2onnx", "tqdm")
 
 
 def add(commands: Commands) -> None:
@@ -67,19 +74,47 @@ def _add_table(recipes: Commands) -> None:
     parser = recipes.add_parser(
         "table",
         help="train a classifier on a table of your own",
-        description="Train a classifier on the rows of a table, and publish it. The column TARGET has the labels, the "
-        "other columns are numbers. The file is CSV with a header, or Parquet.",
+        description="Train a classifier on the rows of a table, and publish it. The column of --target has the labels, "
+        "the other columns are numbers, texts or dates, and some values may be missing. The file is CSV, Parquet, "
+        "Feather, Arrow or Excel; CSV may be packed by gzip or zip.",
         epilog="example: softmaxd train example iris > iris.csv && softmaxd train table iris.csv --target species",
     )
     parser.set_defaults(run=train_table)
-    parser.add_argument("file", metavar="FILE", type=Path, help="The table: columns of numbers, and the target.")
+    parser.add_argument("file", metavar="FILE", type=Path, help="The table: a row of names, then the rows.")
     parser.add_argument("--target", metavar="COLUMN", required=True, help="The column with the labels.")
     parser.add_argument("--name", metavar="NAME", help="The model's name. Default: the file's, without its ending.")
     add_number(parser, "--seed", "Draws the parts of the rows, and the first weights.", 0, least=0, below=SEEDS_BELOW)
-    add_number(parser, "--epochs", "Most passes over the training rows.", TABLE_EPOCHS)
     text = "Leave training rows out of the manifest, which has some for the playground's map if they have two features."
     parser.add_argument("--no-sample", dest="is_sampled", action="store_false", help=text)
+    parser.add_argument("--dry-run", dest="is_dry", action="store_true", help="Print the plan, and train nothing.")
+    _add_reading(parser)
+    _add_columns(parser)
     add_settings(parser, ["models_dir"])
+
+
+def _add_reading(parser: Parser) -> None:
+    """Add the options that tell how the file is read: the fields of `ReadOptions`."""
+    for option, text in {
+        "--separator": "Between the cells of a CSV: a comma, a semicolon, | or tab. Default: the one that is found.",
+        "--encoding": "Of a CSV, such as latin-1. Default: UTF-8, or UTF-16 with a byte order mark.",
+        "--sheet": "Of a workbook of Excel. Default: the first one.",
+    }.items():
+        parser.add_argument(option, metavar="TEXT", help=text)
+    text = "The first row of the file has names, or --no-header: it is a row like the others. Default: as it looks."
+    parser.add_argument("--header", action=BooleanOptionalAction, default=None, help=text)
+
+
+def _add_columns(parser: Parser) -> None:
+    """Add the options that tell how the columns are understood: the fields of `ColumnOptions`."""
+    for option, metavar, text in (
+        ("--missing", "TEXT", "A further text that stands for a missing value, such as unknown or -999."),
+        ("--category", "COLUMN", "A column of categories, although it looks like numbers or an identifier."),
+        ("--number", "COLUMN", "A column of numbers, although it looks like codes."),
+        ("--date", "COLUMN", "A column of dates: the model gets year, month, weekday and the number of the day."),
+    ):
+        parser.add_argument(option, metavar=metavar, action="append", default=[], help=f"{text} May be repeated.")
+    add_number(parser, "--min-rows", "Rows that a label needs.", TABLE_MIN_ROWS, least=2)
+    parser.add_argument("--merge-rare", metavar="LABEL", help="Make one label of those with fewer rows.")
 
 
 def _add_example(recipes: Commands) -> None:
@@ -108,25 +143,54 @@ def train_seeds(settings: Settings, *, recipe: str, seeds: int, epochs: int, is_
     return 0
 
 
-def train_table(settings: Settings, *, file: Path, target: str, name: str | None, seed: int, **options: Any) -> int:
-    """Train and publish a classifier of a table; `options` are those of a `Job`.
+def train_table(settings: Settings, *, file: Path, name: str | None, is_dry: bool, **options: Any) -> int:
+    """Train and publish a classifier of a table; `options` are those of reading, of the columns, and of a `Job`.
 
     Raises `Refused`, or `StartupError` without the extra.
     """
     need(NEEDED, "softmaxd train", "train")
     with _nothing_half_written():
-        from softmaxd_training.splitting import split  # noqa: PLC0415 - scikit-learn takes a second
-        from softmaxd_training.tablefile import read_table  # noqa: PLC0415
-
         name = _checked(name or file.stem)
-        table = read_table(file, target)
-        parts = split(table, seed)
+        frame, split, job = _planned(file, name, options)
+        say(*_lines_of(frame, split))
+        if is_dry:
+            return 0
         with _without_native_logs():
-            from softmaxd_training.table import Job, train  # noqa: PLC0415 - TensorFlow takes ten seconds
-        job = Job(file.name, target, name, seed=seed, **options)
-        folder, manifest = train(table, parts, job, settings.models_dir)
-    say(_figures(manifest), *_sampled(manifest), f"published {folder}")
+            from softmaxd_training.table import telling, train  # noqa: PLC0415 - TensorFlow takes ten seconds
+        with telling() as tell:
+            folder, manifest = train(frame, split, job, settings.models_dir, tell=tell)
+    say("", *manifest.notes, *_candidates(manifest), _figures(manifest), *_sampled(manifest), f"published {folder}")
     return 0
+
+
+def _planned(file: Path, name: str, options: dict[str, Any]) -> "tuple[Frame, Split, Job]":
+    """Return the rows of a file with every column understood, the parts of them, and the job."""
+    from softmaxd_training.frames.columns import frame_of  # noqa: PLC0415 - pyarrow takes a second
+    from softmaxd_training.frames.decisions import ColumnOptions  # noqa: PLC0415
+    from softmaxd_training.frames.options import ReadOptions  # noqa: PLC0415
+    from softmaxd_training.frames.problems import naming as naming_file  # noqa: PLC0415
+    from softmaxd_training.frames.reading import read  # noqa: PLC0415
+    from softmaxd_training.frames.varying import without_constant  # noqa: PLC0415
+    from softmaxd_training.job import Job  # noqa: PLC0415
+    from softmaxd_training.splitting import split  # noqa: PLC0415
+
+    seed, is_sampled = options.pop("seed"), options.pop("is_sampled")
+    reading = ReadOptions(**{each.name: options.pop(each.name) for each in fields(ReadOptions)})
+    chosen: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in options.items()}
+    columns = ColumnOptions(**chosen)
+    with naming_file(file):
+        frame = frame_of(read(file, reading), columns)
+        parts = split(frame.classes, seed)
+        frame = without_constant(frame, parts.train)
+    return frame, parts, Job(file.name, name, columns, reading, seed=seed, is_sampled=is_sampled)
+
+
+def _lines_of(frame: "Frame", split: "Split") -> Iterator[str]:
+    """Yield the plan: the use of each column, and of the rows."""
+    from softmaxd_training.frames.plan import plan_lines  # noqa: PLC0415
+
+    yield from plan_lines(frame)
+    yield "rows: " + ", ".join(f"{count:,} for {USES[part]}" for part, count in split.counts().items())
 
 
 def print_example(_settings: Settings, *, name: str) -> int:
@@ -161,7 +225,10 @@ def _nothing_half_written() -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt("interrupted; no half-written version is left") from error
     except Refused as error:
-        raise Refused(f"{error}; nothing was written") from error
+        *lines, last = str(error).splitlines()
+        if lines:
+            say(*(f"softmaxd: {line}" for line in lines), file=sys.stderr)
+        raise Refused(f"{last}; nothing was written") from error
     except OSError as error:
         raise Refused(f"{sentence(error)}; nothing was written") from error
 
@@ -203,6 +270,16 @@ def _of_clouds(manifest: "Manifest") -> list[str]:
         f"Bayes-optimal loss of the same {rows:.0f} test rows: {bayes_loss:.1e}",
         f"on {count:,.0f} fresh rows, calibrated: loss {loss:.6f}, error rate {error:.4%}",
     ]
+
+
+def _candidates(manifest: "Manifest") -> Iterator[str]:
+    """Yield a line with the out-of-fold loss of each candidate, the chosen one marked."""
+    assert manifest.provenance is not None
+    losses = manifest.provenance.candidates
+    chosen = min(losses, key=lambda name: losses[name])
+    width = max(map(len, losses))
+    for name, loss in losses.items():
+        yield f"{name:<{width}}  out-of-fold loss {loss:.4f}{'  chosen' if name == chosen else ''}"
 
 
 def _sampled(manifest: "Manifest") -> list[str]:

@@ -65,6 +65,10 @@ class Provenance(Frozen):
     data_sha256: str
     rows: Annotated[Mapping[str, PositiveInt], Field(description="Number of rows by part of the data")]
     seeds: tuple[SeedResult, ...]
+    candidates: Annotated[
+        Mapping[str, FiniteFloat],
+        Field(description="Of a table: the loss of each model that was fitted, on rows that it had not seen"),
+    ] = {}
     packages: Annotated[Mapping[str, str], Field(description="Version by package name")]
 
 

@@ -3,11 +3,27 @@
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from softmaxd.models.manifest import Manifest
-from softmaxd_training import card
+from softmaxd_training import card, tablecard
+from softmaxd_training.frames.frame import Frame, FrameColumn
+from softmaxd_training.tables.choice import Candidate
 from tests.support.paths import MODELS
+
+CHOSEN = Candidate("linear", 0.1, {"linear": 1.0}, 1.2)
+FRAME = Frame(
+    np.zeros((0, 0), np.float32),
+    np.zeros((0, 0), object),
+    np.zeros(0, np.int64),
+    labels=(),
+    number_names=(),
+    text_names=(),
+    columns=(FrameColumn("species", "target", "3 labels", "species"),),
+    notes=(),
+    sha256="",
+)
 
 
 def manifest_of(**changed: object) -> Manifest:
@@ -17,7 +33,7 @@ def manifest_of(**changed: object) -> Manifest:
 
 
 def card_of(**changed: object) -> str:
-    return card.of_table(manifest_of(**changed), file="iris.csv", target="species", epochs=1000, kept=68)
+    return tablecard.card_of(manifest_of(**changed), FRAME, CHOSEN, file="iris.csv")
 
 
 def calibration_of(**changed: object) -> dict[str, Any]:
@@ -43,9 +59,7 @@ def calibration_of_many(classes: int) -> dict[str, Any]:
     return calibration_of(by_label=rows)
 
 
-def test_the_committed_cards_are_made_from_their_manifests() -> None:
-    assert card_of() == (MODELS / "iris" / "1" / "card.md").read_text()
-
+def test_the_committed_card_of_blobs_is_made_from_its_manifest() -> None:
     blobs = Manifest.model_validate_json((MODELS / "blobs" / "2" / "manifest.json").read_bytes())
     assert card.of_blobs(blobs, epochs=120, far=(1.0, 1 / 1001)) == (MODELS / "blobs" / "2" / "card.md").read_text()
 

@@ -8,8 +8,11 @@ import pytest
 from sklearn import datasets
 
 from softmaxd_training.examples import TARGETS, write_example
+from softmaxd_training.frames.columns import frame_of
+from softmaxd_training.frames.decisions import ColumnOptions
+from softmaxd_training.frames.options import ReadOptions
+from softmaxd_training.frames.reading import read
 from softmaxd_training.splitting import split
-from softmaxd_training.tablefile import read_table
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -19,12 +22,12 @@ def test_an_example_is_the_data_set_and_can_be_split(name: str, tmp_path: Path) 
     (tmp_path / "table.csv").write_text(text.getvalue())
     features, classes = getattr(datasets, f"load_{name}")(return_X_y=True)
 
-    table = read_table(tmp_path / "table.csv", TARGETS[name])
+    frame = frame_of(read(tmp_path / "table.csv", ReadOptions()), ColumnOptions(TARGETS[name]))
 
     names = getattr(datasets, f"load_{name}")().target_names
-    assert np.array_equal(table.rows.features, features.astype(np.float32))
-    assert [table.labels[index] for index in table.rows.classes] == names[classes].tolist()
-    assert len(split(table, 0).calibration) >= 19
+    assert np.array_equal(frame.numbers, features.astype(np.float32))
+    assert [frame.labels[index] for index in frame.classes] == names[classes].tolist()
+    assert len(split(frame.classes, 0).test) >= 30
 
 
 def test_the_columns_of_iris_are_named_without_their_unit() -> None:

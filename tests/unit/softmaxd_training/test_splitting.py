@@ -1,35 +1,68 @@
 """The parts of a table: by the seed alone, each row once."""
 
-from collections import Counter
-from pathlib import Path
-
 import numpy as np
+import pytest
 
-from softmaxd_training.rows import Parts
-from softmaxd_training.splitting import split
-from softmaxd_training.tablefile import read_table
-
-ROWS = [(number / 7, number % 13, "aaab"[number % 4]) for number in range(100)]
-
-
-def parts_of(folder: Path, *, seed: int) -> Parts:
-    lines = [f"{x:.3f},{y},{label}\n" for x, y, label in ROWS]
-    (folder / "plants.csv").write_text("x,y,label\n" + "".join(lines))
-    return split(read_table(folder / "plants.csv", "label"), seed)
+from softmaxd.errors import Refused
+from softmaxd_training.rows import Classes
+from softmaxd_training.splitting import MOST, SMALL, Split, split
 
 
-def test_the_parts_are_all_rows_once_with_the_labels_in_proportion(tmp_path: Path) -> None:
-    parts = parts_of(tmp_path, seed=3)
-
-    assert parts.counts() == {"train": 50, "validation": 10, "calibration": 20, "test": 20}
-    xs = [x for part in (parts.train, parts.validation, parts.calibration, parts.test) for x in part.features[:, 0]]
-    assert sorted(xs) == sorted(np.float32(f"{x:.3f}") for x, _, _ in ROWS)
-    counts = [Counter(part.classes.tolist()) for part in (parts.train, parts.calibration, parts.test)]
-    assert [count[1] for count in counts] == [13, 5, 5]
+def classes_of(*counts: int) -> Classes:
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
 
 
-def test_the_seed_and_nothing_else_makes_the_parts(tmp_path: Path) -> None:
-    first, again, other = (parts_of(tmp_path, seed=seed).test.features.tolist() for seed in (0, 0, 1))
+def by_label(classes: Classes, split: Split) -> dict[str, list[int]]:
+    parts = {"train": split.train, "calibration": split.calibration, "test": split.test}
+    return {name: np.bincount(classes[part]).tolist() for name, part in parts.items() if part is not None}
+
+
+def test_a_small_table_has_a_fifth_of_each_label_for_testing_and_none_for_calibration() -> None:
+    classes = classes_of(100, 40, 13)
+
+    parts = split(classes, 3)
+
+    assert by_label(classes, parts) == {"train": [80, 32, 10], "test": [20, 8, 3]}
+    assert sorted([*parts.train, *parts.test]) == list(range(153))
+    assert parts.counts() == {"train": 122, "test": 31}
+
+
+def test_a_larger_table_has_a_fifth_for_calibration_besides() -> None:
+    classes = classes_of(1500, 501)
+
+    parts = split(classes, 0)
+
+    assert parts.calibration is not None
+    assert by_label(classes, parts)["train"] == [900, 301]
+    assert parts.counts() == {"train": 1201, "calibration": 400, "test": 400}
+    assert sorted([*parts.train, *parts.calibration, *parts.test]) == list(range(2001))
+
+
+@pytest.mark.parametrize(("rows", "others"), [(SMALL, SMALL // 5), (10 * MOST, 2 * MOST)])
+def test_so_many_rows_are_not_for_training(rows: int, others: int) -> None:
+    parts = split(np.arange(rows) % 2, 0)
+
+    assert rows - len(parts.train) == others
+
+
+def test_a_label_keeps_two_rows_for_training_and_may_have_none_for_testing() -> None:
+    classes = classes_of(40, 40, 2, 3)
+
+    assert by_label(classes, split(classes, 0)) == {"train": [32, 32, 2, 2], "test": [8, 8, 0, 1]}
+
+
+def test_the_seed_and_nothing_else_makes_the_parts() -> None:
+    first, again, other = (split(classes_of(60, 60), seed).test.tolist() for seed in (0, 0, 1))
 
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize(
+    ("counts", "held"), [((11, 10), 4), ((2,) * 12, 0), ((2,) * 11 + (3,), 1)], ids=["train", "test", "one"]
+)
+def test_too_few_rows_are_refused(counts: tuple[int, ...], held: int) -> None:
+    words = rf"^{sum(counts)} rows are too few: {held} of them would be for testing, and of the others 19 are needed"
+
+    with pytest.raises(Refused, match=words):
+        split(classes_of(*counts), 0)

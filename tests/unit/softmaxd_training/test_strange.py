@@ -127,3 +127,10 @@ def test_the_section_has_a_line_for_each_figure_and_is_empty_without() -> None:
     assert lines[2].startswith("| test rows of one label, if the typicality is made without it")
     assert "a tenth of the labels" in section(manifest.model_copy(update=many))
     assert section(manifest.model_copy(update={"metrics": {"test_rows": 30.0}})) == ""
+
+
+def test_a_column_that_is_missing_in_all_rows_stays_missing() -> None:
+    rows = np.array([[np.nan, 1.0], [np.nan, 3.0]], dtype=np.float32)
+
+    assert np.isnan(shifted(rows)[:, 0]).all()
+    assert shifted(rows)[:, 1].tolist() == [2.0, 4.0]

@@ -1,5 +1,9 @@
 """Collects the problems of a file, so that all are told at once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from softmaxd.errors import Refused
 
 MOST = 20  # lines that a reader looks at
@@ -31,3 +35,12 @@ class Problems:
         """Raise one `Refused` with a line for each problem, if there is one."""
         if self._lines:
             raise Refused("\n".join([*self._lines, *([f"and {self._untold} more"] if self._untold else [])]))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Begin each line of a refusal with the name of the file."""
+    try:
+        yield
+    except Refused as error:
+        raise Refused("\n".join(f"{path.name}: {line}" for line in str(error).splitlines())) from error

@@ -12,7 +12,8 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from softmaxd.models.engine import Engine
-from softmaxd.models.manifest import LOGITS, PROBABILITIES
+from softmaxd.models.features import INPUT
+from softmaxd.models.manifest import ATYPICALITY, LOGITS, PROBABILITIES
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.rounding import ROUNDINGS, check_outputs, roundings, sizes
@@ -21,9 +22,10 @@ from softmaxd_training.tables.ensemble import Networks
 from softmaxd_training.tables.linear import Linear
 from softmaxd_training.tables.nodes import ML, Nodes
 from softmaxd_training.tables.trees import Trees
+from softmaxd_training.tables.typicality import TableTypicality
 from softmaxd_training.tables.vocabulary import Texts
 
-NUMBERS, TEXTS = "numeric", "text"  # inputs
+NUMBERS, TEXTS = "numeric", "text"  # inputs; without texts, that of the numbers has the usual name
 ENCODED = "encoded"  # an inner tensor [n, D], all of whose numbers are from 0 to 1
 OPSET = 20  # the first with `StringConcat`
 OPSET_ML = 3
@@ -54,14 +56,14 @@ class Mixed(Protocol):
     def temperature(self) -> float: ...
 
 
-def graph_of(mixed: Mixed) -> ModelProto:
+def graph_of(mixed: Mixed, typicality: TableTypicality | None = None) -> ModelProto:
     """Return the graph of models: numeric FP32 [n, a] and text BYTES [n, b] → logits and probabilities FP32 [n, k].
 
-    An input of no columns is left out. Weights and temperature are in the constants of the models, so they take no
-    time. The same models give the same bytes.
+    With a typicality, `atypicality` FP32 [n] comes on top. An input of no columns is left out. Weights and temperature
+    are in the constants of the models, so they take no time. The same models give the same bytes.
     """
     encoder, nodes = mixed.encoder, Nodes()
-    numbers = NUMBERS if encoder.number_columns else ""
+    numbers = number_input(encoder) if encoder.number_columns else ""
     ids = encoder.vocabulary.draw(nodes, TEXTS) if encoder.categories else ""
     encoder.draw(nodes, numbers, ids, output=ENCODED)
     drawn = []
@@ -72,7 +74,14 @@ def graph_of(mixed: Mixed) -> ModelProto:
     if mixed.linear:
         drawn.append(_draw_linear(nodes, mixed.linear, _scale(mixed, "linear")))
     nodes.add("Softmax", nodes.add("Sum", *drawn, output=LOGITS), output=PROBABILITIES, axis=1)
-    return _model(nodes, encoder, _classes(mixed))
+    if typicality:
+        typicality.draw(nodes, numbers, ids)
+    return _model(nodes, encoder, _classes(mixed), is_calibrated=typicality is not None)
+
+
+def number_input(encoder: Encoder) -> str:
+    """Return the name of the input of numbers: without texts it is the only one, as most models have it."""
+    return NUMBERS if encoder.categories else INPUT
 
 
 def _classes(mixed: Mixed) -> int:
@@ -114,15 +123,17 @@ def _draw_product(nodes: Nodes, values: str, weights: Array, biases: Array | Flo
     return nodes.add("Add", nodes.add("MatMul", values, nodes.constant(scaled[0])), nodes.constant(scaled[1]))
 
 
-def _model(nodes: Nodes, encoder: Encoder, classes: int) -> ModelProto:
+def _model(nodes: Nodes, encoder: Encoder, classes: int, *, is_calibrated: bool) -> ModelProto:
     widths = (
-        (NUMBERS, TensorProto.FLOAT, encoder.number_columns),
+        (number_input(encoder), TensorProto.FLOAT, encoder.number_columns),
         (TEXTS, TensorProto.STRING, len(encoder.categories)),
     )
     inputs = [helper.make_tensor_value_info(name, kind, ["n", width]) for name, kind, width in widths if width]
     outputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", classes]) for name in (LOGITS, PROBABILITIES)
     ]
+    if is_calibrated:
+        outputs.append(helper.make_tensor_value_info(ATYPICALITY, TensorProto.FLOAT, ["n"]))
     return helper.make_model(
         helper.make_graph(nodes.nodes, "table", inputs, outputs, nodes.constants),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML, OPSET_ML)],
@@ -133,7 +144,8 @@ def _model(nodes: Nodes, encoder: Encoder, classes: int) -> ModelProto:
 
 def inputs_of(numbers: Array, texts: Texts) -> dict[str, Array | Texts]:
     """Return numbers [n, a] and texts [n, b] by the names of their inputs, without those of no columns."""
-    return {name: cells for name, cells in ((NUMBERS, numbers), (TEXTS, texts)) if cells.shape[1]}
+    name = NUMBERS if texts.shape[1] else INPUT
+    return {name: cells for name, cells in ((name, numbers), (TEXTS, texts)) if cells.shape[1]}
 
 
 def check_graph(engine: Engine, mixed: Mixed, numbers: Array, texts: Texts) -> float:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from softmaxd.cli.main import main
-from softmaxd.cli.train import BLOBS_EPOCHS, EXAMPLES
+from softmaxd.cli.train import BLOBS_EPOCHS, EXAMPLES, TABLE_MIN_ROWS
 from softmaxd.errors import pip_install
 from softmaxd.models.loading import read_manifest
 from softmaxd_training.card import EPOCHS
 from softmaxd_training.examples import TARGETS, write_example
+from softmaxd_training.frames.decisions import LEAST_ROWS
 from tests.support.paths import REPOSITORY
 from tests.support.processes import forget, start
 
@@ -67,41 +68,94 @@ def test_the_articles_training_is_one_option(tmp_path: Path, capsys: Capture) ->
     assert manifest.provenance.command == "softmaxd train blobs --seeds 1 --epochs 30"
 
 
-def test_table_prints_the_figures_and_the_published_version(iris: Path, capfd: Capture) -> None:
-    assert (
-        main(["train", "table", str(iris), "--target", "species", "--epochs", "60", "--models-dir", str(iris.parent)])
-        == 0
-    )
+PLAN = """\
+separator: comma
+150 rows, 4 features
+sepal_length  number     4.3 to 7.9
+sepal_width   number     2 to 4.4
+petal_length  number     1 to 6.9
+petal_width   number     0.1 to 2.5
+species       target     3 labels: 'setosa' (50), 'versicolor' (50), 'virginica' (50)
+rows: 120 for training, 30 for testing
+"""
+
+
+def test_table_prints_the_plan_the_candidates_and_the_published_version(iris: Path, capfd: Capture) -> None:
+    assert main(["train", "table", str(iris), "--target", "species", "--models-dir", str(iris.parent)]) == 0
 
     output, error = capfd.readouterr()
-    figures, place = output.splitlines()
+    plan, rest = output.split("\n\n")
+    *candidates, figures, place = rest.splitlines()
+    assert f"{plan}\n" == PLAN
+    assert [line.partition("  ")[0] for line in candidates] == [
+        *("networks", "trees", "linear"),
+        *("networks and trees", "networks and linear", "trees and linear", "networks, trees and linear"),
+    ]
+    assert [line.endswith("  chosen") for line in candidates].count(True) == 1
     assert figures.startswith("iris version 1: accuracy ")
     assert place == f"published {iris.parent / 'iris' / '1'}"
     assert error == ""
 
 
-@pytest.mark.parametrize(("more", "lines"), [([], 3), (["--no-sample"], 2)])
+def test_a_dry_run_prints_the_plan_and_writes_nothing(iris: Path, capsys: Capture) -> None:
+    assert main(["train", "table", str(iris), "--target", "species", "--dry-run", "--models-dir", str(iris)]) == 0
+
+    assert capsys.readouterr().out == PLAN
+    assert sorted(iris.parent.iterdir()) == [iris]
+
+
+def test_the_options_of_a_table_decide_how_it_is_read_and_understood(tmp_path: Path, capsys: Capture) -> None:
+    rows = [f"{number % 5};{number % 3};{number},5;{number % 2}.3.2026;{'abc'[number % 3]}" for number in range(1, 91)]
+    rows += ["1;-1;none;1.3.2026;d", "1;2;1,5;2.3.2026;e"]
+    (tmp_path / "rows.csv").write_bytes(
+        "\n".join([*rows, "1;0;1,5;3.3.2026;ä"]).replace(";0.3.", ";7.3.").encode("latin-1")
+    )
+    options = {
+        "--target": "column5",
+        "--separator": ";",
+        "--encoding": "latin-1",
+        "--category": "column1",
+        "--number": "column3",
+        "--date": "column4",
+        "--missing": "none",
+        "--min-rows": "3",
+        "--merge-rare": "other",
+    }
+    words = [word for option in options.items() for word in option]
+
+    assert main(["train", "table", str(tmp_path / "rows.csv"), "--no-header", "--dry-run", *words]) == 0
+
+    plan = capsys.readouterr().out
+    assert "column1          category " in plan
+    assert "1 missing ('none')" in plan
+    assert "column4_weekday  date part" in plan
+    assert "4 labels: 'a' (30), 'b' (30), 'c' (30), 'other' (3); 3 rare labels became 'other'" in plan
+
+
+@pytest.mark.parametrize(("more", "is_told"), [([], True), (["--no-sample"], False)])
 def test_table_tells_that_training_rows_are_published(
-    tmp_path: Path, capsys: Capture, more: list[str], lines: int
+    tmp_path: Path, capsys: Capture, more: list[str], is_told: bool
 ) -> None:
     rows = [f"{number % 10 + 20 * (number % 2)},{number % 7},{'ab'[number % 2]}" for number in range(100)]
     (tmp_path / "pairs.csv").write_text("\n".join(["x,y,side", *rows]))
-    options = ["--target", "side", "--epochs", "20", "--models-dir", str(tmp_path)]
+    options = ["--target", "side", "--models-dir", str(tmp_path)]
 
     assert main(["train", "table", str(tmp_path / "pairs.csv"), *options, *more]) == 0
 
-    printed = capsys.readouterr().out.splitlines()
-    told = "50 training rows are in the manifest, for the map; --no-sample leaves them out"
-    assert (len(printed), told in printed) == (lines, more == [])
+    told = "80 training rows are in the manifest, for the map; --no-sample leaves them out"
+    assert (told in capsys.readouterr().out.splitlines()) == is_told
 
 
-def test_a_table_that_is_refused_is_told_in_one_line(iris: Path, capsys: Capture) -> None:
-    code = main(["train", "table", str(iris), "--target", "colour", "--models-dir", str(iris.parent / "models")])
+def test_a_table_that_is_refused_is_told_in_a_line_for_each_problem(iris: Path, capsys: Capture) -> None:
+    words = ["--target", "colour", "--number", "width", "--models-dir", str(iris.parent / "models")]
 
-    (line,) = capsys.readouterr().err.splitlines()
+    code = main(["train", "table", str(iris), *words])
+
+    first, second = capsys.readouterr().err.splitlines()
     assert code == 1
-    assert line.startswith("softmaxd: iris.csv: it has no column 'colour'; its columns are ")
-    assert line.endswith("; nothing was written")
+    assert first.startswith("softmaxd: iris.csv: it has no column 'colour' for --target")
+    assert second.startswith("softmaxd: iris.csv: it has no column 'width' for --number")
+    assert second.endswith("; nothing was written")
     assert sorted(iris.parent.iterdir()) == [iris]
 
 
@@ -111,10 +165,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: Capture) -> No
     )
 
     assert code == 1
-    assert (
-        capsys.readouterr().err
-        == f"softmaxd: No such file or directory: {tmp_path / 'none.csv'}; nothing was written\n"
-    )
+    assert capsys.readouterr().err == "softmaxd: none.csv: there is no such file; nothing was written\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -182,7 +233,7 @@ TABLE = ["table", "a.csv", "--target", "b"]
 
 @pytest.mark.parametrize(
     ("command", "option"),
-    [(["blobs"], "--seeds"), (["blobs"], "--epochs"), (["digits"], "--seeds"), (TABLE, "--epochs")],
+    [(["blobs"], "--seeds"), (["blobs"], "--epochs"), (["digits"], "--seeds"), (TABLE, "--min-rows")],
 )
 @pytest.mark.parametrize("value", ["0", "-1", "x"])
 def test_counts_below_one_are_refused(
@@ -218,7 +269,8 @@ def test_without_the_extra_one_line_names_what_to_install(
 
 def test_the_command_knows_the_defaults_and_data_sets_of_training() -> None:
     assert BLOBS_EPOCHS == EPOCHS
-    assert set(EXAMPLES) == set(TARGETS)
+    assert TABLE_MIN_ROWS == LEAST_ROWS
+    assert set(EXAMPLES) == {*TARGETS, "subscriptions"}
 
 
 def test_an_example_is_printed_as_csv(capsys: pytest.CaptureFixture[str]) -> None:

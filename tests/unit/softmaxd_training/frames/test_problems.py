@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.problems import Problems
+from softmaxd_training.frames.problems import Problems, naming
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -29,3 +31,10 @@ def test_of_many_problems_the_first_are_told() -> None:
 
 def test_without_problems_nothing_is_refused() -> None:
     Problems().refuse()
+
+
+def test_each_problem_begins_with_the_name_of_the_file() -> None:
+    with pytest.raises(Refused) as refused, naming(Path("folder/rows.csv")):
+        raise Refused("line 2: too short\nline 9: too long")
+
+    assert str(refused.value) == "rows.csv: line 2: too short\nrows.csv: line 9: too long"
