@@ -58,7 +58,7 @@ screenshots: $(VENV)/.test  ## Take the pictures of the playground, and write do
 bench: $(VENV)/.test  ## Measure against a constant answer, nginx and a handwritten service (needs wrk, nginx, two cores)
 	$(BIN)/python -m benchmarks.bench
 
-bench-peers: $(VENV)/.test  ## Measure against Triton, Ray Serve, MLServer, LitServe and BentoML (makes their environments)
+bench-peers: $(VENV)/.test  ## Measure against Triton, Ray Serve, MLServer, LitServe, BentoML and mosec (makes their environments)
 	$(BIN)/python -m benchmarks.bench --peers
 
 bench-before: $(VENV)/.test  ## Measure against another checkout, named by CHECKOUT, in turns

@@ -17,13 +17,14 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks import report
+from benchmarks.builds import by
 from benchmarks.contenders import FOLDER, PEERS, Entry, NotMeasured, pinned, started
 from benchmarks.load import LOAD_CORE, LoadFailed, WrongAnswer
 from benchmarks.processes import ROOT
 from benchmarks.questions import Questions
 from benchmarks.race import Plan, Scenario
 from benchmarks.results import Outcome, to_json
-from benchmarks.scenarios import ALONE, WITH_PEERS, ask
+from benchmarks.scenarios import ALONE, BY_PYTHON, WITH_PEERS, ask
 
 NEEDED_PROGRAMS = ("wrk", "taskset")
 NEEDED_CORES = 2
@@ -69,7 +70,7 @@ def _measure(options: argparse.Namespace) -> None:
         outcome = scenario.run(plan, scenario.entries) if scenario.entries else Outcome()
         outcome = replace(outcome, not_measured=scenario.not_measured | outcome.not_measured)
         peers = dict(pinned(entry.name) for entry in scenario.entries if entry.contender.is_peer)
-        measured.append(to_json(scenario.key, scenario.work, settings, outcome, peers))
+        measured.append(to_json(scenario.key, scenario.work, settings, outcome, peers, options.python))
         text = json.dumps(measured[-1], indent=1, ensure_ascii=False)
         (folder / f"{scenario.key.lower()}.json").write_text(f"{text}\n")
     print(report.table(measured))
@@ -97,15 +98,27 @@ def _plan(options: argparse.Namespace) -> Plan:
 def _scenarios(plan: Plan, options: argparse.Namespace) -> list[Scenario]:
     only = {key.strip().upper() for key in options.only.split(",")} - {""}
     found = []
-    for make in WITH_PEERS if options.peers else ALONE:
+    own = BY_PYTHON if _is_other(options) else ALONE
+    for make in WITH_PEERS if options.peers else own:
         try:
             scenario = make(plan)
         except NotMeasured as error:
             print(f"{make.__name__} is not measured: {error}", file=sys.stderr)
             continue
         if not only or scenario.key.upper() in only or scenario.key.split("-")[0] in only:
-            found.append(scenario)
+            found.append(_by_python(scenario, options.python) if _is_other(options) else scenario)
     return found
+
+
+def _is_other(options: argparse.Namespace) -> bool:
+    return bool(options.python != sys.executable)
+
+
+def _by_python(scenario: Scenario, python: str) -> Scenario:
+    """Return a scenario of its own, in another Python."""
+    entries = [by(python, entry) for entry in scenario.entries]
+    work = f"{scenario.work}, in the Python of the image"
+    return replace(scenario, key=f"{scenario.key}-image", work=work, entries=entries)
 
 
 def _checked(scenario: Scenario) -> Scenario:
@@ -142,6 +155,8 @@ def _check_machine() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("--peers", action="store_true", help=f"measure against {', '.join(PEERS)} instead")
+    python = "another Python, with the service, for P1 and P2: the image's (this one)"
+    parser.add_argument("--python", type=os.path.abspath, default=sys.executable, help=python)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of every comparison (5)")
     parser.add_argument("--seconds", type=int, default=5, help="seconds of load a round and contender (5)")
     parser.add_argument("--soak", type=int, default=1_000_000, help="requests of the memory figure (1000000)")

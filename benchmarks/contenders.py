@@ -23,7 +23,7 @@ SERVER_CORE = "0"
 BOTH_CORES = "0,1"
 START_SECONDS = 90.0
 POLL_SECONDS = 0.05
-PEERS = ("triton", "ray", "mlserver", "litserve", "bentoml")
+PEERS = ("triton", "ray", "mlserver", "litserve", "bentoml", "mosec")
 
 
 class NotMeasured(Exception):
@@ -177,8 +177,8 @@ def nginx(reply: bytes) -> Contender:
     return Contender("nginx", [program, "-p", "{folder}", "-c", "{folder}/nginx.conf"], files={"nginx.conf": config})
 
 
-def peer(name: str, model: Path) -> Contender:
-    """Return another project's server, in an environment of its own."""
+def peer(name: str, model: Path, workers: int = 1) -> Contender:
+    """Return another project's server, in an environment of its own; only mosec can have two workers, on two cores."""
     folder = FOLDER / "peers" / name
     programs = _environment_of(name, folder / "requirements.txt")
     python = str(programs / "python")
@@ -229,13 +229,18 @@ def peer(name: str, model: Path) -> Contender:
             command = [str(programs / "bentoml"), "serve", "serve:Blobs", "--working-dir", str(folder)]
             listen = ["--host", HOST, "--port", "{port}"]
             return Contender(name, [*command, *listen], path | {"MODEL": str(model)}, is_peer=True)
+        case "mosec":
+            cores, full = (SERVER_CORE, name) if workers == 1 else (BOTH_CORES, f"{name}, {workers} workers")
+            return Contender(full, [*serve, "--workers", str(workers)], path, cores=cores, is_peer=True)
     return Contender(name, serve, path, is_peer=True)
 
 
 def pinned(name: str) -> tuple[str, str]:
-    """Return the package of a peer and its version."""
+    """Return the package of a peer and its version; the name may go on with the number of its workers."""
+    name = name.partition(",")[0]
     project = "nvidia-pytriton" if name == "triton" else name
-    pins = dict(line.split("==") for line in (FOLDER / "peers" / name / "requirements.txt").read_text().split())
+    words = (FOLDER / "peers" / name / "requirements.txt").read_text().split()
+    pins = dict(word.split("==") for word in words if "==" in word)  # the others are hashes
     return project, pins[project]
 
 

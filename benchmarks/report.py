@@ -6,11 +6,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from benchmarks.builds import told
+
 Result = dict[str, Any]
 
 ORDER = (
-    "P1", "P1-peers", "P2", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8", "P9", "P10", "O1", "O2",
-    "U1", "D1", "D2", "D3", "G1", "T1", "S1", "S2", "S3",
+    "P1", "P1-image", "P1-peers", "P2", "P2-image", "P3-json", "P3-binary", "P4", "P5", "P5-peers", "P6", "P7", "P8",
+    "P8-peers", "P9", "P10", "O1", "O2", "U1", "D1", "D2", "D3", "G1", "T1", "S1", "S2", "S3",
 )  # fmt: skip
 CHARTS = {
     "throughput": (
@@ -53,8 +55,8 @@ only ratios count. A figure is the median of the ratios of all rounds, with the 
 | bare | stock uvicorn (uvloop, httptools); an ASGI app reads the body and returns a constant of the same size |
 | handwritten | a usual service: FastAPI, `BaseModel`, `response_model`, ONNX Runtime, in one `def` or `async def` |
 | nginx | one worker, `return 200` with the same constant |
-| triton, ray, mlserver, litserve, bentoml | each in its own environment with the same ONNX file and a session of one \
-thread, set up as its documentation recommends for speed ([settings](peers)) |
+| triton, ray, mlserver, litserve, bentoml, mosec | each in its own environment with the same ONNX file and a session \
+of one thread, set up as its documentation recommends for speed ([settings](peers)) |
 """
 
 AGAIN = """\
@@ -70,6 +72,7 @@ make bench-scaling                          # S1 to S3 and docs/scaling.md; make
 python -m benchmarks.page                   # the playground in a Chromium; about a minute
 python -m benchmarks.tables                 # classifiers of tables against scikit-learn's; about an hour
 make bench-peers                            # makes an environment for each peer; needs Python 3.11
+python -m benchmarks.bench --python PATH    # P1 and P2 in the Python of the image: docs/performance.md
 python -m benchmarks.bench --report-only    # writes only this page again
 ```
 """
@@ -174,6 +177,7 @@ def _figures(results: Iterable[Result]) -> str:
 def _values(result: Result) -> str:
     settings, commit = result["settings"], result["commit"]
     each_round = settings.get("round") or f"{settings['seconds']} s"
+    python = f"; {told(result['python'])}" if "python" in result else ""
     lines = [
         f"### {result['scenario']}: {result['work']}\n",
         "| | median | min … max | |",
@@ -186,7 +190,7 @@ def _values(result: Result) -> str:
         "",
         *(f"{note[0].upper()}{note[1:]}.\n" for note in result["notes"]),
         f"{result['date'][:10]}, commit {commit[:12]}{commit[40:]}, {settings['rounds']} rounds of "
-        f"{each_round}, load average before it {settings['load_average']:.1f}.\n",
+        f"{each_round}, load average before it {settings['load_average']:.1f}{python}.\n",
     ]
     return "\n".join(lines)
 

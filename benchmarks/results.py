@@ -5,13 +5,14 @@ import platform
 import re
 import statistics
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.builds import ask
 from benchmarks.processes import ROOT
 
 PACKAGES = (
@@ -65,16 +66,23 @@ class Outcome:
 
 
 def to_json(
-    key: str, work: str, settings: Mapping[str, object], outcome: Outcome, peers: Mapping[str, str]
+    key: str,
+    work: str,
+    settings: Mapping[str, object],
+    outcome: Outcome,
+    peers: Mapping[str, str],
+    python: str = sys.executable,
 ) -> dict[str, Any]:
-    """Return everything that belongs into the file of a scenario."""
+    """Return everything that belongs into the file of a scenario, whose contenders ran by `python`."""
+    told = ask(python, PACKAGES)
     return {
         "scenario": key,
         "work": work,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "machine": _machine(),
-        "versions": _versions() | dict(peers),
+        "python": told["build"],
+        "versions": told["versions"] | _programs() | dict(peers),
         "settings": settings,
         "figures": [_summary(figure) | {"holds": figure.holds} for figure in outcome.figures],
         "measurements": [_summary(measurement) for measurement in outcome.measurements],
@@ -115,13 +123,8 @@ def _machine() -> dict[str, object]:
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue  # the service may not need it
+def _programs() -> dict[str, str]:
+    found = {}
     for program in ("wrk", "nginx"):
         number = re.search(r"\d+\.\d+\.\d+", _said(program, "-v"))
         if number:

@@ -1,7 +1,7 @@
 """The figures P1 to P10: their contenders, requests and targets."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -91,13 +91,15 @@ def one_row_peers(plan: Plan) -> Scenario:
         "bentoml": questions.bare_list,
         "ray": questions.root,
         "litserve": questions.one,
+        "mosec": questions.one,
     }
     entries, absent = _available({
         "softmaxd": lambda: Entry(softmaxd(plan.models), questions.one),
         "bare": lambda: _bare(plan, questions.one),
         **{name: _peer(plan, name, asked[name]) for name in PEERS},
     })  # fmt: skip
-    targets = {"bare": 1.5, "triton": 5.0, "mlserver": 15.0, "litserve": 15.0, "bentoml": 15.0, "ray": 15.0}
+    in_python = dict.fromkeys(("mlserver", "litserve", "bentoml", "ray"), 15.0)
+    targets = {"bare": 1.5, "triton": 5.0, "mosec": 5.0} | in_python
     work = f"one row, {CONNECTIONS} connections, against other servers"
     return Scenario("P1-peers", work, entries, throughput(targets), absent)
 
@@ -154,8 +156,10 @@ def large_json_peers(plan: Plan) -> Scenario:
     entries, absent = _available({
         "softmaxd": lambda: Entry(softmaxd(plan.models), plan.questions.large),
         "triton": _peer(plan, "triton", plan.questions.v2_large),
+        "mosec": _peer(plan, "mosec", plan.questions.large),
     })  # fmt: skip
-    return Scenario("P5-peers", "100,000 rows in one JSON body", entries, large_time({"triton": 0.5}), absent)
+    run = large_time({"triton": 0.5, "mosec": 0.5})
+    return Scenario("P5-peers", "100,000 rows in one JSON body", entries, run, absent)
 
 
 def large_binary_peers(plan: Plan) -> Scenario:
@@ -204,6 +208,30 @@ def two_workers(plan: Plan) -> Scenario:
     return Scenario("P8", "two workers on two cores against one worker", entries, run)
 
 
+def two_workers_peers(plan: Plan) -> Scenario:
+    one, large = plan.questions.one, plan.questions.large
+    ours = softmaxd(plan.models, name="softmaxd, 2 workers", cores=BOTH_CORES, workers="2")
+    entries, absent = _available({
+        "softmaxd": lambda: Entry(ours, one, "softmaxd"),
+        "mosec": lambda: Entry(peer("mosec", plan.questions.model, 2), one, "mosec"),
+    })  # fmt: skip
+
+    def run(plan: Plan, entries: list[Entry]) -> Outcome:
+        not_measured: dict[str, str] = {}
+        rounds = race(entries, rate(plan), plan, not_measured)
+        figures = ratios(rounds, {"mosec": 5.0}, "≥")
+        large_entries = [Entry(entry.contender, large, entry.name) for entry in entries]
+        times = race(large_entries, time_large, plan, not_measured)
+        figures += [replace(each, text=f"{each.text}: 100,000 rows") for each in ratios(times, {"mosec": 0.5}, "≤")]
+        values = measurements(rounds, "requests/s")
+        values += [replace(each, name=f"{each.name}: 100,000 rows") for each in measurements(times, "ms")]
+        note = "wrk keeps its core, which the second worker shares"
+        return Outcome(values, figures, [note], not_measured)
+
+    work = "two workers on two cores: one row, 64 connections, and 100,000 rows in one JSON body"
+    return Scenario("P8-peers", work, entries, run, absent)
+
+
 def cold_start(plan: Plan) -> Scenario:
     work = "cold start to the first 200 on `/readyz`"
     return Scenario("P9", work, [Entry(softmaxd(plan.models), plan.questions.one)], run_cold_start)
@@ -226,7 +254,8 @@ ALONE = (
     cold_start,
     memory,
 )
-WITH_PEERS = (one_row_peers, large_json_peers, large_binary_peers)
+WITH_PEERS = (one_row_peers, large_json_peers, large_binary_peers, two_workers_peers)
+BY_PYTHON = (one_row, softmax)
 
 
 def _bare(plan: Plan, question: Exchange) -> Entry:
