@@ -127,6 +127,28 @@ def endless(handler: Handler, _content: bytes) -> None:
         handler.wfile.write(bytes(2**16))
 
 
+def drop_by_drop(handler: Handler, _content: bytes) -> None:
+    """Send a header that never ends, a byte now and then."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not handler.server.closing.wait(0.01):
+        handler.wfile.write(b"x")
+
+
+def endless_continue(handler: Handler, _content: bytes) -> None:
+    """Announce a response again and again."""
+    while not handler.server.closing.wait(0.01):
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def endless_size(handler: Handler, _content: bytes) -> None:
+    """Send the size of a chunk that never ends."""
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    while not handler.server.closing.wait(0.01):
+        handler.wfile.write(b"0")
+
+
 @contextmanager
 def serving(folder: Path, certificate: tuple[Path, Path] | None = None) -> Iterator[WebStore]:
     """Serve a folder until the end of the block: by HTTPS with a certificate and its key."""

@@ -1,5 +1,6 @@
 """Brings a version from a store into a folder of models: checked, tried, and then published under its own number."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import IO
 from softmaxd.delivery.archive import checksum, unpack
 from softmaxd.delivery.names import CHECKSUM, Archive, file_of, list_of, read_list
 from softmaxd.delivery.store import Rejected, Store
-from softmaxd.delivery.transfer import Patience, read_small, receive
+from softmaxd.delivery.transfer import Patience, TimeIsOver, read_small, receive
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models.files import NotNow
 from softmaxd.models.hidden import PULLED
@@ -22,7 +23,8 @@ from softmaxd.settings import Settings
 def find(store: Store, name: str, version: int | None, patience: Patience) -> Archive:
     """Return the archive of a version in a store, or of the newest one. Raises `Refused`, `ModelError` or `OSError`."""
     file = list_of(name) if version is None else f"{file_of(name, version)}{CHECKSUM}"
-    archives = read_list(read_small(store, file, patience), store.place(file))
+    with patience.limit(store.place(file)):
+        archives = read_list(read_small(store, file, patience), store.place(file))
     newest = max(archives)
     if newest.name != name or version not in {None, newest.version}:
         raise Refused(f"{store.place(file)} has the checksum of {newest.file}")
@@ -39,15 +41,17 @@ def pull(store: Store, archive: Archive, settings: Settings, patience: Patience)
     folder = archive.folder(settings.models_dir)
     if _is_there(folder, archive):
         return False
-    with _arriving(folder.parent, archive) as file:
+    place = store.place(archive.file)
+    with patience.limit(place), _arriving(folder.parent, archive) as file:
         if _is_there(folder, archive):  # another run has published it while this one waited
             return False
         receive(store, archive, file, patience)
-        place = store.place(archive.file)
         with version_of(settings.models_dir, archive.name, archive.version) as staged:
             try:
                 unpack(file, archive.key, staged)
                 try_out(staged, settings)
+            except TimeIsOver:  # it names the place
+                raise
             except NotNow as error:
                 raise NotNow(f"{place}: {error}") from error
             except (Refused, ModelError) as error:
@@ -74,13 +78,8 @@ def _arriving(folder: Path, archive: Archive) -> Iterator[IO[bytes]]:
 
     It stays if another try may help, and goes in any other case.
     """
-    import fcntl  # noqa: PLC0415 - Windows has no such module
-
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{PULLED}{archive.sha256}"
-    with open(path, "a+b") as file:
-        with suppress(OSError):  # a file system without locks: two runs at once would spoil the file, and refuse it
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with _locked(path) as file:
         try:
             with naming(path):
                 yield file
@@ -90,6 +89,25 @@ def _arriving(folder: Path, archive: Archive) -> Iterator[IO[bytes]]:
             _remove(path)
             raise
         _remove(path)
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """Open a file, and wait until no other run has it. Raises `OSError`."""
+    import fcntl  # noqa: PLC0415 - Windows has no such module
+
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+b")  # noqa: SIM115 - the caller closes it
+        try:
+            with suppress(OSError):  # a file system without locks: two runs at once would spoil the file, and refuse it
+                fcntl.flock(file, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # the run before has removed it: bytes in it would be lost
 
 
 def _remove(path: Path) -> None:

@@ -1,8 +1,11 @@
 """Brings a file out of a store: the rest after a break, within a size and a time, with progress for people."""
 
 import hashlib
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
@@ -14,6 +17,7 @@ from softmaxd.models.files import NotNow
 MOST_FAILURES = 5  # in a row, without a byte between them
 FIRST_WAIT = 0.5  # seconds after a failure; twice as long after each further one
 TELL_SECONDS = 5.0
+REPEAT_SECONDS = 10.0  # after the deadline, because a library may have caught the exception
 
 Tell = Callable[[str], None]
 
@@ -38,6 +42,26 @@ class Patience:
         """Raise `TimeIsOver` after the deadline."""
         if time.monotonic() >= self.deadline:
             raise TimeIsOver(f"{place} did not come within {self.seconds:g} s (--timeout)")
+
+    @contextmanager
+    def limit(self, place: str) -> Iterator[None]:
+        """End the block by `TimeIsOver` at the deadline, wherever it waits: for a server, a lock, or a trial.
+
+        A server that sends a byte now and then breaks no limit of a socket. Other threads than the main one get no
+        signals, so there the deadline is only looked at between two pieces.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self.check(place)
+        before = signal.signal(signal.SIGALRM, lambda *_: self.check(place))
+        # The timer may be earlier than the clock by a tick.
+        signal.setitimer(signal.ITIMER_REAL, self.deadline - time.monotonic() + 0.01, REPEAT_SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     def wait(self, place: str, error: Broken) -> None:
         """Wait after a failure. Raises `Broken` after too many, or `TimeIsOver`."""

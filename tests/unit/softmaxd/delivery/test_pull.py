@@ -1,6 +1,8 @@
 """A version is published as it was pushed, or not at all."""
 
+import fcntl
 import resource
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from softmaxd.delivery.folder import Folder
 from softmaxd.delivery.names import Archive, write_list
 from softmaxd.delivery.pull import find, pull
 from softmaxd.delivery.store import Broken, Rejected
-from softmaxd.delivery.transfer import Patience
+from softmaxd.delivery.transfer import Patience, TimeIsOver
 from softmaxd.delivery.web import Web
 from softmaxd.errors import Refused
 from softmaxd.models.files import NotNow
@@ -22,7 +24,7 @@ from softmaxd.models.loading import read_manifest
 from softmaxd.settings import Settings
 from tests.support.onnx_models import linear, publish
 from tests.support.stores import put
-from tests.support.web_store import cut, serving, status
+from tests.support.web_store import Fault, cut, drop_by_drop, endless_continue, endless_size, serving, silent, status
 
 GOOD = linear().SerializeToString()
 
@@ -32,8 +34,8 @@ def _tries_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "FIRST_WAIT", 0)
 
 
-def patience() -> Patience:
-    return Patience(60, lambda _line: None)
+def patience(seconds: float = 60) -> Patience:
+    return Patience(seconds, lambda _line: None)
 
 
 def stored(tmp_path: Path, version: int = 1, content: bytes = GOOD, digest: str | None = None) -> Archive:
@@ -156,6 +158,60 @@ def test_a_trial_that_may_pass_later_leaves_the_bytes_for_then(tmp_path: Path, m
         pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience())
 
     assert files(tmp_path / "models") == {"linear", f"linear/.pulled-{archive.sha256}"}
+
+
+@pytest.mark.parametrize("fault", [silent, drop_by_drop, endless_continue, endless_size])
+def test_the_time_ends_however_a_server_sends(tmp_path: Path, fault: Fault) -> None:
+    archive = stored(tmp_path)
+    before = signal.getsignal(signal.SIGALRM)
+    with serving(tmp_path / "store") as server:
+        server.faults = [fault] * 100
+
+        with pytest.raises(TimeIsOver, match=rf"^{server.url}/linear-1.tar did not come within 0.3 s \(--timeout\)$"):
+            pull(Web(server.url), archive, settings(tmp_path), patience(0.3))
+
+    assert (signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)) == (before, (0, 0))
+
+
+def test_the_time_ends_while_another_run_pulls(tmp_path: Path) -> None:
+    archive = stored(tmp_path)
+    path = tmp_path / "models" / "linear" / f".pulled-{archive.sha256}"
+    path.parent.mkdir(parents=True)
+    with open(path, "wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        with pytest.raises(TimeIsOver, match=r"/linear-1.tar did not come within 0.3 s"):
+            pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience(0.3))
+
+
+def test_the_time_ends_in_a_trial_and_the_bytes_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = stored(tmp_path)
+    monkeypatch.setattr(pulling, "try_out", lambda *_: threading.Event().wait())
+
+    with pytest.raises(TimeIsOver, match=rf"^{tmp_path}/store/linear-1.tar did not come within 0.5 s"):
+        pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience(0.5))
+
+    assert files(tmp_path / "models") == {"linear", f"linear/.pulled-{archive.sha256}"}
+
+
+def test_bytes_are_not_lost_if_a_run_before_removes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = stored(tmp_path)
+    path = tmp_path / "models" / "linear" / f".pulled-{archive.sha256}"
+    lock = fcntl.flock
+
+    def refuse_before(file: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        path.unlink()
+        path.parent.rmdir()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", refuse_before)
+    with serving(tmp_path / "store") as server:
+        server.faults = [cut(3000), *[status(503)] * 4]
+        with pytest.raises(Broken):
+            pull(Web(server.url), archive, settings(tmp_path), patience())
+
+    assert path.stat().st_size == 3000
 
 
 def test_two_runs_at_once_publish_once(tmp_path: Path) -> None:
