@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import ssl
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.machines import Machine
 from tests.support.paths import REPOSITORY
+from tests.support.processes import run
 from tests.support.swarm import Predictions, Stack, render
 
 PAGE = REPOSITORY / "docs" / "swarm.md"
@@ -57,6 +59,22 @@ def test_without_a_certificate_nothing_is_printed(tmp_path: Path) -> None:
     assert (rendered.returncode, rendered.stdout) == (1, "")
     reason = f"cannot read {tmp_path}/edge.pem; docs/operations.md (An edge) says how to make it"
     assert rendered.stderr == f"render: {reason}\n"
+
+
+def test_the_variables_may_stand_in_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "a: copy"
+    shutil.copytree(REPOSITORY / "deploy", folder / "deploy")
+    shutil.copy(REPOSITORY / "docker-compose.yml", folder)
+    (folder / "own keys").mkdir()
+    (folder / "own keys" / "edge.pem").write_text("a certificate")
+    (folder / ".env").write_text("EDGE_CERTIFICATES=own keys\nCOMPOSE_PROJECT_NAME=other\n")
+
+    rendered = run(["deploy/swarm/render"], cwd=folder)
+
+    assert rendered.returncode == 0, rendered.stderr
+    assert re.search(r"^    name: other-certificate-[0-9a-f]{12}$", rendered.stdout, re.MULTILINE)
+    assert f"    file: '{folder}/own keys/edge.pem'\n" in rendered.stdout
+    assert "    name: other_default\n" in rendered.stdout
 
 
 def test_a_second_stack_has_models_in_the_shared_volume_of_the_page(
