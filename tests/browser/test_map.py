@@ -130,7 +130,7 @@ def test_the_colours_are_the_answers(visit: Visit) -> None:
     colours = page.evaluate(COLOURS_AT, shares)
 
     certain = [
-        (label, tuple(rgba)) for label, rgba, p in zip(reply["labels"], colours, sure, strict=True) if p > 1 - 1e-6
+        (label, tuple(rgba)) for label, rgba, p in zip(reply["labels"], colours, sure, strict=True) if p > 1 - 1e-5
     ]
     assert len(certain) > 20
     assert len(set(certain)) == len({label for label, _ in certain}) == len({rgba for _, rgba in certain}) == 4
@@ -260,7 +260,7 @@ def test_two_fingers_zoom_and_a_tap_drops(browser: Browser, service: Server) -> 
 
 
 def test_points_are_shared_by_the_url_and_sent_by_the_line_for_a_shell(visit: Visit) -> None:
-    page = visit.open("map?model=blobs/1&at=16,1;15,200;10.5,4.6")
+    page = visit.open("map?model=blobs/2&at=16,1;15,200;10.5,4.6")
     row = page.get_by_role("row").nth(1)
     expect(row).to_contain_text("0.6074")
 

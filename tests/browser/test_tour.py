@@ -162,7 +162,7 @@ def test_far_away_the_network_is_sure_and_the_row_is_not_typical(visit: Visit) -
     expect(point).to_contain_text(f"{max(answer['probabilities'][0]):.4f}")
     expect(point).to_contain_text(f"{answer['typicality'][0]:.4f}")
     expect(page.get_by_role("link", name="Open this on the map")).to_have_attribute(
-        "href", "#map?model=blobs%2F1&at=15,200"
+        "href", "#map?model=blobs%2F2&at=15,200"
     )
 
 
@@ -175,7 +175,7 @@ def test_the_runs_are_those_of_the_manifest(visit: Visit) -> None:
     expect(rows).to_have_count(len(seeds))
     assert [row.locator("th").inner_text() for row in rows.all()] == [str(each["seed"]) for each in seeds]
     expect(page.get_by_role("link", name="Open all figures of the model")).to_have_attribute(
-        "href", "#model?model=blobs%2F1"
+        "href", "#model?model=blobs%2F2"
     )
 
 

@@ -120,7 +120,7 @@ def test_each_worker_serves_and_the_counts_of_all_add_up(server: Server) -> None
 
     until(lambda: answered(server) == 7)
     assert metric(server.url, "softmaxd_batch_rows_sum") == 7
-    assert metric(server.url, "softmaxd_model_info", model="blobs") == 1
+    assert metric(server.url, "softmaxd_model_info", model="blobs", version="2") == 1
 
 
 def test_a_killed_worker_is_replaced_while_the_other_goes_on_and_no_count_goes_back(server: Server) -> None:
