@@ -62,3 +62,8 @@ def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
 def client(base_url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=base_url, timeout=30) as client:
         yield client
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name packed bytes by their argument: some hold a time, and all processes must find tests of the same names."""
+    return argname if isinstance(val, bytes) and (b"\0" in val or not val.isascii()) else None
