@@ -76,12 +76,12 @@ def decode_infer(body: bytes, headers: Headers, manifest: Manifest, *, max_rows:
         return _decode_table(body, length, manifest, encoding, max_rows=max_rows)
     layout = manifest.layout
     if length is None:
-        plan, tensor = _read_json(body, layout, max_rows), b""
+        plan, tensor = read_plan(body, layout, max_rows), b""
     else:
-        json_bytes = _json_bytes(length, len(body))
+        json_bytes = json_length(length, len(body))
         if json_bytes == 0:
             return InferJob(one_tensor(body, layout, max_rows=max_rows), manifest, None, ALL_AS_BYTES, encoding)
-        read = _read_known_json if json_bytes <= MAX_KNOWN_BYTES else _read_json
+        read = read_known_plan if json_bytes <= MAX_KNOWN_BYTES else read_plan
         plan, tensor = read(body[:json_bytes], layout, max_rows), body[json_bytes:]
     if plan.needs_calibration:
         check_calibration(plan.wanted, manifest)
@@ -98,7 +98,7 @@ def _decode_table(
     body: bytes, length: bytes | None, manifest: Manifest, encoding: bytes | None, *, max_rows: int
 ) -> InferJob:
     """Return the job of a body for a table; `length` is that of its JSON, if others bytes may follow."""
-    json_bytes = len(body) if length is None else _json_bytes(length, len(body))
+    json_bytes = len(body) if length is None else json_length(length, len(body))
     if json_bytes == 0:
         return InferJob(from_only_bytes(body, manifest, max_rows=max_rows), manifest, None, ALL_AS_BYTES, encoding)
     text = body[:json_bytes]
@@ -112,7 +112,7 @@ def _decode_table(
     return InferJob(features, manifest, request.get("id"), wanted, encoding)
 
 
-def _json_bytes(header: bytes, body_bytes: int) -> int:
+def json_length(header: bytes, body_bytes: int) -> int:
     """Return the number of bytes of the JSON; 0 for a body with nothing but a tensor."""
     if not header.isdigit() or len(header) > MAX_DIGITS or int(header) > body_bytes:
         raise invalid_tensor(
@@ -121,7 +121,7 @@ def _json_bytes(header: bytes, body_bytes: int) -> int:
     return int(header)
 
 
-def _read_json(text: bytes, layout: Layout, max_rows: int) -> Plan:
+def read_plan(text: bytes, layout: Layout, max_rows: int) -> Plan:
     request, numbers = _read_numbers(text, layout)
     refuse_nan(text)
     inputs = request["inputs"]
@@ -173,7 +173,7 @@ def _of_input(request: V2InferRequest, _field: str) -> object:
 
 
 # Clients send the same JSON before the bytes of a tensor again and again: looking it up is faster than reading it.
-_read_known_json = lru_cache(maxsize=MAX_KNOWN)(_read_json)
+read_known_plan = lru_cache(maxsize=MAX_KNOWN)(read_plan)
 
 
 def encode_infer(outputs: Outputs, job: InferJob) -> Reply:
