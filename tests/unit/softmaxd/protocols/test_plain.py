@@ -323,3 +323,11 @@ def test_integers_are_plain_as_bytes_only() -> None:
     assert check_infer([tensor], [b"0"], of) == [0]
     assert check_infer([INFER.replace(b"FP32", b"INT64")], None, of) == []
     assert check_instances([b'{"instances":[[1,2]]}'], of) == []
+
+
+def test_no_body_for_a_table_is_plain() -> None:
+    of = manifest(features=NULLABLE)
+
+    assert check_instances([b'{"instances":[[1,2]]}'], of) == []
+    assert check_infer([INFER], None, of) == []
+    assert check_infer([bytes(8)], [b"0"], of) == []
