@@ -1,10 +1,11 @@
 """Splits the rows of a table into parts by their use; each has about the same share of every label."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from softmaxd.errors import Refused
+from softmaxd_training.frames.frame import Frame
 from softmaxd_training.rows import LEAST_CALIBRATION_ROWS, Classes
 from softmaxd_training.tables.folds import LEAST_ROWS
 
@@ -50,6 +51,18 @@ def split(classes: Classes, seed: int) -> Split:
         )
     *calibration, test = map(np.sort, np.array_split(held, parts))
     return Split(train, calibration[0] if calibration else None, test)
+
+
+def grouped(frame: Frame, split: Split) -> tuple[Frame, Split]:
+    """Return the rows of a frame part by part, and where the parts are now; each keeps the order of its rows.
+
+    The rows of a part are then beside each other, so that it needs no copy of them.
+    """
+    parts = [part for part in (split.train, split.calibration, split.test) if part is not None]
+    order = np.concatenate(parts)
+    train, *calibration, test = np.split(np.arange(len(order)), np.cumsum([len(part) for part in parts])[:-1])
+    rows = replace(frame, numbers=frame.numbers[order], texts=frame.texts[order], classes=frame.classes[order])
+    return rows, Split(train, calibration[0] if calibration else None, test)
 
 
 def _held(classes: Classes, share: float, chance: np.random.Generator) -> Classes:

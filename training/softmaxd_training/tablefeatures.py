@@ -21,8 +21,12 @@ class Part:
 
     @classmethod
     def of(cls, frame: Frame, places: Classes) -> "Part":
-        """Return the rows of a frame at these places."""
-        return cls(frame.numbers[places], frame.texts[places], frame.classes[places])
+        """Return the rows of a frame at these places; of neighbours in their order, a view."""
+        first = int(places[0]) if len(places) else 0
+        are_neighbours = np.array_equal(places, np.arange(first, first + len(places)))
+        return cls(frame.numbers, frame.texts, frame.classes).chosen(
+            slice(first, first + len(places)) if are_neighbours else places
+        )
 
     def __len__(self) -> int:
         """Return the number of rows."""

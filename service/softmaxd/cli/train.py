@@ -165,22 +165,21 @@ def train_table(settings: Settings, *, file: Path, name: str | None, is_dry: boo
 
 def _planned(file: Path, name: str, options: dict[str, Any]) -> "tuple[Frame, Split, Job]":
     """Return the rows of a file with every column understood, the parts of them, and the job."""
-    from softmaxd_training.frames.columns import frame_of  # noqa: PLC0415 - pyarrow takes a second
+    from softmaxd_training.frames.columns import read_frame  # noqa: PLC0415 - pyarrow takes a second
     from softmaxd_training.frames.decisions import ColumnOptions  # noqa: PLC0415
     from softmaxd_training.frames.options import ReadOptions  # noqa: PLC0415
     from softmaxd_training.frames.problems import naming as naming_file  # noqa: PLC0415
-    from softmaxd_training.frames.reading import read  # noqa: PLC0415
     from softmaxd_training.frames.varying import without_constant  # noqa: PLC0415
     from softmaxd_training.job import Job  # noqa: PLC0415
-    from softmaxd_training.splitting import split  # noqa: PLC0415
+    from softmaxd_training.splitting import grouped, split  # noqa: PLC0415
 
     seed, is_sampled = options.pop("seed"), options.pop("is_sampled")
     reading = ReadOptions(**{each.name: options.pop(each.name) for each in fields(ReadOptions)})
     chosen: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in options.items()}
     columns = ColumnOptions(**chosen)
     with naming_file(file):
-        frame = frame_of(read(file, reading), columns)
-        parts = split(frame.classes, seed)
+        frame = read_frame(file, reading, columns)
+        frame, parts = grouped(frame, split(frame.classes, seed))
         frame = without_constant(frame, parts.train)
     return frame, parts, Job(file.name, name, columns, reading, seed=seed, is_sampled=is_sampled)
 

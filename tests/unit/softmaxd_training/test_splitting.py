@@ -1,11 +1,14 @@
 """The parts of a table: by the seed alone, each row once."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from softmaxd.errors import Refused
 from softmaxd_training.rows import Classes
-from softmaxd_training.splitting import MOST, SMALL, Split, split
+from softmaxd_training.splitting import MOST, SMALL, Split, grouped, split
+from tests.support.loans import loans
 
 
 def classes_of(*counts: int) -> Classes:
@@ -66,3 +69,20 @@ def test_too_few_rows_are_refused(counts: tuple[int, ...], held: int) -> None:
 
     with pytest.raises(Refused, match=words):
         split(classes_of(*counts), 0)
+
+
+@pytest.mark.parametrize("rows", [200, SMALL + 100])
+def test_grouped_rows_are_the_same_in_each_part_and_beside_each_other(rows: int, tmp_path: Path) -> None:
+    frame = loans(tmp_path, rows, seed=0)
+    before = split(frame.classes, 0)
+
+    found, after = grouped(frame, before)
+
+    assert (after.counts(), len(found)) == (before.counts(), rows)
+    places = [part for part in (after.train, after.calibration, after.test) if part is not None]
+    assert np.concatenate(places).tolist() == list(range(rows))
+    for name in before.counts():
+        old, new = getattr(before, name), getattr(after, name)
+        np.testing.assert_array_equal(found.numbers[new], frame.numbers[old])
+        assert found.texts[new].tolist() == frame.texts[old].tolist()
+        assert found.classes[new].tolist() == frame.classes[old].tolist()

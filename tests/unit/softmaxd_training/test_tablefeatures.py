@@ -62,3 +62,17 @@ def test_rows_are_those_of_the_service(frame: Frame, without: str) -> None:
     assert rows.dtype.names == names[without]
     assert np.array_equal(numbers, part.numbers, equal_nan=True)
     assert np.array_equal(texts, part.texts)
+
+
+def test_a_part_of_neighbours_takes_no_memory_of_its_own(frame: Frame) -> None:
+    neighbours, others = (Part.of(frame, np.array(places)) for places in ([20, 21, 22, 23], [20, 22, 21, 23]))
+
+    for name in ("numbers", "texts", "classes"):
+        rows = getattr(frame, name)
+        assert np.shares_memory(getattr(neighbours, name), rows)
+        assert not np.shares_memory(getattr(others, name), rows)
+        assert getattr(neighbours, name)[[0, 2, 1, 3]].tolist() == getattr(others, name).tolist()
+
+
+def test_a_part_may_have_no_rows(frame: Frame) -> None:
+    assert len(Part.of(frame, FIRST[:0])) == 0

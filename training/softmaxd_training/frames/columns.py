@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +17,23 @@ from softmaxd_training.frames.judged import Judged
 from softmaxd_training.frames.labels import Target, labels_of
 from softmaxd_training.frames.missing import Cells, cells_of, is_string
 from softmaxd_training.frames.numbers import Exact, exact_of, judge_numbers
+from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.problems import Problems
-from softmaxd_training.frames.rawtable import RawTable
+from softmaxd_training.frames.rawtable import RawTable, release
+from softmaxd_training.frames.reading import read
 from softmaxd_training.frames.texts import check_no_numbers, judge_texts
 from softmaxd_training.frames.wording import option, quoted
 from softmaxd_training.frames.written import texts_of
 
 LONGEST_NAME = 200  # characters of a feature's name, in the manifest
 CODES = r"^[+-]?0\d"  # a whole number that begins with a zero
+
+
+def read_frame(path: Path, reading: ReadOptions, options: ColumnOptions) -> Frame:
+    """Return `frame_of` the table in a file, and give the memory of its texts back. Raises `Refused`."""
+    frame = frame_of(read(path, reading), options)
+    release()
+    return frame
 
 
 def frame_of(table: RawTable, options: ColumnOptions) -> Frame:

@@ -36,7 +36,7 @@ class FrameColumn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """The rows of a table: every row of the file, in its order.
+    """The rows of a table: every row of the file, in its order or, once they are split, part by part.
 
     `numbers` are float32 [n, a] with NaN for a missing one. `texts` are strings as objects [n, b] with "" for a missing
     one. `classes` are int64 [n], as indices of `labels`. Each name is that of a column of `numbers` or `texts`.

@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from softmaxd.models.memory import return_freed_memory
+
 Integers = npt.NDArray[np.int64]
+
+
+def release() -> None:
+    """Give the memory of tables that are gone back to the system, which Arrow and glibc would keep for others."""
+    pa.default_memory_pool().release_unused()
+    return_freed_memory()
 
 
 def _none() -> Integers:

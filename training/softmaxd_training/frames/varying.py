@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from softmaxd_training.frames.frame import Classes, Frame, FrameColumn
+from softmaxd_training.frames.frame import Classes, Frame, FrameColumn, Numbers, Texts
 
 
 def without_constant(frame: Frame, rows: Classes) -> Frame:
     """Return a frame of all rows without the columns that have one value, or none, in the rows at these places."""
-    numbers, texts = frame.numbers[rows], frame.texts[rows]
-    varying_numbers = ((numbers != numbers[0]) & ~(np.isnan(numbers) & np.isnan(numbers[0]))).any(axis=0)
-    varying_texts = (texts != texts[0]).any(axis=0)
+    varying_numbers = np.array([_varies(column[rows]) for column in frame.numbers.T], dtype=bool)
+    varying_texts = np.array([_varies(column[rows]) for column in frame.texts.T], dtype=bool)
     if varying_numbers.all() and varying_texts.all():
         return frame
     number_names = tuple(np.array(frame.number_names, dtype=object)[varying_numbers])
@@ -25,6 +24,12 @@ def without_constant(frame: Frame, rows: Classes) -> Frame:
         text_names=text_names,
         columns=tuple(_told(column, {*number_names, *text_names}) for column in frame.columns),
     )
+
+
+def _varies(column: Numbers | Texts) -> bool:
+    """Return True if two values [n] differ, or if some of them are missing."""
+    is_missing = column == "" if column.dtype == object else np.isnan(column)
+    return bool((~is_missing if is_missing[0] else column != column[0]).any())
 
 
 def _told(column: FrameColumn, left: Collection[str]) -> FrameColumn:

@@ -3,6 +3,7 @@
 import datetime
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.columns import frame_of
+from softmaxd_training.frames.columns import frame_of, read_frame
 from softmaxd_training.frames.decisions import ColumnOptions
 from softmaxd_training.frames.missing import WORDS
+from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.plan import plan_lines
 from softmaxd_training.frames.rawtable import RawTable
 from tests.support.frames import csv_table, csv_tables, options_of, typed_table
@@ -28,6 +30,15 @@ def refusal(table: RawTable, options: ColumnOptions = OPTIONS) -> list[str]:
     with pytest.raises(Refused) as refused:
         frame_of(table, options)
     return str(refused.value).splitlines()
+
+
+def test_the_frame_of_a_file_has_the_notes_of_its_reading(tmp_path: Path) -> None:
+    (tmp_path / "jobs.csv").write_text("age;job;y\n" + "17;nurse;a\n90;clerk;b\n" * 10)
+
+    frame = read_frame(tmp_path / "jobs.csv", ReadOptions(), OPTIONS)
+
+    assert (frame.notes, frame.number_names, frame.text_names) == (("separator: semicolon",), ("age",), ("job",))
+    assert (frame.numbers[:2].tolist(), frame.texts[:2].tolist()) == ([[17], [90]], [["nurse"], ["clerk"]])
 
 
 def test_a_frame_has_numbers_texts_and_classes_of_every_row() -> None:

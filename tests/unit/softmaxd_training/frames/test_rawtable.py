@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -20,3 +23,24 @@ def test_rows_of_other_files_are_counted() -> None:
 
 def test_a_table_without_columns_has_no_rows() -> None:
     assert len(RawTable({}, True, ".", (), "")) == 0
+
+
+RELEASE = """
+import resource
+import pyarrow as pa
+from softmaxd_training.frames.rawtable import release
+def memory() -> int:
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+texts = [pa.array([str(number) for number in range(first, first + 100_000)]) for first in range(0, 4_000_000, 100_000)]
+del texts
+before = memory()
+release()
+print(before - memory())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_the_memory_of_a_table_that_is_gone_is_given_back() -> None:
+    found = subprocess.run([sys.executable, "-c", RELEASE], capture_output=True, check=True, text=True)
+
+    assert int(found.stdout) > 10_000_000  # of 44 MB that were in use

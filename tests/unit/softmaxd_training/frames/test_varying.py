@@ -57,3 +57,19 @@ def test_the_columns_of_digits_that_are_constant_in_some_rows_are_told_in_one_ru
     assert found.number_names == tuple(f"pixel_{place}" for place in varying)
     lines = {column.line for column in found.columns if column.kind == "dropped"}
     assert lines == {"has the same value in every row: 0", "has the same value in every row of the training part"}
+
+
+def test_a_column_that_begins_with_a_gap_varies_if_a_value_follows() -> None:
+    table = csv_table(
+        number=["", *["1.5"] * (N - 1)],
+        text=["", *["red"] * (N - 1)],
+        late=["", "", *["1.5", "2.5"] * (N // 2 - 1)],
+        last=["", "", *["red", "blue"] * (N // 2 - 1)],
+        y=["a", "b"] * (N // 2),
+    )
+
+    found = without_constant(frame_of(table, ColumnOptions("y")), np.arange(2))
+    other = without_constant(frame_of(table, ColumnOptions("y")), np.arange(3))
+
+    assert (found.number_names, found.text_names) == (("number",), ("text",))
+    assert (other.number_names, other.text_names) == (("number", "late"), ("text", "last"))
