@@ -44,16 +44,16 @@ class Encoder:
         """Fit it to the training rows: numbers [n, a] and texts [n, b]. Raises `Refused` if no column varies."""
         columns = [_edges(column) for column in numbers.T]
         lengths = [np.diff(edges.astype(np.float64)) for edges in columns]
-        is_missing = np.isnan(numbers).any(axis=0) & ~np.isnan(numbers).all(axis=0)
+        gaps = np.array([np.count_nonzero(np.isnan(column)) for column in numbers.T], np.int64)
         vocabulary = Vocabulary.of(texts)
-        places, owners = _places(vocabulary.ids(texts))
+        places, owners = _places(vocabulary, texts)
         found = cls(
             number_columns=numbers.shape[1],
             pieces=np.repeat(np.arange(len(columns)), [len(each) for each in lengths]),
             edges=_joined([edges[:-1] for edges in columns]),
             # A piece may be so short, or so long, that 1 / its length is no normal number of float32.
             scales=_joined([np.clip(1 / each, FLOAT32.tiny, FLOAT32.max) for each in lengths]),
-            flags=np.flatnonzero(is_missing),
+            flags=np.flatnonzero((gaps > 0) & (gaps < len(numbers))),
             vocabulary=vocabulary,
             places=places,
             owners=owners,
@@ -78,12 +78,19 @@ class Encoder:
 
     def encode(self, numbers: Array, texts: Texts) -> Array:
         """Return float32 [n, D] for numbers [n, a] and texts [n, b]: pieces, then flags, then categories."""
-        values = numbers[:, self.pieces]
+        encoded = np.empty((len(numbers), self.width), np.float32)
+        last = len(self.pieces) + len(self.flags)
+        pieces = encoded[:, : len(self.pieces)]
+        pieces[:] = numbers[:, self.pieces]
         with np.errstate(over="ignore"):  # far from all edges, where it is clipped
-            offsets = np.where(np.isnan(values), self.edges, values) - self.edges
-            pieces = np.abs(np.clip(offsets * self.scales, np.float32(0), np.float32(1)))
-        flags = np.isnan(numbers[:, self.flags])
-        return np.concatenate([pieces, flags, self.ids(texts)[:, self.owners] == self.places], axis=1, dtype=np.float32)
+            pieces -= self.edges
+            pieces *= self.scales
+        np.clip(pieces, np.float32(0), np.float32(1), out=pieces)
+        np.abs(pieces, out=pieces)
+        pieces[np.isnan(pieces)] = 0
+        encoded[:, len(self.pieces) : last] = np.isnan(numbers[:, self.flags])
+        encoded[:, last:] = self.ids(texts)[:, self.owners] == self.places
+        return encoded
 
     def draw(self, nodes: Nodes, numbers: str, ids: str, *, output: str) -> None:
         """Add the nodes that encode numbers [n, a] and the ids [n, b] of texts, as `encode` does."""
@@ -121,9 +128,10 @@ def _joined(arrays: list[npt.NDArray[Any]]) -> Array:
     return np.concatenate([np.zeros(0), *arrays]).astype(np.float32)
 
 
-def _places(ids: Classes) -> tuple[Classes, Classes]:
+def _places(vocabulary: Vocabulary, texts: Texts) -> tuple[Classes, Classes]:
     """Return the numbers that rows have, and their columns, of all columns with two or more different numbers."""
-    found = [np.unique(column) for column in ids.T]
+    counts = np.split(vocabulary.counts(texts), vocabulary.offsets[1:])
+    found = [first + np.flatnonzero(each) for first, each in zip(vocabulary.offsets, counts, strict=False)]
     varied = {column: numbers for column, numbers in enumerate(found) if len(numbers) > 1}
     owners = [column for column, numbers in varied.items() for _ in numbers]
     return np.concatenate([np.zeros(0, np.int64), *varied.values()]), np.array(owners, np.int64)

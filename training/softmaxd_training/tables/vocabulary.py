@@ -12,6 +12,7 @@ from softmaxd_training.rows import Classes
 from softmaxd_training.tables.nodes import Nodes
 
 LEAST_ROWS = 5  # with a text, for it to be a category; rarer texts count as unknown
+BLOCK = 2**16  # rows that are numbered at a time
 Texts = npt.NDArray[np.object_]
 
 
@@ -63,6 +64,13 @@ class Vocabulary:
             numbers = {text: offset + index for index, text in enumerate(categories)} | {"": unknown + 1}
             found[:, place] = [numbers.get(text, unknown) for text in texts[:, place]]
         return found
+
+    def counts(self, texts: Texts) -> Classes:
+        """Return how often each number is among those of texts [n, b]; few rows are numbered at a time."""
+        counts = np.zeros(self.size, np.int64)
+        for start in range(0, len(texts), BLOCK):
+            counts += np.bincount(self.ids(texts[start : start + BLOCK]).ravel(), minlength=self.size)
+        return counts
 
     def draw(self, nodes: Nodes, texts: str) -> str:
         """Add the nodes that number texts [n, b], and return the name of their output, int64 [n, b].

@@ -1,9 +1,11 @@
 """Texts get the numbers of their categories, in NumPy and in a graph alike."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from onnx import TensorProto
 
+from softmaxd_training.tables import vocabulary as module
 from softmaxd_training.tables.nodes import Nodes
 from softmaxd_training.tables.vocabulary import LEAST_ROWS, Texts, Vocabulary
 from tests.support.table_nodes import Run, hard_texts, run_of, texts_of
@@ -37,6 +39,15 @@ def test_numbers_go_through_all_columns_with_one_for_unknown_and_one_for_missing
         [2, 6],
         [3, 4],
     ]
+
+
+def test_numbers_are_counted_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 2)
+    vocabulary = Vocabulary((("a", "b"), ("a",)))
+
+    found = vocabulary.counts(texts_of(("a", "a"), ("b", "b"), ("c", ""), ("", "a"), ("b", "a")))
+
+    assert found.tolist() == [1, 2, 1, 1, 3, 1, 1]
 
 
 def test_no_columns_have_no_numbers() -> None:
