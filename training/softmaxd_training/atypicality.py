@@ -9,6 +9,7 @@ from softmaxd.numerics.softmax import Floats
 from softmaxd_training.rows import Rows
 
 LEAST_VARIANCE = 1e-4  # within the classes, relative to all rows: no single feature may decide everything
+BLOCK = 4096  # rows whose distances are computed at a time
 LARGEST = 3e38  # in a graph: close to the largest finite float32
 
 
@@ -34,13 +35,13 @@ class Atypicality:
         """
         features = rows.features.reshape(len(rows), -1)
         centre = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = features.astype(np.float64) - centre
+        centred = np.subtract(features, centre, dtype=np.float64)
         varies = features.max(axis=0) > features.min(axis=0)
         scale = np.where(varies, centred.std(axis=0), 1.0)
-        standardised = centred / scale
+        standardised = np.divide(centred, scale, out=centred)  # in their place, as the residuals: rows may be many
         found, places = np.unique(rows.classes, return_inverse=True)
         means = np.stack([standardised[rows.classes == index].mean(axis=0) for index in found])
-        residuals = standardised - means[places]
+        residuals = np.subtract(standardised, means[places], out=standardised)
         covariance = _ledoit_wolf(residuals)
         covariance += LEAST_VARIANCE * np.eye(len(scale))
         root = np.linalg.cholesky(np.linalg.inv(covariance))
@@ -48,6 +49,10 @@ class Atypicality:
 
     def __call__(self, features: Features) -> Floats:
         """Return the distances [n] of features [n, d], or of tensors with d numbers, in float64."""
+        starts = range(0, len(features), BLOCK)
+        return np.concatenate([self._distances(features[start : start + BLOCK]) for start in starts])
+
+    def _distances(self, features: Features) -> Floats:
         whitened = (features.reshape(len(features), -1).astype(np.float64) - self.centre) @ self.whitening
         nearest: Floats = np.full(len(whitened), np.inf)
         for mean in self.means:

@@ -17,7 +17,7 @@ from softmaxd_training.shares import with_interval
 PREFIX = "typicality_auroc"
 GROUPS = 10  # of labels, of which one after the other is left out: more labels take no more time
 
-Values = Callable[[Features], Floats]
+Values = Callable[[Features], Features]
 
 
 def auroc(ordinary: Floats, strange: Floats) -> float:

@@ -13,6 +13,7 @@ from softmaxd.models.manifest import MODEL_FILE
 from softmaxd.models.outputs import Array
 from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
 from softmaxd.numerics.softmax import Floats
+from softmaxd_training import atypicality
 from softmaxd_training.atypicality import LEAST_VARIANCE, Atypicality
 from softmaxd_training.export import write_onnx
 from softmaxd_training.rows import Rows
@@ -149,3 +150,13 @@ def test_the_committed_models_answer_a_row_independently_of_the_others(folder: P
     rows = np.random.default_rng(0).normal(size=(ROWS_TO_TRY, *map(int, map(str, shape[1:])))).astype(np.float32)
 
     assert choose_batching(engine.run, 10 * rows)[1] == "joined"
+
+
+def test_the_distances_of_many_rows_are_computed_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = clouds(50)
+    distance = Atypicality.of(rows)
+    at_once = distance(rows.features)
+
+    monkeypatch.setattr(atypicality, "BLOCK", 7)
+
+    assert distance(rows.features) == pytest.approx(at_once, rel=1e-12)

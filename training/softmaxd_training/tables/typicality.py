@@ -9,7 +9,7 @@ from onnx import TensorProto
 from softmaxd.models.manifest import ATYPICALITY
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
-from softmaxd_training.atypicality import LARGEST, Atypicality
+from softmaxd_training.atypicality import BLOCK, LARGEST, Atypicality
 from softmaxd_training.rounding import check_differences, roundings
 from softmaxd_training.rows import Classes, Rows
 from softmaxd_training.strange import auroc, shifted, shuffled
@@ -48,10 +48,10 @@ class Values:
     @classmethod
     def of(cls, numbers: Array, texts: Texts, encoder: Encoder) -> "Values":
         """Fit them to the training rows: numbers [n, a], texts [n, b], and the encoder of these."""
-        columns = np.arange(numbers.shape[1])[:WIDEST]
+        columns = np.arange(min(numbers.shape[1], WIDEST))
         flags = encoder.flags[: WIDEST - len(columns)]
         kept = _most_frequent(encoder, texts, WIDEST - len(columns) - len(flags))
-        means = np.array([_mean(column) for column in numbers[:, columns].T], np.float32)
+        means = np.array([_mean(column) for column in numbers[:, :WIDEST].T], np.float32)
         return cls(columns, means, flags, encoder.places[kept], encoder.owners[kept], encoder.vocabulary)
 
     @property
@@ -129,6 +129,11 @@ class TableTypicality:
         A whitened number is a sum of products, and its error is some roundings of their root mean square; a distance
         adds up products of such numbers and the means.
         """
+        for start in range(0, len(found), BLOCK):
+            block = slice(start, start + BLOCK)
+            self._check(found[block], numbers[block], texts[block])
+
+    def _check(self, found: Array, numbers: Array, texts: Texts) -> None:
         centred = self.values(numbers, texts).astype(np.float64) - self.distance.centre
         sizes = np.sqrt(centred**2 @ self.distance.whitening**2) + np.abs(self.distance.means).max(axis=0)
         tolerances = 4 * roundings(len(self.distance.centre)) * (1 + (sizes**2).sum(axis=1))
@@ -185,7 +190,7 @@ def _most_frequent(encoder: Encoder, texts: Texts, most: int) -> Classes:
     """Return the places of at most so many categories among the encoded ones, ascending: the most frequent ones."""
     if len(encoder.places) <= most:
         return np.arange(len(encoder.places))
-    counts = np.bincount(encoder.ids(texts).ravel(), minlength=encoder.vocabulary.size)
+    counts = encoder.vocabulary.counts(texts)
     return np.sort(np.argsort(-counts[encoder.places], kind="stable")[:most])
 
 

@@ -13,7 +13,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.manifest import ATYPICALITY
 from softmaxd.models.outputs import Array
 from softmaxd.models.rowwise import ROWS_TO_TRY, choose_batching
-from softmaxd_training.atypicality import Atypicality
+from softmaxd_training.atypicality import BLOCK, Atypicality
 from softmaxd_training.rows import Classes, Rows
 from softmaxd_training.strange import auroc
 from softmaxd_training.tables.encoding import Encoder
@@ -119,10 +119,11 @@ def test_the_graph_gives_the_same_distances(make: Make) -> None:
         typicality.check(found, cells.numbers, cells.texts)
 
 
-def test_other_distances_are_refused() -> None:
-    cells = mixed(300)
+@pytest.mark.parametrize("place", [7, BLOCK])
+def test_other_distances_are_refused(place: int) -> None:
+    cells = mixed(BLOCK + 1)
     found = cells.typicality.distances(cells.numbers, cells.texts).astype(np.float32)
-    found[7] *= np.float32(1.01)
+    found[place] *= np.float32(1.01)
 
     with pytest.raises(Refused, match=r"^Python and ONNX Runtime differ by \S+ in an atypicality, more than the toler"):
         cells.typicality.check(found, cells.numbers, cells.texts)
