@@ -1,11 +1,13 @@
 """Fits all candidates to a table, and chooses one: read from top to bottom."""
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from softmaxd.models.memory import return_freed_memory
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.rows import Classes
@@ -109,7 +111,9 @@ def fit(numbers: Array, texts: Texts, classes: Classes, *, seed: int, on_epoch: 
     notes = _notes_of(table)
     with threadpool_limits(1):  # on a busy machine, threads of NumPy and of trees mostly wait for each other
         networks = _fit_networks(table, on_epoch)
+        _give_memory_back()
         trees = _fit_trees(table, on_epoch, notes)
+        _give_memory_back()
         linear = _fit_linear(table, on_epoch, notes)
         every = {"networks": networks, "trees": trees, "linear": linear}
         parts = {name: part[1] for name, part in every.items() if part is not None}
@@ -126,6 +130,12 @@ def fit(numbers: Array, texts: Texts, classes: Classes, *, seed: int, on_epoch: 
         out_of_fold=chosen.logits(parts),
         notes=tuple(notes),
     )
+
+
+def _give_memory_back() -> None:
+    """Give back the memory of a fit, whose objects refer to each other in circles: Python would keep them for long."""
+    gc.collect()
+    return_freed_memory()
 
 
 def _notes_of(table: _Table) -> list[str]:
