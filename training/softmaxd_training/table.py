@@ -1,10 +1,14 @@
 """A classifier of the rows of a table, from its columns to a published version: read from top to bottom."""
 
 import hashlib
+import sys
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 from tqdm import tqdm
@@ -16,13 +20,12 @@ from softmaxd.models.manifest import ATYPICALITY, LOGITS, MODEL_FILE, Manifest, 
 from softmaxd.models.onnxfile import check_size
 from softmaxd.models.outputs import Array, Features
 from softmaxd.models.publishing import describe, next_version
-from softmaxd.numerics.softmax import Floats
 from softmaxd_training import pictures, strange, tablecard
 from softmaxd_training.calibration import calibrate, evaluate, fit_temperature, measure
 from softmaxd_training.frames.frame import Frame
 from softmaxd_training.job import Job
 from softmaxd_training.provenance import provenance_of
-from softmaxd_training.rows import Classes, Rows, sample
+from softmaxd_training.rows import PLANE, Classes, Rows, sample
 from softmaxd_training.splitting import Split
 from softmaxd_training.tablefeatures import Part, cells_of, features_of, rows_of
 from softmaxd_training.tables.ensemble import Tell
@@ -32,15 +35,36 @@ from softmaxd_training.tables.graphs import check_graph, graph_of, inputs_of
 from softmaxd_training.tables.typicality import TableTypicality, typical_rows
 
 BLOCK = 1024  # rows that a model is asked for at a time
+PAUSE = 10.0  # seconds between two lines of progress in a log
 
 Outputs = Mapping[str, Array]
 
 
 @contextmanager
-def telling() -> Iterator[Tell]:
-    """Give a function that shows a line of progress on a terminal, in the place of the one before."""
-    with tqdm(bar_format="{desc}  {elapsed}", leave=False, disable=None) as bar:
-        yield bar.set_description_str
+def telling(pause: float = PAUSE) -> Iterator[Tell]:
+    """Give a function that tells the progress on standard error.
+
+    On a terminal a line takes the place of the one before. Elsewhere, as in a log, the latest line is written every
+    `pause` seconds.
+    """
+    if sys.stderr.isatty():
+        with tqdm(bar_format="{desc}  {elapsed}", leave=False) as bar:
+            yield bar.set_description_str
+        return
+    latest, is_over = deque(["looking at the rows"], maxlen=1), Event()
+    writing = Thread(target=_write, args=(latest, is_over, pause))
+    writing.start()
+    try:
+        yield latest.append
+    finally:
+        is_over.set()
+        writing.join()
+
+
+def _write(latest: deque[str], is_over: Event, pause: float) -> None:
+    start = time.monotonic()
+    while not is_over.wait(pause):
+        tqdm.write(f"{latest[0]} ({time.monotonic() - start:.0f} s)", file=sys.stderr)
 
 
 def train(frame: Frame, split: Split, job: Job, models: Path, *, tell: Tell) -> tuple[Path, Manifest]:
@@ -133,8 +157,8 @@ def out_of_fold(fitted: Fitted, training: Part, seed: int) -> Outputs:
 def strangeness(typicality: TableTypicality, training: Part, test: Part) -> dict[str, float]:
     """Return how well the typicality tells strange rows, which are made from the test rows, from these."""
 
-    def values(rows: Features) -> Floats:
-        return typicality.values(*cells_of(rows)).astype(np.float64)
+    def values(rows: Features) -> Array:
+        return typicality.values(*cells_of(rows))
 
     typical = typical_rows(typicality.values, training.numbers, training.texts, training.classes)
     return strange.measure(typical, Rows(rows_of(test), test.classes), values)
@@ -162,7 +186,7 @@ def manifest_of(version: int, frame: Frame, split: Split, job: Job, fitted: Fitt
 
 def sample_of(frame: Frame, places: Classes) -> Sample | None:
     """Return some of the rows at these places for a picture; None unless they are two numbers, and none is missing."""
-    if frame.text_names or not np.isfinite(frame.numbers).all():
+    if frame.text_names or len(frame.number_names) != PLANE or not np.isfinite(frame.numbers).all():
         return None
     return sample(Rows(frame.numbers[places], frame.classes[places]))
 

@@ -1,10 +1,12 @@
 """A table is trained on for real, and the published version is loaded as the service does."""
 
+import io
 import math
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.reading import read
 from softmaxd_training.job import Job
 from softmaxd_training.splitting import split
-from softmaxd_training.table import train
+from softmaxd_training.table import telling, train
 from softmaxd_training.tablefeatures import Part
 from softmaxd_training.tables.graphs import inputs_of
 from tests.support.iris import parts_of_committed, write_iris
@@ -197,3 +199,41 @@ def test_the_committed_iris_model_is_made_from_the_example(tmp_path: Path) -> No
     outputs = Engine(MODELS / "iris" / "1" / "model.onnx", device="cpu").run(test.features)
     hits = outputs["probabilities"].argmax(axis=1) == test.classes
     assert manifest.metrics["test_accuracy"] == hits.mean() >= 0.9
+
+
+class Stream(io.StringIO):
+    """Standard error, which tells when it has the text `awaited`."""
+
+    def __init__(self, awaited: str, *, is_terminal: bool) -> None:
+        super().__init__()
+        self.awaited, self.is_terminal, self.has_it = awaited, is_terminal, Event()
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if self.awaited in self.getvalue():
+            self.has_it.set()
+        return written
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_told_on_a_terminal_and_in_a_log(is_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream("networks: epoch 1", is_terminal=is_terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    with telling(pause=0.001) as tell:
+        tell("networks: epoch 1")
+        is_told = stream.has_it.wait(60)
+
+    assert is_told
+    assert ("\r" in stream.getvalue()) == is_terminal
+    assert ("networks: epoch 1 (0 s)\n" in stream.getvalue()) != is_terminal
+
+
+def test_a_log_of_a_short_training_has_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    with telling(pause=1e6) as tell:
+        tell("networks: epoch 1")
+
+    assert capsys.readouterr().err == ""

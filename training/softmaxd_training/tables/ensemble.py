@@ -94,17 +94,17 @@ def fit_networks(
 
     Encoded rows [n, D], classes [n] with every class from 0 up, folds [n]. The networks are those of the epoch with the
     lowest out-of-fold loss of the judged rows, by default of all, within `most_epochs`. `on_epoch` gets a line after
-    each epoch. The same seed gives the same weights on the same machine.
+    each epoch, and in the course of a long one. The same seed gives the same weights on the same machine.
     """
     places = np.arange(len(classes)) if judged is None else judged
     fix_seed(seed)
     keras.utils.clear_session()
     network = build(encoded.shape[1], np.bincount(classes))
-    run_epoch = _epoch_of(network, encoded, classes, folds, seed)
+    run_epoch = _epoch_of(network, encoded, classes, folds, seed, on_epoch)
     best: _Judged | None = None
     most = most_epochs(len(classes), encoded.shape[1], network.output_shape[-1])
     for epoch in range(1, most + 1):
-        run_epoch()
+        run_epoch(epoch)
         trained = networks_of(network)
         logits = trained.out_of_fold(encoded, folds, places)
         now = _Judged(trained, logits, epoch, mean_loss(logits, classes[places]))
@@ -148,16 +148,23 @@ def networks_of(network: keras.Model) -> Networks:
 
 
 def _epoch_of(
-    network: keras.Model, encoded: Encoded, classes: Classes, folds: Classes, seed: int
-) -> Callable[[], None]:
-    """Return the function that lets a network see every row once more, in a new order."""
+    network: keras.Model, encoded: Encoded, classes: Classes, folds: Classes, seed: int, tell: Tell
+) -> Callable[[int], None]:
+    """Return the function that lets a network see every row once more, in a new order, and tells how many it has seen.
+
+    It takes the number of the epoch.
+    """
     order = np.random.default_rng(seed)
     batch = batch_of(len(classes))
     steps = _steps_of(network, batch)
 
-    def run_epoch() -> None:
+    def run_epoch(epoch: int) -> None:
+        seen = 0
         for part in parts_of(order.permutation(len(classes)), encoded.shape[1], multiple=batch):
+            if seen:
+                tell(f"networks: epoch {epoch}, {seen:,} of {len(classes):,} rows")
             steps(tf.constant(encoded[part]), tf.constant(classes[part]), tf.constant(folds[part]))
+            seen += len(part)
 
     return run_epoch
 

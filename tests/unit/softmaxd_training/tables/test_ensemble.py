@@ -7,6 +7,7 @@ import pytest
 from softmaxd.models.outputs import Array
 from softmaxd_training.calibration import mean_loss
 from softmaxd_training.rows import Classes
+from softmaxd_training.tables import ensemble
 from softmaxd_training.tables.ensemble import (
     MOST_EPOCHS,
     PATIENCE,
@@ -157,3 +158,15 @@ def test_batches_follow_from_the_rows(rows: int, batch: int) -> None:
 )
 def test_large_tables_have_fewer_epochs(rows: int, width: int, classes: int, epochs: int) -> None:
     assert most_epochs(rows, width, classes) == epochs
+
+
+def test_the_progress_of_a_long_epoch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ensemble, "HELD", 2 * 100)  # numbers: 100 rows, of which the whole batches are 96
+    points, classes = rings(250)
+    told: list[str] = []
+
+    fit_networks(points, classes, deal(classes, seed=0), seed=0, on_epoch=told.append)
+
+    assert told[:2] == ["networks: epoch 1, 96 of 250 rows", "networks: epoch 1, 192 of 250 rows"]
+    assert told[2].startswith("networks: epoch 1, out-of-fold loss ")
+    assert told[3] == "networks: epoch 2, 96 of 250 rows"
