@@ -78,10 +78,11 @@ def test_it_gets_504_and_the_others_their_answers(
     assert metric(server.url, "softmaxd_rejections_total", reason="run_timeout") == 6
     assert server.stop() == 0
     warnings = [line for line in messages(server, "WARNING") if str(line).startswith("odd")]
-    assert warnings == [
+    assert warnings[:2] == [
         "odd version 1: a run took more than 0.025 s, so it runs in threads from now on",
         f"odd version 1: {TIMEOUT}",
     ]
+    assert all("lines like this were left out" in str(line) for line in warnings[2:])  # of a test of over a minute
     assert messages(server, "ERROR") == messages(server, "CRITICAL") == []
 
 

@@ -185,6 +185,16 @@ def test_a_killed_worker_is_replaced_while_another_does_not_answer(server: Serve
         assert waited_for in workers_of(server)
 
 
+def test_a_worker_that_starts_without_the_shared_folder_serves(server: Server) -> None:
+    killed, survivor = workers_of(server)
+    shutil.rmtree(folder_of(server))
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: len(workers_of(server)) == 2 and killed not in workers_of(server))
+
+    with stopped(survivor):
+        assert ask(server) == 200
+
+
 def test_no_worker_hears_ctrl_c_not_even_as_it_starts(start_server: StartServer) -> None:
     server = start_server("--workers", "2")
     until(lambda: len(workers_of(server)) == 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from softmaxd import accepting
 from softmaxd.accepting import FILE, NUMBER_BYTES, Acceptor, Counts
 from softmaxd.listening import listen
 from tests.support.waiting import until
@@ -149,10 +150,15 @@ def test_a_connection_is_left_to_no_worker_that_has_as_many_or_has_ended(tmp_pat
     with_service(tmp_path, scene)
 
 
-def test_a_worker_that_stops_while_it_waits_for_another_one_accepts_no_more(tmp_path: Path) -> None:
+def test_a_worker_that_stops_while_it_waits_for_another_one_accepts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "PAUSE", 60.0)  # it is in the pause when it stops
+
     async def scene(service: Service) -> None:
         with another_worker(tmp_path, 0), clients(service, 1):
-            await asyncio.sleep(0.005)  # it is left to the other worker now
+            await asyncio.sleep(0.1)
+            assert service.accepted == []
 
     with_service(tmp_path, scene, others=2)
 
@@ -160,6 +166,7 @@ def test_a_worker_that_stops_while_it_waits_for_another_one_accepts_no_more(tmp_
 def test_a_connection_waits_for_a_free_file_descriptor(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scene(service: Service) -> None:
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        await asyncio.to_thread(len, "")  # the first thread opens files
         with clients(service, 1):
             free = os.dup(0)
             os.close(free)
