@@ -98,12 +98,9 @@ class Encoder:
         if len(self.pieces):
             parts.append(self._draw_pieces(nodes, numbers))
         if len(self.flags):
-            is_missing = nodes.add("IsNaN", nodes.add("Gather", numbers, nodes.constant(self.flags), axis=1))
-            parts.append(nodes.add("Cast", is_missing, to=TensorProto.FLOAT))
+            parts.append(draw_flags(nodes, numbers, self.flags))
         if len(self.places):
-            owned = nodes.add("Gather", ids, nodes.constant(self.owners), axis=1)
-            is_here = nodes.add("Equal", owned, nodes.constant(self.places))
-            parts.append(nodes.add("Cast", is_here, to=TensorProto.FLOAT))
+            parts.append(draw_places(nodes, ids, self.owners, self.places))
         nodes.add("Concat", *parts, output=output, axis=1)
 
     def _draw_pieces(self, nodes: Nodes, numbers: str) -> str:
@@ -135,3 +132,16 @@ def _places(vocabulary: Vocabulary, texts: Texts) -> tuple[Classes, Classes]:
     varied = {column: numbers for column, numbers in enumerate(found) if len(numbers) > 1}
     owners = [column for column, numbers in varied.items() for _ in numbers]
     return np.concatenate([np.zeros(0, np.int64), *varied.values()]), np.array(owners, np.int64)
+
+
+def draw_flags(nodes: Nodes, numbers: str, flags: Classes) -> str:
+    """Add the nodes of 1 for each missing number of the columns `flags` [f], and return their name: [n, a] → [n, f]."""
+    is_missing = nodes.add("IsNaN", nodes.add("Gather", numbers, nodes.constant(flags), axis=1))
+    return nodes.add("Cast", is_missing, to=TensorProto.FLOAT)
+
+
+def draw_places(nodes: Nodes, ids: str, owners: Classes, places: Classes) -> str:
+    """Add the nodes of 1 where the id of column `owners[i]` is `places[i]`, and return their name: [n, b] → [n, p]."""
+    owned = nodes.add("Gather", ids, nodes.constant(owners), axis=1)
+    is_here = nodes.add("Equal", owned, nodes.constant(places))
+    return nodes.add("Cast", is_here, to=TensorProto.FLOAT)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import TensorProto
 
 from softmaxd.models.manifest import ATYPICALITY
 from softmaxd.models.outputs import Array
@@ -13,7 +12,7 @@ from softmaxd_training.atypicality import BLOCK, LARGEST, Atypicality
 from softmaxd_training.rounding import check_differences, roundings
 from softmaxd_training.rows import Classes, Rows
 from softmaxd_training.strange import auroc, shifted, shuffled
-from softmaxd_training.tables.encoding import Encoder
+from softmaxd_training.tables.encoding import Encoder, draw_flags, draw_places
 from softmaxd_training.tables.folds import FOLDS, deal, draw
 from softmaxd_training.tables.nodes import Nodes
 from softmaxd_training.tables.vocabulary import Texts, Vocabulary
@@ -73,12 +72,9 @@ class Values:
             chosen = nodes.add("Gather", numbers, nodes.constant(self.columns), axis=1)
             parts.append(nodes.add("Where", nodes.add("IsNaN", chosen), _float(nodes, self.means), chosen))
         if len(self.flags):
-            is_missing = nodes.add("IsNaN", nodes.add("Gather", numbers, nodes.constant(self.flags), axis=1))
-            parts.append(nodes.add("Cast", is_missing, to=TensorProto.FLOAT))
+            parts.append(draw_flags(nodes, numbers, self.flags))
         if len(self.places):
-            owned = nodes.add("Gather", ids, nodes.constant(self.owners), axis=1)
-            is_here = nodes.add("Equal", owned, nodes.constant(self.places))
-            parts.append(nodes.add("Cast", is_here, to=TensorProto.FLOAT))
+            parts.append(draw_places(nodes, ids, self.owners, self.places))
         return nodes.add("Concat", *parts, axis=1)
 
 
