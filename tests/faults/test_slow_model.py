@@ -126,7 +126,7 @@ def test_more_rows_than_may_wait_are_refused_at_once(start_server: StartServer, 
 
 
 def test_more_work_than_may_wait_is_refused_at_once(start_server: StartServer, models: str, lane: str) -> None:
-    server = start_server(models_dir=models, express=lane)
+    server = start_server(models_dir=models, express=lane, run_timeout=PATIENT, queue_timeout=PATIENT)
     one_row = b'{"instances": [[0, 0]]}'
     for _ in range(2):
         with asked(server, A_WHILE) as slow:
