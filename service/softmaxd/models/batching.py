@@ -132,8 +132,9 @@ class Batcher:
         return batch
 
     def _go_on(self) -> None:
-        if self._waiting or self._again:
-            asyncio.get_running_loop().call_soon(self._run_next)
+        if not self.runner.inline or self._waiting or self._again:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._run_next)  # meanwhile, clients that were just answered ask again
         else:
             self._is_busy = False
 

@@ -1,11 +1,13 @@
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,6 +154,43 @@ def test_rows_gather_while_the_engine_is_busy() -> None:
         assert gate.sizes == [1, 6]
 
     run(main())
+
+
+def test_clients_that_ask_again_at_once_join_those_that_waited() -> None:
+    """Otherwise two groups of clients would take turns, and a network is read from memory twice as often."""
+
+    async def main() -> None:
+        gate = Gate()
+        queue = batcher(gate.run, inline=False)
+        loop = asyncio.get_running_loop()
+        server, client = socket.socketpair()
+        again: asyncio.Future[Outputs] = loop.create_future()
+
+        def submit() -> None:
+            queue.submit(rows(3), lambda outcome: again.set_result(cast("Outputs", outcome)))
+            queue.flush()
+
+        def arrived() -> None:  # as a connection does, which reads all that has arrived before it submits
+            loop.remove_reader(server)
+            loop.call_soon(submit)
+
+        def answer(_outcome: object) -> None:
+            client.send(b"the next request")
+
+        with server, client:
+            loop.add_reader(server, arrived)
+            queue.submit(rows(1), answer)
+            queue.flush()
+            await gate.busy()
+            waiting = asyncio.create_task(queue.predict(rows(2)))
+            await asyncio.sleep(0)
+            gate.opened.set()
+            await asyncio.gather(waiting, again)
+
+        assert gate.sizes == [1, 2]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
 
 
 def test_a_batch_is_bounded_and_a_larger_request_runs_alone() -> None:
