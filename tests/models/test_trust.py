@@ -257,18 +257,22 @@ def test_calibration_mends_the_calibration_error_of_fresh_rows(overlapping: Expo
     assert after["brier"] < before["brier"]
 
 
-@pytest.mark.parametrize("text_columns", [1, 2])
-def test_sets_of_a_table_with_texts_hold_as_often_as_theory_says(tmp_path: Path, text_columns: int) -> None:
+@pytest.mark.parametrize(("text_columns", "points"), [(1, 0), (2, 250)])
+def test_sets_and_typicality_of_a_table_with_texts_hold_as_often_as_theory_says(
+    tmp_path: Path, text_columns: int, points: int
+) -> None:
+    """A typicality above 1 − coverage is as likely as a set with the true label: the same law of ranks."""
     frame = loans(tmp_path, 300 + SPLITS * 2 * LOANS, seed=text_columns)
     rows = Part.of(replace(frame, texts=frame.texts[:, :text_columns]), np.arange(len(frame)))
     training, fresh = rows.chosen(slice(0, 300)), rows.chosen(slice(300, None))
     fitted = fit(training.numbers, training.texts, training.classes, seed=0, on_epoch=lambda _line: None)
-    typicality = TableTypicality.of(training.numbers, training.texts, training.classes, fitted.encoder)
+    cells = training.numbers, training.texts, training.classes, fitted.encoder
+    typicality = TableTypicality.of(*cells, points=points)
     graph = graph_of(fitted, typicality).SerializeToString(deterministic=True)
     outputs = run_table(Engine(graph, device="cpu"), fresh)
 
     for coverage in COVERAGES[:3]:
-        held = []
+        held, typical = [], []
         for split in np.split(np.arange(len(fresh)), SPLITS):
             known, rest = split[:LOANS], split[LOANS:]
             calibration = calibrate(
@@ -276,4 +280,7 @@ def test_sets_of_a_table_with_texts_hold_as_often_as_theory_says(tmp_path: Path,
             )
             log_probabilities = log_softmax(outputs["logits"][rest].astype(np.float64))
             held.append(round(covered(log_probabilities, fresh.classes[rest], calibration, coverage).measured * LOANS))
+            found = calibration.typicality(outputs["atypicality"][rest])
+            typical.append(int((found > 1 - coverage).sum()))
         assert_lawful(held, LOANS, LOANS, coverage)
+        assert_lawful(typical, LOANS, LOANS, coverage)

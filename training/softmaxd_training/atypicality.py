@@ -10,6 +10,7 @@ from softmaxd_training.rows import Rows
 
 LEAST_VARIANCE = 1e-4  # within the classes, relative to all rows: no single feature may decide everything
 BLOCK = 4096  # rows whose distances are computed at a time
+FEW = 32  # means or rows; the distances from more are one product
 LARGEST = 3e38  # in a graph: close to the largest finite float32
 
 
@@ -28,10 +29,11 @@ class Atypicality:
     means: Floats  # [classes, d], of the whitened rows; or some of these rows themselves
 
     @classmethod
-    def of(cls, rows: Rows) -> "Atypicality":
+    def of(cls, rows: Rows, *, points: int = 0) -> "Atypicality":
         """Fit it to the training rows; a class without any has no mean.
 
-        A feature with one value only tells any other value.
+        A feature with one value only tells any other value. The distance is that to the nearest class mean, or else to
+        the nearest of so many `points`, which are training rows.
         """
         features = rows.features.reshape(len(rows), -1)
         centre = features.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -39,13 +41,14 @@ class Atypicality:
         varies = features.max(axis=0) > features.min(axis=0)
         scale = np.where(varies, centred.std(axis=0), 1.0)
         standardised = np.divide(centred, scale, out=centred)  # in their place, as the residuals: rows may be many
-        found, places = np.unique(rows.classes, return_inverse=True)
-        means = np.stack([standardised[rows.classes == index].mean(axis=0) for index in found])
+        known, places = np.unique(rows.classes, return_inverse=True)
+        means = np.stack([standardised[rows.classes == index].mean(axis=0) for index in known])
         residuals = np.subtract(standardised, means[places], out=standardised)
         covariance = _ledoit_wolf(residuals)
         covariance += LEAST_VARIANCE * np.eye(len(scale))
         root = np.linalg.cholesky(np.linalg.inv(covariance))
-        return cls(centre, root / scale[:, None], means @ root)
+        found = cls(centre, root / scale[:, None], means @ root)
+        return found.near(rows, points) if points else found
 
     def __call__(self, features: Features) -> Floats:
         """Return the distances [n] of features [n, d], or of tensors with d numbers, in float64."""
@@ -54,6 +57,9 @@ class Atypicality:
 
     def _distances(self, features: Features) -> Floats:
         whitened = (features.reshape(len(features), -1).astype(np.float64) - self.centre) @ self.whitening
+        if len(self.means) > FEW:
+            offsets = (whitened @ (-2 * self.means.T) + (self.means**2).sum(axis=1)).min(axis=1)
+            return np.asarray(np.maximum((whitened**2).sum(axis=1) + offsets, 0.0))
         nearest: Floats = np.full(len(whitened), np.inf)
         for mean in self.means:
             np.minimum(nearest, ((whitened - mean) ** 2).sum(axis=1), out=nearest)

@@ -152,7 +152,9 @@ def of_any(manifest: Manifest, calibration: Calibration, evaluation: Evaluation)
         "version": manifest.version,
         "width": ", ".join(map(str, manifest.layout.shape)),
         "features": _features(manifest.features),
-        "outputs": templates.OUTPUTS.format(classes=len(labels), labels=", ".join(labels)),
+        "outputs": templates.OUTPUTS.format(
+            classes=len(labels), labels=", ".join(labels), nearest=strange.nearest_of(manifest.metrics)
+        ),
         "confusion": f"{_confusion(evaluation, labels)}\n\n{shares.by_label(evaluation, labels)}",
         "sets": coverage.section(calibration, evaluation, labels),
         "limits": _limits(manifest, calibration),

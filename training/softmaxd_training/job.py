@@ -12,7 +12,8 @@ from softmaxd_training.frames.options import ReadOptions
 class Job:
     """One training: the table's file, how it is read and understood, the model's name, and the seed.
 
-    `is_sampled` lets the manifest have a sample of the training rows, if they are two numbers each.
+    `is_sampled` lets the manifest have a sample of the training rows, if they are two numbers each, and the graph some
+    for the typicality.
     """
 
     file: str

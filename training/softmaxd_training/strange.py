@@ -1,6 +1,6 @@
 """How well the typicality tells strange rows from ordinary ones: strange rows are made from the test rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -15,6 +15,8 @@ from softmaxd_training.rows import Rows
 from softmaxd_training.shares import with_interval
 
 PREFIX = "typicality_auroc"
+POINTS = "typicality_points"  # training rows that a row is compared with; 0 for the class means
+OTHER = "other_"  # before the names of the figures of the distance that was not taken
 GROUPS = 10  # of labels, of which one after the other is left out: more labels take no more time
 
 Values = Callable[[Features], Features]
@@ -31,14 +33,15 @@ def auroc(ordinary: Floats, strange: Floats) -> float:
     return float((below + upto).mean() / (2 * len(ordinary)))
 
 
-def measure(typical: Rows, test: Rows, values: Values | None = None) -> dict[str, float]:
+def measure(typical: Rows, test: Rows, values: Values | None = None, *, points: int = 0) -> dict[str, float]:
     """Return the `auroc` of the atypicality for each kind of strange rows that can be made from the test rows.
 
     `typical` has the numbers [n, d] that give means and covariance; `values` makes such numbers of test rows, whose
-    features may be those of a table. A kind is left out if it changes no row, or if the model refuses its rows.
+    features may be those of a table. With `points`, the distance is that to the nearest of so many typical rows. A kind
+    is left out if it changes no row, or if the model refuses its rows.
     """
     numbers = values or _as_they_are
-    distance, ordinary = Atypicality.of(typical), numbers(test.features)
+    distance, ordinary = Atypicality.of(typical, points=points), numbers(test.features)
     distances = distance(ordinary)
     found = {}
     for name, changed in (("shuffled", shuffled(test.features)), ("shifted", shifted(test.features))):
@@ -46,7 +49,7 @@ def measure(typical: Rows, test: Rows, values: Values | None = None) -> dict[str
             moved = numbers(changed)
             if not np.array_equal(moved, ordinary):
                 found[f"{PREFIX}_{name}"] = auroc(distances, distance(moved))
-    if parts := list(_left_out(typical, Rows(ordinary, test.classes))):
+    if parts := list(_left_out(typical, Rows(ordinary, test.classes), points)):
         found[f"{PREFIX}_left_out"] = sum(rows * share for rows, share in parts) / sum(rows for rows, _ in parts)
     return found
 
@@ -86,7 +89,7 @@ def _by_tensor(features: Features, change: Callable[[Features], Features]) -> Fe
     return changed
 
 
-def _left_out(typical: Rows, test: Rows) -> Iterator[tuple[int, float]]:
+def _left_out(typical: Rows, test: Rows, points: int) -> Iterator[tuple[int, float]]:
     """Yield for each label the number of its test rows, and their `auroc` if none of them were typical.
 
     More than `GROUPS` labels are left out in as many groups. All rows are numbers [n, d].
@@ -94,23 +97,38 @@ def _left_out(typical: Rows, test: Rows) -> Iterator[tuple[int, float]]:
     for group in range(GROUPS):
         known, strange = typical.classes % GROUPS != group, test.classes % GROUPS == group
         if known.any() and not known.all() and strange.any() and not strange.all():
-            distances = Atypicality.of(typical.chosen(np.flatnonzero(known)))(test.features)
+            distances = Atypicality.of(typical.chosen(np.flatnonzero(known)), points=points)(test.features)
             yield int(strange.sum()), auroc(distances[~strange], distances[strange])
+
+
+def nearest_of(metrics: Mapping[str, float]) -> str:
+    """Return in words the place that the atypicality is the distance to."""
+    points = metrics.get(POINTS, 0)
+    return f"the nearest of {points:,.0f} training rows" if points else "the nearest class mean"
 
 
 def section(manifest: Manifest) -> str:
     """Return a table of how often strange rows look stranger than ordinary ones; nothing if that was not measured.
 
+    If there was a choice between two distances, it has the figures of both, that of the model first.
+
     The variance of such a share of pairs is at most that of a share of as many rows as the smaller of the two groups
     has: Z. W. Birnbaum and O. M. Klose, "Bounds for the variance of the Mann-Whitney statistic", Annals of Mathematical
     Statistics 28, 1957.
     """
-    rows = int(manifest.metrics["test_rows"])
+    metrics, rows = manifest.metrics, int(manifest.metrics["test_rows"])
     left_out = templates.OF_A_LABEL if len(manifest.labels) <= GROUPS else templates.OF_TENTH_LABELS
     kinds = {"shuffled": templates.SHUFFLED, "shifted": templates.SHIFTED, "left_out": left_out}
-    lines = [
-        f"| {words} | {with_interval(manifest.metrics[f'{PREFIX}_{kind}'], rows)} |"
-        for kind, words in kinds.items()
-        if f"{PREFIX}_{kind}" in manifest.metrics
-    ]
-    return templates.STRANGE.format(rows="\n".join(lines)) if lines else ""
+    known = {f"{PREFIX}_{kind}": words for kind, words in kinds.items() if f"{PREFIX}_{kind}" in metrics}
+    if not known:
+        return ""
+    if not any(OTHER + name in metrics for name in known):
+        lines = [f"| {words} | {with_interval(metrics[name], rows)} |" for name, words in known.items()]
+        return templates.STRANGE.format(
+            columns="| strange rows | look stranger |\n| --- | --- |", rows="\n".join(lines)
+        )
+    shares = {name: [with_interval(metrics[each], rows) for each in (name, OTHER + name)] for name in known}
+    lines = [f"| {words} | {' | '.join(shares[name])} |" for name, words in known.items()]
+    other = "the nearest class mean" if metrics[POINTS] else "the nearest training rows"
+    columns = templates.TWO_DISTANCES.format(nearest=nearest_of(metrics), other=other)
+    return templates.STRANGE.format(columns=columns, rows="\n".join(lines))

@@ -32,7 +32,7 @@ from softmaxd_training.tables.ensemble import Tell
 from softmaxd_training.tables.fitting import Fitted, fit
 from softmaxd_training.tables.folds import deal
 from softmaxd_training.tables.graphs import check_graph, graph_of, inputs_of
-from softmaxd_training.tables.typicality import TableTypicality, typical_rows
+from softmaxd_training.tables.typicality import TableTypicality, points_that_pay, typical_rows
 
 BLOCK = 1024  # rows that a model is asked for at a time
 PAUSE = 10.0  # seconds between two lines of progress in a log
@@ -79,7 +79,7 @@ def train(frame: Frame, split: Split, job: Job, models: Path, *, tell: Tell) -> 
     if held is not None:
         fitted = with_temperature(fitted, held)
     tell("calibration, figures and card")
-    exported = export(fitted, training, held, test, seed=job.seed)
+    exported = export(fitted, training, held, test, seed=job.seed, is_sampled=job.is_sampled)
     check_learnt(exported.metrics)
     with next_version(models / job.name) as (folder, version):
         (folder / MODEL_FILE).write_bytes(exported.content)
@@ -111,17 +111,22 @@ class Exported:
     metrics: dict[str, float]
 
 
-def export(fitted: Fitted, training: Part, held: Part | None, test: Part, *, seed: int) -> Exported:
+def export(
+    fitted: Fitted, training: Part, held: Part | None, test: Part, *, seed: int, is_sampled: bool = True
+) -> Exported:
     """Return the graph of a model, with the calibration by the rows held back, measured on the test rows.
 
-    Without rows held back the training rows calibrate, each by models that have not seen it. Raises `Refused` if the
-    graph and Python differ by more than roundings can explain.
+    Without rows held back the training rows calibrate, each by models that have not seen it. If they may be sampled,
+    the graph has some for the typicality where that pays. Raises `Refused` if the graph and Python differ by more than
+    roundings can explain.
     """
-    typicality = TableTypicality.of(training.numbers, training.texts, training.classes, fitted.encoder)
+    cells = training.numbers, training.texts, training.classes, fitted.encoder
+    typicality = TableTypicality.of(*cells, points=points_that_pay(*cells) if is_sampled else 0)
     content = graph_of(fitted, typicality).SerializeToString(deterministic=True)
     engine = Engine(content, device="cpu")
     if held is None:
-        known, classes = out_of_fold(fitted, training, seed), training.classes[fitted.judged]
+        known = out_of_fold(fitted, training, seed, points=typicality.points)
+        classes = training.classes[fitted.judged]
     else:
         known, classes = run(engine, held), held.classes
     calibration = calibrate(known, classes, fitted.temperature)
@@ -143,25 +148,37 @@ def run(engine: Engine, part: Part) -> Outputs:
     return {name: np.concatenate([outputs[name] for outputs in found]) for name in found[0]}
 
 
-def out_of_fold(fitted: Fitted, training: Part, seed: int) -> Outputs:
-    """Return logits [n, k] and atypicalities [n] of the training rows, each by models that have not seen the row."""
+def out_of_fold(fitted: Fitted, training: Part, seed: int, *, points: int) -> Outputs:
+    """Return logits [n, k] and atypicalities [n] of the training rows, each by models that have not seen the row.
+
+    With `points`, the atypicality is of the nearest of so many rows.
+    """
     folds, distances = deal(training.classes, seed=seed), np.empty(len(training))
     for fold in np.unique(folds):
         seen, left = training.chosen(np.flatnonzero(folds != fold)), training.chosen(np.flatnonzero(folds == fold))
-        found = TableTypicality.of(seen.numbers, seen.texts, seen.classes, fitted.encoder)
+        found = TableTypicality.of(seen.numbers, seen.texts, seen.classes, fitted.encoder, points=points)
         distances[folds == fold] = found.distances(left.numbers, left.texts)
     logits = fitted.out_of_fold / fitted.temperature
     return {LOGITS: logits.astype(np.float32), ATYPICALITY: distances[fitted.judged].astype(np.float32)}
 
 
 def strangeness(typicality: TableTypicality, training: Part, test: Part) -> dict[str, float]:
-    """Return how well the typicality tells strange rows, which are made from the test rows, from these."""
+    """Return how well the typicality tells strange rows, which are made from the test rows, from these.
+
+    The figures of the distance that was not taken are beside it, if there is one.
+    """
 
     def values(rows: Features) -> Array:
         return typicality.values(*cells_of(rows))
 
     typical = typical_rows(typicality.values, training.numbers, training.texts, training.classes)
-    return strange.measure(typical, Rows(rows_of(test), test.classes), values)
+    asked = Rows(rows_of(test), test.classes)
+    found = strange.measure(typical, asked, values, points=typicality.points)
+    other = typicality.other_points(len(training))
+    if other or typicality.points:
+        measured = strange.measure(typical, asked, values, points=other)
+        found |= {strange.OTHER + name: value for name, value in measured.items()}
+    return {**found, strange.POINTS: float(typicality.points)}
 
 
 def manifest_of(version: int, frame: Frame, split: Split, job: Job, fitted: Fitted, exported: Exported) -> Manifest:

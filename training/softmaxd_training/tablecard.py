@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.manifest import Manifest, Provenance
-from softmaxd_training import templates
+from softmaxd_training import strange, templates
 from softmaxd_training.calibrated_card import inputs_of
 from softmaxd_training.calibration import effect_of
 from softmaxd_training.card import code, figures, filled, of_any, origin, plain, temperature_text, typicality_text
@@ -101,6 +102,17 @@ The calibration rows were used for nothing but the temperature and these scores.
 such rows are as likely as these, so the coverage is guaranteed on average, with the ranges above."""
 
 
+NEAREST_ROWS = """
+The atypicality of a row is its distance to the nearest of {points:,.0f} training rows. Parts of the training rows that
+were held back showed that this notices strange rows better than the distance to the nearest class mean. The graph has
+these training rows, so whoever may read the file can see them."""
+CLASS_MEANS = """
+The atypicality of a row is its distance to the nearest class mean."""
+NOT_TAKEN = """
+The distance to the nearest training rows is taken only where it notices strange rows clearly better, in parts of the
+training rows that are held back, and never with `--no-sample`, as the graph then has such rows."""
+
+
 def card_of(manifest: Manifest, frame: Frame, chosen: Candidate, *, file: str) -> str:
     """Return the card of a table's model: `chosen` among the candidates, and fitted to the columns of a frame."""
     provenance, calibration, evaluation = manifest.provenance, manifest.calibration, manifest.evaluation
@@ -126,7 +138,7 @@ def card_of(manifest: Manifest, frame: Frame, chosen: Candidate, *, file: str) -
         temperature=filled(_temperature(manifest, provenance)),
         diagram=filled(templates.DIAGRAM.format(sizes=" or ".join(map(str, sizes)))),
         guarantee=filled(_guarantee(provenance)),
-        typicality=typicality_text(manifest, calibration, evaluation),
+        typicality=_typicality(manifest, calibration, evaluation),
         origin=origin(manifest, provenance, "Python"),
     )
 
@@ -154,6 +166,16 @@ def _temperature(manifest: Manifest, provenance: Provenance) -> str:
     if "calibration" in provenance.rows:
         return temperature_text(temperature, rows, templates.IN_THE_GRAPH)
     return OUT_OF_FOLD.format(temperature=temperature, effect=effect_of(temperature), rows=rows)
+
+
+def _typicality(manifest: Manifest, calibration: Calibration, evaluation: Evaluation) -> str:
+    """Return the text of any card, after the choice between two distances if there was one."""
+    text, points = typicality_text(manifest, calibration, evaluation), manifest.metrics.get(strange.POINTS)
+    if points is None:
+        return text
+    was_choice = any(name.startswith(strange.OTHER) for name in manifest.metrics)
+    choice = NEAREST_ROWS.format(points=points) if points else CLASS_MEANS + (NOT_TAKEN if was_choice else "")
+    return f"{filled(choice)}\n\n{text}"
 
 
 def _guarantee(provenance: Provenance) -> str:

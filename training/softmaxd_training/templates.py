@@ -2,7 +2,7 @@
 
 OUTPUTS = """\
 | Output | `logits` and `probabilities`, float32 `[n, {classes}]`: {labels} |
-| | `atypicality`, float32 `[n]`: squared Mahalanobis distance to the nearest class mean |"""
+| | `atypicality`, float32 `[n]`: squared Mahalanobis distance to {nearest} |"""
 
 FIGURES = """\
 ## Figures
@@ -141,9 +141,11 @@ STRANGE = """\
 How often a strange row looks stranger than an ordinary test row, of all such pairs (AUROC), with 95% intervals. 50% is
 chance, and a share below it means that the strange rows look more ordinary than the test rows do:
 
-| strange rows | look stranger |
-| --- | --- |
+{columns}
 {rows}"""
+TWO_DISTANCES = """\
+| strange rows | look stranger, by {nearest} | by {other}, which is not used |
+| --- | --- | --- |"""
 SHUFFLED = "test rows in which every feature comes from another test row"
 SHIFTED = "test rows in which every number is larger by the standard deviation of its feature"
 OF_A_LABEL = "test rows of one label, if the typicality is made without it; each label in turn"

@@ -84,7 +84,7 @@ def _add_table(recipes: Commands) -> None:
     parser.add_argument("--target", metavar="COLUMN", required=True, help="The column with the labels.")
     parser.add_argument("--name", metavar="NAME", help="The model's name. Default: the file's, without its ending.")
     add_number(parser, "--seed", "Draws the parts of the rows, and the first weights.", 0, least=0, below=SEEDS_BELOW)
-    text = "Leave training rows out of the manifest, which has some for the playground's map if they have two features."
+    text = "Leave training rows out of the version, which may have some for the playground's map and for typicality."
     parser.add_argument("--no-sample", dest="is_sampled", action="store_false", help=text)
     parser.add_argument("--dry-run", dest="is_dry", action="store_true", help="Print the plan, and train nothing.")
     _add_reading(parser)
@@ -281,11 +281,12 @@ def _candidates(manifest: "Manifest") -> Iterator[str]:
         yield f"{name:<{width}}  out-of-fold loss {loss:.4f}{'  chosen' if name == chosen else ''}"
 
 
-def _sampled(manifest: "Manifest") -> list[str]:
-    """Return a line about the training rows in the manifest, which whoever may read it can see."""
-    if manifest.sample is None:
-        return []
-    return [f"{len(manifest.sample.rows)} training rows are in the manifest, for the map; --no-sample leaves them out"]
+def _sampled(manifest: "Manifest") -> Iterator[str]:
+    """Yield lines about the training rows in the version, which whoever may read it can see."""
+    if manifest.sample is not None:
+        yield f"{len(manifest.sample.rows)} training rows are in the manifest, for the map; --no-sample leaves them out"
+    if points := manifest.metrics["typicality_points"]:
+        yield f"{points:,.0f} training rows are in the graph, for the typicality; --no-sample leaves them out"
 
 
 def _figures(manifest: "Manifest") -> str:

@@ -115,7 +115,8 @@ def typicality(atypicality: npt.NDArray[Any], kept: npt.NDArray[Any], *, rows: i
     The share is taken among the row itself and `rows` calibration rows. `kept` are their quantiles `with_margin`. It is
     a p-value: of rows like the calibration rows, at most a share of t has a typicality of t or less. `atypicality` is
     the squared Mahalanobis distance to the nearest class mean (K. Lee, K. Lee, H. Lee and J. Shin, "A simple unified
-    framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018). NaN counts as infinite.
+    framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018), or to the nearest of
+    some training rows. NaN counts as infinite.
     """
     return typicality_of_rank(np.searchsorted(kept, atypicality, side="left"), kept=len(kept), rows=rows)
 

@@ -160,3 +160,19 @@ def test_the_distances_of_many_rows_are_computed_block_by_block(monkeypatch: pyt
     monkeypatch.setattr(atypicality, "BLOCK", 7)
 
     assert distance(rows.features) == pytest.approx(at_once, rel=1e-12)
+
+
+@pytest.mark.parametrize("points", [atypicality.FEW, 300])
+def test_the_distance_to_the_nearest_rows_is_the_same_by_one_product(
+    points: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, asked = clouds(300), clouds(90, seed=1).features
+    distance = Atypicality.of(rows, points=points)
+    whitened = (asked.astype(np.float64) - distance.centre) @ distance.whitening
+
+    by_hand = ((whitened[:, None] - distance.means) ** 2).sum(axis=2).min(axis=1)
+    assert len(distance.means) == points
+    assert distance(asked) == pytest.approx(by_hand, rel=1e-9, abs=1e-9)
+    monkeypatch.setattr(atypicality, "FEW", 10)
+    assert distance(asked) == pytest.approx(by_hand, rel=1e-9, abs=1e-9)
+    assert distance(rows.features).min() >= 0

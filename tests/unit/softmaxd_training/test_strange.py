@@ -10,7 +10,7 @@ from softmaxd.models.outputs import Features
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training import gaussians
 from softmaxd_training.rows import Rows
-from softmaxd_training.strange import PREFIX, auroc, measure, section, shifted, shuffled
+from softmaxd_training.strange import OTHER, POINTS, PREFIX, auroc, measure, section, shifted, shuffled
 from tests.support.paths import MODELS
 
 NAMES = [f"{PREFIX}_{kind}" for kind in ("shuffled", "shifted", "left_out")]
@@ -134,3 +134,37 @@ def test_a_column_that_is_missing_in_all_rows_stays_missing() -> None:
 
     assert np.isnan(shifted(rows)[:, 0]).all()
     assert shifted(rows)[:, 1].tolist() == [2.0, 4.0]
+
+
+def ring(count: int, seed: int) -> Rows:
+    """Draw rows of two classes: one on a circle, and one beside it."""
+    chance = np.random.default_rng(seed)
+    angles = 2 * np.pi * chance.random(count)
+    classes = np.arange(count) % 2
+    features = np.stack([np.cos(angles), np.sin(angles)], axis=1) * 10 + chance.normal(size=(count, 2)) / 4
+    features[classes == 1] = features[classes == 1] / 10 + [30, 0]
+    return Rows(features.astype(np.float32), classes.astype(np.int64))
+
+
+def test_rows_within_a_ring_are_found_by_the_nearest_rows() -> None:
+    typical, test = ring(1_000, 0), ring(1_000, 1)
+
+    by_means, by_rows = measure(typical, test), measure(typical, test, points=500)
+
+    assert list(by_rows) == list(by_means) == NAMES
+    assert by_rows[NAMES[0]] > by_means[NAMES[0]] + 0.2
+
+
+def test_the_section_has_both_distances_if_there_was_a_choice() -> None:
+    manifest = read_manifest(MODELS / "iris" / "1")
+    both = {**dict.fromkeys(NAMES, 0.9), **{f"{OTHER}{name}": 0.8 for name in NAMES}, "test_rows": 30.0}
+
+    nearest, means = (
+        section(manifest.model_copy(update={"metrics": {**both, POINTS: points}})) for points in (1_000.0, 0.0)
+    )
+
+    columns = "| strange rows | look stranger, by {} | by {}, which is not used |".format
+    assert columns("the nearest of 1,000 training rows", "the nearest class mean") in nearest
+    assert columns("the nearest class mean", "the nearest training rows") in means
+    assert [line.count("% (") for line in means.splitlines()[-3:]] == [2, 2, 2]
+    assert all("| 90.0% (" in line and "| 80.0% (" in line for line in means.splitlines()[-3:])

@@ -26,8 +26,9 @@ from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.reading import read
 from softmaxd_training.job import Job
 from softmaxd_training.splitting import split
-from softmaxd_training.table import telling, train
+from softmaxd_training.table import export, telling, train
 from softmaxd_training.tablefeatures import Part
+from softmaxd_training.tables.fitting import fit
 from softmaxd_training.tables.graphs import inputs_of
 from tests.support.iris import parts_of_committed, write_iris
 from tests.support.loans import loans
@@ -237,3 +238,36 @@ def test_a_log_of_a_short_training_has_no_progress(capsys: pytest.CaptureFixture
         tell("networks: epoch 1")
 
     assert capsys.readouterr().err == ""
+
+
+def rings(folder: Path) -> Frame:
+    """Read rows of two labels: a ring each, one within the other."""
+    chance = np.random.default_rng(0)
+    angles, radii = 2 * np.pi * chance.random(320), 10 + 20 * (np.arange(320) % 2) + chance.normal(size=320) / 4
+    rows = [
+        f"{r * np.cos(a):.3f},{r * np.sin(a):.3f},{'ab'[place % 2]}"
+        for place, (a, r) in enumerate(zip(angles, radii, strict=True))
+    ]
+    (folder / "rings.csv").write_text("\n".join(["x,y,ring", *rows]))
+    return frame_of_csv(folder / "rings.csv", "ring")
+
+
+def test_the_typicality_is_of_the_nearest_rows_where_that_pays_and_rows_may_be_sampled(tmp_path: Path) -> None:
+    frame = rings(tmp_path)
+    parts = split(frame.classes, 0)
+    training, test = Part.of(frame, parts.train), Part.of(frame, parts.test)
+    fitted = fit(training.numbers, training.texts, training.classes, seed=0, on_epoch=quiet)
+
+    near, private = (export(fitted, training, None, test, seed=0, is_sampled=sampled) for sampled in (True, False))
+
+    assert [each.metrics["typicality_points"] for each in (near, private)] == [256 * 7 // 8, 0]
+    name = "typicality_auroc_shuffled"
+    assert near.metrics[name] == private.metrics[f"other_{name}"] > private.metrics[name] + 0.1
+    assert near.metrics[f"other_{name}"] == private.metrics[name]
+    middle = {"features": np.zeros((1, 2), np.float32)}
+    found, other = (
+        each.calibration.typicality(Engine(each.content, device="cpu").run_inputs(middle)["atypicality"])
+        for each in (near, private)
+    )
+    assert found == 1 / 257
+    assert other > 0.5

@@ -13,6 +13,7 @@ from tests.support.loans import loans
 from tests.support.paths import MODELS
 
 CHOSEN = Candidate("networks and trees", 0.25, {"networks": 0.6, "trees": 0.5}, 1.1)
+OTHERS = {f"other_typicality_auroc_{kind}": 0.6 for kind in ("shuffled", "shifted", "left_out")}
 LOSSES = {"networks": 0.3, "trees": 0.35, "networks and trees": 0.25}
 
 
@@ -72,3 +73,32 @@ def test_its_lines_are_short(frame: Frame, tmp_path: Path) -> None:
     card = tablecard.card_of(manifest_of({"train": 120, "test": 30}), frame, CHOSEN, file="loans.csv")
 
     assert [line for line in card.splitlines() if len(line) > 120 and not line.startswith(("|", "- "))] == []
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told", "not_told"),
+    [
+        ({}, "Each point", "The atypicality of a row is"),
+        ({"typicality_points": 0.0}, "distance to the nearest class mean.", "the graph"),
+        (
+            {"typicality_points": 0.0, **OTHERS},
+            "taken only where it notices strange rows clearly better, in parts of the training rows that are held back",
+            "whoever may read",
+        ),
+        (
+            {"typicality_points": 1000.0, **OTHERS},
+            "The atypicality of a row is its distance to the nearest of 1,000 training rows.",
+            "nearest class mean |",
+        ),
+    ],
+)
+def test_it_tells_the_typicality_and_the_training_rows_in_it(
+    frame: Frame, metrics: dict[str, float], told: str, not_told: str
+) -> None:
+    known = manifest_of({}).metrics
+
+    text = text_of(frame, {"train": 120, "test": 30}, metrics={**known, **metrics})
+
+    typicality = text.partition("## Typicality")[2].partition("## Limits")[0] + text.partition("| Model")[0]
+    assert told in (typicality if metrics else text)
+    assert not_told not in typicality

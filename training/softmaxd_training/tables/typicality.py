@@ -84,6 +84,7 @@ class TableTypicality:
 
     values: Values
     distance: Atypicality
+    points: int  # training rows that a row is compared with, which are in the graph; 0: it is compared with class means
 
     @classmethod
     def of(
@@ -94,9 +95,11 @@ class TableTypicality:
         The distance is that to the nearest class mean, or else to the nearest of so many training rows.
         """
         values = Values.of(numbers, texts, encoder)
-        rows = typical_rows(values, numbers, texts, classes)
-        distance = Atypicality.of(rows)
-        return cls(values, distance.near(rows, points) if points else distance)
+        return cls(values, Atypicality.of(typical_rows(values, numbers, texts, classes), points=points), points)
+
+    def other_points(self, rows: int) -> int:
+        """Return the `points` of the distance that was not taken for so many training rows; 0 if there is no other."""
+        return 0 if self.points else most_points(self.values, rows)
 
     def distances(self, numbers: Array, texts: Texts) -> Floats:
         """Return the distances [n] of numbers [n, a] and texts [n, b] in float64, at most `LARGEST`."""
@@ -143,17 +146,25 @@ def typical_rows(values: Values, numbers: Array, texts: Texts, classes: Classes)
     return Rows(values(numbers[places], texts[places]), classes[places])
 
 
+def most_points(values: Values, rows: int) -> int:
+    """Return how many of so many training rows a row may be compared with; 0 if that would take too long.
+
+    Models that have not seen an eighth of the rows have as many.
+    """
+    return min(POINTS, rows * (FOLDS - 1) // FOLDS) if values.width <= WIDEST_NEAR else 0
+
+
 def points_that_pay(numbers: Array, texts: Texts, classes: Classes, encoder: Encoder) -> int:
     """Return the `points` of the better typicality for training rows: numbers [n, a], texts [n, b], classes [n].
 
     A quarter of some of the rows judges, after a fit to the others. Strange rows are made of it: shuffled ones, shifted
     ones, and those of each of some classes that a fit has left out. The nearest row is taken if its mean AUROC is
-    higher by `PAYS`. The points are so few that models that have not seen an eighth of the rows have as many.
+    higher by `PAYS`; then the points are as many as `most_points` allows, else 0.
     """
     places = draw(classes, TRIED, seed=0)
     numbers, texts, known = numbers[places], texts[places], classes[places]
     values = Values.of(numbers, texts, encoder)
-    if values.width > WIDEST_NEAR:
+    if not most_points(values, len(classes)):
         return 0
     judges = deal(known, seed=0) < JUDGING
     rows = Rows(values(numbers, texts), known)
@@ -164,7 +175,7 @@ def points_that_pay(numbers: Array, texts: Texts, classes: Classes, encoder: Enc
     if parts := list(_without_classes(fitted, asked)):
         better.append(sum(parts) / len(parts))
     pays = bool(better) and sum(better) / len(better) >= PAYS
-    return min(POINTS, len(classes) * (FOLDS - 1) // FOLDS) if pays else 0
+    return most_points(values, len(classes)) if pays else 0
 
 
 def _without_classes(fitted: Rows, asked: Rows) -> Iterator[float]:

@@ -19,7 +19,7 @@ from softmaxd_training.strange import auroc
 from softmaxd_training.tables.encoding import Encoder
 from softmaxd_training.tables.graphs import TEXTS, inputs_of
 from softmaxd_training.tables.nodes import Nodes
-from softmaxd_training.tables.typicality import WIDEST, WIDEST_NEAR, TableTypicality, Values, points_that_pay
+from softmaxd_training.tables.typicality import POINTS, WIDEST, WIDEST_NEAR, TableTypicality, Values, points_that_pay
 from softmaxd_training.tables.vocabulary import Texts
 
 JOBS = np.array(["clerk", "nurse", "cook", "", "rare"], object)
@@ -233,3 +233,12 @@ def test_classes_that_strange_rows_cannot_be_made_of_have_no_points() -> None:
     texts = np.array([["a"], ["b"]] * 50, object)
 
     assert Cells(np.empty((100, 0), np.float32), texts, np.zeros(100, np.int64)).points == 0
+
+
+def test_the_other_distance_has_as_many_points_as_may_be() -> None:
+    cells, wide = ring(160), mixed(300, columns=WIDEST_NEAR + 1)
+
+    assert (cells.typicality.points, cells.typicality.other_points(160)) == (0, 140)
+    assert cells.typicality.other_points(5_000) == POINTS
+    assert (cells.nearest.points, cells.nearest.other_points(160)) == (500, 0)
+    assert wide.typicality.other_points(300) == 0
