@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from softmaxd.cli.main import main
+from softmaxd.models.loading import read_manifest
 from softmaxd_training.examples import TARGETS
 from softmaxd_training.frames.columns import frame_of
 from softmaxd_training.frames.decisions import ColumnOptions
@@ -141,3 +142,13 @@ def test_words_for_a_gap_give_the_same_model_as_empty_cells(models: Path, tmp_pa
         sums.append((tmp_path / "gaps" / str(len(sums) + 1) / "model.onnx").read_bytes())
 
     assert sums[0] == sums[1]
+    assert read_manifest(tmp_path / "gaps" / "2").missing_words == ("unknown",)
+    answers = []
+    for gap in ("", "unknown"):
+        (tmp_path / "rows.csv").write_text(loans_csv(200, seed=2, gap=gap))
+        out = tmp_path / f"{gap}answers.csv"
+        assert (
+            main(["predict", "gaps", str(tmp_path / "rows.csv"), "--out", str(out), "--models-dir", str(tmp_path)]) == 0
+        )
+        answers.append(out.read_text())
+    assert answers[0] == answers[1]

@@ -198,6 +198,7 @@ def manifest_of(version: int, frame: Frame, split: Split, job: Job, fitted: Fitt
         evaluation=exported.evaluation,
         sample=sample_of(frame, split.train) if job.is_sampled else None,
         notes=fitted.notes,
+        missing_words=job.columns.missing,
     )
 
 

@@ -1,6 +1,6 @@
 """Writes the card of a table's model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from softmaxd.models.calibration import Calibration, Evaluation
 from softmaxd.models.manifest import Manifest, Provenance
@@ -46,7 +46,7 @@ Always answering with the share of each label in the training rows would have a 
 | column | use | |
 | --- | --- | --- |
 {columns}
-
+{missing}
 ## Calibration
 
 {temperature}
@@ -135,6 +135,7 @@ def card_of(manifest: Manifest, frame: Frame, chosen: Candidate, *, file: str) -
         candidates="\n".join(_candidates(provenance, chosen)),
         notes="".join(f"\n- {plain(note)}" for note in manifest.notes) + ("\n" if manifest.notes else ""),
         columns="\n".join(_columns(frame)),
+        missing=_missing(manifest.missing_words),
         temperature=filled(_temperature(manifest, provenance)),
         diagram=filled(templates.DIAGRAM.format(sizes=" or ".join(map(str, sizes)))),
         guarantee=filled(_guarantee(provenance)),
@@ -158,6 +159,12 @@ def _columns(frame: Frame) -> Iterator[str]:
         yield f"| {plain(column.name)} | {column.kind} | {plain(column.line)} |"
     if (rest := len(frame.columns) - MOST_COLUMNS) > 0:
         yield f"| and {rest:,} more | | |"
+
+
+def _missing(words: Sequence[str]) -> str:
+    """Return a line with the words of a file for a missing value, beside the usual ones; nothing without any."""
+    names = ", ".join(f"`{code(word)}`" for word in words)
+    return f"\nIn a file, these stand for a missing value, too: {names}.\n" if words else ""
 
 
 def _temperature(manifest: Manifest, provenance: Provenance) -> str:

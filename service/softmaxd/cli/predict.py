@@ -45,6 +45,8 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--coverage-by", metavar="KIND", help="Of prediction_sets: marginal (the default) or class.")
     parser.add_argument("--keep", action="store_true", help="Pass the other columns of the file through.")
+    text = "A further text that stands for a missing value, beside those of the training. May be repeated."
+    parser.add_argument("--missing", metavar="TEXT", action="append", default=[], help=text)
     add_settings(parser, ["models_dir", "device", "threads"])
 
 

@@ -140,6 +140,9 @@ class Manifest(Frozen):
     evaluation: Evaluation | None = None
     sample: Sample | None = None
     notes: tuple[str, ...] = ()
+    missing_words: Annotated[
+        tuple[str, ...], Field(description="Texts of a file that stand for a missing value, beside the usual ones")
+    ] = ()
 
     @model_validator(mode="after")
     def _samples_rows_of_its_features_and_labels(self) -> Self:

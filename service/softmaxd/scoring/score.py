@@ -39,12 +39,16 @@ Tell = Callable[[int, int], None]  # takes the rows and the bytes of the file th
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The fields of `/predict` that answers should have, and whether other columns are passed through."""
+    """The fields of `/predict` that answers should have, and how a file is read.
+
+    With `keep` other columns are passed through; `missing` are texts that stand for a missing value.
+    """
 
     include: Sequence[str] = ()
     coverage: float | None = None
     coverage_by: str | None = None
     keep: bool = False
+    missing: Sequence[str] = ()
 
     @property
     def options(self) -> bytes:
@@ -98,7 +102,7 @@ def score(file: Path, model: Model, choice: Choice, output: BinaryIO, tell: Tell
         for rows in _naming(found, file):
             for start in range(0, len(rows), size):
                 features, kept = columns.choose(rows[start : start + size])
-                job = _decode(features, manifest, choice.options)
+                job = _decode(features, manifest, choice)
                 unknown.update(unknown_counts(job.features, manifest.vocabularies))
                 output.write(_answer(features, kept, model, job, labels))
             count += len(rows)
@@ -131,11 +135,11 @@ def _header(kept: list[str], manifest: Manifest, include: Sequence[str]) -> byte
     return b",".join([quoted(name.encode()) for name in (*kept, *names)]) + b"\n"
 
 
-def _decode(found: Rows, manifest: Manifest, options: bytes) -> PredictJob:
+def _decode(found: Rows, manifest: Manifest, choice: Choice) -> PredictJob:
     def decode(instances: bytes, rows: int) -> PredictJob:
-        return decode_predict(b'{"instances":%s%s}' % (instances, options), manifest, max_rows=rows)
+        return decode_predict(b'{"instances":%s%s}' % (instances, choice.options), manifest, max_rows=rows)
 
-    return decode_rows(found, manifest, decode)
+    return decode_rows(found, manifest, decode, choice.missing)
 
 
 def _answer(found: Rows, kept: Sequence[bytes] | None, model: Model, job: PredictJob, labels: Sequence[bytes]) -> bytes:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -63,9 +63,13 @@ def features_of(found: Rows, manifest: Manifest) -> Features:
     return decode_rows(found, manifest, decode)
 
 
-def decode_rows(found: Rows, manifest: Manifest, decode: Decode[T]) -> T:
-    """Return these rows, decoded as instances of a request. Raises `Refused` with the place."""
-    if (joined := _plain(found, manifest)) is not None:
+def decode_rows(found: Rows, manifest: Manifest, decode: Decode[T], missing: Sequence[str] = ()) -> T:
+    """Return these rows, decoded as instances of a request. Raises `Refused` with the place.
+
+    `missing` are texts that stand for a missing value, beside those of the manifest and the usual ones.
+    """
+    own_words = {word.strip().encode() for word in (*manifest.missing_words, *missing)}
+    if not any(map(NUMBER.fullmatch, own_words)) and (joined := _plain(found, manifest)) is not None:
         try:
             return decode(b"[[%s]]" % joined, len(found))
         except InvalidBody:  # such as 007, which JSON does not have, or a mistake that is told below
@@ -75,7 +79,7 @@ def decode_rows(found: Rows, manifest: Manifest, decode: Decode[T]) -> T:
         texts = _nested(found, rows, manifest)
     else:
         columns = zip(manifest.features, found.columns(len(manifest.features)), strict=True)
-        rows = list(zip(*[_column(column, feature, found) for feature, column in columns], strict=True))
+        rows = list(zip(*[_column(column, feature, found, own_words) for feature, column in columns], strict=True))
         texts = list(map(b",".join, rows))
     try:
         return _decode(texts, decode)
@@ -95,22 +99,39 @@ def _plain(found: Rows, manifest: Manifest) -> bytes | None:
     return SEPARATOR.join(_nested(found, found.cells(), manifest)) if manifest.depth else joined
 
 
-def _column(cells: Sequence[Cell], feature: Feature, found: Rows) -> list[bytes]:
+def _column(cells: Sequence[Cell], feature: Feature, found: Rows, own_words: Collection[bytes]) -> list[bytes]:
     """Return the cells of a feature as JSON."""
     different = set(cells)
-    words, empty = _words(feature), None if found.is_parquet else b""
-    missing = (
-        {cell for cell in different if cell == empty or (cell or b"").strip() in words} if feature.nullable else set()
-    )
+    missing = _missing(different, feature, found, own_words) if feature.nullable else set()
     to_json = {"BYTES": _text_as_json, "BOOL": _truth_as_json}.get(feature.datatype or "", as_json)
     texts = {cell: to_json(None if cell in missing else cell) for cell in different}
     return list(map(texts.__getitem__, cells))
 
 
-def _words(feature: Feature) -> set[bytes]:
-    """Return the words that stand for a missing value: those that are no categories, and none of a text without any."""
+def _missing(different: Collection[Cell], feature: Feature, found: Rows, own_words: Collection[bytes]) -> set[Cell]:
+    """Return the cells of a feature that stand for a missing value.
+
+    Numbers of Parquet have no text of their own, so a word such as -999 is compared with them as a number.
+    """
+    words, empty = _words(feature, own_words), None if found.is_parquet else b""
+    codes = _numbers(words) if found.is_parquet and feature.datatype not in {"BYTES", "BOOL"} else set()
+    texts = {cell: (cell or b"").strip() for cell in different}
+    return {
+        cell
+        for cell, text in texts.items()
+        if cell == empty or text in words or (codes and not codes.isdisjoint(_numbers([text])))
+    }
+
+
+def _words(feature: Feature, own_words: Collection[bytes]) -> set[bytes]:
+    """Return the words that stand for a missing value: no categories, and none but one's own of a text without any."""
     is_free = feature.datatype == "BYTES" and not feature.categories
-    return set() if is_free else {word.encode() for word in MISSING.difference(feature.categories)}
+    usual = () if is_free else (word.encode() for word in MISSING)
+    return {*usual, *own_words}.difference(map(str.encode, feature.categories))
+
+
+def _numbers(texts: Collection[bytes]) -> set[float]:
+    return {float(text) for text in texts if NUMBER.fullmatch(text)}
 
 
 def _text_as_json(cell: Cell) -> bytes:

@@ -102,3 +102,10 @@ def test_it_tells_the_typicality_and_the_training_rows_in_it(
     typicality = text.partition("## Typicality")[2].partition("## Limits")[0] + text.partition("| Model")[0]
     assert told in (typicality if metrics else text)
     assert not_told not in typicality
+
+
+def test_it_has_the_words_for_a_missing_value_of_a_file(frame: Frame) -> None:
+    told = "In a file, these stand for a missing value, too: `unknown`, `-999`. ## Calibration"
+
+    assert told in text_of(frame, {"train": 1, "test": 1}, missing_words=("unknown", "-999"))
+    assert "In a file," not in text_of(frame, {"train": 1, "test": 1})

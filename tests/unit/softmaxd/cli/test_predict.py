@@ -182,3 +182,16 @@ def test_progress_is_told_on_a_terminal_now_and_then(
     _, first, last = capsys.readouterr().err.split("\r")
     assert first.startswith(" 25%  1,000 rows, ")
     assert last.startswith("100%  4,000 rows, ")
+
+
+def test_further_words_stand_for_a_missing_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish_mixed(tmp_path / "models")
+    row = "clerk,120.5,true,2,Rome"
+    answers = []
+    for cell, words in (("", []), ("unknown", ["--missing", "unknown"]), ("-1", ["--missing", "x", "--missing", "-1"])):
+        (tmp_path / "rows.csv").write_text(f"age,job,income,member,children,city\n{cell},{row}\n41,{row}\n")
+        options = [*words, "--models-dir", str(tmp_path / "models")]
+        assert main(["predict", "people", str(tmp_path / "rows.csv"), *options]) == 0
+        answers.append(capsys.readouterr().out)
+
+    assert answers[0] == answers[1] == answers[2]

@@ -7,10 +7,12 @@ import pytest
 
 from softmaxd.errors import Refused
 from softmaxd.models.features import Feature
+from softmaxd.models.inputs import read_features
 from softmaxd.models.loading import read_manifest
 from softmaxd.models.manifest import Manifest
+from softmaxd.models.outputs import Features
 from softmaxd.protocols.native.codec import PredictJob, decode_predict
-from softmaxd.tables.decoding import as_json, decode_rows, features_of
+from softmaxd.tables.decoding import TABLE_REQUEST, as_json, decode_rows, features_of
 from softmaxd.tables.rows import Cell, Rows
 from tests.support import tables
 from tests.support.paths import MODELS
@@ -261,3 +263,37 @@ def test_rows_without_end_are_not_cut() -> None:
     features = features_of(Rows(range(2, 10_002), [b"%d,0.5" % row for row in range(10_000)]), BLOBS)
 
     assert np.array_equal(features[:, 0], np.arange(10_000))
+
+
+def test_words_of_the_manifest_and_of_the_caller_stand_for_a_missing_value() -> None:
+    gap = Feature(name="gap", datatype="BYTES", input="gap", nullable=True, missing="-", categories=("none", "clerk"))
+    free = Feature(name="free", datatype="BYTES", input="free", nullable=True, missing="-")
+    age = Feature(name="age", datatype="FP32", input="age", nullable=True)
+    manifest = manifest_of(gap, free, age).model_copy(update={"missing_words": ("unknown", "none", "-999")})
+    cells = [[word] * 3 for word in (b" unknown ", b"-999", b"?!")]
+
+    def decode(instances: bytes, rows: int) -> Features:
+        return read_features(TABLE_REQUEST, b'{"instances":%s}' % instances, manifest, max_rows=rows)[0]
+
+    found = decode_rows(Rows([2, 3, 4], cells), manifest, decode, ["?!"])
+    texts = decode_rows(Rows([2], [[b"none", b"none", b""]]), manifest, decode)
+
+    assert found["gap"].ravel().tolist() == found["free"].ravel().tolist() == ["-"] * 3
+    assert np.isnan(found["age"]).all()
+    assert (texts["gap"].item(), texts["free"].item()) == ("none", "-")
+
+
+@pytest.mark.parametrize(
+    ("is_parquet", "cell", "expected"),
+    [(False, b"-999", np.nan), (False, b"-999.0", -999), (True, b"-999.0", np.nan), (True, b"-998.5", -998.5)],
+)
+def test_a_code_for_a_missing_number_is_a_text_in_csv_and_a_number_in_parquet(
+    is_parquet: bool, cell: bytes, expected: float
+) -> None:
+    manifest = manifest_of(Feature(name="x"), Feature(name="y", nullable=True))
+    coded = manifest.model_copy(update={"missing_words": ("-999", "unknown")})
+    row = [b"-999", cell]
+
+    found = features_of(Rows([2], [row] if is_parquet else [b",".join(row)], is_parquet), coded)
+
+    assert np.array_equal(found, np.array([[-999, expected]], np.float32), equal_nan=True)
