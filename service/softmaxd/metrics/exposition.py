@@ -176,7 +176,7 @@ def _batches(snapshot: Snapshot) -> Iterator[Family]:
 def _answers(snapshot: Snapshot) -> Iterator[Family]:
     labels = Family("softmaxd_predicted_labels", "counter", "Rows by most probable label.", *VERSION, "label")
     probability = Family("softmaxd_max_probability", "histogram", "Rows by the probability of that label.", *VERSION)
-    text = "Rows by the share of calibration rows at least as atypical."
+    text = "Rows, or a sample of them, by the share of calibration rows at least as atypical."
     typical = Family("softmaxd_typicality", "histogram", text, *VERSION)
     text = "Rows by the feature whose text the model does not know."
     unknown = Family("softmaxd_unknown_texts", "counter", text, *VERSION, "feature")

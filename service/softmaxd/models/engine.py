@@ -17,7 +17,7 @@ class Engine:
     """An ONNX Runtime session: features in, [n, …] of the type of each input; every output out, n rows each."""
 
     def __init__(self, model: Path | bytes, *, device: Device = "auto", threads: int = 1) -> None:
-        self._session = open_session(model, device, threads)
+        self._session, self.threads = open_session(model, device, threads), threads
         self._input_name = self._session.get_inputs()[0].name
         self._names = [output.name for output in self._session.get_outputs()]
         self._options: dict[int, RunOptions] = {}  # by thread

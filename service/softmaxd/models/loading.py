@@ -18,17 +18,22 @@ from softmaxd.models.files import NotNow, read_regular, sha256
 from softmaxd.models.manifest import ATYPICALITY, MANIFEST_FILE, MAX_MANIFEST_BYTES, MODEL_FILE, OUTPUTS, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.onnxfile import check_content, check_size
+from softmaxd.models.outputs import Features
 from softmaxd.models.places import key_by_place
-from softmaxd.models.rowwise import choose_batching
+from softmaxd.models.rowwise import Batching, choose_batching, is_same
 from softmaxd.models.runner import Limits, Runner
 from softmaxd.models.session import CPU
+from softmaxd.models.split import split
+from softmaxd.models.subgraph import part_of
 from softmaxd.models.together import EngineRun, Run
 from softmaxd.models.warming import check_finite, middle, rows_to_try, warm_up
 from softmaxd.models.watchdog import Watchdog
 from softmaxd.settings import Settings
 
 INLINE_SECONDS = 200e-6  # a faster model runs on the event loop, because a thread would cost more
+LATER_SECONDS = 2e-6  # a row, at most, for a part that runs on the event loop when an answer is written
 
+Stop = Callable[[int], None]  # ends the run in a thread
 CountRuns = Callable[[Manifest], Callable[[EngineRun], None]]  # returns the function that takes each run
 
 logger = logging.getLogger(__name__)
@@ -63,7 +68,7 @@ def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Wat
     if engine.provider != CPU:
         check_agreement(run_rows, _run_on_cpu(folder, manifest), [middle(manifest, 1), rows])
     inline = seconds < INLINE_SECONDS
-    run, batching = choose_batching(run_rows, rows)
+    run, batching, stop = _way_to_run(engine, folder / MODEL_FILE, manifest, rows, inline=inline)
     logger.info(
         "serving %s version %d on %s",
         manifest.name,
@@ -80,7 +85,7 @@ def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Wat
         Runner(
             run,
             inline=inline,
-            limits=Limits(settings.run_timeout, seconds, engine.stop, settings.threads),
+            limits=Limits(settings.run_timeout, seconds, stop, settings.threads),
             watchdog=watchdog,
             known=middle(manifest, 1),
             name=f"{manifest.name} version {manifest.version}",
@@ -92,6 +97,38 @@ def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Wat
         queue_timeout=settings.queue_timeout,
     )
     return Model(manifest, engine.provider, run, batcher, is_rowwise=batching != "alone")
+
+
+def _way_to_run(
+    engine: Engine, file: Path, manifest: Manifest, rows: Features, *, inline: bool
+) -> tuple[Run, Batching, Stop]:
+    """Return how to run a model, which rows run together, and how to stop it."""
+    run, batching = choose_batching(as_graph_takes(engine, manifest), rows)
+    if inline and engine.provider == CPU and batching == "joined" and manifest.calibration and manifest.takes_array:
+        parts = _in_parts(file, engine.threads, manifest, rows, run)
+        if parts is not None:
+            return parts[0], batching, parts[1]
+    return run, batching, engine.stop
+
+
+def _in_parts(file: Path, threads: int, manifest: Manifest, rows: Features, whole: Run) -> tuple[Run, Stop] | None:
+    """Return a run of the part of a graph that each answer needs, and how to stop it.
+
+    None if atypicality cannot be told apart, takes long, or if the parts give other bits than the whole graph.
+    """
+    try:
+        content = file.read_bytes()
+        files = [part_of(content, names) for names in (OUTPUTS, [ATYPICALITY])]
+        plain, rest = (Engine(each, device="cpu", threads=threads) for each in files)
+        later = as_graph_takes(rest, manifest)
+        later(rows)
+        start = time.perf_counter()
+        later(rows)
+    except Exception:  # the graph runs whole
+        return None
+    is_quick = time.perf_counter() - start <= len(rows) * LATER_SECONDS
+    run = split(as_graph_takes(plain, manifest), later)
+    return (run, plain.stop) if is_quick and is_same(run, whole, rows) else None
 
 
 def _run_on_cpu(folder: Path, manifest: Manifest) -> Run:

@@ -47,7 +47,7 @@ def check_content(path: Path) -> None:
 def _check(message: memoryview, kind: str, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise ValueError("nested too deep")
-    for number, value in _fields(message):
+    for number, value, _ in fields(message):
         if kind == "tensor" and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1)):
             raise ModelError("it has external data: weights in other files are not loaded")
         if kind == "node" and number == NODE_DOMAIN and isinstance(value, memoryview):
@@ -59,17 +59,21 @@ def _check(message: memoryview, kind: str, depth: int) -> None:
             _check(value, inside, depth + 1)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield number and value of each field of a message."""
+def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview, memoryview]]:
+    """Yield the number and the value of each field of a message, and all bytes of the field.
+
+    Raises `ValueError` or `IndexError` if it is no message.
+    """
     position = 0
     while position < len(message):
+        start = position
         key, position = _varint(message, position)
         number, wire_type = key >> 3, key & 7
         if number == 0:
             raise ValueError("field 0")
         if wire_type == VARINT:
             value, position = _varint(message, position)
-            yield number, value
+            yield number, value, message[start:position]
             continue
         if wire_type == LENGTH:
             length, position = _varint(message, position)
@@ -77,10 +81,11 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             length = 8 if wire_type == FIXED64 else 4
         else:
             raise ValueError(f"wire type {wire_type}")
-        if position + length > len(message):
+        stop = position + length
+        if stop > len(message):
             raise ValueError("cut off")
-        yield number, message[position : position + length]
-        position += length
+        yield number, message[position:stop], message[start:stop]
+        position = stop
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ Such a function, the logarithm among them, gives other bits for one number in te
 unpadded only if it is tried with many such last numbers, and those are different ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate, pairwise
 from typing import Literal
 
@@ -45,12 +45,27 @@ def _is_rowwise(run: Run, features: Features, batches: Iterable[slice], *, least
         whole = run(features)
         if len({row.tobytes() for row in whole[LOGITS]}) < least_answers:
             return False
-        for batch in batches:
-            part = run(features[batch])
-            if any(part[name].tobytes() != whole[name][batch].tobytes() for name in SERVED & whole.keys()):
-                return False
+        return _gives(run, features, whole, batches)
     except Exception:  # a model may refuse rows that no client has sent
         return False
+
+
+def is_same(run: Run, other: Run, features: Features) -> bool:
+    """Return True if two ways to run a model give the same bits for features, together and in batches."""
+    try:
+        whole = other(features)
+        return _gives(run, features, whole, [slice(None), *BATCHES])
+    except Exception:  # as above
+        return False
+
+
+def _gives(run: Run, features: Features, whole: Mapping[str, Array], batches: Iterable[slice]) -> bool:
+    """Return True if the batches of features have their rows of the outputs of all, to the last bit."""
+    names = SERVED & whole.keys()
+    for batch in batches:
+        part = run(features[batch])
+        if any(part[name].tobytes() != whole[name][batch].tobytes() for name in names):
+            return False
     return True
 
 

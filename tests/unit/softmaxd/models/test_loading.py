@@ -5,19 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from softmaxd.adding.inspection import convert, inspect
 from softmaxd.errors import ModelError
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models import loading
+from softmaxd.models.calibration import Calibration
 from softmaxd.models.engine import Engine
 from softmaxd.models.features import DTYPES, Datatype, Feature
 from softmaxd.models.files import NotNow
 from softmaxd.models.outputs import Outputs
+from softmaxd.models.split import SplitOutputs
 from softmaxd.settings import Settings
 from tests.support.onnx_graphs import WEIGHTS, exact, model, node, tensor
-from tests.support.onnx_models import classifier, linear, publish
+from tests.support.onnx_models import classifier, linear, looping, publish, with_atypicality
+from tests.support.paths import MODELS
 from tests.support.tables import FEATURES, mixed
 
 
@@ -232,3 +235,53 @@ def test_a_model_that_runs_otherwise_on_the_cpu_is_refused(tmp_path: Path, monke
 
     with pytest.raises(ModelError, match=r"^its logits on the GPU and on the CPU differ by 5\.0e-01 for rows"):
         loading.load(folder, Settings())
+
+
+CALIBRATION = Calibration(rows=2, temperature=1.0, scores=(0.5, 1.0), atypicality=(1.0, 2.0))
+
+
+@pytest.mark.parametrize("name", ["blobs", "iris", "digits"])
+def test_a_committed_model_runs_in_parts_which_give_the_bits_of_the_whole(name: str) -> None:
+    folder = MODELS / name / "1"
+    model = loading.load(folder, Settings())
+    features = np.random.default_rng(0).uniform(0, 10, (50, model.manifest.layout.width)).astype(np.float32)
+    expected = Engine(folder / "model.onnx", device="cpu").run(features.reshape(-1, *model.manifest.layout.shape))
+
+    outputs = model.run(features)
+
+    assert isinstance(outputs.of_batch, SplitOutputs)
+    for output in expected:
+        assert outputs[output].tobytes() == expected[output].tobytes()
+    assert outputs.of_batch.keys() == expected.keys()
+
+
+def with_slow_atypicality() -> bytes:
+    """Return a classifier whose atypicality takes more than 2 µs a row: that of a product with a large matrix."""
+    model = with_atypicality(linear())
+    model.graph.node.pop()
+    weights = np.ones((2, 2_000), np.float32), np.ones((2_000, 2_000), np.float32)
+    model.graph.initializer.extend(map(numpy_helper.from_array, weights, ["wide", "square"]))
+    model.graph.node.extend(
+        [
+            helper.make_node("MatMul", ["features", "wide"], ["many"]),
+            helper.make_node("MatMul", ["many", "square"], ["product"]),
+            helper.make_node("ReduceMax", ["product", "axis"], ["atypicality"], keepdims=0),
+        ]
+    )
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("content", "calibration"),
+    [
+        (linear().SerializeToString(), None),
+        (with_atypicality(linear()).SerializeToString(), None),
+        (with_atypicality(looping()).SerializeToString(), CALIBRATION),
+        (with_slow_atypicality(), CALIBRATION),
+    ],
+    ids=["no atypicality", "no calibration", "a loop", "atypicality takes long"],
+)
+def test_other_models_run_as_a_whole(tmp_path: Path, content: bytes, calibration: Calibration | None) -> None:
+    model = loading.load(publish(tmp_path, 1, content, calibration=calibration), Settings())
+
+    assert not isinstance(model.run(np.zeros((1, 2), np.float32)).of_batch, SplitOutputs)

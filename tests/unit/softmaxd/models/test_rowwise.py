@@ -11,7 +11,7 @@ from onnx import helper
 from softmaxd.models.batching import MAX_BATCH_ROWS, ONE_REQUEST, Batcher
 from softmaxd.models.engine import Engine
 from softmaxd.models.outputs import Array, Outputs
-from softmaxd.models.rowwise import ALIGNED_ROWS, ROWS_TO_TRY, Batching, choose_batching
+from softmaxd.models.rowwise import ALIGNED_ROWS, ROWS_TO_TRY, Batching, choose_batching, is_same
 from softmaxd.models.runner import Runner
 from softmaxd.models.together import Run
 from tests.support.onnx_models import classifier
@@ -176,3 +176,20 @@ def test_padding_is_not_seen_outside(count: int) -> None:
     run, _ = choose_batching(by_the_registers, rows(ROWS_TO_TRY))
 
     assert np.array_equal(run(rows(count))["logits"], rows(count))
+
+
+def test_two_ways_to_run_a_model_are_compared_to_the_last_bit() -> None:
+    run = network("Relu", 5).run
+
+    def other(features: Array) -> dict[str, Array]:
+        return {name: np.nextafter(values, np.float32(9)) for name, values in run(features).items()}
+
+    def refuses(features: Array) -> dict[str, Array]:
+        if len(features) == 1:
+            raise ValueError("too few rows")
+        return run(features)
+
+    features = rows(ROWS_TO_TRY)
+    assert is_same(run, run, features)
+    assert not is_same(other, run, features)
+    assert not is_same(refuses, run, features)
