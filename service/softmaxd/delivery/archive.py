@@ -6,14 +6,15 @@ Nothing is compressed: the bytes would depend on the compressor, and a small arc
 """
 
 import hashlib
+import itertools
 import os
 import re
-import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
+from softmaxd.delivery.store import blocks
 from softmaxd.errors import Refused
 from softmaxd.models.files import open_regular
 from softmaxd.models.manifest import Key
@@ -21,7 +22,6 @@ from softmaxd.models.manifest import Key
 MAX_FILES = 100
 MAX_ARCHIVE_BYTES = 2**30  # the largest model and the largest manifest together have little more than half of it
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-BLOCK_BYTES = 2**20
 
 
 def pack(folder: Path, key: Key, target: IO[bytes]) -> str:
@@ -61,13 +61,10 @@ def unpack(source: IO[bytes], key: Key, folder: Path) -> None:
     prefix = _prefix(key)
     source.seek(0)
     try:
-        with tarfile.open(fileobj=source, mode="r:") as tar:
-            for member in _members(tar, prefix):
-                content = tar.extractfile(member)
-                assert content is not None  # it is a regular file
-                with content, open(folder / member.name.removeprefix(prefix), "xb") as file:
-                    shutil.copyfileobj(content, file, BLOCK_BYTES)
-    except (tarfile.TarError, ValueError, EOFError, OverflowError) as error:
+        for member in _members(source, prefix):
+            with open(folder / member.name.removeprefix(prefix), "xb") as file:
+                file.writelines(blocks(source.read, 0, member.size))
+    except tarfile.TarError as error:
         raise Refused(f"it is no tar: {error}") from error
     except FileExistsError as error:
         raise Refused(f"it has the file {Path(error.filename).name} twice") from error
@@ -82,17 +79,26 @@ def _prefix(key: Key) -> str:
     return f"{name}/{version}/"
 
 
-def _members(tar: tarfile.TarFile, prefix: str) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of an archive. Raises `Refused` for one that is no file of the version's own folder."""
-    for count, member in enumerate(tar, start=1):
-        name = member.name.removeprefix(prefix)
-        if member.type != tarfile.REGTYPE or member.issparse():
+def _members(source: IO[bytes], prefix: str) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of an archive: the content of each is to be read before the next one.
+
+    Only the headers that `pack` writes are read, one by one. `tarfile.open` would also follow those of other formats,
+    whose names may be as large as the archive. Raises `TarError`, or `Refused` for a member that is no file of the
+    version's own folder.
+    """
+    for count in itertools.count(1):
+        header = source.read(tarfile.BLOCKSIZE)
+        if header == bytes(tarfile.BLOCKSIZE):
+            return
+        member = tarfile.TarInfo.frombuf(header, "ascii", "replace")
+        if member.type != tarfile.REGTYPE:
             raise Refused(f"{member.name} in it is no regular file")
-        if not member.name.startswith(prefix) or not FILE.fullmatch(name):
+        if not member.name.startswith(prefix) or not FILE.fullmatch(member.name.removeprefix(prefix)):
             raise Refused(f"{member.name} in it is not a file of {prefix}")
         if count > MAX_FILES:
             raise Refused(f"it has more than {MAX_FILES} files")
         yield member
+        source.seek(-member.size % tarfile.BLOCKSIZE, os.SEEK_CUR)
 
 
 class _Hashed:

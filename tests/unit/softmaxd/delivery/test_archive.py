@@ -145,9 +145,9 @@ def test_a_tar_with_anything_else_is_refused(tmp_path: Path, target: Path, chang
         (lambda content: content + b"more", "it has other bytes"),
         (lambda content: content + content, "it has other bytes"),
         (lambda content: content[:-512], "it has other bytes"),
-        (lambda content: content[:700], "it is no tar: unexpected end of data"),
+        (lambda content: content[:700], "it is no tar: empty header"),
         (lambda content: gzip.compress(content, mtime=0), "it is no tar: "),
-        (lambda content: b"", "it is no tar: empty file"),
+        (lambda content: b"", "it is no tar: empty header"),
         (lambda content: b"<html>" * 200, "it is no tar: "),
     ],
     ids=["more", "twice", "less", "half", "compressed", "empty", "page"],
@@ -157,11 +157,35 @@ def test_other_bytes_are_refused(folder: Path, target: Path, change: Callable[[b
         unpack(io.BytesIO(change(packed(folder))), KEY, target)
 
 
+class Reads(io.BytesIO):
+    """A file that keeps the largest number of bytes that it was asked for at once."""
+
+    most = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        self.most = max(self.most, len(found))
+        return found
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+@pytest.mark.parametrize(("names", "size"), [(3000, 512), (1, 4_000_000)], ids=["many", "large"])
+def test_headers_of_other_formats_are_not_followed(target: Path, kind: bytes, names: int, size: int) -> None:
+    info = tarfile.TarInfo("blobs/1/model.onnx")
+    info.type, info.size = kind, size
+    made = Reads((info.tobuf(tarfile.USTAR_FORMAT) + b"12 path=abc\n".ljust(size, b"\0")) * names + bytes(1024))
+
+    with pytest.raises(Refused, match=r"^blobs/1/model.onnx in it is no regular file$"):
+        unpack(made, KEY, target)
+
+    assert made.most == tarfile.BLOCKSIZE
+
+
 def test_no_change_of_a_header_does_more_than_to_be_refused(folder: Path, target: Path) -> None:
     content = packed(folder)
 
     for place in (*range(0, 512, 11), *range(1024, 1536, 11)):
-        for value in {0, 0x80, ord("7")} - {content[place]}:
+        for value in {0, 0x80, 0xFF, ord("7")} - {content[place]}:
             with pytest.raises(Refused):
                 unpack(io.BytesIO(content[:place] + bytes([value]) + content[place + 1 :]), KEY, target)
             for path in target.iterdir():
