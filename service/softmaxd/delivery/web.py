@@ -111,6 +111,7 @@ class _Redirects(HTTPRedirectHandler):
     def http_error_302(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
     ) -> HTTPResponse | None:
+        fp.close()  # or all of its body would be read, however large it is
         try:
             return super().http_error_302(req, fp, code, msg, headers)
         except (ValueError, InvalidURL) as error:

@@ -14,7 +14,7 @@ from softmaxd.delivery.web import Web
 from softmaxd.errors import Refused
 from softmaxd.models.files import NotNow
 from tests.support.edge import make_certificate
-from tests.support.web_store import WebStore, cut, endless, redirect, respond, serving, silent, status
+from tests.support.web_store import Handler, WebStore, cut, endless, redirect, respond, serving, silent, status
 
 NAME, CONTENT = "a-1.tar", b"0123456789"
 
@@ -178,6 +178,21 @@ def test_a_redirect_takes_the_range_along(server: WebStore) -> None:
 
     assert read(Web(server.url), 4)[:2] == (b"456789", 4)
     assert server.ranges("other") == ["bytes=4-"]
+
+
+def test_the_body_of_a_redirect_is_not_read(server: WebStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "SILENT_SECONDS", 0.5)
+    (server.folder / "other").write_bytes(CONTENT)
+
+    def answer(handler: Handler, _content: bytes) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/other")
+        handler.end_headers()
+        handler.server.closing.wait()
+
+    server.faults = [answer]
+
+    assert read(Web(server.url))[0] == CONTENT
 
 
 @pytest.fixture(scope="module")
