@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,3 +202,16 @@ def test_s3_tells_about_objects_and_buckets_that_are_not_there(tmp_path: Path, b
     assert missing == (1, "", f"softmaxd: there is no s3://{bucket}/nothing/linear.versions\n")
     reason = "s3://none/x/linear-1.tar cannot be written: there is no such bucket or folder"
     assert nowhere == (1, "", f"softmaxd: {reason}\n")
+
+
+def test_a_push_into_an_s3_that_says_nothing_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_version(tmp_path / "source", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # connections are made, and nobody reads
+        for name, value in {"ACCESS_KEY_ID": "id", "SECRET_ACCESS_KEY": "key", "DEFAULT_REGION": "us-east-1"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        ended = softmaxd(
+            "models", "push", "s3://models", "linear", "--timeout", "10", "--models-dir", str(tmp_path / "source")
+        )
+
+    assert ended == (1, "", "softmaxd: s3://models/linear-1.tar is not complete after 10 s (--timeout)\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from softmaxd.delivery.store import Absent, Stream, blocks
 from softmaxd.models.files import open_regular
-from softmaxd.models.hidden import UNFINISHED, new_name
+from softmaxd.models.hidden import UNFINISHED, new_name, remove_old
 from softmaxd.os_errors import naming
 
 
@@ -60,6 +60,7 @@ class Folder:
     def _unfinished(self, name: str) -> Iterator[Path]:
         """Give a hidden path to write a file to, which is gone afterwards."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        remove_old(self._folder.glob(f"{UNFINISHED}*"))
         unfinished = self._folder / new_name(UNFINISHED)
         try:
             with naming(self._folder / name):

@@ -14,6 +14,7 @@ import fsspec
 
 from softmaxd.delivery.store import Absent, Broken, Stream, blocks
 from softmaxd.errors import Refused, pip_install
+from softmaxd.models.files import NotNow
 
 URL = re.compile(r"[a-z][a-z0-9+.-]*://[^:@]+")  # without a chain of drivers, and without a key
 
@@ -99,6 +100,8 @@ class Objects:
             raise Absent(f"there is no {self.place(name)}") from error
         except PermissionError as error:
             raise Refused(f"{self.place(name)}: access is denied: {_words(error)}") from error
+        except NotNow:  # the time is over
+            raise
         except Exception as error:  # each driver has classes of its own for a lost connection
             raise Broken(f"{self.place(name)}: {_words(error)}") from error
 

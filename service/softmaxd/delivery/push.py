@@ -2,17 +2,23 @@
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from softmaxd.delivery.archive import pack
-from softmaxd.delivery.names import CHECKSUM, Archive, Wanted, list_of, read_list, write_list
+from softmaxd.delivery.names import CHECKSUM, Archive, Wanted, file_of, list_of, read_list, write_list
 from softmaxd.delivery.store import Absent, Shelf
 from softmaxd.delivery.transfer import Patience, read_small
 from softmaxd.errors import Refused
 from softmaxd.models.folders import look_first
+from softmaxd.models.hidden import remove_old
 from softmaxd.models.manifest import Key
 from softmaxd.models.trials import try_out
+from softmaxd.os_errors import naming
 from softmaxd.settings import Settings
+
+PACKED = "softmaxd-push-"  # begins the name of a temporary file
 
 
 def push(store: Shelf, wanted: Wanted, settings: Settings, patience: Patience) -> tuple[Archive, bool]:
@@ -21,14 +27,13 @@ def push(store: Shelf, wanted: Wanted, settings: Settings, patience: Patience) -
     Raises `Refused`, `ModelError` or `OSError`. Readers see a version once all of it is there.
     """
     key, folder = _chosen(wanted, settings)
-    try_out(folder, settings)
-    with tempfile.NamedTemporaryFile(prefix="softmaxd-") as file:
-        archive = Archive(*key, pack(folder, key, file.file))
-        file.flush()
-        is_new = store.create(archive.file, Path(file.name))
-    if not is_new:
-        _check_same(store, archive, patience)
-    _list(store, archive, patience)
+    with patience.limit(store.place(file_of(*key))):
+        try_out(folder, settings)
+        with _packed(key, folder) as (archive, path):
+            is_new = store.create(archive.file, path)
+        if not is_new:
+            _check_same(store, archive, patience)
+        _list(store, archive, patience)
     return archive, is_new
 
 
@@ -37,10 +42,23 @@ def _chosen(wanted: Wanted, settings: Settings) -> tuple[Key, Path]:
     found = look_first(settings.models_dir)
     versions = found.versions_of(wanted.name)
     key = wanted.name, wanted.version or next(iter(versions), 0)
+    if wanted.name in found.unreadable and (key not in found.folders or wanted.version is None):  # its pin is unknown
+        raise Refused(f"{settings.models_dir / wanted.name} cannot be read: {found.unreadable[wanted.name]}")
     if key not in found.folders:
         missing = f"{wanted.name} version {key[1]}" if key[1] else f"model {wanted.name}"
         raise Refused(f"{settings.models_dir} has no {missing}")
     return key, found.folders[key][0]
+
+
+@contextmanager
+def _packed(key: Key, folder: Path) -> Iterator[tuple[Archive, Path]]:
+    """Give the archive of a version in a temporary file. Those of killed runs are removed. Raises as `pack`."""
+    with naming("the temporary folder (TMPDIR)"):
+        remove_old(Path(tempfile.gettempdir()).glob(f"{PACKED}*"))
+        with tempfile.NamedTemporaryFile(prefix=PACKED) as file:
+            archive = Archive(*key, pack(folder, key, file.file))
+            file.flush()
+            yield archive, Path(file.name)
 
 
 def _check_same(store: Shelf, archive: Archive, patience: Patience) -> None:

@@ -41,7 +41,7 @@ class Patience:
     def check(self, place: str) -> None:
         """Raise `TimeIsOver` after the deadline."""
         if time.monotonic() >= self.deadline:
-            raise TimeIsOver(f"{place} did not come within {self.seconds:g} s (--timeout)")
+            raise TimeIsOver(f"{place} is not complete after {self.seconds:g} s (--timeout)")
 
     @contextmanager
     def limit(self, place: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ none takes so long between two files that it writes.
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,11 +26,16 @@ def new_name(prefix: str) -> str:
 def remove_leftovers(models_dir: Path) -> None:
     """Remove the files and folders of killed runs from the folders of all models."""
     for prefix in (UNFINISHED, REMOVED, PINNED, ROUTED, PULLED):
-        for path in models_dir.glob(f"*/{prefix}*"):
-            with suppress(OSError):  # it is somebody else's, or gone by now
-                status = path.lstat()
-                if max(status.st_mtime, status.st_ctime) < time.time() - OLD:  # a rename changes only ctime
-                    remove(path)
+        remove_old(models_dir.glob(f"*/{prefix}*"))
+
+
+def remove_old(paths: Iterable[Path]) -> None:
+    """Remove files and folders that are `OLD`."""
+    for path in paths:
+        with suppress(OSError):  # it is somebody else's, or gone by now
+            status = path.lstat()
+            if max(status.st_mtime, status.st_ctime) < time.time() - OLD:  # a rename changes only ctime
+                remove(path)
 
 
 def write_small(path: Path, text: str, prefix: str) -> None:

@@ -11,6 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from softmaxd.delivery.objects import Objects
 from softmaxd.delivery.store import Absent, Broken
+from softmaxd.delivery.transfer import TimeIsOver
 from softmaxd.errors import Refused
 from softmaxd.models.files import NotNow
 
@@ -99,6 +100,14 @@ def test_failures_of_a_driver_are_told_and_some_pass(error: Exception, kind: typ
     Failing.error = error
 
     with pytest.raises(kind, match=rf"^failing://store/a: {reason}$"):
+        read(Objects("failing://store"))
+
+
+def test_the_end_of_the_time_is_no_failure_of_a_driver() -> None:
+    fsspec.register_implementation("failing", Failing, clobber=True)
+    Failing.error = TimeIsOver("the time is over")
+
+    with pytest.raises(TimeIsOver, match=r"^the time is over$"):
         read(Objects("failing://store"))
 
 

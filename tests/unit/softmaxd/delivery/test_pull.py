@@ -1,11 +1,8 @@
 """A version is published as it was pushed, or not at all."""
 
 import fcntl
-import resource
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +19,7 @@ from softmaxd.errors import Refused
 from softmaxd.models.files import NotNow
 from softmaxd.models.loading import read_manifest
 from softmaxd.settings import Settings
+from tests.support.full_disk import small_files
 from tests.support.onnx_models import linear, publish
 from tests.support.stores import put
 from tests.support.web_store import Fault, cut, drop_by_drop, endless_continue, endless_size, serving, silent, status
@@ -167,7 +165,7 @@ def test_the_time_ends_however_a_server_sends(tmp_path: Path, fault: Fault) -> N
     with serving(tmp_path / "store") as server:
         server.faults = [fault] * 100
 
-        with pytest.raises(TimeIsOver, match=rf"^{server.url}/linear-1.tar did not come within 0.3 s \(--timeout\)$"):
+        with pytest.raises(TimeIsOver, match=rf"^{server.url}/linear-1.tar is not complete after 0.3 s \(--timeout\)$"):
             pull(Web(server.url), archive, settings(tmp_path), patience(0.3))
 
     assert (signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)) == (before, (0, 0))
@@ -180,7 +178,7 @@ def test_the_time_ends_while_another_run_pulls(tmp_path: Path) -> None:
     with open(path, "wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
 
-        with pytest.raises(TimeIsOver, match=r"/linear-1.tar did not come within 0.3 s"):
+        with pytest.raises(TimeIsOver, match=r"/linear-1.tar is not complete after 0.3 s"):
             pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience(0.3))
 
 
@@ -188,7 +186,7 @@ def test_the_time_ends_in_a_trial_and_the_bytes_stay(tmp_path: Path, monkeypatch
     archive = stored(tmp_path)
     monkeypatch.setattr(pulling, "try_out", lambda *_: threading.Event().wait())
 
-    with pytest.raises(TimeIsOver, match=rf"^{tmp_path}/store/linear-1.tar did not come within 0.5 s"):
+    with pytest.raises(TimeIsOver, match=rf"^{tmp_path}/store/linear-1.tar is not complete after 0.5 s"):
         pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience(0.5))
 
     assert files(tmp_path / "models") == {"linear", f"linear/.pulled-{archive.sha256}"}
@@ -241,17 +239,6 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match=r"models"):
         pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience())
-
-
-@contextmanager
-def small_files() -> Iterator[None]:
-    """Let no file grow beyond 5,000 bytes, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import shutil
+import tempfile
 import threading
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from softmaxd.delivery import push as pushing
 from softmaxd.delivery.folder import Folder
 from softmaxd.delivery.names import Wanted
 from softmaxd.delivery.push import push
-from softmaxd.delivery.transfer import Patience
+from softmaxd.delivery.transfer import Patience, TimeIsOver
 from softmaxd.errors import ModelError, Refused
+from softmaxd.models import hidden
 from softmaxd.models.pins import write_pin
 from softmaxd.settings import Settings
+from tests.support.full_disk import small_files
 from tests.support.onnx_models import linear, publish
 from tests.support.processes import run
 
@@ -111,6 +115,77 @@ def test_a_version_that_is_not_there_is_named(tmp_path: Path, store: Folder, wan
 
     with pytest.raises(Refused, match=rf"^{re.escape(str(settings.models_dir))} has no {missing}$"):
         push(store, wanted, settings, patience())
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_a_model_whose_pin_cannot_be_read_has_no_version_that_answers(
+    tmp_path: Path, store: Folder, number: int | None
+) -> None:
+    settings = models(tmp_path, 1)
+    (tmp_path / "models" / "linear" / "pinned").write_text("one")
+
+    with pytest.raises(Refused, match=rf"^{tmp_path}/models/linear cannot be read: pinned has no number of a version$"):
+        push(store, Wanted("linear", number), settings, patience())
+
+    assert push(store, Wanted("linear", 1), settings, patience())[1]
+
+
+def test_the_time_ends_in_a_trial(tmp_path: Path, store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = models(tmp_path, 1)
+    monkeypatch.setattr(pushing, "try_out", lambda *_: threading.Event().wait())
+
+    with pytest.raises(TimeIsOver, match=rf"^{tmp_path}/store/linear-1.tar is not complete after 0.5 s \(--timeout\)$"):
+        push(store, Wanted("linear", 1), settings, Patience(0.5, print))
+
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_time_ends_as_the_store_takes_the_file_and_nothing_is_left(
+    tmp_path: Path, temporary: Path, store: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = models(tmp_path, 1)
+    monkeypatch.setattr(pushing, "try_out", lambda *_: None)
+    monkeypatch.setattr(shutil, "copyfile", lambda *_: threading.Event().wait())  # a disk that hangs
+
+    with pytest.raises(TimeIsOver):
+        push(store, Wanted("linear", 1), settings, Patience(0.5, print))
+
+    assert files(tmp_path / "store") == files(temporary) == set()
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
+def test_a_temporary_folder_that_takes_no_more_is_told(tmp_path: Path, temporary: Path, store: Folder) -> None:
+    settings = models(tmp_path, 1)
+
+    with small_files(), pytest.raises(OSError, match=r"File too large: 'the temporary folder \(TMPDIR\)'$"):
+        push(store, Wanted("linear", 1), settings, patience())
+
+    assert files(temporary) == set()
+
+
+def test_files_of_killed_runs_go_once_they_are_old(
+    tmp_path: Path, temporary: Path, store: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = models(tmp_path, 1, 2)
+    (tmp_path / "store").mkdir()
+    for path in (temporary / "softmaxd-push-1", tmp_path / "store" / ".unfinished-1"):
+        path.touch()
+    push(store, Wanted("linear", 1), settings, patience())
+    young = files(temporary) | files(tmp_path / "store")
+    monkeypatch.setattr(hidden, "OLD", -60.0)
+
+    push(store, Wanted("linear", 2), settings, patience())
+
+    assert {"softmaxd-push-1", ".unfinished-1"} < young
+    assert files(temporary) == set()
+    assert ".unfinished-1" not in files(tmp_path / "store")
 
 
 def test_a_list_has_the_versions_of_one_model(tmp_path: Path, store: Folder) -> None:

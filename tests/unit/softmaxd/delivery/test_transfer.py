@@ -138,7 +138,7 @@ def test_a_file_that_is_too_large_is_refused(
 def test_the_time_ends(server: WebStore) -> None:
     server.faults = [endless]
 
-    with pytest.raises(TimeIsOver, match=r"a-1.tar did not come within 0.1 s \(--timeout\)$"):
+    with pytest.raises(TimeIsOver, match=r"a-1.tar is not complete after 0.1 s \(--timeout\)$"):
         Transfer(server, seconds=0.1).run()
 
 
@@ -146,7 +146,7 @@ def test_the_time_ends_between_two_tries(server: WebStore, monkeypatch: pytest.M
     monkeypatch.setattr(transfer, "FIRST_WAIT", 60)
     server.faults = [status(500)]
 
-    with pytest.raises(TimeIsOver, match=r"a-1.tar did not come within 0.2 s"):
+    with pytest.raises(TimeIsOver, match=r"a-1.tar is not complete after 0.2 s"):
         Transfer(server, seconds=0.2).run()
 
 
