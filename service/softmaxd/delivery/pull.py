@@ -1,6 +1,8 @@
 """Brings a version from a store into a folder of models: checked, tried, and then published under its own number."""
 
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +14,7 @@ from softmaxd.delivery.store import Rejected, Store
 from softmaxd.delivery.transfer import Patience, TimeIsOver, read_small, receive
 from softmaxd.errors import ModelError, Refused
 from softmaxd.models.files import NotNow
-from softmaxd.models.hidden import PULLED
+from softmaxd.models.hidden import PULLED, UNFINISHED, remove_leftovers
 from softmaxd.models.places import refuse_single
 from softmaxd.models.publishing import version_of
 from softmaxd.models.trials import try_out
@@ -46,7 +48,7 @@ def pull(store: Store, archive: Archive, settings: Settings, patience: Patience)
         if _is_there(folder, archive):  # another run has published it while this one waited
             return False
         receive(store, archive, file, patience)
-        with version_of(settings.models_dir, archive.name, archive.version) as staged:
+        with version_of(settings.models_dir, archive.name, archive.version, _prefix(archive)) as staged:
             try:
                 unpack(file, archive.key, staged)
                 try_out(staged, settings)
@@ -61,7 +63,7 @@ def pull(store: Store, archive: Archive, settings: Settings, patience: Patience)
 
 def _is_there(folder: Path, archive: Archive) -> bool:
     """Return True if the version is there with the same content. Raises `Rejected` if it has another one."""
-    if not folder.exists():
+    if not os.path.lexists(folder):  # a link that leads nowhere is there, too
         return False
     found = checksum(folder, archive.key)
     if found != archive.sha256:
@@ -79,7 +81,7 @@ def _arriving(folder: Path, archive: Archive) -> Iterator[IO[bytes]]:
     It stays if another try may help, and goes in any other case.
     """
     path = folder / f"{PULLED}{archive.sha256}"
-    with _locked(path) as file:
+    with _locked(path, archive) as file:
         try:
             with naming(path):
                 yield file
@@ -91,23 +93,58 @@ def _arriving(folder: Path, archive: Archive) -> Iterator[IO[bytes]]:
         _remove(path)
 
 
-def _locked(path: Path) -> IO[bytes]:
-    """Open a file, and wait until no other run has it. Raises `OSError`."""
+def _locked(path: Path, archive: Archive) -> IO[bytes]:
+    """Open a file, and wait until no other run has it. Raises `Refused` or `OSError`."""
     import fcntl  # noqa: PLC0415 - Windows has no such module
 
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+b")  # noqa: SIM115 - the caller closes it
+        file = _open(path)
+        is_locked = False
         try:
             with suppress(OSError):  # a file system without locks: two runs at once would spoil the file, and refuse it
                 fcntl.flock(file, fcntl.LOCK_EX)
+                is_locked = True
             with suppress(FileNotFoundError):
                 if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                    os.utime(file.fileno())  # it is asked for
+                    _tidy(path.parent, _prefix(archive) if is_locked else None)
                     return file
         except BaseException:
             file.close()
             raise
         file.close()  # the run before has removed it: bytes in it would be lost
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Open a file, or make it. Raises as `_open_regular`."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another run has removed the folder in between
+            return open(path, "a+b", opener=_open_regular)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file to write. Raises `Refused` if it is no regular file, or `OSError`.
+
+    No link is followed: it could lead to a file that is not ours to change.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Refused(f"{path} is no regular file")
+    return descriptor
+
+
+def _tidy(folder: Path, prefix: str | None) -> None:
+    """Remove leftovers of killed runs: old ones, and those with this prefix, whose runs had the lock."""
+    remove_leftovers(folder.parent)
+    for path in folder.glob(f"{prefix}*") if prefix else ():
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _prefix(archive: Archive) -> str:
+    """Return the beginning of the hidden name under which an archive is unpacked."""
+    return f"{UNFINISHED}{archive.sha256}-"
 
 
 def _remove(path: Path) -> None:

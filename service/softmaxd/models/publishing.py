@@ -33,13 +33,14 @@ def next_version(folder: Path) -> Iterator[tuple[Path, int]]:
 
 
 @contextmanager
-def version_of(models_dir: Path, name: str, version: int) -> Iterator[Path]:
+def version_of(models_dir: Path, name: str, version: int, prefix: str) -> Iterator[Path]:
     """Give an empty folder NAME/VERSION to write this version of a model into, and to try it as the service does.
 
-    After the block it is published, or not, as by `next_version`.
+    After the block it is published, or not, as by `next_version`. Until then it is in a folder whose name begins with
+    `prefix`.
     """
     published = models_dir / name / str(version)
-    with _unfinished(published.parent) as unfinished:
+    with _unfinished(published.parent, prefix) as unfinished:
         folder = unfinished / name / str(version)
         folder.mkdir(parents=True)
         with naming(published):
@@ -49,12 +50,12 @@ def version_of(models_dir: Path, name: str, version: int) -> Iterator[Path]:
 
 
 @contextmanager
-def _unfinished(folder: Path) -> Iterator[Path]:
+def _unfinished(folder: Path, prefix: str = UNFINISHED) -> Iterator[Path]:
     """Give a new hidden folder in the folder of a model. On any exception it is removed, and a new `folder`, too."""
     refuse_single(folder.parent)
     remove_leftovers(folder.parent)
     is_new = not folder.exists()
-    unfinished = folder / new_name(UNFINISHED)
+    unfinished = folder / new_name(prefix)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir()

@@ -1,6 +1,8 @@
 """A version is published as it was pushed, or not at all."""
 
+import errno
 import fcntl
+import os
 import signal
 import threading
 from pathlib import Path
@@ -210,6 +212,98 @@ def test_bytes_are_not_lost_if_a_run_before_removes_the_file(tmp_path: Path, mon
             pull(Web(server.url), archive, settings(tmp_path), patience())
 
     assert path.stat().st_size == 3000
+
+
+def test_a_folder_that_a_run_before_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = stored(tmp_path)
+    mkdir = Path.mkdir
+
+    def make_and_remove(path: Path, **options: bool) -> None:
+        monkeypatch.setattr(Path, "mkdir", mkdir)
+        path.mkdir(**options)
+        path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", make_and_remove)
+
+    assert pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience())
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    archive = stored(tmp_path)
+    part = tmp_path / "models" / "linear" / f".pulled-{archive.sha256}"
+    part.parent.mkdir(parents=True)
+    (tmp_path / "precious").write_text("precious")
+    part.symlink_to(tmp_path / "precious")
+
+    with pytest.raises(OSError, match=rf"Too many levels of symbolic links: '{part}'"):
+        pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience())
+
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_a_pipe_is_no_place_for_an_archive(tmp_path: Path) -> None:
+    archive = stored(tmp_path)
+    part = tmp_path / "models" / "linear" / f".pulled-{archive.sha256}"
+    part.parent.mkdir(parents=True)
+    os.mkfifo(part)
+
+    with pytest.raises(Refused, match=rf"^{part} is no regular file$"):
+        pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience())
+
+
+def test_a_version_that_leads_nowhere_is_told_and_nothing_is_asked_for(tmp_path: Path) -> None:
+    archive = stored(tmp_path)
+    (tmp_path / "models" / "linear").mkdir(parents=True)
+    (tmp_path / "models" / "linear" / "1").symlink_to("nowhere")
+    with serving(tmp_path / "store") as server:
+        with pytest.raises(FileNotFoundError, match=rf"'{tmp_path}/models/linear/1'"):
+            pull(Web(server.url), archive, settings(tmp_path), patience())
+
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_folders_of_killed_runs_go_if_it_is_sure_that_they_are_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_locks: bool
+) -> None:
+    archive = stored(tmp_path)
+    own = tmp_path / "models" / "linear" / f".unfinished-{archive.sha256}-1"
+    other = own.with_name(f".unfinished-{'0' * 64}-1")
+    for folder in (own, other):
+        (folder / "linear").mkdir(parents=True)
+    if not has_locks:
+        monkeypatch.setattr(fcntl, "flock", fail_without_locks)
+
+    pull(Folder(tmp_path / "store"), archive, settings(tmp_path), patience())
+
+    assert (own.exists(), other.exists()) == (not has_locks, True)
+
+
+def fail_without_locks(*_: object) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+def test_old_leftovers_go_also_if_nothing_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = stored(tmp_path)
+    part = tmp_path / "models" / "linear" / f".pulled-{archive.sha256}"
+    old = tmp_path / "models" / "other" / f".pulled-{'0' * 64}"
+    for path in (part, old):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (0, 0))
+
+    def remove_those_of_1970(models_dir: Path) -> None:
+        for path in models_dir.glob("*/.pulled-*"):
+            if path.stat().st_mtime == 0:
+                path.unlink()
+
+    monkeypatch.setattr(pulling, "remove_leftovers", remove_those_of_1970)
+    with serving(tmp_path / "store") as server:
+        server.faults = [status(503)] * 5
+        with pytest.raises(Broken):
+            pull(Web(server.url), archive, settings(tmp_path), patience())
+
+    assert (part.exists(), old.exists()) == (True, False)
 
 
 def test_two_runs_at_once_publish_once(tmp_path: Path) -> None:
