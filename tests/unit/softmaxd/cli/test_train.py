@@ -1,6 +1,8 @@
 """The training command publishes, or says in one line why it does not."""
 
+import cmath
 import io
+import math
 import os
 import re
 import signal
@@ -138,14 +140,19 @@ def test_the_options_of_a_table_decide_how_it_is_read_and_understood(tmp_path: P
 def test_table_tells_that_training_rows_are_published(
     tmp_path: Path, capsys: Capture, more: list[str], is_told: bool
 ) -> None:
-    rows = [f"{number % 10 + 20 * (number % 2)},{number % 7},{'ab'[number % 2]}" for number in range(100)]
-    (tmp_path / "pairs.csv").write_text("\n".join(["x,y,side", *rows]))
-    options = ["--target", "side", "--models-dir", str(tmp_path)]
+    rings = [(cmath.rect(10 + 20 * (number % 2), number * math.pi / 20), "ab"[number % 2]) for number in range(100)]
+    rows = [f"{point.real:.2f},{point.imag:.2f},{ring}" for point, ring in rings]
+    (tmp_path / "rings.csv").write_text("\n".join(["x,y,ring", *rows]))
+    options = ["--target", "ring", "--models-dir", str(tmp_path)]
 
-    assert main(["train", "table", str(tmp_path / "pairs.csv"), *options, *more]) == 0
+    assert main(["train", "table", str(tmp_path / "rings.csv"), *options, *more]) == 0
 
-    told = "80 training rows are in the manifest, for the map; --no-sample leaves them out"
-    assert (told in capsys.readouterr().out.splitlines()) == is_told
+    told = [
+        "80 training rows are in the manifest, for the map; --no-sample leaves them out",
+        "70 training rows are in the graph, for the typicality; --no-sample leaves them out",
+    ]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "training rows are in" in line] == (told if is_told else [])
 
 
 def test_a_table_that_is_refused_is_told_in_a_line_for_each_problem(iris: Path, capsys: Capture) -> None:
