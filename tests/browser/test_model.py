@@ -112,6 +112,17 @@ def test_intervals_are_shown_where_the_manifest_has_them(visit_to: VisitTo, tmp_
     assert intervals == ["86.3 % to 99.5 %", "–", "–", "0.0321 to 0.0625 by chance"]
 
 
+def test_the_figures_fit_with_their_intervals_and_tell_those_of_fresh_rows(visit: Visit) -> None:
+    page = visit.open("model?model=blobs")
+    table = page.get_by_role("group", name="Figures", exact=True)
+    table.wait_for()
+
+    assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
+    metrics = httpx.get(f"{visit.url}/models/blobs").json()["metrics"]
+    told = f"the loss is {metrics['fresh_loss']:.4g} nats"
+    expect(page.get_by_text(f"On 1,000,000 rows drawn anew, the better measure, {told}")).to_be_visible()
+
+
 def test_of_two_choices_the_later_is_shown_though_the_first_is_slow(visit: Visit) -> None:
     page = visit.open("model?model=blobs")
     held: list[Route] = []

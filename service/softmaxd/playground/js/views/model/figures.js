@@ -38,6 +38,7 @@ export function figures({ metrics, classes, calibration }) {
   return panel(
     metrics.test_rows ? `Figures on ${count(metrics.test_rows)} test rows` : "Figures",
     table("Figures", heads, rows),
+    metrics.fresh_rows ? note(onFreshRows(metrics)) : "",
     note(
       `${warmth ?? ""}Guessing among ${count(classes.length)} classes would cost ${short(Math.log(classes.length), 4)} nats.`,
     ),
@@ -51,6 +52,17 @@ export function figures({ metrics, classes, calibration }) {
 }
 
 /**
+ * The figures of rows that were drawn anew, for a model whose data come from a known distribution.
+ * @param {Record<string, number>} metrics
+ */
+function onFreshRows(metrics) {
+  const rows = `On ${count(metrics.fresh_rows)} rows drawn anew, the better measure,`;
+  const range = `95 % interval ${short(metrics.fresh_loss_low, 4)} to ${short(metrics.fresh_loss_high, 4)}`;
+  const wrong = `${short(metrics.fresh_error * 100, 2)} % of the labels are wrong`;
+  return `${rows} the loss is ${short(metrics.fresh_loss, 4)} nats (${range}), and ${wrong}.`;
+}
+
+/**
  * @param {string} key
  * @param {Record<string, number>} metrics
  * @param {(key: string, value: number) => string} show
@@ -59,7 +71,8 @@ function interval(key, metrics, show) {
   const chance = `${key}_chance_low` in metrics; // of the calibration error: the range that chance alone gives it
   const name = chance ? `${key}_chance` : key;
   const [low, high] = [metrics[`${name}_low`], metrics[`${name}_high`]];
-  return low === undefined ? "–" : `${show(key, low)} to ${show(key, high)}${chance ? " by chance" : ""}`;
+  const text = low === undefined ? "–" : `${show(key, low)} to ${show(key, high)}${chance ? " by chance" : ""}`;
+  return h("span", { class: "range", text });
 }
 
 /**
