@@ -120,15 +120,15 @@ def section(manifest: Manifest) -> str:
     left_out = templates.OF_A_LABEL if len(manifest.labels) <= GROUPS else templates.OF_TENTH_LABELS
     kinds = {"shuffled": templates.SHUFFLED, "shifted": templates.SHIFTED, "left_out": left_out}
     known = {f"{PREFIX}_{kind}": words for kind, words in kinds.items() if f"{PREFIX}_{kind}" in metrics}
-    if not known:
-        return ""
-    if not any(OTHER + name in metrics for name in known):
-        lines = [f"| {words} | {with_interval(metrics[name], rows)} |" for name, words in known.items()]
-        return templates.STRANGE.format(
-            columns="| strange rows | look stranger |\n| --- | --- |", rows="\n".join(lines)
-        )
-    shares = {name: [with_interval(metrics[each], rows) for each in (name, OTHER + name)] for name in known}
-    lines = [f"| {words} | {' | '.join(shares[name])} |" for name, words in known.items()]
+    distances = ["", OTHER] if any(OTHER + name in metrics for name in known) else [""]
+    lines = [
+        f"| {words} | {' | '.join(with_interval(metrics[distance + name], rows) for distance in distances)} |"
+        for name, words in known.items()
+    ]
+    columns = _two_columns(metrics) if len(distances) > 1 else templates.ONE_DISTANCE
+    return templates.STRANGE.format(columns=columns, rows="\n".join(lines)) if lines else ""
+
+
+def _two_columns(metrics: Mapping[str, float]) -> str:
     other = "the nearest class mean" if metrics[POINTS] else "the nearest training rows"
-    columns = templates.TWO_DISTANCES.format(nearest=nearest_of(metrics), other=other)
-    return templates.STRANGE.format(columns=columns, rows="\n".join(lines))
+    return templates.TWO_DISTANCES.format(nearest=nearest_of(metrics), other=other)

@@ -143,6 +143,9 @@ chance, and a share below it means that the strange rows look more ordinary than
 
 {columns}
 {rows}"""
+ONE_DISTANCE = """\
+| strange rows | look stranger |
+| --- | --- |"""
 TWO_DISTANCES = """\
 | strange rows | look stranger, by {nearest} | by {other}, which is not used |
 | --- | --- | --- |"""
