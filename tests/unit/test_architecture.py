@@ -134,6 +134,11 @@ def test_the_imports_of_the_tree_keep_every_contract(copy: Path) -> None:
             "softmaxd.metrics.counts",
             "adding needs models, and knows nothing of serving",
         ),
+        (
+            "training/softmaxd_training/tables/linear.py",
+            "keras",
+            "Training a table needs no TensorFlow, which takes half a gigabyte of memory",
+        ),
         ("service/softmaxd/models/loading.py", "onnx", "Serving needs no onnx, no TensorFlow, no training"),
         ("service/softmaxd/client/steps.py", "orjson", "The client knows nothing of the service"),
         ("service/softmaxd/cli/serve.py", "softmaxd_training.rows", "Only the command imports training"),

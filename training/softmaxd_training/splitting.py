@@ -1,6 +1,6 @@
 """Splits the rows of a table into parts by their use; each has about the same share of every label."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -53,16 +53,17 @@ def split(classes: Classes, seed: int) -> Split:
     return Split(train, calibration[0] if calibration else None, test)
 
 
-def grouped(frame: Frame, split: Split) -> tuple[Frame, Split]:
-    """Return the rows of a frame part by part, and where the parts are now; each keeps the order of its rows.
+def grouped(frame: Frame, split: Split) -> Split:
+    """Move the rows of a frame, in their place, so that those of a part are beside each other; return the new places.
 
-    The rows of a part are then beside each other, so that it needs no copy of them.
+    Each part keeps the order of its rows, and then needs no copy of them.
     """
     parts = [part for part in (split.train, split.calibration, split.test) if part is not None]
     order = np.concatenate(parts)
+    for column in (*frame.numbers.T, *frame.texts.T, frame.classes):
+        column[:] = column[order]
     train, *calibration, test = np.split(np.arange(len(order)), np.cumsum([len(part) for part in parts])[:-1])
-    rows = replace(frame, numbers=frame.numbers[order], texts=frame.texts[order], classes=frame.classes[order])
-    return rows, Split(train, calibration[0] if calibration else None, test)
+    return Split(train, calibration[0] if calibration else None, test)
 
 
 def _held(classes: Classes, share: float, chance: np.random.Generator) -> Classes:

@@ -179,7 +179,7 @@ def _planned(file: Path, name: str, options: dict[str, Any]) -> "tuple[Frame, Sp
     columns = ColumnOptions(**chosen)
     with naming_file(file):
         frame = read_frame(file, reading, columns)
-        frame, parts = grouped(frame, split(frame.classes, seed))
+        parts = grouped(frame, split(frame.classes, seed))
         frame = without_constant(frame, parts.train)
     return frame, parts, Job(file.name, name, columns, reading, seed=seed, is_sampled=is_sampled)
 

@@ -73,10 +73,13 @@ def test_too_few_rows_are_refused(counts: tuple[int, ...], held: int) -> None:
 
 @pytest.mark.parametrize("rows", [200, SMALL + 100])
 def test_grouped_rows_are_the_same_in_each_part_and_beside_each_other(rows: int, tmp_path: Path) -> None:
-    frame = loans(tmp_path, rows, seed=0)
+    frame, found = loans(tmp_path, rows, seed=0), loans(tmp_path, rows, seed=0)
+    numbers = found.numbers
     before = split(frame.classes, 0)
 
-    found, after = grouped(frame, before)
+    after = grouped(found, before)
+
+    assert found.numbers is numbers, "a copy would take as much memory again"
 
     assert (after.counts(), len(found)) == (before.counts(), rows)
     places = [part for part in (after.train, after.calibration, after.test) if part is not None]

@@ -31,7 +31,7 @@ CODES = r"^[+-]?0\d"  # a whole number that begins with a zero
 
 def read_frame(path: Path, reading: ReadOptions, options: ColumnOptions) -> Frame:
     """Return `frame_of` the table in a file, and give the memory of its texts back. Raises `Refused`."""
-    frame = frame_of(read(path, reading), options)
+    frame = _understood(read(path, reading), options)
     release()
     return frame
 
@@ -41,6 +41,11 @@ def frame_of(table: RawTable, options: ColumnOptions) -> Frame:
 
     Raises one `Refused` with a line for each problem of the table.
     """
+    return _understood(replace(table, columns=dict(table.columns)), options)
+
+
+def _understood(table: RawTable, options: ColumnOptions) -> Frame:
+    """Return the frame of a table, whose columns are gone then."""
     problems = Problems()
     for line in options.problems(table.columns):
         problems.add(line)
@@ -59,8 +64,9 @@ def _judged(table: RawTable, options: ColumnOptions, problems: Problems) -> tupl
     """Return the target and all columns; one with a problem is left out, and the problem is added."""
     target: Target | None = None
     judged: list[Judged] = []
-    for name, column in table.columns.items():
+    for name, column in table.taken():
         cells = _plain(cells_of(name, column, table.place, options.missing), options.decision(name))
+        del column  # `cells` has the values; both would be in memory together
         try:
             _check_known(cells)
             if name == options.target:
@@ -147,20 +153,29 @@ def _left(judged: Sequence[Judged]) -> Iterator[str]:
             yield f"the name {quoted(name)} has {len(name)} characters; {LONGEST_NAME} are allowed"
 
 
-def _frame(table: RawTable, target: Target, judged: Sequence[Judged]) -> Frame:
-    numbers = [each.numbers for each in judged if each.numbers is not None]
-    coded = [each.texts for each in judged if each.texts is not None]
-    texts = np.empty((len(table), len(coded)), dtype=object)
-    for column, each in enumerate(coded):
-        texts[:, column] = each.texts()
+def _frame(table: RawTable, target: Target, judged: list[Judged]) -> Frame:
+    """Return the frame of judged columns, which are used up: their numbers move into one array, column by column."""
+    columns = tuple(each.column for each in judged)
+    number_names = tuple(each.column.name for each in judged if each.numbers is not None)
+    text_names = tuple(each.column.name for each in judged if each.texts is not None)
+    numbers = np.empty((len(target.classes), len(number_names)), np.float32, order="F")
+    texts = np.empty((len(target.classes), len(text_names)), object, order="F")
+    of_numbers, of_texts = iter(numbers.T), iter(texts.T)
+    judged.reverse()
+    while judged:
+        each = judged.pop()
+        if each.numbers is not None:
+            next(of_numbers)[:] = each.numbers
+        if each.texts is not None:
+            next(of_texts)[:] = each.texts.texts()
     return Frame(
-        numbers=np.stack(numbers, axis=1) if numbers else np.empty((len(table), 0), np.float32),
+        numbers=numbers,
         texts=texts,
         classes=target.classes,
         labels=target.labels,
-        number_names=tuple(each.column.name for each in judged if each.numbers is not None),
-        text_names=tuple(each.column.name for each in judged if each.texts is not None),
-        columns=tuple(each.column for each in judged),
+        number_names=number_names,
+        text_names=text_names,
+        columns=columns,
         notes=table.notes,
         sha256=table.sha256,
     )

@@ -39,7 +39,8 @@ class Frame:
     """The rows of a table: every row of the file, in its order or, once they are split, part by part.
 
     `numbers` are float32 [n, a] with NaN for a missing one. `texts` are strings as objects [n, b] with "" for a missing
-    one. `classes` are int64 [n], as indices of `labels`. Each name is that of a column of `numbers` or `texts`.
+    one. `classes` are int64 [n], as indices of `labels`. Each name is that of a column of `numbers` or `texts`, whose
+    columns lie one behind the other, so that each can be sorted in its place.
     """
 
     numbers: Numbers

@@ -1,6 +1,6 @@
 """A table as its file has it: columns by name, nothing understood yet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,7 +50,7 @@ class RawTable:
     is null.
     """
 
-    columns: Mapping[str, pa.ChunkedArray]  # all of one length
+    columns: dict[str, pa.ChunkedArray]  # all of one length
     is_text: bool  # True for CSV, and for workbooks, whose columns have no types
     decimal: str  # "." or ",": how numbers are written in texts
     notes: tuple[str, ...]  # lines for the user, such as the separator that was found
@@ -60,6 +60,12 @@ class RawTable:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(next(iter(self.columns.values()), ()))
+
+    def taken(self) -> Iterator[tuple[str, pa.ChunkedArray]]:
+        """Yield each column with its name, and let go of it, so that its memory is free for the next ones."""
+        while self.columns:
+            name = next(iter(self.columns))
+            yield name, self.columns.pop(name)
 
     def place(self, row: int) -> str:
         """Return the place of a row in the file, for messages: `line 17` of a CSV, `row 17` elsewhere."""

@@ -1,6 +1,5 @@
 """Fits boosted trees to a table, as many as are best for the rows that are left out."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -25,7 +24,6 @@ PATIENCE = 15  # iterations without a lower loss of the rows left out
 FEW_CELLS = 5e5  # rows times columns times classes, up to which every fold is left out; above, four groups of folds
 GROUPS = 4
 MOST_NODES = 60_000  # 2 MB of the file, and a tenth of a millisecond a row
-FITS = 2  # at a time; each has a copy of the rows in float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +60,8 @@ def fit_trees(numbers: Array, texts: Texts, classes: Classes, folds: Classes, *,
     vocabulary = Vocabulary.of(texts)
     table = _Table(numbers, vocabulary.ids(texts), vocabulary, classes, int(classes.max()) + 1)
     groups = folds if table.cells <= FEW_CELLS else folds % GROUPS
-    with ThreadPoolExecutor(FITS) as threads:
-        fits = list(threads.map(lambda group: _fit_without(table, groups == group, seed), np.unique(groups)))
+    # One after the other: a fit has a copy of the rows in float64, and two at once lose each other's filters of warnings.
+    fits = [_fit_without(table, groups == group, seed) for group in np.unique(groups)]
     iterations = _best_iterations(fits)
     logits = np.empty((len(classes), table.count))
     for fit in fits:

@@ -49,9 +49,8 @@ def test_the_logits_of_a_row_do_not_depend_on_its_class() -> None:
     assert not np.array_equal(before[~is_left_out], after[~is_left_out])
 
 
-def test_the_same_seed_gives_the_same_trees_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_seed_gives_the_same_trees() -> None:
     found = boosted(3)
-    monkeypatch.setattr(boosting, "FITS", 1)
 
     again, logits = fit_trees(found.numbers, found.texts, found.classes, FOLDS, seed=0)
 

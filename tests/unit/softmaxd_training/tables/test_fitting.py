@@ -1,5 +1,8 @@
 """All candidates are fitted to a table, and the best of them for rows left out is the table's model."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -112,6 +115,41 @@ def test_large_tables_are_fitted_and_judged_by_a_part_of_the_rows_and_say_so(mon
     losses = {candidate.name: candidate.loss for candidate in fitted.candidates}
     assert losses["trees"] < 0.66
     assert losses["linear"] < 0.66
+
+
+GROWTH = """
+import resource
+from pathlib import Path
+import numpy as np
+from softmaxd_training.tables import ensemble, fitting
+
+fitting.KEPT, fitting.JUDGED_ROWS, fitting.TREE_ROWS, fitting.LINEAR_ROWS = 0, 5_000, 5_000, 2_000
+ensemble.HELD, ensemble.MOST_VISITS = 2**18, 1
+
+def fit(rows):
+    numbers = np.random.default_rng(0).integers(0, 2, (50, rows)).astype(np.float32).T
+    classes = ((numbers[:, 0] > 0) ^ (np.arange(rows) % 10 == 0)).astype(np.int64)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    before = memory("VmRSS")
+    fitting.fit(numbers, np.empty((rows, 0), object), classes, seed=0, on_epoch=lambda _: None)
+    return numbers.nbytes, memory("VmHWM") - before
+
+def memory(name):
+    return next(int(line.split()[1]) * 1024 for line in Path("/proc/self/status").open() if line.startswith(name))
+
+fit(6_000)
+print(*fit(200_000))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_large_table_is_fitted_without_a_copy_of_its_rows() -> None:
+    """The rest is 8 bytes a row for each of some arrays of places, and the parts that are fitted at a time."""
+    done = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True)
+
+    rows, growth = map(int, done.stdout.split())
+    assert rows == 200_000 * 50 * 4
+    assert growth < rows / 2
 
 
 def test_many_labels_are_left_to_the_networks() -> None:
