@@ -118,6 +118,8 @@ class _Reader:
                 size, line = self._block_size >> 20, self.lines.end_line()
                 raise Refused(f"line {line}: this row does not end within {size} MiB: close its quote") from error
             raise Refused(f"behind line {self.lines.end_line() - 1} it cannot be read: {error}") from error
+        finally:
+            self._stream.stop()  # also if the user interrupts
 
     def _block(self, written: Sequence[pa.Array]) -> Sequence[pa.Array]:
         """Return the columns without blanks around the cells, and without rows that have no value."""

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+from threading import Event, Lock
 from typing import BinaryIO
 
 from softmaxd.errors import Refused
@@ -15,6 +16,7 @@ MARKS = {  # byte order marks; the longer ones first, as one begins like another
 }
 LONGEST_MARK = 4
 TAIL = 4  # characters: a line end, a quote, and a line end
+PAUSE = 1.0  # seconds: a reader that does not read for so long has stopped
 
 
 def known(encoding: str) -> str:
@@ -70,6 +72,7 @@ class Decoded(io.RawIOBase):
         self._ready = b""  # UTF-8 that is not read yet
         self._position = Position()
         self._ended = False
+        self._reading, self._is_stopped, self._is_over = Lock(), False, Event()
         self.tail = ""  # the last characters before the end
 
     def readable(self) -> bool:
@@ -85,7 +88,27 @@ class Decoded(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return `size` bytes, and fewer only at the end: pyarrow takes each part for a block that has a whole row."""
-        size = size if size >= 0 else io.DEFAULT_BUFFER_SIZE
+        with self._reading:
+            part = b""
+            try:
+                part = b"" if self._is_stopped else self._part(size if size >= 0 else io.DEFAULT_BUFFER_SIZE)
+            finally:
+                if not part:
+                    self._is_over.set()
+            return part
+
+    def stop(self) -> None:
+        """End here, and return when whoever reads in a thread knows it: pyarrow reads ahead of its parser.
+
+        A thread of pyarrow that still read when Python exits would end the process by a signal (apache/arrow#43604).
+        One that has read far enough ahead reads no more, and is not waited for any longer than `PAUSE`.
+        """
+        self._is_stopped = True
+        with self._reading:  # a read that is on its way
+            pass
+        self._is_over.wait(PAUSE)
+
+    def _part(self, size: int) -> bytes:
         self._fill(size)
         part, self._ready = self._ready[:size], self._ready[size:]
         return part

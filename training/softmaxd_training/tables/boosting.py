@@ -60,7 +60,7 @@ def fit_trees(numbers: Array, texts: Texts, classes: Classes, folds: Classes, *,
     vocabulary = Vocabulary.of(texts)
     table = _Table(numbers, vocabulary.ids(texts), vocabulary, classes, int(classes.max()) + 1)
     groups = folds if table.cells <= FEW_CELLS else folds % GROUPS
-    # One after the other: a fit has a copy of the rows in float64, and two at once lose each other's filters of warnings.
+    # One after the other: a fit has the rows in float64, and two at once lose each other's filters of warnings.
     fits = [_fit_without(table, groups == group, seed) for group in np.unique(groups)]
     iterations = _best_iterations(fits)
     logits = np.empty((len(classes), table.count))

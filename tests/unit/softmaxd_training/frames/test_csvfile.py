@@ -1,11 +1,13 @@
 import io
 import re
+from threading import Event
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from softmaxd.errors import Refused
+from softmaxd_training.frames import csvfile
 from softmaxd_training.frames.csvfile import BLOCK, read_csv
 from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.rawtable import RawTable
@@ -90,6 +92,37 @@ def test_many_blocks_are_one_table() -> None:
     assert columns(found)["n"] == [str(number) for number in range(len(rows))]
     assert set(columns(found)["text"]) == {"x" * 90}
     assert found.place(len(rows) - 1) == f"line {2 * len(rows)}"
+
+
+class Counted(io.BytesIO):
+    """Counts the reads; those behind its start take a moment, as of a packed file."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        if self.tell() > 2**13:
+            Event().wait(0.01)
+        return super().read(size)
+
+
+def test_nobody_reads_on_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyarrow reads ahead in a thread: if that still reads when Python exits, the process ends by a signal."""
+
+    def interrupt(_reader: object, _columns: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(csvfile, "SAMPLE", 2**12)
+    monkeypatch.setattr(csvfile, "BLOCK", 2**12)
+    monkeypatch.setattr(csvfile._Reader, "_block", interrupt)
+    source = Counted(b"x,y\n" + b"1,2\n" * 100_000)
+
+    with pytest.raises(KeyboardInterrupt):
+        read_csv(source, ReadOptions(), "")
+
+    reads = source.reads
+    Event().wait(0.1)
+    assert source.reads == reads
 
 
 def test_a_line_may_be_longer_than_a_block() -> None:

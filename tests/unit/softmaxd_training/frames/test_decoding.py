@@ -1,4 +1,5 @@
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -32,6 +33,19 @@ def test_text_becomes_utf8_and_its_last_line_ends(content: bytes, encoding: str 
 @pytest.mark.parametrize("content", [b"a\r", b"a\n", b"a\r\n", b"\n"])
 def test_a_line_that_ends_stays_as_it_is(content: bytes) -> None:
     assert decoded(content) == content
+
+
+def test_a_stopped_stream_is_at_its_end() -> None:
+    stream = Decoded(io.BytesIO(b"a,b\n1,2\n"), None)
+
+    assert stream.read(4) == b"a,b\n"
+    with ThreadPoolExecutor(1) as threads:
+        stopping = threads.submit(stream.stop)
+        while part := stream.read(1):
+            assert part in b"1,2\n"
+        stopping.result()
+
+    assert stream.read(4) == b""
 
 
 def test_nothing_stays_nothing() -> None:
