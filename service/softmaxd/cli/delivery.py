@@ -96,8 +96,8 @@ def pull(
     from softmaxd.delivery.names import Archive  # noqa: PLC0415
     from softmaxd.delivery.transfer import Patience  # noqa: PLC0415
 
-    _check(store, wanted, sha256, watch)
     opened = open_store(store)
+    _check(store, wanted, sha256, watch)
     if watch is not None:
         Follower(opened, settings, timeout, say, _tell).follow([name for name, _ in wanted], watch)
     for name, version in wanted:

@@ -18,8 +18,12 @@ def open_shelf(text: str) -> Shelf:
     """Return a store that takes files, too. Raises as `open_store`."""
     if _is_web(text):
         raise Refused("a web server takes no files: push to the folder that it serves, or to object storage")
+    if text.endswith(".tar"):
+        raise Refused("one archive comes only from a web server: give the folder or the bucket that it is in")
     if "://" not in text:
         return Folder(Path(text))
+    if text.lower().startswith(("file://", "local://")):  # fsspec would write so that readers see half a file
+        raise Refused("a folder of this machine is given as its path, such as /srv/store")
     if importlib.util.find_spec("fsspec") is None:
         install = pip_install("'softmaxd[storage]'")
         raise StartupError(f"object storage needs packages that serving does not: {install}")

@@ -31,6 +31,18 @@ def test_a_web_server_takes_no_files() -> None:
         open_shelf("https://host/folder")
 
 
+@pytest.mark.parametrize("text", ["file:///srv/store", "FILE:///srv/store", "local:///srv/store"])
+def test_a_folder_is_given_as_its_path(text: str) -> None:
+    with pytest.raises(Refused, match=r"^a folder of this machine is given as its path, such as /srv/store$"):
+        open_store(text)
+
+
+@pytest.mark.parametrize("text", ["/srv/store/blobs-1.tar", "s3://bucket/blobs-1.tar"])
+def test_one_archive_comes_only_from_a_web_server(text: str) -> None:
+    with pytest.raises(Refused, match=r"^one archive comes only from a web server: give the folder or the bucket that"):
+        open_store(text)
+
+
 def test_object_storage_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
