@@ -6,7 +6,6 @@ Nothing is compressed: the bytes would depend on the compressor, and a small arc
 """
 
 import hashlib
-import itertools
 import os
 import re
 import tarfile
@@ -86,15 +85,14 @@ def _members(source: IO[bytes], prefix: str) -> Iterator[tarfile.TarInfo]:
     whose names may be as large as the archive. Raises `TarError`, or `Refused` for a member that is no file of the
     version's own folder.
     """
-    for count in itertools.count(1):
-        header = source.read(tarfile.BLOCKSIZE)
-        if header == bytes(tarfile.BLOCKSIZE):
-            return
+    count = 0
+    while (header := source.read(tarfile.BLOCKSIZE)) != bytes(tarfile.BLOCKSIZE):
         member = tarfile.TarInfo.frombuf(header, "ascii", "replace")
         if member.type != tarfile.REGTYPE:
             raise Refused(f"{member.name} in it is no regular file")
         if not member.name.startswith(prefix) or not FILE.fullmatch(member.name.removeprefix(prefix)):
             raise Refused(f"{member.name} in it is not a file of {prefix}")
+        count += 1
         if count > MAX_FILES:
             raise Refused(f"it has more than {MAX_FILES} files")
         yield member
