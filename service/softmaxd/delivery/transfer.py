@@ -1,6 +1,8 @@
 """Brings a file out of a store: the rest after a break, within a size and a time, with progress for people."""
 
+import errno
 import hashlib
+import os
 import signal
 import threading
 import time
@@ -157,7 +159,9 @@ class _Arrival:
         else:
             self.restart()
         self._validator = stream.validator
-        _check_size(self.place, stream.total or 0, MAX_ARCHIVE_BYTES)
+        total = stream.total or 0
+        _check_size(self.place, total, MAX_ARCHIVE_BYTES)
+        _check_space(self._file, 2 * total - self.size)  # for the rest, and for the version that is unpacked
         for chunk in _whole(stream, self.place, self._patience):
             self._file.write(chunk)
             self._hash.update(chunk)
@@ -186,3 +190,10 @@ def _whole(stream: Stream, place: str, patience: Patience) -> Iterator[bytes]:
 def _check_size(place: str, size: int, most: int) -> None:
     if size > most:
         raise Rejected(f"{place} has more than the {most:,} bytes that it may have")
+
+
+def _check_space(file: IO[bytes], size: int) -> None:
+    """Raise `OSError` before the transfer if the disk of a file has no room: `--watch` would repeat it for ever."""
+    status = os.fstatvfs(file.fileno())
+    if status.f_blocks and status.f_bfree * status.f_frsize < size:  # a file system may know no size
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} for {size:,} bytes")

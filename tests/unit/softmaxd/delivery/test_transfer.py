@@ -1,7 +1,7 @@
 """A file comes whole, whatever breaks; and not at all if it is another one, too large or too late."""
 
 import hashlib
-import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,13 +36,19 @@ class Transfer:
 
     def __init__(self, server: WebStore, before: bytes = b"", seconds: float = 60) -> None:
         self.lines: list[str] = []
-        self.file = io.BytesIO(before)
+        self._path = server.folder / "part"
+        self._path.write_bytes(before)
         self._server, self._seconds = server, seconds
 
     def run(self) -> bytes:
         patience = Patience(self._seconds, self.lines.append)
-        receive(Web(self._server.url), ARCHIVE, self.file, patience)
-        return self.file.getvalue()
+        with open(self._path, "r+b") as file:
+            receive(Web(self._server.url), ARCHIVE, file, patience)
+        return self.content()
+
+    def content(self) -> bytes:
+        """Return the bytes that are there."""
+        return self._path.read_bytes()
 
 
 def test_a_file_comes_whole(server: WebStore) -> None:
@@ -108,7 +114,7 @@ def test_tries_end(server: WebStore) -> None:
     with pytest.raises(Broken, match=r"a-1.tar: the server answers 500 .*; given up after 5 tries$"):
         coming.run()
 
-    assert coming.file.getvalue() == CONTENT[:100]
+    assert coming.content() == CONTENT[:100]
     assert server.faults == []
 
 
@@ -132,7 +138,24 @@ def test_a_file_that_is_too_large_is_refused(
     with pytest.raises(Refused, match=r"a-1.tar has more than the 1,000,000 bytes that it may have$"):
         coming.run()
 
-    assert len(coming.file.getvalue()) < 2_000_000
+    assert len(coming.content()) < 2_000_000
+
+
+@pytest.mark.parametrize(("blocks", "before", "comes"), [(1, b"", False), (1, CONTENT[:1000], True), (0, b"", True)])
+def test_a_disk_without_room_for_the_archive_and_the_version_is_told_before(
+    server: WebStore, monkeypatch: pytest.MonkeyPatch, blocks: int, before: bytes, comes: bool
+) -> None:
+    free = 2 * len(CONTENT) - 1
+    found = os.statvfs_result((4096, 1, blocks, free, 0, 0, 0, 0, 0, 255))  # without blocks, its size is not known
+    monkeypatch.setattr(os, "fstatvfs", lambda _file: found)
+    coming = Transfer(server, before)
+
+    if comes:
+        assert coming.run() == CONTENT
+    else:
+        with pytest.raises(OSError, match=r"No space left on device for 2,048 bytes$"):
+            coming.run()
+        assert coming.content() == b""
 
 
 def test_the_time_ends(server: WebStore) -> None:
