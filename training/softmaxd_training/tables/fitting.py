@@ -18,7 +18,7 @@ from softmaxd_training.tables.ensemble import MOST_EPOCHS, Encoded, Networks, Te
 from softmaxd_training.tables.folds import deal, draw
 from softmaxd_training.tables.linear import Linear, Pieces, fit_linear
 from softmaxd_training.tables.trees import Trees
-from softmaxd_training.tables.vocabulary import Texts
+from softmaxd_training.tables.vocabulary import MOST_CATEGORIES, Texts
 
 KEPT = 2**24  # numbers of encoded rows that stay in memory, 64 MiB; more are encoded in each epoch
 JUDGED_ROWS, JUDGED_LOGITS = 100_000, 4_000_000  # that candidates are compared by, at most
@@ -139,11 +139,13 @@ def _give_memory_back() -> None:
 
 
 def _notes_of(table: _Table) -> list[str]:
-    """Return how a large table is fitted and judged in another way than a small one."""
+    """Return how a table that is large, or has many texts, is fitted and judged in another way than a small one."""
     rows, width, labels = len(table.classes), table.encoder.width, table.labels
     epochs = most_epochs(rows, width, labels)
     size = f"{rows:,} rows, {width:,} encoded columns and {labels:,} labels"
     notes = []
+    if left_out := table.encoder.vocabulary.left_out:
+        notes.append(f"texts: the {MOST_CATEGORIES:,} most frequent are categories; {left_out:,} more count as unknown")
     if epochs < MOST_EPOCHS:
         notes.append(f"networks: at most {epochs} epochs instead of {MOST_EPOCHS}, as there are {size}")
     if len(table.judged) < rows:

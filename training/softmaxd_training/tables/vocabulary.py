@@ -12,6 +12,7 @@ from softmaxd_training.rows import Classes
 from softmaxd_training.tables.nodes import Nodes
 
 LEAST_ROWS = 5  # with a text, for it to be a category; rarer texts count as unknown
+MOST_CATEGORIES = 2_000  # of all columns together: each takes 2 kB of a graph, and its share of each epoch
 BLOCK = 2**16  # rows that are numbered at a time
 Texts = npt.NDArray[np.object_]
 
@@ -24,12 +25,25 @@ class Vocabulary:
     """
 
     categories: tuple[tuple[str, ...], ...]
+    left_out: int = 0  # texts that are no categories only because others are more frequent
 
     @classmethod
     def of(cls, texts: Texts) -> "Vocabulary":
-        """Find the categories of texts [n, b]: the texts that `LEAST_ROWS` rows or more of a column have."""
+        """Find the categories of texts [n, b]: the texts that `LEAST_ROWS` rows or more of a column have.
+
+        Of more than `MOST_CATEGORIES` the most frequent ones are taken, whichever columns they are of.
+        """
         counts = [Counter(column) for column in texts.T]
-        return cls(tuple(tuple(sorted(text for text in each if text and each[text] >= LEAST_ROWS)) for each in counts))
+        found = [
+            (-rows, place, text)
+            for place, each in enumerate(counts)
+            for text, rows in each.items()
+            if text and rows >= LEAST_ROWS
+        ]
+        columns: list[list[str]] = [[] for _ in counts]
+        for _, place, text in sorted(found)[:MOST_CATEGORIES]:
+            columns[place].append(text)
+        return cls(tuple(tuple(sorted(column)) for column in columns), max(0, len(found) - MOST_CATEGORIES))
 
     @property
     def columns(self) -> int:

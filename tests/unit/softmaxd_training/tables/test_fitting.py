@@ -101,16 +101,20 @@ def test_large_tables_are_fitted_and_judged_by_a_part_of_the_rows_and_say_so(mon
     for name, limit in limits.items():
         monkeypatch.setattr(f"{PACKAGE}.{name}", limit)
     monkeypatch.setattr("softmaxd_training.tables.ensemble.MOST_VISITS", 2000)
+    for module in (PACKAGE, "softmaxd_training.tables.vocabulary"):
+        monkeypatch.setattr(f"{module}.MOST_CATEGORIES", 2)
     numbers, texts, classes = table(400)
 
     fitted = fit(numbers, texts, classes, seed=0, on_epoch=silent)
 
     assert fitted.notes == (
+        "texts: the 2 most frequent are categories; 1 more count as unknown",
         "networks: at most 5 epochs instead of 60, as there are 400 rows, 38 encoded columns and 2 labels",
         "candidates: compared by 300 of 400 rows, drawn by the seed",
         "trees: fitted to 200 of 400 rows, drawn by the seed",
         "linear: fitted to 100 of 400 rows, drawn by the seed",
     )
+    assert len(fitted.encoder.categories[0]) == 2
     assert len(fitted.judged) == len(fitted.out_of_fold) == 300
     losses = {candidate.name: candidate.loss for candidate in fitted.candidates}
     assert losses["trees"] < 0.66

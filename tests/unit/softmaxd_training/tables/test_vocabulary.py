@@ -29,6 +29,25 @@ def test_categories_are_sorted_and_found_in_enough_rows() -> None:
     assert Vocabulary.of(texts_of(*rows)).categories == (("a", "b"), ("x",))
 
 
+def test_of_too_many_texts_the_most_frequent_are_categories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CATEGORIES", 3)
+    rows = [("a", "x")] * 7 + [("b", "y")] * 6 + [("c", "y")] * 5 + [("d", "z")] * 4
+
+    found = Vocabulary.of(texts_of(*rows))
+
+    assert found.categories == (("a",), ("x", "y")), "y has 11 rows, a and x have 7, and b has 6"
+    assert found.left_out == 2, "b and c; d and z are rare in any case"
+    assert found.ids(texts_of(("b", "z"))).tolist() == [found.unknown.tolist()]
+
+
+def test_as_many_texts_as_are_allowed_are_all_categories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CATEGORIES", 2)
+
+    found = Vocabulary.of(texts_of(*[("a", "x")] * LEAST_ROWS))
+
+    assert (found.categories, found.left_out) == ((("a",), ("x",)), 0)
+
+
 def test_numbers_go_through_all_columns_with_one_for_unknown_and_one_for_missing_texts() -> None:
     vocabulary = Vocabulary((("a", "b"), ("a",)))
 
