@@ -96,11 +96,10 @@ def receive(store: Store, archive: Archive, file: IO[bytes], patience: Patience)
     Raises `Absent`, `Refused`, `Broken` or `OSError`.
     """
     arrival = _Arrival(store.place(archive.file), file, patience)
-    begun = arrival.size
-    if begun and arrival.sha256 == archive.sha256:  # only publishing it was missing
+    if arrival.size and arrival.sha256 == archive.sha256:  # only publishing it was missing
         return
     arrival.receive(store, archive.file)
-    if begun and arrival.sha256 != archive.sha256:
+    if arrival.is_joined and arrival.sha256 != archive.sha256:
         patience.tell(f"{arrival.place}: the part that was there before is of other bytes; beginning again")
         arrival.restart()
         arrival.receive(store, archive.file)
@@ -125,6 +124,7 @@ class _Arrival:
         self._validator: str | None = None
         self._told = time.monotonic()
         self.size = 0
+        self.is_joined = False  # of parts that may be of two files: not every server heeds `If-Range`
         file.seek(0)
         while chunk := file.read(BLOCK_BYTES):
             self._hash.update(chunk)
@@ -138,7 +138,7 @@ class _Arrival:
         """Forget the bytes that are there."""
         self._file.seek(0)
         self._file.truncate()
-        self._hash, self.size = hashlib.sha256(), 0
+        self._hash, self.size, self.is_joined = hashlib.sha256(), 0, False
 
     def receive(self, store: Store, name: str) -> None:
         """Receive the file to its end, in several tries if need be."""
@@ -156,6 +156,7 @@ class _Arrival:
     def _follow(self, stream: Stream) -> None:
         if stream.start:
             self._patience.tell(f"{self.place}: resuming after {self.size:,} bytes")
+            self.is_joined = True
         else:
             self.restart()
         self._validator = stream.validator

@@ -98,6 +98,13 @@ def test_a_file_that_changes_between_two_tries_comes_anew(server: WebStore) -> N
     assert server.ranges("a-1.tar") == [None, "bytes=100-"]
 
 
+def test_parts_of_two_files_are_not_joined(server: WebStore) -> None:
+    server.faults = [respond(200, b"other" * 20, Content_Length="1024")]  # without an ETag
+
+    assert Transfer(server).run() == CONTENT
+    assert server.ranges("a-1.tar") == [None, "bytes=100-", None]
+
+
 @pytest.mark.parametrize("before", [b"", CONTENT[:100]])
 def test_other_bytes_are_refused(server: WebStore, before: bytes) -> None:
     (server.folder / "a-1.tar").write_bytes(CONTENT[:-1] + b"x")
