@@ -1,5 +1,6 @@
 """A store that is a folder: of this machine, of a shared disk, or the folder that a web server serves."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,12 @@ from softmaxd.delivery.store import Absent, Stream, blocks
 from softmaxd.models.files import open_regular
 from softmaxd.models.hidden import UNFINISHED, new_name, remove_old
 from softmaxd.os_errors import naming
+
+NO_LINKS = {
+    errno.EPERM,
+    errno.ENOTSUP,
+    errno.ENOSYS,
+}  # of file systems without hard links, such as SMB and some of FUSE
 
 
 class Folder:
@@ -45,7 +52,7 @@ class Folder:
         with self._unfinished(name) as unfinished:
             shutil.copyfile(path, unfinished)
             try:
-                os.link(unfinished, self._folder / name)  # unlike a rename, it replaces nothing
+                _move(unfinished, self._folder / name)
             except FileExistsError:
                 return False
         return True
@@ -67,3 +74,15 @@ class Folder:
                 yield unfinished
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Give a file its name. Raises `FileExistsError` if that is taken, or `OSError`."""
+    try:
+        os.link(source, target)  # unlike a rename, it replaces nothing
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if os.path.lexists(target):  # another run could take it between this line and the next one
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        source.rename(target)

@@ -1,5 +1,6 @@
 """A store that is a folder."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -51,7 +52,10 @@ def test_no_pipe_is_opened(tmp_path: Path) -> None:
         read(Folder(tmp_path))
 
 
-def test_a_name_is_given_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_name_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool) -> None:
+    if not has_links:
+        monkeypatch.setattr(os, "link", fail_without_links)
     store = Folder(tmp_path / "new" / "store")
     for number in (1, 2):
         (tmp_path / str(number)).write_text(str(number))
@@ -59,6 +63,21 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
     assert [store.create("a", tmp_path / "1"), store.create("a", tmp_path / "2")] == [True, False]
     assert read(store)[0] == b"1"
     assert store.names() == ["a"]
+
+
+def fail_without_links(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")  # as Linux answers on vfat
+
+
+def test_a_disk_that_takes_no_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", fail)
+    (tmp_path / "1").touch()
+
+    with pytest.raises(OSError, match=rf"No space left on device: '{tmp_path}/store/a'"):
+        Folder(tmp_path / "store").create("a", tmp_path / "1")
 
 
 def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
