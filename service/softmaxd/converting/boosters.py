@@ -87,9 +87,11 @@ def convert_xgboost_step(scope: Any, operator: Any, container: Any) -> None:
 def _plain_xgboost(model: Any) -> tuple[Any, Sequence[int]]:
     """Return a copy of a classifier as onnxmltools converts it, and the class of each tree. Raises `Refused`."""
     booster = model.get_booster()
-    kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
-    if kind != "gbtree":
+    saved = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
+    if (kind := saved["name"]) != "gbtree":
         raise Refused(f"it has booster='{kind}', and onnxmltools converts only gbtree: train it with booster='gbtree'")
+    if any(weight != 1 for weight in saved["model"].get("weight_drop", ())):
+        raise Refused("it has trees of different weights, which onnxmltools ignores: train it without dropout")
     _check_categories((kind == "c" for kind in booster.feature_types or ()), booster.feature_names)
     plain = copy(model)
     plain._Booster = booster.copy()
@@ -99,7 +101,7 @@ def _plain_xgboost(model: Any) -> tuple[Any, Sequence[int]]:
         plain.objective = "multi:softprob"
         plain._Booster.set_param({"objective": plain.objective})
     plain.n_estimators = None  # else onnxmltools takes parallel trees for classes
-    return plain, json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]["tree_info"]
+    return plain, saved["model"]["tree_info"]
 
 
 def _correct_classes(nodes: Iterable[Any], classes: Sequence[int]) -> None:

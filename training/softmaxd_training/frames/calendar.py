@@ -28,6 +28,7 @@ SECONDS = {10**11: 1, 10**14: 10**3, 10**17: 10**6, 2**63: 10**9}  # below each 
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
 
 Moments = npt.NDArray[np.datetime64]  # in microseconds, NaT where there is no date
+NO_DATE = np.datetime64("NaT", "us")
 
 
 class Dates(NamedTuple):
@@ -63,7 +64,7 @@ def _moments(texts: pa.Array, form: str) -> Moments:
     moments: Moments = days.astype("datetime64[us]") + np.rint(seconds * MICROSECONDS).astype(np.int64).astype(
         "timedelta64[us]"
     )
-    moments[~(matched & is_right)] = np.datetime64("NaT")
+    moments[~(matched & is_right)] = NO_DATE
     return moments
 
 
@@ -90,5 +91,5 @@ def numbered_dates(numbers: npt.NDArray[np.float64]) -> Dates:
     largest = np.abs(filled).max(initial=0)
     unit = next(unit for limit, unit in SECONDS.items() if largest < limit)
     moments = np.rint(filled / unit * MICROSECONDS).astype(np.int64).astype("datetime64[us]")
-    moments[~present] = np.datetime64("NaT")
+    moments[~present] = NO_DATE
     return Dates(moments, f"{UNITS[unit]} since 1970")

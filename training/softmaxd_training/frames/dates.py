@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.calendar import Dates, Moments, numbered_dates, read_dates, typed_dates
+from softmaxd_training.frames.calendar import NO_DATE, Dates, Moments, numbered_dates, read_dates, typed_dates
 from softmaxd_training.frames.frame import FrameColumn
 from softmaxd_training.frames.judged import Judged
 from softmaxd_training.frames.missing import Cells
@@ -78,7 +78,7 @@ def _dates(cells: Cells, decimal: str) -> Dates:
             f" {found[0].form} or {found[1].form}: write them as year-month-day"
         )
     places = pc.fill_null(encoded.indices, len(encoded.dictionary)).to_numpy()
-    return Dates(np.append(found[0].moments, np.datetime64("NaT"))[places], found[0].form)
+    return Dates(np.append(found[0].moments, NO_DATE)[places], found[0].form)
 
 
 def _parts(moments: Moments) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:

@@ -6,6 +6,7 @@
 import os
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmaxd.errors import InvalidBody
+from softmaxd.http.operation import Job
 from softmaxd.models.calibration import DEFAULT_COVERAGE_BY
 from softmaxd.models.features import DTYPES
 from softmaxd.models.inputs import LARGE_BODY, read_json
@@ -43,6 +45,12 @@ EXAMPLES = int(os.environ.get("PLAIN_EXAMPLES", "500" if "CI" in os.environ else
 thousands = settings(max_examples=EXAMPLES)
 
 
+def without_numbers(job: Job) -> dict[str, object]:
+    """Return the fields of a job that can be compared by `==`."""
+    values = {field.name: getattr(job, field.name) for field in fields(job)}
+    return {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+
+
 def check_instances(bodies: Sequence[bytes], of: Manifest) -> list[int]:
     """Compare a pass of bodies of `/predict` with the schema; return the indices of the plain ones."""
     plain = plain_instances(bodies, of)
@@ -52,7 +60,8 @@ def check_instances(bodies: Sequence[bytes], of: Manifest) -> list[int]:
         job = decode_predict(bodies[index], of, max_rows=MAX_ROWS)
         assert (job.features.dtype, job.features.shape) == (plain.numbers.dtype, (1, len(row)))
         assert job.features.tobytes() == row.tobytes(), bodies[index]
-        assert job == PredictJob(job.features, of, (), None, DEFAULT_COVERAGE, DEFAULT_COVERAGE_BY)
+        expected = PredictJob(job.features, of, (), None, DEFAULT_COVERAGE, DEFAULT_COVERAGE_BY)
+        assert without_numbers(job) == without_numbers(expected)
     return plain.indices
 
 
@@ -64,7 +73,7 @@ def check_logits(bodies: Sequence[bytes]) -> list[int]:
             job = decode_softmax(bodies[index], lambda *_: None)
             assert np.array(job.logits, np.float64).tobytes() == row.tobytes(), bodies[index]
             assert plain.numbers.dtype == np.float64
-            assert job == SoftmaxJob(None, job.logits, True, 1.0, None, ())
+            assert without_numbers(job) == without_numbers(SoftmaxJob(None, job.logits, True, 1.0, None, ()))
         indices += plain.indices
     return sorted(indices)
 
@@ -84,7 +93,7 @@ def check_infer(bodies: Sequence[bytes], lengths: Sequence[bytes] | None, of: Ma
         features = plain.numbers[start : start + plan.rows]
         assert (features.dtype, features.shape) == (job.features.dtype, job.features.shape)
         assert features.tobytes() == job.features.tobytes(), bodies[index]
-        assert job == InferJob(job.features, of, plan.id, plan.wanted, None)
+        assert without_numbers(job) == without_numbers(InferJob(job.features, of, plan.id, plan.wanted, None))
         start += plan.rows
     assert start == len(plain.numbers)
     return plain.indices
