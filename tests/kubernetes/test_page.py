@@ -43,7 +43,7 @@ def run(commands: str, folder: Path) -> str:
 
 
 def test_the_overlay_lets_the_ingress_in_and_gives_more_memory(tmp_path: Path) -> None:
-    objects = render_text(block("yaml", "kind: Kustomization"), tmp_path)
+    objects = render_text(block("yaml", "../production"), tmp_path)
 
     (network,) = of_kind(objects, "NetworkPolicy")
     (deployment,) = of_kind(objects, "Deployment")
@@ -56,6 +56,18 @@ def test_the_overlay_lets_the_ingress_in_and_gives_more_memory(tmp_path: Path) -
     }
     for each in objects:
         assert check(each)
+
+
+def test_the_overlay_of_kserve_has_the_registry_the_namespace_and_the_models(tmp_path: Path) -> None:
+    objects = render_text(block("yaml", "../kserve"), tmp_path)
+
+    (runtime,) = of_kind(objects, "ServingRuntime")
+    (service,) = of_kind(objects, "InferenceService")
+    assert runtime["spec"]["containers"][0]["image"].startswith("registry.example.com/softmaxd:")
+    assert service["spec"]["predictor"]["model"]["storageUri"] == "s3://your-bucket/blobs/"
+    assert {each["metadata"]["namespace"] for each in objects} == {"models"}
+    for each in objects:
+        assert check(each) == ["kserve"]
 
 
 def render_production(folder: Path, change: Callable[[Any], None]) -> list[Object]:
