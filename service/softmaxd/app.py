@@ -39,6 +39,7 @@ from softmaxd.models.session import RUNTIME_VERSION, providers
 from softmaxd.models.versions import Version
 from softmaxd.protocols.native import operations as native
 from softmaxd.protocols.native import routes as native_routes
+from softmaxd.protocols.passes import readers
 from softmaxd.protocols.v1 import operations as v1
 from softmaxd.protocols.v1 import routes as v1_routes
 from softmaxd.protocols.v2 import changes
@@ -101,7 +102,8 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     metrics.watch_gauges(lambda: Gauges(in_flight=lifecycle.in_flight))
     metrics.watch_versions(lambda: [_state_of(version, models) for version in models.states()])
     access, key_file = _access(settings, shared_folder)
-    operations = _operations(models, access, settings)
+    limits = AnswerLimits(numbers=settings.max_answer_numbers, size=settings.max_answer_bytes)
+    operations = _operations(models, access, limits, settings)
     guard = [Depends(_guard(access, operations, settings))]
     app = App(
         title="softmaxd",
@@ -117,6 +119,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     )
     app.state.lifecycle, app.state.metrics, app.state.operations = lifecycle, metrics, operations
     app.state.settings, app.state.access, app.state.tracing = settings, access, start_tracing(__version__)
+    app.state.readers = readers(operations, limits, max_rows=settings.max_rows)
     app.state.refuse = lambda path, error: refuse(route_path(path, settings.root_path), error)
     app.add_middleware(InFlight, lifecycle=lifecycle, metrics=metrics)
     _add_error_handlers(app)
@@ -129,8 +132,7 @@ def create_app(settings: Settings | None = None, shared_folder: Path | None = No
     return app
 
 
-def _operations(models: Repository, access: Access, settings: Settings) -> list[Operation]:
-    limits = AnswerLimits(numbers=settings.max_answer_numbers, size=settings.max_answer_bytes)
+def _operations(models: Repository, access: Access, limits: AnswerLimits, settings: Settings) -> list[Operation]:
     max_rows, max_body_bytes = settings.max_rows, settings.max_body_bytes
     shown = models.any() if access.is_open else None  # the examples are in a document that anybody may read
     return [

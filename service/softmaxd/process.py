@@ -19,6 +19,7 @@ from softmaxd.http.connection import Connection
 from softmaxd.http.express import ExpressLane
 from softmaxd.http.heads import PlainHeads
 from softmaxd.http.lifecycle import Lifecycle
+from softmaxd.http.passes import answer_together
 from softmaxd.http.replies import OkReplies
 from softmaxd.listening import accept_waiting, drop_new_connections
 from softmaxd.metrics.counts import Gauges
@@ -159,6 +160,7 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
     state = app.state
     heads = PlainHeads(state.operations if settings.express == "on" else [], settings, state.access)
     lane = ExpressLane(heads, state.refuse, state.lifecycle, state.metrics, settings)
+    answer_together(lane, state.readers)
     if state.tracing is not None:
         trace_calls(lane, state.tracing)
     config = uvicorn.Config(

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -161,27 +162,28 @@ def publish(
     return folder
 
 
-def embedding(categories: int) -> onnx.ModelProto:
-    """Return a classifier of one INT64 feature, the row of a table; ONNX Runtime cannot run a row that is not in it.
+def embedding(categories: int, datatype: Literal["INT64", "FP32"] = "INT64") -> onnx.ModelProto:
+    """Return a classifier of one feature, the row of a table; ONNX Runtime cannot run a row that is not in it.
 
     The first category has outputs that are not finite.
     """
     table = np.arange(3 * categories, dtype=np.float32).reshape(categories, 3)
     table[0] = np.nan
     nodes = [
-        helper.make_node("Gather", ["table", "features"], ["found"]),
+        helper.make_node("Cast", ["features"], ["rows"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "rows"], ["found"]),
         helper.make_node("Squeeze", ["found", "1"], ["logits"]),
     ]
     graph = classifier(nodes, {"table": table, "1": np.array([1])}, features=1)
-    graph.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    graph.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64 if datatype == "INT64" else TensorProto.FLOAT
     return graph
 
 
-def publish_embedding(models: Path, categories: int) -> Path:
+def publish_embedding(models: Path, categories: int, datatype: Literal["INT64", "FP32"] = "INT64") -> Path:
     """Publish `shop`, whose rows 1 … categories - 1 it can run; for 0 its outputs are not finite."""
     features = [Feature(name="category", min=1, max=categories - 1)]
-    content = embedding(categories).SerializeToString()
-    return publish(models, 1, content, name="shop", features=features, datatype="INT64")
+    content = embedding(categories, datatype).SerializeToString()
+    return publish(models, 1, content, name="shop", features=features, datatype=datatype)
 
 
 def looping() -> onnx.ModelProto:

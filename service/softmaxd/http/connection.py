@@ -1,28 +1,26 @@
-"""One connection: chooses the lane of each request, writes the responses, and keeps deadlines."""
+"""One connection: chooses the lane of each request, and writes the responses."""
 
 import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from softmaxd.errors import RequestTimeout, ServiceError
+from softmaxd.errors import ServiceError
 from softmaxd.http.answered import LEFT, record, record_refusal
 from softmaxd.http.budget import Share
 from softmaxd.http.express import Call, ExpressLane
-from softmaxd.http.flow import LastingTransport, answer_http_1_0, end_writing, has_bytes
+from softmaxd.http.flow import LastingTransport, answer_http_1_0, end_writing
 from softmaxd.http.heads import PlainHead
 from softmaxd.http.ids import Ids, ids_of, new_ids
 from softmaxd.http.operation import Reply
-from softmaxd.http.reading import BODY, END_OF_HEAD, IDLE, LAST, MAX_UNREAD_BODY, Phase, Reader
-from softmaxd.http.replies import OK, OkReplies, UnreadBytes, write_reply
+from softmaxd.http.reading import BODY, END_OF_HEAD, IDLE, LAST, MAX_UNREAD_BODY
+from softmaxd.http.replies import OK, OkReplies, write_reply
+from softmaxd.http.timed import Timed
 
-LINGER_SECONDS, LINGER_BODIES = 3, 8  # after the last response: time, and bytes as a multiple of the largest body
-UNUSED_SECONDS = 1  # in a drain, until an idle connection closes
-LATE = "{} did not arrive within {:g} s"
-PROBE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LINGER_BODIES = 8  # largest bodies, of which a client may send the bytes after the last response
 
 
-class Connection(Reader):
+class Connection(Timed):
     """One connection. It closes after a refusal: 400 for bytes that are not HTTP, 408 too late, 431 head too large.
 
     It closes in two steps, because a client may still be sending: a closed socket that receives bytes resets the
@@ -31,12 +29,11 @@ class Connection(Reader):
     """
 
     def __init__(self, *args: Any, lane: ExpressLane, ok_replies: OkReplies, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, settings=lane.settings, **kwargs)
         self.lane = lane
         self._known_heads = lane.heads.known
         self._ok_replies = ok_replies
         self._call: Call | None = None  # the request in the express lane whose response is pending
-        self._unread = UnreadBytes()
         self._share = Share(lane.budget)
         self._ids: Ids = ()  # of the request whose body arrives
         self._dropped = 0  # bytes after the last response
@@ -107,7 +104,7 @@ class Connection(Reader):
             model = operation.find(name, version, ids[0][1])
         except Exception:  # whatever it is, the ASGI lane finds it again, and answers
             return None
-        call = lane.new_call(self._send, lane, model, plain, self._share, ids)
+        call = lane.new_call(self, lane, model, plain, self._share, ids)
         self._ids = call.ids
         self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it
         lane.lifecycle.in_flight += 1
@@ -133,7 +130,14 @@ class Connection(Reader):
     def _is_full(self) -> bool:
         return self._phase is BODY and self._is_busy and self._call is None and len(self.cycle.body) > MAX_UNREAD_BODY
 
-    def _send(self, call: Call, reply: Reply) -> None:
+    def send_ok(self, call: Call, tail: bytes, body: bytes) -> None:
+        """Write a reply with status 200, which is not counted, and whose head ends with `tail`."""
+        call.response_complete = True
+        self._call = None
+        self._ok_replies.write_body(self.transport, tail, body, self.server_state.default_headers, call.ids)
+        self.on_response_complete()
+
+    def send(self, call: Call, reply: Reply) -> None:
         """Write a reply of the express lane."""
         if call.response_complete:
             return  # the connection is gone
@@ -199,52 +203,6 @@ class Connection(Reader):
         """Let the response that is pending be the last one."""
         if self._is_busy and not getattr(self.cycle, "response_started", False):
             self.cycle.keep_alive = False
-
-    def close_unused(self, now: float) -> None:
-        """Close the connection unless it is in use, or was a moment ago: its client may be sending the next request."""
-        self.sweep(now)
-        assert self._since is not None
-        is_used = self._phase is BODY or self._is_busy or self._parsed < len(self._received)
-        if not is_used and now - self._since > UNUSED_SECONDS and not has_bytes(self.transport):
-            self.transport.close()
-
-    def sweep(self, now: float) -> None:
-        """Close the connection if it has been in its present state for too long; called about twice a second."""
-        self._since = now if self._since is None else self._since
-        unread, is_closing = self.transport.get_write_buffer_size(), self.transport.is_closing()
-        is_left = is_closing and not unread and now - self._since > LINGER_SECONDS  # TLS waits for its client to close
-        if self._unread.seconds(unread, now) > self.lane.settings.request_timeout or is_left:
-            self.transport.abort()
-        elif not is_closing:
-            self._check_deadline(now - self._since)
-
-    def _check_deadline(self, seconds: float) -> None:
-        """Act on a connection that has been in its present state for these seconds."""
-        settings = self.lane.settings
-        match self._phase:
-            case Phase.LAST:
-                if seconds > LINGER_SECONDS:
-                    self.transport.close()
-            case Phase.BODY:
-                if seconds > settings.request_timeout:
-                    self._refuse(RequestTimeout(LATE.format("The request", settings.request_timeout)))
-            case Phase.IDLE if self._is_busy:  # the client waits for us
-                if self._client_ended and seconds > 0:
-                    self._probe()
-            case Phase.IDLE:
-                if seconds > (settings.header_timeout if self.cycle is None else settings.keep_alive_timeout):
-                    self.transport.close()
-            case _:
-                if seconds > settings.header_timeout:
-                    self._refuse(RequestTimeout(LATE.format("The request line and headers", settings.header_timeout)))
-
-    def _probe(self) -> None:
-        """Find out whether a client that has ended its side still waits: if it has left, this closes the connection.
-
-        An interim response may be sent at any time (RFC 9110, section 15.2), but not to HTTP/1.0.
-        """
-        if self.parser.get_http_version() == "1.1" and not getattr(self.cycle, "response_started", False):
-            self.transport.write(PROBE)
 
     def _refuse(self, error: ServiceError) -> None:
         """Refuse the request that is arriving, and close the connection."""

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 from softmaxd.errors import ServiceError
 from softmaxd.http.access_log import AccessLog
@@ -44,6 +45,7 @@ class ExpressLane:
         self.new_call: Callable[..., Call] = Call  # or one that is traced
         self.turns = Turns()
         self.budget = Budget(settings.max_inflight_bytes)
+        self.answer_plain: Callable[[list[Call]], list[Call]] = list  # those of a turn together; returns the others
         self._arrived: list[Call] = []
 
     def run_soon(self, call: "Call") -> None:
@@ -55,7 +57,7 @@ class ExpressLane:
     def _run_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
         models = set()
-        for call in arrived:
+        for call in self.answer_plain(arrived) if len(arrived) > 1 else arrived:
             if not call.response_complete:  # its client is still there
                 call.run()
                 models.add(call.model)
@@ -65,23 +67,17 @@ class ExpressLane:
 
 
 class Call:
-    """A request in the express lane, in the place of uvicorn's cycle; `send` is called once, with its reply."""
+    """A request in the express lane, in the place of uvicorn's cycle; its connection sends one reply."""
 
     __slots__ = (
-        *("body", "gathered", "ids", "is_large", "job", "keep_alive", "lane"),
-        *("model", "operation", "plain", "response_complete", "send", "share", "start", "waiting"),
+        *("body", "connection", "gathered", "ids", "is_large", "job", "keep_alive", "lane"),
+        *("model", "operation", "plain", "response_complete", "share", "start", "waiting"),
     )
 
     def __init__(
-        self,
-        send: Callable[["Call", Reply], None],
-        lane: ExpressLane,
-        model: Model | None,
-        plain: PlainHead,
-        share: Share,
-        ids: Ids,
+        self, connection: Any, lane: ExpressLane, model: Model | None, plain: PlainHead, share: Share, ids: Ids
     ) -> None:
-        self.send = send
+        self.connection = connection  # a `Connection`, which imports this module
         self.share = share
         self.lane = lane
         self.operation = plain.target[0]
@@ -115,21 +111,28 @@ class Call:
             self.lane.run_soon(self)
 
     def run(self) -> None:
-        """Decode the body and submit its features, if the operation asks a model."""
-        operation = self.operation
+        """Decode the body, and go on with its job."""
         try:
             body, self.body = self.body, b""  # or a large one would be held while its answer is written
-            self.job = job = operation.decode(body, self.plain.headers, self.model)
+            job = self.operation.decode(body, self.plain.headers, self.model)
+        except Exception as error:  # whatever it is, the client must hear of it
+            self._fail(error)
+        else:
+            self.submit(job)
+
+    def submit(self, job: Job, *, alone: bool = False) -> None:
+        """Submit the features of the decoded body, if the operation asks a model; see `Batcher.submit`."""
+        self.job = job
+        try:
             if self.model is not None and job.features is not None:
                 expected = self.model.manifest.held_bytes(job.features)
                 if expected > LARGE_BYTES:
                     self.share.take(expected)
-                self.waiting = self.model.batcher.submit(
-                    job.features, self._finish_large if self.is_large else self._finish
-                )
+                settle = self._finish_large if self.is_large else self.finish
+                self.waiting = self.model.batcher.submit(job.features, settle, alone=alone)
             else:
-                self._finish(NOT_ASKED)
-        except Exception as error:  # whatever it is, the client must hear of it
+                self.finish(NOT_ASKED)
+        except Exception as error:  # as above
             self._fail(error)
 
     def _run_alone(self) -> None:
@@ -138,7 +141,7 @@ class Call:
             if self.model is not None:
                 self.model.batcher.flush()
 
-    def _finish(self, outcome: Outputs | Exception) -> None:
+    def finish(self, outcome: Outputs | Exception) -> None:
         """Encode the outputs and reply."""
         self.waiting = None  # it refers to this call: only the garbage collector would free the two
         if isinstance(outcome, Exception):
@@ -149,14 +152,14 @@ class Call:
         except Exception as error:  # as above
             self._fail(error)
         else:
-            self.send(self, reply)
+            self.connection.send(self, reply)
             self.job = None  # the connection keeps this call until its next request
 
     def _finish_large(self, outcome: Outputs | Exception) -> None:
         start = time.monotonic()
-        self._finish(outcome)
+        self.finish(outcome)
         self.lane.turns.spend(time.monotonic() - start)
 
     def _fail(self, error: Exception) -> None:
-        self.send(self, reply_to_error(self.operation, error, self.lane.metrics, self.model, self.ids))
+        self.connection.send(self, reply_to_error(self.operation, error, self.lane.metrics, self.model, self.ids))
         self.job = None

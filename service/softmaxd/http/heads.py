@@ -16,7 +16,10 @@ MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
 NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade", b"origin"}
 
 
-@dataclass(frozen=True, slots=True)
+UNASKED = b"?"
+
+
+@dataclass(slots=True, eq=False)
 class PlainHead:
     """The head of a request that the express lane takes."""
 
@@ -25,6 +28,7 @@ class PlainHead:
     body_bytes: int
     encoding: bytes  # of the body; empty for none
     ids: Ids | None = None  # of a request that names some; None: they are made
+    kind: bytes | None = UNASKED  # of its body: those of one kind may be read together; None: it never may
 
 
 class PlainHeads:

@@ -22,24 +22,35 @@ class OkReplies:
 
     def __init__(self) -> None:
         self._default_fields: Fields | None = None
-        self._begin = b""
+        self._first = b""
 
     def write(self, transport: Transport, reply: Reply, default_fields: Fields, ids: Ids) -> None:
         """Write a reply after which the connection stays open."""
+        body = reply.body
+        tail = (
+            TAILS[len(body)] if len(body) < SHORT and reply.media_type is JSON and not reply.headers else tail_of(reply)
+        )
+        if len(body) < LARGE_BYTES:
+            self.write_body(transport, tail, body, default_fields, ids)
+        else:  # a large body is not copied behind its head
+            transport.writelines((self._begin(default_fields, ids), tail, body))
+
+    def write_body(self, transport: Transport, tail: bytes, body: bytes, default_fields: Fields, ids: Ids) -> None:
+        """Write a reply whose head ends with `tail`."""
+        transport.write(b"".join([self._begin(default_fields, ids), tail, body]))
+
+    def _begin(self, default_fields: Fields, ids: Ids) -> bytes:
         if default_fields is not self._default_fields:  # uvicorn makes new ones once a second, for the date
             self._default_fields = default_fields
-            self._begin = b"%s%sx-request-id: " % (STATUS_LINE[OK], header_lines(default_fields))
-        body = reply.body
-        if len(ids) == 1 and len(body) < SHORT and reply.media_type is JSON and not reply.headers:
-            transport.write(b"".join([self._begin, ids[0][1], TAILS[len(body)], body]))
-            return
-        trace = header_lines(ids[1:]) if len(ids) > 1 else b""
-        fields = (self._begin, ids[0][1], trace, len(body), reply.media_type, header_lines(reply.headers))
-        head = b"%s%s\r\n%scontent-length: %d\r\ncontent-type: %s\r\n%s\r\n" % fields
-        if len(body) < LARGE_BYTES:
-            transport.write(head + body)
-        else:  # a large body is not copied behind its head
-            transport.writelines((head, body))
+            self._first = b"%s%sx-request-id: " % (STATUS_LINE[OK], header_lines(default_fields))
+        begin = self._first + ids[0][1]
+        return begin if len(ids) == 1 else b"%s\r\n%s" % (begin, header_lines(ids[1:])[:-2])
+
+
+def tail_of(reply: Reply) -> bytes:
+    """Return the end of the head of a reply, after the ids."""
+    fields = (len(reply.body), reply.media_type, header_lines(reply.headers))
+    return b"\r\ncontent-length: %d\r\ncontent-type: %s\r\n%s\r\n" % fields
 
 
 def write_reply(

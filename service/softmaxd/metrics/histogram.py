@@ -22,6 +22,16 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def add_each(self, values: Sequence[float]) -> None:
+        """Add one or more values; those that are alike take no longer than one."""
+        place = bisect_left(self.bounds, min(values))
+        if place == bisect_left(self.bounds, max(values)):
+            self.counts[place] += len(values)
+        else:
+            for value in values:
+                self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += sum(values)
+
     def add_many(self, at_most: Sequence[int], number: int, total: float) -> None:
         """Add `number` values with this sum; `at_most[i]` of them do not exceed bound i."""
         counts = (more - fewer for fewer, more in pairwise((0, *at_most, number)))

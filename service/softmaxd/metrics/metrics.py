@@ -74,6 +74,13 @@ class Metrics:
             histogram = self._counts.requests[key] = Histogram(SECONDS)
         histogram.add(seconds)
 
+    def count_requests(
+        self, operation: str, status: int, lane: str, seconds: Sequence[float], model: Model | None = None
+    ) -> None:
+        """Count answered requests that differ only in their seconds."""
+        key = (operation, status, lane, NO_MODEL if model is None else model.key)
+        self._counts.requests.setdefault(key, Histogram(SECONDS)).add_each(seconds)
+
     def count_rejection(self, reason: str, model: Model | None = None) -> None:
         """Count a request that was refused."""
         self._counts.rejections[reason, NO_MODEL if model is None else model.key] += 1

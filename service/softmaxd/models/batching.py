@@ -17,7 +17,7 @@ from softmaxd.errors import QueueFull, QueueTimeout
 from softmaxd.models.admission import LEAST_REQUESTS, Pace
 from softmaxd.models.outputs import Array, Features, Outputs
 from softmaxd.models.runner import Runner
-from softmaxd.models.together import EngineRun, Outcome
+from softmaxd.models.together import EngineRun, Outcome, Part
 
 MAX_BATCH_ROWS = 8192  # joined; a larger request runs alone
 ONE_REQUEST = 1  # instead: each request runs alone
@@ -85,10 +85,37 @@ class Batcher:
             entry.abandoned = True
             raise
 
-    def submit(self, features: Features, settle: Settle) -> Entry:
+    def run_now(self, part: Part, requests: int, since: float) -> Outputs | Exception | None:
+        """Return the outputs for the rows of several requests, which have waited since then, or the error of their run.
+
+        None if they may not run now, or not together: then each of them is submitted.
+        """
+        rows, waited = len(part.features), time.monotonic() - since
+        most = min(self._max_batch_rows, self._max_queued_rows, self._pace.soon_rows)
+        is_idle = self.runner.inline and not (self._is_busy or self._waiting or self._again)
+        if not is_idle or rows > most or waited > self._queue_timeout:
+            return None
+        _, seconds, outcome = self.runner.run_now(part.features)
+        if isinstance(outcome, Exception):
+            return outcome
+        self._pace.learn(rows, seconds, is_full=rows >= self._max_batch_rows)
+        self._count(
+            EngineRun(
+                parts=[part],
+                requests=requests,
+                rows=rows,
+                first_waited=waited,
+                waited=waited * requests,
+                seconds=seconds,
+                outputs=outcome[0].of_batch,
+            )
+        )
+        return outcome[0]
+
+    def submit(self, features: Features, settle: Settle, *, alone: bool = False) -> Entry:
         """Queue features [n, d] for the next `flush`; `settle` gets the outputs, n rows each, or the error.
 
-        Raises `QueueFull`.
+        They run `alone` if they have failed with others. Raises `QueueFull`.
         """
         if self.queued_rows + len(features) > self._max_queued_rows:
             raise QueueFull(f"{self.queued_rows} rows are waiting; try again later")
@@ -96,6 +123,9 @@ class Batcher:
             limit = f"the {self._pace.limit:g} s of the setting max_queued_seconds"
             raise QueueFull(f"{self.queued_rows} rows are waiting, which take more than {limit}; try again later")
         entry = Entry(features, settle, time.monotonic() + self._queue_timeout)  # to find the loop is slow
+        if alone:
+            self._again.append(entry)
+            return entry
         self._waiting.append(entry)
         self.queued_rows += len(features)
         if self._is_busy and not self.runner.inline and self._timer is None:
@@ -155,16 +185,20 @@ class Batcher:
                 if not entry.abandoned:
                     entry.settle(each)
         arrived = began + self._queue_timeout  # minus an entry's deadline: the seconds it waited
-        ran_now = EngineRun(
+        waited_and_ran = EngineRun(
             parts=batch,
+            requests=len(batch),
             rows=rows,
             first_waited=arrived - batch[0].deadline,
             waited=len(batch) * arrived - sum(map(deadline_of, batch)),
             seconds=seconds,
             outputs=outputs,
         )
+        self._count(waited_and_ran)
+
+    def _count(self, ran: EngineRun) -> None:
         try:
-            self.on_run(ran_now)
+            self.on_run(ran)
         except Exception:  # a bug in a count must not keep the next batch from running
             logger.exception("cannot count a run")
 

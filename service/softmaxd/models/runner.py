@@ -121,6 +121,13 @@ class Runner:
         running = Running(parts, rows, done, free, asyncio.get_running_loop().time() + self._limits.run_timeout)
         self._start_in_thread(running, self._patience_for(rows), self._overdue)
 
+    def run_now(self, features: Features) -> Outcome:
+        """Run the rows of several requests in the event loop; if they take too long there, others run in threads."""
+        ran = self._run_inline([features], len(features))
+        if isinstance(ran[2], RunStopped):
+            self._leave_loop([features])
+        return ran
+
     def log(self, error: Exception) -> None:
         """Log that the model cannot run the rows of a request, unless there was such a line a short while ago."""
         if isinstance(error, CannotRun | RunTimeout):

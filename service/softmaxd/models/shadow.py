@@ -20,6 +20,7 @@ from softmaxd.models.batching import ONE_REQUEST, Batcher, Entry, Settle
 from softmaxd.models.manifest import PROBABILITIES, Key, Manifest
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import Array, Features, Outputs
+from softmaxd.models.together import Part
 
 MAX_ROWS = 1024  # that wait for a shadow
 MAX_BYTES = 16 * 2**20  # of their features and answers
@@ -163,9 +164,12 @@ class ShadowedBatcher(Batcher):
         self._shadow = shadow
         self._pair = Pair(answering.manifest, shadow.manifest, count)
 
-    def submit(self, features: Features, settle: Settle) -> Entry:
+    def submit(self, features: Features, settle: Settle, *, alone: bool = False) -> Entry:
         """Queue features for the version that answers; see `Batcher.submit`."""
-        return self._answering.submit(features, partial(self._settle, features, settle))
+        return self._answering.submit(features, partial(self._settle, features, settle), alone=alone)
+
+    def run_now(self, part: Part, requests: int, since: float) -> None:
+        """Leave each request to `submit`: they are compared one by one."""
 
     def flush(self) -> None:
         self._answering.flush()

@@ -22,25 +22,23 @@ NOISE = (r".*\[ONNXRuntimeError\] : \d+ : \w+ : ", r".*?Status Message: ", r"^/\
 
 
 class Part(Protocol):
-    """The rows of one request."""
+    """Some rows."""
 
-    features: Features
+    @property
+    def features(self) -> Features: ...
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: assigning the fields of a frozen one takes longer
 class EngineRun:
     """One run of an engine over the rows of some requests; a run that fails has one request."""
 
-    parts: Sequence[Part]
+    parts: Sequence[Part]  # of its rows, for one request or several each
+    requests: int
     rows: int
     first_waited: float  # seconds of the request that waited longest
     waited: float  # seconds of all requests together
     seconds: float  # of the engine
     outputs: Mapping[str, Array]  # empty if the run failed
-
-    @property
-    def requests(self) -> int:
-        return len(self.parts)
 
     @property
     def failed(self) -> bool:

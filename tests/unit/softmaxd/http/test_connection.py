@@ -1,18 +1,14 @@
-"""One connection of the service in this process, over a pair of sockets: the tests say when time passes."""
+"""One connection of the service in this process; tests/unit/softmaxd/http/test_timed.py has its deadlines."""
 
 import asyncio
 import json
 import logging
 import re
-import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 import pytest
-import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from softmaxd.errors import ModelNotFound
@@ -20,154 +16,14 @@ from softmaxd.http.connection import Connection
 from softmaxd.http.express import Call
 from softmaxd.http.operation import Reply
 from softmaxd.http.reading import Reader
+from softmaxd.http.timed import Timed
 from softmaxd.logs import set_up_logs
-from softmaxd.process import Server, new_server
-from softmaxd.settings import Settings
+from softmaxd.process import Server
+from tests.support.one_connection import BODY, CHUNKED_HEAD, HEAD, LONG_ANSWER, connected, run
 from tests.support.operations import changed
-from tests.support.paths import MODELS
 from tests.support.uvicorn_names import names_after, names_of_base
 
-BODY = b'{"instances": [[15.2, 0.3]]}'
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)
-CHUNKED_HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-LOGITS = b'{"logits": [%s]}' % b",".join([b"1"] * 200_000)  # whose answer is larger than all buffers
-LONG_ANSWER = b"POST /softmax HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(LOGITS), LOGITS)
-
-
-class Client:
-    """A client of one connection, and the service's side of it."""
-
-    def __init__(self, side: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.side = side
-        self.reader = reader
-        self.writer = writer
-
-    async def until(self, is_so: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
-            while not is_so():  # noqa: ASYNC110 - it takes turns of the event loop, in which the service reads
-                await asyncio.sleep(0)
-
-    async def ask(self, *parts: bytes) -> bytes:
-        """Send a request and return the head of its answer, once its body is there too."""
-        self.writer.writelines(parts)
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        await self.reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
-        return head
-
-    def sweep(self, *times: float) -> None:
-        for now in times:
-            self.side.sweep(now)
-
-    @property
-    def is_open(self) -> bool:
-        return not self.side.transport.is_closing()
-
-
-@asynccontextmanager
-async def connected(server: Server) -> AsyncIterator[Client]:
-    """Connect to a server that is not started: nobody sweeps but the test."""
-
-    def protocol() -> asyncio.Protocol:
-        kind: Any = server.config.http_protocol_class
-        return cast(asyncio.Protocol, kind(config=server.config, server_state=server.server_state, app_state={}))
-
-    ours, theirs = socket.socketpair()
-    _, side = await asyncio.get_running_loop().connect_accepted_socket(protocol, theirs)
-    reader, writer = await asyncio.open_connection(sock=ours)
-    client = Client(cast(Connection, side), reader, writer)
-    try:
-        yield client
-    finally:
-        writer.close()
-        await writer.wait_closed()
-        await client.until(lambda: side not in server.server_state.connections)
-
-
-def run(main: Callable[[Server], Coroutine[Any, Any, None]], express: str = "on", **others: Any) -> None:
-    settings = Settings(models_dir=MODELS, express=express, header_timeout=10, request_timeout=30, **others)
-    server = new_server(Server, settings)
-    server.config.load()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(server))
-
-
-def test_a_fresh_connection_is_closed_without_a_word_after_the_header_timeout() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.sweep(100, 110)
-            assert client.is_open
-            client.sweep(110.1)
-
-            assert await client.reader.read() == b""
-
-    run(main)
-
-
-def test_a_head_has_its_whole_time_from_the_first_sweep_that_sees_it() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.sweep(100)
-            client.writer.write(HEAD[:20])
-            await client.until(lambda: client.side.headers is not None)
-            client.sweep(111, 121)
-            assert client.is_open
-            client.sweep(121.1)
-
-            assert (await client.reader.read()).startswith(b"HTTP/1.1 408 ")
-
-    run(main)
-
-
-def test_a_head_has_its_whole_time_where_an_idle_connection_has_less() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.writer.write(HEAD[:20])
-            await client.until(lambda: client.side.headers is not None)
-            client.sweep(100, 109)
-            assert client.is_open
-            client.sweep(110.1)
-
-            assert (await client.reader.read()).startswith(b"HTTP/1.1 408 ")
-
-    run(main, keep_alive_timeout=5)
-
-
-@pytest.mark.parametrize("head", [HEAD, CHUNKED_HEAD], ids=["express", "asgi"])
-def test_a_body_has_its_whole_time(head: bytes) -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.sweep(100)
-            client.writer.write(head)
-            await client.until(lambda: client.side.cycle)
-            client.sweep(111, 141)
-            assert client.is_open
-            client.sweep(141.1)
-
-            assert (await client.reader.read()).startswith(b"HTTP/1.1 408 ")
-
-    run(main)
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [HEAD[:-2], HEAD, CHUNKED_HEAD[:-4], CHUNKED_HEAD[:-4] + b"\r\nExpect: 100-continue\r\n"],
-    ids=["head", "body", "chunks' head", "chunks"],
-)
-def test_a_request_that_comes_too_late_keeps_its_id(sent: bytes) -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            first = await client.ask(HEAD, BODY)
-            client.writer.write(sent.replace(b"Host: x", b"Host: x\r\nX-Request-ID: mine"))
-            await client.until(lambda: (b"x-request-id", b"mine") in (client.side.headers or ()))
-            client.sweep(100, 200)
-
-            answer = await client.reader.read()
-            assert answer.startswith(b"HTTP/1.1 408 ")
-            assert b"\r\nx-request-id: mine\r\n" in answer
-            assert b"mine" not in first
-
-    run(main)
 
 
 NOT_NOW: dict[bytes, dict[str, Any]] = {
@@ -275,21 +131,6 @@ def test_the_traceback_of_a_bug_has_the_id_of_its_request(capsys: pytest.Capture
     assert "ZeroDivisionError" in lines[1]["exc_info"]
 
 
-def test_an_idle_connection_is_kept_though_none_of_its_heads_was_parsed() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as first, connected(server) as second:
-            await first.ask(HEAD, BODY)
-            second.sweep(100)
-            await second.ask(HEAD, BODY)
-            second.sweep(109, 184)
-            assert second.is_open
-            second.sweep(184.1)
-
-            assert await second.reader.read() == b""
-
-    run(main)
-
-
 def test_a_head_that_is_known_of_a_model_that_has_gone_is_parsed_again() -> None:
     def gone(_name: str | None, _version: str | None) -> NoReturn:
         raise ModelNotFound("gone")
@@ -330,7 +171,7 @@ def test_after_its_last_answer_a_connection_is_deaf() -> None:
             client.side.data_received(CHUNKED_HEAD + b"1\r\n{\r\n0\r\n\r\n")
             client.side.data_received(UPGRADE)
             client.sweep(100, 1_000)
-            client.side._send(cast(Call, answered), Reply(b"a second answer"))
+            client.side.send(cast(Call, answered), Reply(b"a second answer"))
 
             assert client.side.cycle is answered
             assert await client.reader.read() == b""
@@ -370,57 +211,6 @@ def test_after_its_last_answer_a_connection_closes_at_a_shutdown() -> None:
             assert (await client.reader.read()).startswith(b"HTTP/1.1 200 ")
             assert client.is_open
             client.side.shutdown()
-            assert not client.is_open
-
-    run(main)
-
-
-@pytest.mark.parametrize(("version", "probes"), [(b"1.1", 2), (b"1.0", 0)])
-def test_a_client_that_has_ended_its_side_is_asked_whether_it_waits(version: bytes, probes: int) -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.writer.write(CHUNKED_HEAD.replace(b"1.1", version) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
-            await client.until(lambda: client.side.cycle)
-            client.writer.write_eof()
-            await client.until(lambda: client.side._client_ended or client.side.cycle.response_complete)
-            client.side.cycle.response_complete = False  # as if the model took its time
-            client.sweep(100, 101, 102)
-            client.side.transport.close()
-
-            assert (await client.reader.read()).count(b"HTTP/1.1 100 Continue\r\n\r\n") == probes
-
-    run(main)
-
-
-def test_a_body_that_stops_after_its_answer_has_begun_is_cut_off() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.sweep(100)
-            client.writer.write(CHUNKED_HEAD)
-            await client.until(lambda: client.side.cycle)
-            client.side.cycle.response_started = True
-            client.sweep(111, 141.1)
-
-            assert await client.reader.read() == b""
-
-    run(main)
-
-
-def test_a_client_that_reads_nothing_is_cut() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.sweep(100)
-            size = client.side.transport.get_write_buffer_size
-            client.writer.write(LONG_ANSWER)
-            await client.until(lambda: client.side.flow.write_paused)
-            client.sweep(111, 141)
-            assert client.is_open
-            before = size()
-            await client.reader.readexactly(100_000)
-            await client.until(lambda: size() < before)
-            client.sweep(141.1, 171.1)
-            assert client.is_open
-            client.sweep(171.2)
             assert not client.is_open
 
     run(main)
@@ -489,9 +279,9 @@ def test_uvicorn_has_the_names_that_a_connection_uses() -> None:
         protocol = HttpToolsProtocol(server.config, server.server_state, {})
         protocol.on_message_begin()  # from here on it has a `url`
 
-        assert names_of_base(protocol, Connection, Reader) == OF_PROTOCOL
-        assert names_after("self.server_state", Connection, Reader) == OF_STATE
-        assert names_after("self.flow", Connection, Reader) == OF_FLOW | {"read_more"}
+        assert names_of_base(protocol, Connection, Timed, Reader) == OF_PROTOCOL
+        assert names_after("self.server_state", Connection, Timed, Reader) == OF_STATE
+        assert names_after("self.flow", Connection, Timed, Reader) == OF_FLOW | {"read_more"}
         async with connected(server) as client:
             await client.ask(CHUNKED_HEAD, b"0\r\n\r\n")
             assert all(hasattr(client.side.cycle, name) for name in OF_CYCLE | {"response_started"})

@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -51,12 +52,13 @@ def answered(
 ) -> list[tuple[Call, Reply]]:
     """Return the calls, too."""
     replies: list[tuple[Call, Reply]] = []
+    kept = SimpleNamespace(send=lambda call, reply: replies.append((call, reply)))
 
     async def main() -> None:
         for index, (head, body) in enumerate(zip(heads, bodies, strict=True)):
             operation, name, version = head.target
             call = Call(
-                lambda call, reply: replies.append((call, reply)),
+                kept,
                 lane,
                 operation.find(name, version),
                 head,

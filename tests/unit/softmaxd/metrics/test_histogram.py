@@ -36,3 +36,15 @@ def test_many_values_count_as_each_of_them_would() -> None:
 
     assert at_once.buckets() == one_by_one.buckets()
     assert at_once.total == one_by_one.total
+
+
+@pytest.mark.parametrize("values", [[0.2], [0.21, 0.3, 0.49], [1e-6, 0.3, 70.0]], ids=["one", "alike", "unlike"])
+def test_values_that_are_added_at_once_count_one_by_one(values: list[float]) -> None:
+    one_by_one, at_once = Histogram(SECONDS), Histogram(SECONDS)
+    for value in values:
+        one_by_one.add(value)
+
+    at_once.add_each(values)
+
+    assert at_once.counts == one_by_one.counts
+    assert at_once.total == pytest.approx(one_by_one.total)

@@ -47,6 +47,7 @@ def ran(*, requests: int = 1, rows: int = 1, failed: bool = False, first_waited:
     outputs = {"probabilities": np.full((rows, 2), 0.5, dtype=np.float32)}
     return EngineRun(
         parts=[Entry(np.zeros((0, 1)), print, 0.0)] * requests,
+        requests=requests,
         rows=rows,
         first_waited=first_waited,
         waited=1.0,
@@ -328,3 +329,17 @@ def test_the_runs_of_all_workers_are_added_up(tmp_path: Path, monkeypatch: pytes
     assert (total.runs, total.rows, total.requests, total.failed_requests) == (2, 9, 3, 1)
     assert (total.waited, total.engine, total.failed_seconds) == (2.0, 6.0, 3.0)
     assert total.last_run > before
+
+
+def test_requests_that_are_counted_at_once_count_one_by_one(linear_model: Model) -> None:
+    one_by_one, at_once = Metrics(), Metrics()
+    for seconds in (0.25, 0.5, 2.0):
+        one_by_one.count_request("/predict", 200, "express", seconds, linear_model)
+
+    at_once.count_requests("/predict", 200, "express", [0.25, 0.5], linear_model)
+    at_once.count_requests("/predict", 200, "express", [2.0], linear_model)
+
+    def of_requests(metrics: Metrics) -> dict[tuple[str, ...], float]:
+        return {key: value for key, value in samples(metrics).items() if key[0].startswith("softmaxd_request")}
+
+    assert of_requests(at_once) == of_requests(one_by_one)

@@ -485,6 +485,59 @@ def test_tells_of_a_run_that_failed_by_request() -> None:
     assert [dict(ran.outputs) == {} for ran in heard] == [False, True]
 
 
+class Rows:
+    """The rows of some requests."""
+
+    def __init__(self, *values: float) -> None:
+        self.features = rows(*values)
+
+
+def test_rows_of_several_requests_run_now_and_count_as_each_of_them() -> None:
+    heard: list[EngineRun] = []
+    queue = Batcher(Runner(double, inline=True), heard.append, max_queued_rows=10, queue_timeout=60)
+
+    outputs = queue.run_now(Rows(1, 2, 3), 2, time.monotonic() - 1)
+
+    assert isinstance(outputs, Outputs)
+    assert outputs["doubled"].tolist() == [[2], [4], [6]]
+    [ran] = heard
+    assert (ran.requests, ran.rows, ran.failed) == (2, 3, False)
+    assert 1 <= ran.first_waited < ran.waited
+    assert ran.waited == 2 * ran.first_waited
+
+
+@pytest.mark.parametrize("changes", [{"inline": False}, {"max_queued_rows": 1}, {"queue_timeout": 0.5}], ids=str)
+def test_rows_that_may_not_run_now_are_left(changes: dict[str, Any]) -> None:
+    assert batcher(**changes).run_now(Rows(1, 2), 2, time.monotonic() - 1) is None
+
+
+def test_rows_do_not_run_now_while_others_wait() -> None:
+    queue = batcher()
+    queue.submit(rows(1), lambda _: None)
+
+    assert queue.run_now(Rows(1, 2), 2, time.monotonic()) is None
+
+
+def test_rows_that_failed_together_run_alone() -> None:
+    heard: list[EngineRun] = []
+    outcomes: list[Outputs | Exception] = []
+
+    async def main() -> None:
+        queue = Batcher(Runner(fail_on_negatives, inline=True), heard.append, max_queued_rows=10, queue_timeout=60)
+        assert isinstance(queue.run_now(Rows(1, -1, 2), 3, time.monotonic()), CannotRun)
+        assert heard == []
+        for value in (1, -1, 2):
+            queue.submit(rows(value), outcomes.append, alone=True)
+        queue.flush()
+        while len(outcomes) < 3:  # noqa: ASYNC110 - it takes turns of the loop
+            await asyncio.sleep(0)
+
+    run(main())
+
+    assert [type(outcome) for outcome in outcomes] == [Outputs, CannotRun, Outputs]
+    assert [(ran.requests, ran.rows, ran.failed) for ran in heard] == [(1, 1, False), (1, 1, True), (1, 1, False)]
+
+
 @pytest.fixture(scope="module")
 def blobs() -> Engine:
     newest = max((MODELS / "blobs").iterdir(), key=lambda folder: int(folder.name))

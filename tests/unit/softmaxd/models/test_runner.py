@@ -16,7 +16,7 @@ from softmaxd.models.engine import Engine
 from softmaxd.models.engine_thread import EngineThread, is_any_busy
 from softmaxd.models.outputs import Array
 from softmaxd.models.runner import MAX_ASIDE, MAX_STUCK, Limits, Runner
-from softmaxd.models.together import Outcome
+from softmaxd.models.together import Outcome, RunStopped
 from softmaxd.models.watchdog import Watchdog
 from tests.support.onnx_models import looping
 from tests.support.waiting import until
@@ -125,6 +125,20 @@ def test_a_model_whose_run_takes_long_in_the_event_loop_leaves_it(parts: int, ca
 
     warnings = [line.getMessage() for line in caplog.records if line.name != "asyncio"]
     assert warnings == ["loops version 1: a run took more than 0.025 s, so it runs in threads from now on"]
+
+
+def test_rows_that_run_now_and_take_long_make_their_model_leave_the_event_loop() -> None:
+    engine = Engine(looping().SerializeToString(), device="cpu")
+    watchdog = Watchdog(1000)
+    watchdog.start()
+    runner = Runner(engine.run, inline=True, limits=Limits(1.0, 0.0, engine.stop), watchdog=watchdog)
+
+    first, (_, _, second) = runner.run_now(SHORT), runner.run_now(np.concatenate([SHORT, ENDLESS]))
+    watchdog.close()
+
+    assert (first[0], isinstance(first[2], list)) == (1, True)
+    assert isinstance(second, RunStopped)
+    assert not runner.inline
 
 
 def test_a_batch_of_many_rows_may_take_longer_in_the_event_loop() -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import threading
+import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,16 @@ def test_labels_and_probabilities_are_compared() -> None:
     assert isinstance(compared, Comparison)
     assert compared.disagreements == 1
     assert compared.differences == pytest.approx([0.3, 0.5])
+
+
+def test_requests_to_a_version_with_a_shadow_are_submitted_one_by_one() -> None:
+    answering, other = version(1, answer([0.9, 0.1])), version(2, answer([0.6, 0.4]))
+    rows = SimpleNamespace(features=np.zeros((2, 2), np.float32))
+
+    beside = Shadows(Counted()).beside(answering, other)
+
+    assert isinstance(answering.batcher.run_now(rows, 2, time.monotonic()), Outputs)
+    assert beside.batcher.run_now(rows, 2, time.monotonic()) is None
 
 
 def test_each_row_of_requests_that_ran_together_is_compared_with_its_own_answer() -> None:
