@@ -71,6 +71,7 @@ make bench-gpu                              # networks on the CPU and with CUDA;
 make bench-scaling                          # S1 to S3 and docs/scaling.md; makes an environment for Ray
 python -m benchmarks.page                   # the playground in a Chromium; about a minute
 python -m benchmarks.tables                 # classifiers of tables against scikit-learn's; about an hour
+python -m benchmarks.large                  # memory and time of training on 1,000,000 rows; about three minutes
 make bench-peers                            # makes an environment for each peer; needs Python 3.11
 python -m benchmarks.bench --python PATH    # P1 and P2 in the Python of the image: docs/performance.md
 python -m benchmarks.bench --report-only    # writes only this page again
