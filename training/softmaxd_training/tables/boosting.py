@@ -39,9 +39,8 @@ class _Table:
     @property
     def cells(self) -> int:
         """Rows times columns that a tree looks at, times the trees of an iteration."""
-        orders = min(self.count - 1, MOST_ORDERS)
         rows, texts = self.ids.shape
-        cells: int = rows * (self.numbers.shape[1] + orders * texts) * self.count
+        cells: int = rows * cells_of_row(self.numbers.shape[1], texts, self.count)
         return cells
 
     def part(self, chosen: Any) -> "_Table":
@@ -121,6 +120,16 @@ def _fit(
     # Several threads would add gradients in an order of their own, so the trees would depend on their number.
     with threadpool_limits(1, user_api="openmp"):
         return model.fit(rows, table.classes, **others), ranks
+
+
+def cells_of_row(numbers: int, texts: int, count: int) -> int:
+    """Return the columns that a tree looks at, times the trees of an iteration, for a table with `count` classes."""
+    return (numbers + min(count - 1, MOST_ORDERS) * texts) * count
+
+
+def most_rows(numbers: int, texts: int, count: int) -> int:
+    """Return the most rows with so many columns and classes for which the fewest iterations are few enough visits."""
+    return int(MOST_VISITS / LEAST_ITERATIONS) // cells_of_row(numbers, texts, count)
 
 
 def most_iterations(cells: int) -> int:

@@ -11,7 +11,7 @@ from softmaxd.models.memory import return_freed_memory
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.rows import Classes
-from softmaxd_training.tables.boosting import fit_trees
+from softmaxd_training.tables.boosting import fit_trees, most_rows
 from softmaxd_training.tables.choice import Candidate, best_of, candidates_of
 from softmaxd_training.tables.encoding import Encoder
 from softmaxd_training.tables.ensemble import MOST_EPOCHS, Encoded, Networks, Tell, fit_networks, most_epochs, parts_of
@@ -163,7 +163,8 @@ def _fit_trees(table: _Table, on_epoch: Tell, notes: list[str]) -> tuple[Trees, 
     if table.labels > MOST_TREE_LABELS:
         notes.append(f"trees: not tried, as there are {table.labels} labels, more than {MOST_TREE_LABELS}")
         return None
-    rows = _drawn(table, "trees", min(TREE_ROWS, TREE_LOGITS // table.labels), notes)
+    fitting = most_rows(table.numbers.shape[1], table.texts.shape[1], table.labels)
+    rows = _drawn(table, "trees", min(TREE_ROWS, TREE_LOGITS // table.labels, fitting), notes)
     on_epoch(f"trees: {len(rows):,} rows")
     folds = deal(table.classes[rows], seed=table.seed)
     trees, logits = fit_trees(table.numbers[rows], table.texts[rows], table.classes[rows], folds, seed=table.seed)

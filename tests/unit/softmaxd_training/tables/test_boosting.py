@@ -7,7 +7,7 @@ import pytest
 
 from softmaxd_training.calibration import mean_loss
 from softmaxd_training.tables import boosting
-from softmaxd_training.tables.boosting import LEAVES, MOST_ITERATIONS, PATIENCE, fit_trees, most_iterations
+from softmaxd_training.tables.boosting import LEAVES, MOST_ITERATIONS, PATIENCE, fit_trees, most_iterations, most_rows
 from softmaxd_training.tables.trees import Trees
 from tests.support.boosted import FOLDS, ROWS, boosted, table
 
@@ -103,3 +103,11 @@ def test_a_column_may_be_missing_in_all_rows_but_those_of_a_fold() -> None:
 
     assert np.isfinite(logits).all()
     assert np.isfinite(trees.logits(np.full((1, 3), np.nan, np.float32), rows.texts[:1])).all()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "texts", "count", "rows"),
+    [(29, 0, 2, 344_827), (44, 10, 7, 38_610), (44, 10, 20, 13_513), (200, 0, 50, 2_000)],
+)
+def test_wide_tables_of_many_classes_have_fewer_rows_for_trees(numbers: int, texts: int, count: int, rows: int) -> None:
+    assert most_rows(numbers, texts, count) == rows
