@@ -34,6 +34,7 @@ def trace_calls(lane: ExpressLane, tracing: Tracing) -> None:
     """Record the trace of each request of a lane from now on."""
     lane.new_call = partial(TracedCall, tracing)
     lane.quiet_seconds = -1.0
+    lane.heads.knows_rest = False
 
 
 def record(call: Call, reply: Reply, seconds: float, client: Client) -> None:

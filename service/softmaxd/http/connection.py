@@ -41,9 +41,11 @@ class Connection(Timed):
     def data_received(self, data: bytes) -> None:
         """Take bytes: a whole request with a known head at once, anything else through the parser."""
         end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
-        known = self._known_heads.get(data[:end])
+        known, ids = self._known_heads.get(data[:end]), None
+        if known is None and self._phase is IDLE:
+            known, ids = self.lane.heads.find_known(data[:end])
         if known is not None and len(data) == end + known.body_bytes and self._phase is IDLE and self._is_free():
-            call = self._new_call(known)
+            call = self._new_call(known, ids)
             if call is not None:
                 call.body = data[end:]
                 call.begin()
@@ -96,10 +98,10 @@ class Connection(Timed):
             return None
         return self.lane.heads.find(self.url, self.headers)
 
-    def _new_call(self, plain: PlainHead) -> Call | None:
+    def _new_call(self, plain: PlainHead, ids: Ids | None = None) -> Call | None:
         """Begin a request in the express lane, or return None if no model can answer it."""
         operation, name, version = plain.target
-        lane, ids = self.lane, plain.ids or new_ids()
+        lane, ids = self.lane, ids or plain.ids or new_ids()
         try:
             model = operation.find(name, version, ids[0][1])
         except Exception:  # whatever it is, the ASGI lane finds it again, and answers

@@ -1,5 +1,6 @@
 """Recognises the heads of requests that the express lane takes."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from softmaxd.access import Access
 from softmaxd.errors import Forbidden, ServiceError
 from softmaxd.http.asgi import MAX_DIGITS
 from softmaxd.http.hosts import Hosts
-from softmaxd.http.ids import IDS, Ids, ids_of
+from softmaxd.http.ids import IDS, Ids, continue_ids, ids_of
 from softmaxd.http.operation import Headers, Operation
 from softmaxd.http.targets import Target, Targets
 from softmaxd.settings import Settings
@@ -17,6 +18,7 @@ NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade", b"origin"}
 
 
 UNASKED = b"?"
+ID_LINE = re.compile(rb"\r\n(x-request-id|traceparent): ?([!-~]+)(?=\r\n)", re.IGNORECASE)
 
 
 @dataclass(slots=True, eq=False)
@@ -36,11 +38,25 @@ class PlainHeads:
 
     def __init__(self, operations: Iterable[Operation], settings: Settings, access: Access) -> None:
         self.known: dict[bytes, PlainHead] = {}  # always the same dict
+        self.knows_rest = True  # False if requests are traced
         self._targets = Targets(operations, root_path=settings.root_path)
         self._hosts = Hosts(settings.allowed_hosts)
         self._max_body_bytes = settings.max_body_bytes
         self._access = access
         access.on_change.append(self.known.clear)  # a head that is remembered is not checked again
+
+    def find_known(self, head: bytes) -> tuple[PlainHead | None, Ids]:
+        """Return the head of these bytes if it is remembered without its ids, which differ from request to request.
+
+        Each of them is one line between two others, so the rest is the same head without them. A request whose trace is
+        recorded needs all headers.
+        """
+        own, rest = [], head
+        while self.knows_rest and len(head) <= 2 * MAX_KNOWN_BYTES and (line := ID_LINE.search(rest)):
+            own.append((line[1].lower(), line[2]))
+            rest = rest[: line.start()] + rest[line.end() :]
+        known = self.known.get(rest) if own else None
+        return known, () if known is None else continue_ids(own)
 
     def find(self, target: bytes, headers: Headers) -> PlainHead | None:
         """Return the head of this POST, or None if the ASGI lane must answer it."""
@@ -78,12 +94,19 @@ class PlainHeads:
         """Remember the bytes of a head, because clients send the same ones again and again.
 
         `head` may be other bytes than the head that was parsed, whose target and headers have `parsed_bytes`. A head
-        with ids of its own does not come again.
+        with ids does not come again, but the rest of it may.
         """
-        if plain.ids is None and len(head) <= MAX_KNOWN_BYTES and _is_all_of(head, plain, parsed_bytes):
-            if len(self.known) >= MAX_KNOWN_HEADS:
-                self.known.clear()
-            self.known[head] = plain
+        if len(head) > MAX_KNOWN_BYTES or not _is_all_of(head, plain, parsed_bytes):
+            return
+        if plain.ids is not None:
+            head, number = ID_LINE.subn(b"", head)
+            others = [field for field in plain.headers if field[0] not in IDS]
+            if not self.knows_rest or number != len(plain.headers) - len(others):
+                return
+            plain = PlainHead(plain.target, others, plain.body_bytes, plain.encoding)
+        if len(self.known) >= MAX_KNOWN_HEADS:
+            self.known.clear()
+        self.known[head] = plain
 
 
 def _is_all_of(head: bytes, plain: PlainHead, parsed_bytes: int) -> bool:

@@ -117,3 +117,88 @@ def test_only_plain_heads_are_found(
 
     assert (found is not None) == is_plain
     assert found is None or (found.headers, found.body_bytes) == (headers, 3)
+
+
+START, FIELDS = b"POST /predict HTTP/1.1", [b"Host: x", b"Content-Length: 3", b"X-Id: 1"]
+ID, OTHER_ID = b"X-Request-ID: a", b"x-request-id:b~"
+PARENT = b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def with_lines(*lines: bytes, place: int = 1) -> bytes:
+    """Return the bytes of a head with more lines at this place."""
+    return b"\r\n".join([START, *FIELDS[:place], *lines, *FIELDS[place:], b"", b""])
+
+
+def remember_with(heads: PlainHeads, *lines: bytes) -> None:
+    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in (*FIELDS, *lines))]
+    found = heads.find(b"/predict", headers)
+    assert found is not None
+    head = with_lines(*lines)
+    heads.remember(head, found, len(head) - len(b"POST  HTTP/1.1\r\n\r\n"))
+
+
+@pytest.mark.parametrize("first", [[], [ID], [PARENT], [ID, PARENT]], ids=["none", "id", "trace", "both"])
+@pytest.mark.parametrize("place", range(len(FIELDS) + 1))
+def test_a_head_is_known_whichever_ids_it_has(heads: PlainHeads, first: list[bytes], place: int) -> None:
+    remember_with(heads, *first)
+
+    assert list(heads.known) == [with_lines()]
+    known, ids = heads.find_known(with_lines(OTHER_ID, place=place))
+    assert known is heads.known[with_lines()]
+    assert known.headers == [(b"host", b"x"), (b"content-length", b"3"), (b"x-id", b"1")]
+    assert (known.ids, ids) == (None, ((b"x-request-id", b"b~"),))
+    _, ids = heads.find_known(with_lines(OTHER_ID, PARENT, place=place))
+    assert [name for name, _ in ids] == [b"x-request-id", b"traceparent"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [b"X-Request-ID:  a"],
+        [b"X-Request-ID: a b"],
+        [b"X-Request-ID: a "],
+        [b"X-Request-ID:"],
+        [b"X-Request-IDs: a"],
+    ],
+    ids=["no id", "blanks before", "a blank within", "a blank behind", "empty", "another name"],
+)
+def test_a_head_with_an_unusual_id_is_parsed(heads: PlainHeads, lines: list[bytes]) -> None:
+    remember_with(heads, ID)
+
+    assert heads.find_known(with_lines(*lines)) == (None, ())
+
+
+def test_an_id_that_is_repeated_or_long_is_replaced(heads: PlainHeads) -> None:
+    remember_with(heads, ID)
+
+    for lines in ([ID, ID], [b"X-Request-ID: " + b"a" * 129]):
+        known, ids = heads.find_known(with_lines(*lines))
+
+        assert known is not None
+        assert len(ids) == 1
+        assert ids[0][1] not in {b"a", b"a" * 129}
+
+
+def test_a_folded_line_behind_an_id_is_no_part_of_a_known_head(heads: PlainHeads) -> None:
+    remember_with(heads, ID)
+
+    assert heads.find_known(with_lines(ID, b" folded")) == (None, ())
+
+
+def test_the_rest_of_a_head_is_not_known_if_its_ids_are_unusual_or_requests_are_traced(heads: PlainHeads) -> None:
+    remember_with(heads, b"X-Request-ID:  a")
+    assert not heads.known
+    remember_with(heads, ID)
+    heads.knows_rest = False
+
+    assert heads.find_known(with_lines(ID)) == (None, ())
+    heads.known.clear()
+    remember_with(heads, ID)
+    assert not heads.known
+
+
+def test_a_long_head_is_parsed(heads: PlainHeads) -> None:
+    remember_with(heads)
+
+    assert heads.find_known(with_lines(b"X-Request-ID: " + b"a" * 2 * MAX_KNOWN_BYTES)) == (None, ())
