@@ -8,6 +8,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.forking import IS_SUPPORTED
 from tests.support.paths import MODELS
 from tests.support.server import Server, StartServer
 
@@ -18,26 +19,28 @@ settings.load_profile("ci" if "CI" in os.environ else "dev")
 
 
 @pytest.fixture
-def start_server() -> Iterator[StartServer]:
+def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
     """Start servers with options and settings of the test's own; they are stopped after it."""
-    with starting() as start:
+    with starting(request) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
-def start_shared_server() -> Iterator[StartServer]:
+def start_shared_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
     """Start servers for several tests of a module; they are stopped after its last one."""
-    with starting() as start:
+    with starting(request) as start:
         yield start
 
 
 @contextlib.contextmanager
-def starting() -> Iterator[StartServer]:
+def starting(request: pytest.FixtureRequest) -> Iterator[StartServer]:
+    """Give a function that starts servers: forked ones, unless the test or its module has the mark `anew`."""
     servers: list[Server] = []
+    forked = IS_SUPPORTED and request.node.get_closest_marker("anew") is None
 
     def start(*options: str, traced: bool = True, **settings: str) -> Server:
         environment = {f"SOFTMAXD_{name.upper()}": value for name, value in settings.items()}
-        servers.append(Server(*options, environment=environment, traced=traced))
+        servers.append(Server(*options, environment=environment, traced=traced, forked=forked))
         return servers[-1]
 
     yield start
@@ -52,7 +55,8 @@ def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield os.environ["BASE_URL"]
         return
     express = getattr(request, "param", "on")
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(MODELS), "SOFTMAXD_EXPRESS": express})
+    environment = {"SOFTMAXD_MODELS_DIR": str(MODELS), "SOFTMAXD_EXPRESS": express}
+    server = Server(environment=environment, forked=False)
     yield server.url
     assert server.stop() == 0
     assert not [line for line in server.messages() if line["level"] in {"ERROR", "CRITICAL"}]

@@ -140,6 +140,7 @@ def test_an_idle_connection_is_closed_after_the_keep_alive_timeout(hasty: Server
         assert (receive(first), receive(second)) == (b"", b"")
 
 
+@pytest.mark.anew  # with the limit of open files that it inherits
 def test_half_open_and_dripping_connections_leave_good_clients_served_and_are_gone_after_their_deadline(
     start_server: StartServer, many_files: None
 ) -> None:
@@ -186,6 +187,7 @@ def sockets_of(server: Server) -> int:
     return sum(1 for file in Path(f"/proc/{server.process.pid}/fd").iterdir() if "socket" in str(file.readlink()))
 
 
+@pytest.mark.anew  # with the limit of open files that it inherits
 def test_a_service_without_free_files_goes_on_when_it_has_some_again(
     start_server: StartServer, many_files: None
 ) -> None:
@@ -199,6 +201,7 @@ def test_a_service_without_free_files_goes_on_when_it_has_some_again(
     assert httpx.get(server.url + "/livez").status_code == 200
 
 
+@pytest.mark.anew  # with the limit of open files that it inherits
 def test_the_usual_limit_of_open_files_is_not_that_of_connections(start_server: StartServer) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))

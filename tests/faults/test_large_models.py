@@ -12,6 +12,7 @@ from tests.support.memory import peak, resident
 from tests.support.onnx_graphs import model, node, tensor
 from tests.support.server import StartServer
 
+pytestmark = pytest.mark.anew
 SIDE, LAYERS = 2048, 10  # 16 MiB each
 
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.server import StartServer
 
+pytestmark = pytest.mark.anew
 ROWS = 100_000
 REPEATS = 5
 MOST_FAULTS = 500  # pages of 4 KiB, a request; 4,000 without memory that is kept

@@ -12,6 +12,8 @@ from tests.support.draining import BODY, SENT, half_sent_request, until_not_list
 from tests.support.server import StartServer
 from tests.support.sockets import receive
 
+pytestmark = pytest.mark.anew
+
 
 @pytest.fixture(params=["on", "off"], ids="express={}".format)
 def start(request: pytest.FixtureRequest, start_server: StartServer) -> StartServer:

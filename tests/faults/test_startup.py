@@ -19,6 +19,7 @@ from tests.support.paths import MODELS
 from tests.support.server import Server, StartServer
 from tests.support.waiting import SECONDS, until
 
+pytestmark = pytest.mark.anew
 Command = Callable[..., tuple[int, str, str]]  # returns exit code, standard output and standard error
 
 

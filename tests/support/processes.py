@@ -9,16 +9,17 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 WATCHER = Path(__file__).with_name("watcher.py")
+TRACING = "COVERAGE_PROCESS_CONFIG"  # the variable that lets coverage trace a process
 
 Command = Sequence[str | Path]
 
 
 def untraced() -> dict[str, str]:
     """Return the environment in which coverage traces no process that is started; tracing doubles the time of some."""
-    return {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
+    return {name: value for name, value in os.environ.items() if name != TRACING}
 
 
 def start(
@@ -31,13 +32,27 @@ def start(
     process = subprocess.Popen(
         command, cwd=cwd, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True, process_group=0
     )
-    _tell_watcher(process)
+    watch(process.pid)
     return process
 
 
-def forget(process: subprocess.Popen[str]) -> None:
+class Process(Protocol):
+    """A started command."""
+
+    @property
+    def pid(self) -> int: ...
+
+
+def watch(group: int) -> None:
+    """Put a process group on the watcher's list, or take it off again."""
+    pipe = _watcher()
+    pipe.write(f"{group}\n")
+    pipe.flush()
+
+
+def forget(process: Process) -> None:
     """Take a command that has ended off the watcher's list."""
-    _tell_watcher(process)
+    watch(process.pid)
 
 
 def run(
@@ -65,12 +80,6 @@ def living(group: int) -> dict[int, str]:
             if state != "Z" and int(its_group) == group:
                 found[int(folder.name)] = (folder / "cmdline").read_text()
     return found
-
-
-def _tell_watcher(process: subprocess.Popen[str]) -> None:
-    pipe = _watcher()
-    pipe.write(f"{process.pid}\n")
-    pipe.flush()
 
 
 @functools.cache

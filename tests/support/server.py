@@ -9,29 +9,40 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from tests.support.forking import IS_SUPPORTED, Forked
 from tests.support.paths import REPOSITORY
 from tests.support.processes import forget, start, untraced
 
+SERVE = ("softmaxd", "serve")
 START_SECONDS = 60
 STOP_SECONDS = 30
 
 
 class Server:
-    """A `softmaxd serve` of its own, on a free port; its log lines are kept."""
+    """A `softmaxd serve` of its own, on a free port; its log lines are kept.
+
+    It is forked from a process that has imported its packages, unless it should start anew, as it does for tests of
+    its start, its end and its memory, or is another program.
+    """
 
     def __init__(
         self,
         *options: str,
         environment: Mapping[str, str],
-        program: Sequence[str] = ("softmaxd", "serve"),
+        program: Sequence[str] = SERVE,
         traced: bool = True,
+        forked: bool = IS_SUPPORTED,
     ) -> None:
-        command = [sys.executable, "-m", *program, "--port", "0", *options]
+        arguments = ["--port", "0", *options]
         self.lines: list[str] = []
         self.url = ""
         self._listening = threading.Event()
-        inherited = os.environ if traced else untraced()
-        self.process = start(command, cwd=REPOSITORY, env={**inherited, **environment})
+        environment = {**(os.environ if traced else untraced()), **environment}
+        self.process: subprocess.Popen[str] | Forked
+        if forked and program == SERVE:
+            self.process = Forked([program[-1], *arguments], environment)
+        else:
+            self.process = start([sys.executable, "-m", *program, *arguments], cwd=REPOSITORY, env=environment)
         self._reader = threading.Thread(target=self._read, daemon=True)  # a failed test may leave it
         self._reader.start()
         if not self._listening.wait(START_SECONDS) or not self.url:
