@@ -48,10 +48,10 @@ def other_site() -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service() -> Iterator[Server]:
     """A service with the committed models."""
-    server = Server(environment={})
+    server = Server(environment={}, traced=False)
     yield server
     assert server.stop() == 0
 
@@ -70,7 +70,7 @@ def visit_to(page: Page) -> Iterator[VisitTo]:
     with ExitStack() as stack:
 
         def start(models: Path) -> Visit:
-            server = Server("--models-dir", str(models), environment={})
+            server = Server("--models-dir", str(models), environment={}, traced=False)
             stack.callback(server.stop)
             visit = Visit(page, server.url)
             stack.callback(visit.check)

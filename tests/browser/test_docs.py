@@ -20,7 +20,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
             yield stack.enter_context(mounted("/ml")) + "/ml"
             return
         prefix = "" if request.param == "at the root" else "/ml"
-        server = Server(environment={"SOFTMAXD_ROOT_PATH": prefix})
+        server = Server(environment={"SOFTMAXD_ROOT_PATH": prefix}, traced=False)
         stack.callback(server.stop)
         yield server.url + prefix
 

@@ -15,7 +15,7 @@ FETCH = """async ([path, size, type]) => {
 @pytest.mark.parametrize("express", ["on", "off"], ids="express={}".format)
 @pytest.mark.parametrize("size", [1_300_000, 4_000_000])
 def test_a_page_sees_the_status(page: Page, start_server: StartServer, express: str, size: int) -> None:
-    server = start_server(express=express)
+    server = start_server(express=express, traced=False)
     page.goto(server.url + "/livez")
     asked = [("/models/nope/predict", "application/json"), ("/livez", "application/json"), ("/predict", "text/plain")]
 

@@ -110,7 +110,7 @@ def test_logits_at_the_ends_of_float64_are_shown(visit: Visit) -> None:
 
 
 def test_a_service_that_is_gone_is_told_in_words(page: Page) -> None:
-    server = Server(environment={})
+    server = Server(environment={}, traced=False)
     page.goto(server.url)
     expect(bars_of(page, 1)).to_have_text(ARTICLE)
     assert server.stop() == 0

@@ -30,7 +30,7 @@ HEADINGS = {
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service with two keys: one for everything but changes, and one that may only predict with one model."""
     file = write_keys(tmp_path_factory.mktemp("keys") / "keys", hashed(FIRST), f"{hashed(ONLY_BLOBS)} predict blobs")
-    server = Server(environment={"SOFTMAXD_API_KEYS_FILE": str(file)})
+    server = Server(environment={"SOFTMAXD_API_KEYS_FILE": str(file)}, traced=False)
     yield server
     assert server.stop() == 0
 

@@ -35,7 +35,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     models = tmp_path_factory.mktemp("models")
     publish_filled(models, columns=2)
     publish_mixed(models)
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(models), "SOFTMAXD_MAX_ROWS": "4000"})
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(models), "SOFTMAXD_MAX_ROWS": "4000"}, traced=False)
     yield server
     assert server.stop() == 0
 
@@ -295,7 +295,7 @@ def test_a_table_without_calibration_on_a_service_that_takes_few_rows(page: Page
 
 def test_without_such_a_model_it_says_how_to_get_one(page: Page, tmp_path: Path) -> None:
     publish_mixed(tmp_path)
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)}, traced=False)
     visit = Visit(page, server.url)
 
     visit.open("map")

@@ -203,7 +203,7 @@ def test_a_page_that_is_not_seen_asks_nothing(visit: Visit) -> None:
 def test_other_versions_and_the_want_of_figures_are_told(page: Page, tmp_path: Path) -> None:
     publish(tmp_path, 1, linear().SerializeToString())
     publish(tmp_path, 2, b"no model")
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)}, traced=False)
     visit = Visit(page, server.url)
     visit.refusals_expected = 1  # there is no card
     visit.open("model")
@@ -225,7 +225,7 @@ def test_the_parts_of_versions_in_a_route_are_shown(page: Page, tmp_path: Path) 
     publish(tmp_path, 3, linear((0.0, 1.0, 0.0)).SerializeToString())
     write_pin(tmp_path / "linear", 1)
     write_route(tmp_path / "linear", ModelRoute(((2, 1000),), 3))
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)}, traced=False)
     visit = Visit(page, server.url)
     visit.refusals_expected = 1  # there is no card
     visit.open("model")
@@ -252,7 +252,7 @@ def test_the_parts_of_versions_in_a_route_are_shown(page: Page, tmp_path: Path) 
 
 
 def test_a_service_without_models_says_how_to_get_one(page: Page, tmp_path: Path) -> None:
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)}, traced=False)
     visit = Visit(page, server.url)
     visit.open("model")
 

@@ -35,7 +35,7 @@ def fetch(page: Page, url: str, **options: object) -> list[object]:
 @pytest.fixture(scope="module")
 def closed() -> Iterator[Server]:
     """A service without any setting for browsers."""
-    server = Server(environment={})
+    server = Server(environment={}, traced=False)
     yield server
     assert server.stop() == 0
 
@@ -43,7 +43,7 @@ def closed() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def opened(other_site: str) -> Iterator[Server]:
     """A service that the other site may use."""
-    server = Server(environment={"SOFTMAXD_CORS_ORIGINS": f"https://example.com, {other_site}"})
+    server = Server(environment={"SOFTMAXD_CORS_ORIGINS": f"https://example.com, {other_site}"}, traced=False)
     yield server
     assert server.stop() == 0
 
@@ -117,7 +117,7 @@ def test_a_site_that_is_not_allowed_reads_nothing(page: Page, opened: Server, cl
 
 
 def test_a_rebound_name_reaches_a_service_only_without_allowed_hosts(page: Page, closed: Server) -> None:
-    named = Server(environment={"SOFTMAXD_ALLOWED_HOSTS": "127.0.0.1,[::1]:1"})
+    named = Server(environment={"SOFTMAXD_ALLOWED_HOSTS": "127.0.0.1,[::1]:1"}, traced=False)
     try:
         open_url, named_url = (server.url.replace("127.0.0.1", REBOUND) for server in (closed, named))
         statuses = [page.goto(f"{url}/models") for url in (open_url, named_url, named.url)]

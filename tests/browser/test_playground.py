@@ -140,7 +140,7 @@ def test_it_works_under_a_prefix(page: Page, place: str) -> None:
         if place == "mounted":
             url = stack.enter_context(mounted("/ml")) + "/ml"
         else:
-            server = Server(environment={"SOFTMAXD_ROOT_PATH": "/ml"})
+            server = Server(environment={"SOFTMAXD_ROOT_PATH": "/ml"}, traced=False)
             stack.callback(server.stop)
             url = f"{server.url}/ml"
         visit = Visit(page, url)

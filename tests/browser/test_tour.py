@@ -182,7 +182,7 @@ def test_the_runs_are_those_of_the_manifest(visit: Visit) -> None:
 def test_without_models_the_chapters_of_numbers_stay_and_the_others_say_how_to_get_one(
     page: Page, tmp_path: Path
 ) -> None:
-    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)})
+    server = Server(environment={"SOFTMAXD_MODELS_DIR": str(tmp_path)}, traced=False)
     visit = Visit(page, server.url)
     visit.open("tour?chapter=9")
     expect(page.get_by_text("No model with figures of test rows is served.")).to_be_visible()

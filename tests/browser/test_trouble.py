@@ -89,7 +89,7 @@ def test_a_page_whose_files_do_not_come_says_so(page: Page, service: Server) -> 
 
 
 def test_a_service_that_has_gone_is_told(page: Page) -> None:
-    server = Server(environment={})
+    server = Server(environment={}, traced=False)
     Visit(page, server.url).open("try?model=iris")
     server.send_signal(signal.SIGKILL)
     server.wait()

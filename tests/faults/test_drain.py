@@ -72,7 +72,7 @@ def failures_of(clients: list[KeepAliveClient]) -> list[str]:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_no_request_fails_when_the_service_stops(start_server: StartServer, workers: str) -> None:
     for _ in range(STOPS):
-        server = start_server(workers=workers)
+        server = start_server(traced=False, workers=workers)
         clients = busy_clients(server)
 
         server.send_signal(signal.SIGTERM)

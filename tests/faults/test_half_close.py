@@ -14,9 +14,9 @@ LARGE = b'{"instances": [%s]}' % b", ".join([b"[15.2, 0.3]"] * 50_000)
 HALF = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
 
 
-@pytest.fixture(params=["on", "off"], ids="express={}".format)
-def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
-    return start_server(express=str(request.param))
+@pytest.fixture(scope="module", params=["on", "off"], ids="express={}".format)
+def server(request: pytest.FixtureRequest, start_shared_server: StartServer) -> Server:
+    return start_shared_server(express=str(request.param))
 
 
 def answers_after_the_end(server: Server, *parts: bytes) -> list[bytes]:
