@@ -92,6 +92,7 @@ swarm-test: $(VENV)/.test  ## Run the stack on a swarm of three machines made of
 
 soak: $(VENV)/.test  ## Soak a server for 10 minutes, overload one, change replicas, and fuzz all targets at once for 10; or SECONDS each
 	SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/faults/test_soak.py -s
+	FUZZ_SHARE=1 $(BIN)/python -m pytest tests/faults/test_fuzz.py -k openapi
 	$(MAKE) --no-print-directory overload
 	$(MAKE) --no-print-directory no-gap
 	$(MAKE) --no-print-directory fuzz PROCESSES=8

@@ -19,7 +19,7 @@ from tests.support.processes import run, untraced
 from tests.support.server import StartServer
 
 EXAMPLES = 500 if "CI" in os.environ else 100
-SHARE = 0.2 if "CI" in os.environ else 0.025  # of the examples for an operation
+SHARE = float(os.environ.get("FUZZ_SHARE", "0.1" if "CI" in os.environ else "0.025"))  # of examples for an operation
 OTHER_PROTOCOLS = "^/v[12]"
 
 WRONG_BODY = {
