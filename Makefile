@@ -20,7 +20,7 @@ run: $(VENV)/.serve  ## Serve the committed model on http://127.0.0.1:8000
 add: $(VENV)/.add  ## Set up what `softmaxd models add` needs besides
 
 test: $(VENV)/.test  ## Run the tests, with the coverage of softmaxd
-	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder \
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder \
 	  --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 check: $(VENV)/.test  ## Check format, lint, types and imports
