@@ -1,15 +1,18 @@
 """Trains on a large table, and tells its memory and time: `python -m benchmarks.large`.
 
 The table has 1,000,000 rows of 29 numbers, or as many as the options say, and two labels. Its file and its model are
-in build/large. The memory is the most that the command has resident, with all libraries. The exit code is 1 if that is
-more than four times the file.
+in build/large. The memory is the most that the command has of its own (RssAnon of proc(5)), which a limit counts; pages
+of libraries, which the system can drop, are told beside it. The exit code is 1 if it is more than four times the file.
 """
 
 import argparse
+import re
 import resource
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ FOLDER = ROOT / "build" / "large"
 ALLOWED = 4.0  # times the file
 TEXTS = 30  # different ones of a column
 BLOCK = 50_000  # rows that are made at a time
+PAUSE = 0.02  # seconds between two looks at the memory
 
 
 def write(path: Path, rows: int, numbers: int, texts: int) -> None:
@@ -50,14 +54,25 @@ def main() -> int:
     file = FOLDER / "large.csv"
     write(file, options.rows, options.numbers, options.texts)
     command = [str(Path(sys.executable).with_name("softmaxd")), "train", "table", str(file), "--target", "y"]
-    subprocess.run([*command, "--models-dir", str(FOLDER / "models")], check=True)
+    memory, code = _most_of_its_own([*command, "--models-dir", str(FOLDER / "models")])
     used, size = resource.getrusage(resource.RUSAGE_CHILDREN), file.stat().st_size
-    memory = used.ru_maxrss * 1024  # of Linux, in KiB
     print(
         f"{size / 1e6:.0f} MB of CSV; memory {memory / 1e6:.0f} MB, {memory / size:.2f} times the file;"
-        f" {used.ru_utime + used.ru_stime:.0f} CPU seconds"
+        f" with all libraries {used.ru_maxrss * 1024 / 1e6:.0f} MB; {used.ru_utime + used.ru_stime:.0f} CPU seconds"
     )
-    return 0 if memory <= ALLOWED * size else 1
+    return code or int(memory > ALLOWED * size)
+
+
+def _most_of_its_own(command: Sequence[str]) -> tuple[int, int]:
+    """Run a command, and return the most anonymous memory of its process, in bytes, and its exit code."""
+    most = 0
+    with subprocess.Popen(command) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            found = re.search(r"^RssAnon:\s+(\d+) kB$", status.read_text(), re.MULTILINE)
+            most = max(most, int(found[1]) * 1024 if found else 0)
+            time.sleep(PAUSE)
+    return most, process.returncode
 
 
 if __name__ == "__main__":

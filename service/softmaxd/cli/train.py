@@ -155,8 +155,8 @@ def train_table(settings: Settings, *, file: Path, name: str | None, is_dry: boo
         say(*_lines_of(frame, split))
         if is_dry:
             return 0
-        from softmaxd_training.table import telling, train  # noqa: PLC0415 - scikit-learn takes a second
-
+        with _without_native_logs():
+            from softmaxd_training.table import telling, train  # noqa: PLC0415 - TensorFlow takes ten seconds
         with telling() as tell:
             folder, manifest = train(frame, split, job, settings.models_dir, tell=tell)
     say("", *manifest.notes, *_candidates(manifest), _figures(manifest), *_sampled(manifest), f"published {folder}")

@@ -7,19 +7,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from softmaxd.models.outputs import Array
 from softmaxd.numerics.softmax import Floats
 from softmaxd_training.calibration import mean_loss
+from softmaxd_training.networks import fix_seed
 from softmaxd_training.rows import Classes
-from softmaxd_training.tables.descent import AdamW, Batch, Weights, gradient
 from softmaxd_training.tables.folds import FOLDS
 
 UNITS = 64
 LARGEST_BATCH = 256
 SMALLEST_BATCH = 16
 BATCHES = 16  # at least so many in an epoch, so that small tables take steps enough
+LEARNING_RATE = 0.002
+DECAY = 0.02  # of the weights, I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019
+DROPOUT = 0.1
 MOST_EPOCHS = 60
 MOST_VISITS = 3_000_000  # rows times epochs: larger tables have fewer epochs
 MOST_WORK = 7e11  # additions and multiplications in all epochs, up to 20,000 rows: half a minute of a processor
@@ -92,14 +97,15 @@ def fit_networks(
     each epoch, and in the course of a long one. The same seed gives the same weights on the same machine.
     """
     places = np.arange(len(classes)) if judged is None else judged
-    counts, chance = np.bincount(classes), np.random.default_rng(seed)
-    weights = Weights.drawn(encoded.shape[1], UNITS, counts, chance)
-    run_epoch = _epoch_of(weights, encoded, classes, folds, chance, on_epoch)
+    fix_seed(seed)
+    keras.utils.clear_session()
+    network = build(encoded.shape[1], np.bincount(classes))
+    run_epoch = _epoch_of(network, encoded, classes, folds, seed, on_epoch)
     best: _Judged | None = None
-    most = most_epochs(len(classes), encoded.shape[1], len(counts))
+    most = most_epochs(len(classes), encoded.shape[1], network.output_shape[-1])
     for epoch in range(1, most + 1):
         run_epoch(epoch)
-        trained = networks_of(weights)
+        trained = networks_of(network)
         logits = trained.out_of_fold(encoded, folds, places)
         now = _Judged(trained, logits, epoch, mean_loss(logits, classes[places]))
         best = now if best is None or now.loss < best.loss else best
@@ -110,39 +116,83 @@ def fit_networks(
     return best.networks, best.logits
 
 
-def networks_of(weights: Weights) -> Networks:
-    """Return a copy of the weights and biases of all networks."""
-    by_network = weights.first.reshape(-1, FOLDS, UNITS).transpose(1, 0, 2)
-    biases = weights.first_bias.reshape(FOLDS, UNITS), weights.second_bias[:, 0], weights.last_bias[:, 0]
-    first, second, last = (np.array(each, np.float32, order="C") for each in (by_network, weights.second, weights.last))
-    first_bias, second_bias, last_bias = (np.array(each, np.float32) for each in biases)
-    return Networks((first, second, last), (first_bias, second_bias, last_bias))
+def build(width: int, counts: Classes) -> keras.Model:
+    """Build the networks as one, encoded rows [n, D] → logits [n, 8, k]; counts [k] are the rows of each class.
+
+    The biases of the logits begin as the shares of the classes, so that rare ones need not be unlearnt first.
+    """
+    classes = len(counts)
+    shares = np.log(np.maximum(counts, 1) / counts.sum())
+    inputs = keras.Input((width,))
+    values = keras.layers.Dense(FOLDS * UNITS, activation="relu", kernel_initializer="he_normal")(inputs)
+    values = keras.layers.Dropout(DROPOUT)(keras.layers.Reshape((FOLDS, UNITS))(values))
+    values = keras.layers.Dropout(DROPOUT)(keras.layers.ReLU()(_each(UNITS)(values)))
+    logits = _each(classes)
+    model = keras.Model(inputs, logits(values))
+    logits.set_weights([logits.get_weights()[0], np.tile(shares.astype(np.float32), (FOLDS, 1))])
+    return model
+
+
+def _each(units: int) -> keras.layers.EinsumDense:
+    """Return a layer of its own weights for each network: [n, 8, h] → [n, 8, units]."""
+    # Keras takes the first axis for one of a convolution, and divides the variance of He et al. by 8 too many.
+    initial = keras.initializers.VarianceScaling(2.0 * FOLDS, mode="fan_in")
+    return keras.layers.EinsumDense("nkh,khj->nkj", (FOLDS, units), bias_axes="kj", kernel_initializer=initial)
+
+
+def networks_of(network: keras.Model) -> Networks:
+    """Return the weights and biases of a network of `build`."""
+    first, first_bias, *others = [np.array(each) for each in network.get_weights()]
+    by_network = np.ascontiguousarray(first.reshape(-1, FOLDS, UNITS).transpose(1, 0, 2))
+    return Networks((by_network, others[0], others[2]), (first_bias.reshape(FOLDS, UNITS), others[1], others[3]))
 
 
 def _epoch_of(
-    weights: Weights, encoded: Encoded, classes: Classes, folds: Classes, chance: np.random.Generator, tell: Tell
+    network: keras.Model, encoded: Encoded, classes: Classes, folds: Classes, seed: int, tell: Tell
 ) -> Callable[[int], None]:
-    """Return the function that lets the networks see every row once more, in a new order, and tells how many they saw.
+    """Return the function that lets a network see every row once more, in a new order, and tells how many it has seen.
 
     It takes the number of the epoch.
     """
-    batch, moving = batch_of(len(classes)), AdamW(weights.every)
-    slopes = Weights.zeros(encoded.shape[1], UNITS, weights.last.shape[2])
+    order = np.random.default_rng(seed)
+    batch = batch_of(len(classes))
+    steps = _steps_of(network, batch)
 
     def run_epoch(epoch: int) -> None:
         seen = 0
-        for part in parts_of(chance.permutation(len(classes)), encoded.shape[1], multiple=batch):
+        for part in parts_of(order.permutation(len(classes)), encoded.shape[1], multiple=batch):
             if seen:
                 tell(f"networks: epoch {epoch}, {seen:,} of {len(classes):,} rows")
-            rows = encoded[part]
-            for start in range(0, len(part), batch):
-                places = part[start : start + batch]
-                chosen = rows[start : start + batch], classes[places], folds[places]
-                gradient(weights, Batch.of(*chosen, UNITS, chance), slopes)
-                moving.step(slopes.every)
+            steps(tf.constant(encoded[part]), tf.constant(classes[part]), tf.constant(folds[part]))
             seen += len(part)
 
     return run_epoch
+
+
+def _steps_of(network: keras.Model, batch: int) -> Callable[..., object]:
+    """Return the function that takes a step of AdamW for each batch of the given rows, in one call of TensorFlow."""
+    optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=DECAY)
+    optimizer.build(network.trainable_variables)
+
+    def step(encoded: tf.Tensor, classes: tf.Tensor, folds: tf.Tensor) -> None:
+        trains = tf.cast(folds[:, None] != tf.range(FOLDS, dtype=tf.int64), tf.float32)
+        with tf.GradientTape() as tape:
+            logits = network(encoded, training=True)
+            truth = tf.tile(classes[:, None], [1, FOLDS])
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(truth, logits)
+            loss = tf.reduce_mean(tf.reduce_sum(losses * trains, axis=1))
+        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+
+    def steps(encoded: tf.Tensor, classes: tf.Tensor, folds: tf.Tensor) -> None:
+        def following(start: tf.Tensor) -> tf.Tensor:
+            step(*(values[start : start + batch] for values in (encoded, classes, folds)))
+            return start + batch
+
+        tf.while_loop(lambda start: start < tf.shape(classes)[0], following, [tf.constant(0)])
+
+    rows, numbers = tf.TensorSpec([None, network.input_shape[1]], tf.float32), tf.TensorSpec([None], tf.int64)
+    compiled: Callable[..., object] = tf.function(steps, [rows, numbers, numbers], autograph=False)
+    return compiled
 
 
 def batch_of(rows: int) -> int:

@@ -1,5 +1,6 @@
 """Eight networks are trained as one, and each row is judged by the network that left it out."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -7,13 +8,12 @@ from softmaxd.models.outputs import Array
 from softmaxd_training.calibration import mean_loss
 from softmaxd_training.rows import Classes
 from softmaxd_training.tables import ensemble
-from softmaxd_training.tables.descent import Weights
 from softmaxd_training.tables.ensemble import (
     MOST_EPOCHS,
     PATIENCE,
-    UNITS,
     Networks,
     batch_of,
+    build,
     fit_networks,
     most_epochs,
     networks_of,
@@ -78,20 +78,24 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     assert not np.array_equal(first.weights[0], other.weights[0])
 
 
-def test_the_networks_after_an_epoch_are_a_copy_with_the_logits_of_the_weights() -> None:
-    weights = Weights.drawn(5, UNITS, np.array([10, 20, 30]), np.random.default_rng(0))
-    rows = np.random.default_rng(1).random((7, 5)).astype(np.float32)
+def test_the_arrays_are_those_of_the_network_in_keras() -> None:
+    keras.utils.set_random_seed(0)
+    network = build(5, np.array([10, 20, 30]))
+    rows = np.random.default_rng(0).random((7, 5)).astype(np.float32)
 
-    networks = networks_of(weights)
+    networks = networks_of(network)
 
-    hidden = np.maximum(rows @ weights.first + weights.first_bias, 0).reshape(7, FOLDS, UNITS)
-    deeper = np.maximum(np.einsum("nkh,khj->nkj", hidden, weights.second) + weights.second_bias[:, 0], 0)
-    expected = np.einsum("nkh,khj->nkj", deeper, weights.last) + weights.last_bias[:, 0]
-    weights.every[:] = 0
+    expected = np.asarray(network(rows))
     every = np.stack([networks.logits_of(number, rows) for number in range(FOLDS)], axis=1)
     # A product of 64 terms is rounded 64 times, each by at most 2**-24 of the sum of sizes.
     assert np.abs(every - expected).max() < 1e-5 * np.abs(expected).max()
     assert np.abs(networks.logits(rows) - expected.mean(axis=1)).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_the_first_answers_are_about_the_shares_of_the_classes() -> None:
+    network = networks_of(build(5, np.array([1, 199])))
+
+    assert np.exp(network.biases[-1]) == pytest.approx(np.tile([0.005, 0.995], (FOLDS, 1)))
 
 
 def test_each_row_is_judged_by_the_network_of_its_fold() -> None:
