@@ -135,9 +135,9 @@ def test_the_imports_of_the_tree_keep_every_contract(copy: Path) -> None:
             "adding needs models, and knows nothing of serving",
         ),
         (
-            "training/softmaxd_training/tables/linear.py",
+            "training/softmaxd_training/frames/columns.py",
             "keras",
-            "Training a table needs no TensorFlow, which takes half a gigabyte of memory",
+            "Reading a table needs no TensorFlow, which takes half a gigabyte of memory",
         ),
         ("service/softmaxd/models/loading.py", "onnx", "Serving needs no onnx, no TensorFlow, no training"),
         ("service/softmaxd/client/steps.py", "orjson", "The client knows nothing of the service"),
