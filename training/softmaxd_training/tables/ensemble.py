@@ -3,6 +3,7 @@
 So every row trains seven networks, and is judged by the eighth, which has not seen it.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +26,7 @@ BATCHES = 16  # at least so many in an epoch, so that small tables take steps en
 LEARNING_RATE = 0.002
 DECAY = 0.02  # of the weights, I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019
 DROPOUT = 0.1
+WITHIN_TWO = 0.87962566  # standard deviation of a standard normal number that is drawn again until it is within ±2
 MOST_EPOCHS = 60
 MOST_VISITS = 3_000_000  # rows times epochs: larger tables have fewer epochs
 MOST_WORK = 7e11  # additions and multiplications in all epochs, up to 20,000 rows: half a minute of a processor
@@ -135,8 +137,8 @@ def build(width: int, counts: Classes) -> keras.Model:
 
 def _each(units: int) -> keras.layers.EinsumDense:
     """Return a layer of its own weights for each network: [n, 8, h] → [n, 8, units]."""
-    # Keras takes the first axis for one of a convolution, and divides the variance of He et al. by 8 too many.
-    initial = keras.initializers.VarianceScaling(2.0 * FOLDS, mode="fan_in")
+    # The variance of He et al. is written out, because versions of Keras differ in the fan-in of three axes.
+    initial = keras.initializers.TruncatedNormal(stddev=math.sqrt(2 / UNITS) / WITHIN_TWO)
     return keras.layers.EinsumDense("nkh,khj->nkj", (FOLDS, units), bias_axes="kj", kernel_initializer=initial)
 
 

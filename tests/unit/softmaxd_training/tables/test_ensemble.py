@@ -98,6 +98,14 @@ def test_the_first_answers_are_about_the_shares_of_the_classes() -> None:
     assert np.exp(network.biases[-1]) == pytest.approx(np.tile([0.005, 0.995], (FOLDS, 1)))
 
 
+def test_the_first_weights_have_the_variance_of_he_whatever_the_fan_in_of_three_axes_is_to_keras() -> None:
+    network = build(50, np.array([20, 20, 20]))
+
+    for weights, fan_in in zip(networks_of(network).weights, (50, 64, 64), strict=True):
+        # of n numbers, the mean square has a standard error of less than √2/√n, five of which are allowed
+        assert np.mean(weights**2) == pytest.approx(2 / fan_in, rel=5 * np.sqrt(2 / weights.size))
+
+
 def test_each_row_is_judged_by_the_network_of_its_fold() -> None:
     nothing = np.zeros((FOLDS, 1, 1), np.float32)
     marks = np.arange(FOLDS, dtype=np.float32)[:, None]
