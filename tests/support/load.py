@@ -104,10 +104,10 @@ class Load:
     async def _pace(self) -> None:
         """Wait for the turn of the next request, once the rate is known."""
         now = time.monotonic()
-        if not self.answered:
-            self._begin = now
         if not self.rate:
-            if now - self._begin < MEASURED_SECONDS:
+            if self.answered and not self._begin:  # the first answer may have waited for a worker to start
+                self._begin = now
+            if not self._begin or now - self._begin < MEASURED_SECONDS:
                 return
             self.rate, self._next = max(self.answered, 1) / MEASURED_SECONDS, now
         self._next = max(self._next, now - 0.1) + 1 / (self._share * self.rate)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -88,10 +88,7 @@ def _plain_xgboost(model: Any) -> tuple[Any, Sequence[int]]:
     """Return a copy of a classifier as onnxmltools converts it, and the class of each tree. Raises `Refused`."""
     booster = model.get_booster()
     saved = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
-    if (kind := saved["name"]) != "gbtree":
-        raise Refused(f"it has booster='{kind}', and onnxmltools converts only gbtree: train it with booster='gbtree'")
-    if any(weight != 1 for weight in saved["model"].get("weight_drop", ())):
-        raise Refused("it has trees of different weights, which onnxmltools ignores: train it without dropout")
+    check_trees(saved)
     _check_categories((kind == "c" for kind in booster.feature_types or ()), booster.feature_names)
     plain = copy(model)
     plain._Booster = booster.copy()
@@ -102,6 +99,14 @@ def _plain_xgboost(model: Any) -> tuple[Any, Sequence[int]]:
         plain._Booster.set_param({"objective": plain.objective})
     plain.n_estimators = None  # else onnxmltools takes parallel trees for classes
     return plain, saved["model"]["tree_info"]
+
+
+def check_trees(saved: Mapping[str, Any]) -> None:
+    """Refuse a booster of XGBoost, as its JSON has it, unless it has trees that all weigh the same."""
+    if (kind := saved["name"]) != "gbtree":
+        raise Refused(f"it has booster='{kind}', and onnxmltools converts only gbtree: train it with booster='gbtree'")
+    if any(weight != 1 for weight in saved["model"].get("weight_drop", ())):
+        raise Refused("it has trees of different weights, which onnxmltools ignores: train it without dropout")
 
 
 def _correct_classes(nodes: Iterable[Any], classes: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from sklearn.datasets import load_iris
 
 from softmaxd.adding.add import prepare_graph
 from softmaxd.adding.graphs import read
-from softmaxd.converting.boosters import of_lightgbm, of_xgboost, open_lightgbm, open_xgboost
+from softmaxd.converting.boosters import check_trees, of_lightgbm, of_xgboost, open_lightgbm, open_xgboost
 from softmaxd.converting.original import Original, Values
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
@@ -191,6 +191,13 @@ def test_a_booster_of_xgboost_that_has_other_trees_or_none_is_refused(options: d
     weighted = "it has trees of different weights, .* train it without dropout"  # newer XGBoost has no kind for dart
     with pytest.raises(Refused, match=rf"^({other}|{weighted})$"):
         of_xgboost(model)
+
+
+def test_trees_that_do_not_weigh_the_same_are_refused_whichever_version_of_xgboost_wrote_them() -> None:
+    check_trees({"name": "gbtree", "model": {"weight_drop": [1.0, 1.0]}})
+
+    with pytest.raises(Refused, match=r"^it has trees of different weights, .* train it without dropout$"):
+        check_trees({"name": "gbtree", "model": {"weight_drop": [0.5, 1.0]}})
 
 
 def test_a_model_that_onnxmltools_cannot_convert_is_refused() -> None:
