@@ -15,9 +15,7 @@ from softmaxd.settings import Settings
 
 MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
 NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade", b"origin"}
-
-
-UNASKED = b"?"
+UNASKED = b"?"  # the kind of a body while no reader was asked for it
 ID_LINE = re.compile(rb"\r\n(x-request-id|traceparent): ?([!-~]+)(?=\r\n)", re.IGNORECASE)
 
 

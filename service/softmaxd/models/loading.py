@@ -69,7 +69,7 @@ def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Wat
     if engine.provider != CPU:
         check_agreement(run_rows, _run_on_cpu(folder, manifest), [middle(manifest, 1), rows])
     inline = seconds < INLINE_SECONDS
-    run, batching, stop = _way_to_run(engine, folder / MODEL_FILE, manifest, rows, inline=inline)
+    run, batching, stop = _way_to_run(engine, run_rows, folder / MODEL_FILE, manifest, rows, inline=inline)
     logger.info(
         "serving %s version %d on %s",
         manifest.name,
@@ -101,10 +101,10 @@ def _load(folder: Path, settings: Settings, count_runs: CountRuns, watchdog: Wat
 
 
 def _way_to_run(
-    engine: Engine, file: Path, manifest: Manifest, rows: Features, *, inline: bool
+    engine: Engine, whole: Run, file: Path, manifest: Manifest, rows: Features, *, inline: bool
 ) -> tuple[Run, Batching, Stop]:
     """Return how to run a model, which rows run together, and how to stop it."""
-    run, batching = choose_batching(as_graph_takes(engine, manifest), rows)
+    run, batching = choose_batching(whole, rows)
     if inline and engine.provider == CPU and batching == "joined" and manifest.calibration and manifest.takes_array:
         parts = _in_parts(file, engine.threads, manifest, rows, run)
         if parts is not None:
