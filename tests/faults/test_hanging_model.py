@@ -42,6 +42,7 @@ def hanging(server: Server, number: float) -> Iterator[socket.socket]:
     with connect(server.port) as connection:
         connection.sendall(head + body)
         if number == BOXES:
+            assert all(line["inline"] for line in server.messages() if "row_microseconds" in line)
             until(lambda: not is_alive(server))
         else:
             until(lambda: messages(server, "WARNING"))

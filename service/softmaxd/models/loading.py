@@ -26,12 +26,11 @@ from softmaxd.models.session import CPU
 from softmaxd.models.split import split
 from softmaxd.models.subgraph import part_of
 from softmaxd.models.together import EngineRun, Run
-from softmaxd.models.warming import check_finite, middle, rows_to_try, warm_up
+from softmaxd.models.warming import check_finite, fastest, middle, rows_to_try, warm_up
 from softmaxd.models.watchdog import Watchdog
 from softmaxd.settings import Settings
 
 INLINE_SECONDS = 200e-6  # a faster model runs on the event loop, because a thread would cost more
-TRIALS = 5  # the fastest counts: a busy machine may make any one slow
 LATER_SECONDS = 4e-6  # a row, at most, for a part that runs on the event loop when an answer is written
 
 Stop = Callable[[int], None]  # ends the run in a thread
@@ -122,18 +121,12 @@ def _in_parts(file: Path, threads: int, manifest: Manifest, rows: Features, whol
         files = [part_of(content, names) for names in (OUTPUTS, [ATYPICALITY])]
         plain, rest = (Engine(each, device="cpu", threads=threads) for each in files)
         later = as_graph_takes(rest, manifest)
-        seconds = min(_seconds_of(later, rows) for _ in range(TRIALS))
+        seconds = fastest(later, rows)
     except Exception:  # the graph runs whole
         return None
     is_quick = seconds <= len(rows) * LATER_SECONDS
     run = split(as_graph_takes(plain, manifest), later)
     return (run, plain.stop) if is_quick and is_same(run, whole, rows) else None
-
-
-def _seconds_of(run: Run, rows: Features) -> float:
-    start = time.perf_counter()
-    run(rows)
-    return time.perf_counter() - start
 
 
 def _run_on_cpu(folder: Path, manifest: Manifest) -> Run:

@@ -1,10 +1,13 @@
+import time
+
 import numpy as np
 import pytest
 
 from softmaxd.errors import ModelError
+from softmaxd.models import warming
 from softmaxd.models.outputs import Array
 from softmaxd.models.together import Run
-from softmaxd.models.warming import check_finite, middle, rows_to_try, warm_up
+from softmaxd.models.warming import TRIALS, check_finite, fastest, middle, rows_to_try, warm_up
 from tests.support.manifests import manifest
 
 
@@ -90,3 +93,16 @@ def test_a_warm_up_takes_time_and_says_why_it_fails() -> None:
         warm_up(for_one_row, manifest())
     with pytest.raises(ModelError, match=r"^it gives 0 rows of logits for 1 rows$"):
         warm_up(lambda features: outputs(features[1:]), manifest())
+
+
+@pytest.mark.parametrize(("trial_seconds", "runs"), [(60, TRIALS), (0, 1)])
+def test_the_fastest_of_some_runs_counts(monkeypatch: pytest.MonkeyPatch, trial_seconds: float, runs: int) -> None:
+    monkeypatch.setattr(warming, "TRIAL_SECONDS", trial_seconds)
+    waits = [0.1] + (TRIALS - 1) * [0.0]
+
+    def run(features: Array) -> dict[str, Array]:
+        time.sleep(waits.pop(0))
+        return outputs(features)
+
+    assert (fastest(run, np.zeros((1, 2))) < 0.1) == (runs > 1)
+    assert len(waits) == TRIALS - runs
