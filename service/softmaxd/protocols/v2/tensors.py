@@ -33,7 +33,7 @@ def from_json(numbers: Floats | list[float] | list[list[float]], layout: Layout,
     width = layout.width
     if isinstance(numbers, np.ndarray):
         return _from_array(numbers, layout, rows)
-    if layout.depth and isinstance(numbers[0], list):
+    if layout.depth and numbers and isinstance(numbers[0], list):
         return _from_array(_nested(numbers, layout, rows), layout, rows)
     if numbers and isinstance(numbers[0], list):
         if len(numbers) != rows or any(len(row) != width for row in numbers):

@@ -7,6 +7,7 @@ from tests.support.manifests import manifest
 
 FP32 = manifest().layout
 INT8 = manifest(datatype="INT8").layout
+PICTURE = manifest(features=[{"name": "picture", "shape": [2, 1]}]).layout
 FLAT: list[float] = [1, 2, 3, 4]
 NESTED: list[list[float]] = [[1, 2], [3, 4]]
 
@@ -24,6 +25,11 @@ def test_flat_and_nested_numbers_are_the_same_rows() -> None:
 def test_numbers_in_another_shape_are_refused(numbers: list[float] | list[list[float]]) -> None:
     with pytest.raises(InvalidBody, match="as its shape says"):
         from_json(numbers, FP32, 1)
+
+
+def test_no_numbers_for_a_picture_are_refused() -> None:
+    with pytest.raises(InvalidBody, match="should be 2 numbers, as its shape says, not 0"):
+        from_json([], PICTURE, 1)
 
 
 def test_a_number_beyond_float32_is_refused() -> None:
