@@ -177,8 +177,8 @@ def _cut(values: memoryview, row: int) -> Iterator[memoryview]:
 
 
 def _form(wanted: Sequence[Wanted], model: Model) -> Form | None:
-    """Return the form of answers with these outputs; None if it has classes, or numbers beside bytes."""
-    if any(each.classes or each.name not in OUTPUTS or each.is_binary != wanted[0].is_binary for each in wanted):
+    """Return the form of answers with these outputs, without classes; None if it has numbers beside bytes."""
+    if any(each.name not in OUTPUTS or each.is_binary != wanted[0].is_binary for each in wanted):
         return None
     manifest = model.manifest
     reply = encode_infer(Blanks(0, len(manifest.labels)), InferJob(np.empty((1, 1)), manifest, None, wanted, None))
@@ -186,7 +186,7 @@ def _form(wanted: Sequence[Wanted], model: Model) -> Form | None:
     return Form([each.name for each in wanted], reply, reply.body[:json_bytes].split(BLANK))
 
 
-Forms = dict[tuple[tuple[str, bool, int], ...], Form | None]
+Forms = dict[tuple[tuple[str, bool], ...], Form | None]  # few: clients choose among two outputs, as numbers or bytes
 
 
 class ReadTensors(Read):
@@ -215,7 +215,9 @@ class ReadTensors(Read):
         first = plans[0]
         if first.rows > 1 or any(plan is not first and plan != first for plan in plans):
             return None
-        key = tuple((each.name, each.is_binary, each.classes) for each in first.wanted)
+        if any(each.classes for each in first.wanted):  # any number: their forms would never end
+            return None
+        key = tuple((each.name, each.is_binary) for each in first.wanted)
         if key not in self._forms:
             self._forms[key] = _form(first.wanted, self._model)
         form = self._forms[key]

@@ -17,7 +17,7 @@ from softmaxd.http.replies import SHORT
 from softmaxd.models.inputs import LARGE_BODY
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOT_ASKED
-from softmaxd.protocols.passes import FEWEST_LOGITS
+from softmaxd.protocols.passes import FEWEST_LOGITS, InferReader
 from softmaxd.settings import Settings
 from tests.support.paths import MODELS
 
@@ -110,6 +110,21 @@ def test_answers_of_infer_as_bytes_are_those_of_each_alone(rows: list[tuple[floa
     ).encode()
 
     check(INFER, blobs(), [text + struct.pack("<2f", *row) for row in rows], [(JSON_LENGTH, b"%d" % len(text))])
+
+
+def test_numbers_of_classes_that_clients_choose_are_not_remembered() -> None:
+    reader, model = readers()[INFER][1], blobs()
+    assert isinstance(reader, InferReader)
+    text = (
+        b'{"inputs":[{"name":"features","shape":[1,2],"datatype":"FP32","data":[1,2]}],"outputs":[{"name":"logits"%b}]}'
+    )
+
+    for parameters in (b"", *(b',"parameters":{"classification":%d}' % classes for classes in range(1, 100))):
+        [read] = reader.read([text % parameters] * 2, b"", model)
+        texts = read.texts(model.run(read.features))
+        assert (texts is None) == (parameters != b"")
+
+    assert len(reader._forms[model]) <= 12  # two outputs in any order or one, each as numbers or as bytes
 
 
 @pytest.mark.parametrize(
