@@ -1,11 +1,14 @@
 """The readers of plain bodies and the schemas: never more is taken, and always the same numbers, bit for bit.
 
-`PLAIN_EXAMPLES=1000000` draws so many passes of each kind instead of some hundreds; a pass has up to six bodies.
+`PLAIN_EXAMPLES=1000000` draws so many passes of each kind instead of some hundreds; a pass has up to six bodies. With
+`-s`, the numbers of drawn and of plain bodies are printed.
 """
 
 import os
 import struct
-from collections.abc import Callable, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 
@@ -43,6 +46,20 @@ MANIFESTS = OF_FLOATS * 8 + OTHERS  # three of four have only floats
 
 EXAMPLES = int(os.environ.get("PLAIN_EXAMPLES", "500" if "CI" in os.environ else "200"))
 thousands = settings(max_examples=EXAMPLES)
+drawn_bodies: Counter[str] = Counter()
+plain_bodies: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _print_counts() -> Iterator[None]:
+    yield
+    for kind, number in drawn_bodies.items():
+        sys.stdout.write(f"\n{kind}: {number} bodies were drawn, {plain_bodies[kind]} of them plain")
+
+
+def count(kind: str, bodies: Sequence[bytes], taken: Sequence[int]) -> None:
+    drawn_bodies[kind] += len(bodies)
+    plain_bodies[kind] += len(taken)
 
 
 def without_numbers(job: Job) -> dict[str, object]:
@@ -120,6 +137,7 @@ def test_instances_are_read_as_by_the_schema(data: st.DataObject, of: Manifest) 
     bodies = data.draw(st.lists(changed(drawn), max_size=6))
 
     taken = check_instances(bodies, of)
+    count("instances", bodies, taken)
 
     assert set(taken) <= {index for index, body in enumerate(bodies) if check_instances([body], of)}
 
@@ -131,6 +149,7 @@ def test_logits_are_read_as_by_the_schema(data: st.DataObject, classes: int) -> 
     bodies = data.draw(st.lists(changed(drawn), max_size=6))
 
     taken = check_logits(bodies)
+    count("logits", bodies, taken)
 
     assert set(taken) <= {index for index, body in enumerate(bodies) if check_logits([body])}
 
@@ -144,6 +163,7 @@ def test_data_are_read_as_by_the_schema(data: st.DataObject, of: Manifest, rows:
     bodies = data.draw(st.lists(changed(drawn), max_size=6))
 
     taken = check_infer(bodies, None, of)
+    count("data", bodies, taken)
 
     assert set(taken) <= {index for index, body in enumerate(bodies) if check_infer([body], None, of)}
 
@@ -160,6 +180,7 @@ def test_tensors_are_read_as_by_the_schema(data: st.DataObject, of: Manifest, ro
     bodies = [text + tensor for text, tensor in zip(texts, tensors, strict=True)]
 
     taken = check_infer(bodies, lengths, of)
+    count("tensors", bodies, taken)
 
     alone = {index for index in range(len(bodies)) if check_infer([bodies[index]], [lengths[index]], of)}
     assert set(taken) <= alone
