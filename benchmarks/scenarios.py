@@ -78,7 +78,7 @@ def one_row(plan: Plan) -> Scenario:
         "handwritten def": lambda: _handwritten(plan, "handwritten def", in_thread),
         "nginx": lambda: _nginx(plan, question),
     })  # fmt: skip
-    targets = {"bare": 1.5, "nginx": 0.45, "handwritten async def": 8.0, "handwritten def": 12.0}
+    targets = {"bare": 2.5, "nginx": 0.6, "handwritten async def": 8.0, "handwritten def": 12.0}
     work = f"`POST /predict`, one row, {CONNECTIONS} connections"
     return Scenario("P1", work, entries, throughput(targets), absent)
 
@@ -99,7 +99,7 @@ def one_row_peers(plan: Plan) -> Scenario:
         **{name: _peer(plan, name, asked[name]) for name in PEERS},
     })  # fmt: skip
     in_python = dict.fromkeys(("mlserver", "litserve", "bentoml", "ray"), 15.0)
-    targets = {"bare": 1.5, "triton": 5.0, "mosec": 5.0} | in_python
+    targets = {"bare": 2.5, "triton": 5.0, "mosec": 2.2} | in_python
     work = f"one row, {CONNECTIONS} connections, against other servers"
     return Scenario("P1-peers", work, entries, throughput(targets), absent)
 
@@ -108,21 +108,21 @@ def softmax(plan: Plan) -> Scenario:
     question = plan.questions.softmax
     entries = [Entry(softmaxd(plan.models), question), _bare(plan, question)]
     work = f"`POST /softmax`, 3 logits, {CONNECTIONS} connections"
-    return Scenario("P2", work, entries, throughput({"bare": 1.5}))
+    return Scenario("P2", work, entries, throughput({"bare": 2.5}))
 
 
 def v2_json(plan: Plan) -> Scenario:
     question = plan.questions.v2_one
     entries = [Entry(softmaxd(plan.models), question), _bare(plan, question)]
     work = f"`POST /v2/models/blobs/infer`, one row, JSON, {CONNECTIONS} connections"
-    return Scenario("P3-json", work, entries, throughput({"bare": 1.2}))
+    return Scenario("P3-json", work, entries, throughput({"bare": 2.0}))
 
 
 def v2_binary(plan: Plan) -> Scenario:
     question = plan.questions.v2_one_binary
     entries = [Entry(softmaxd(plan.models), question), _bare(plan, question)]
     work = f"`POST /v2/models/blobs/infer`, one row, binary, {CONNECTIONS} connections"
-    return Scenario("P3-binary", work, entries, throughput({"bare": 1.2}))
+    return Scenario("P3-binary", work, entries, throughput({"bare": 2.0}))
 
 
 def one_connection(plan: Plan) -> Scenario:
@@ -173,7 +173,7 @@ def large_binary_peers(plan: Plan) -> Scenario:
         "P6",
         "100,000 rows as a `/v2` binary tensor, binary output",
         entries,
-        large_time({"triton": 1.0}),
+        large_time({"triton": 0.8}),
         absent,
     )
 
