@@ -9,7 +9,7 @@ NODE_LIST := tests/browser/javascript
 PLAYGROUND := service/softmaxd/playground
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-dear bench-client bench-gpu bench-scaling overload test-container swarm-test soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
+.PHONY: help run add test check check-javascript format train docs pictures screenshots bench bench-peers bench-before bench-dear bench-client bench-gpu bench-scaling overload profile test-container swarm-test soak no-gap fuzz test-exporters test-kubernetes release-check audit sbom lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -80,6 +80,9 @@ bench-scaling: $(VENV)/.test  ## Measure processor time by load, by hop to an ac
 	$(BIN)/python -m benchmarks.edge
 	$(BIN)/python -m benchmarks.hops
 	$(BIN)/python -m benchmarks.scaling --write
+
+profile: $(VENV)/.test  ## Measure the processor time of each part of a request (needs wrk, two cores)
+	$(BIN)/python -m benchmarks.breakdown
 
 overload: $(VENV)/.test  ## Measure three times the load that a slow model can bear, and 2,000 idle connections
 	$(BIN)/python -m benchmarks.overload

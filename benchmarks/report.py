@@ -66,6 +66,7 @@ AGAIN = """\
 apt-get install wrk nginx-light
 make bench                                  # or: python -m benchmarks.bench --only P1,P4 --rounds 5 --seconds 5
 make overload                               # more load than the service can bear; about two minutes
+make profile                                # the parts of a request, for docs/performance.md; about five minutes
 make bench-dear                             # networks of 160 and 234 MB, and Triton; about 13 minutes
 make bench-gpu                              # networks on the CPU and with CUDA; see docs/gpu.md
 make bench-scaling                          # S1 to S3 and docs/scaling.md; makes an environment for Ray
