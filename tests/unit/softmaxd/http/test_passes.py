@@ -1,6 +1,7 @@
 """Plain requests of one turn of the event loop, over real connections: each answer is that of its request alone."""
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from softmaxd.process import Server
 from softmaxd.protocols.passes import PredictReader
 from tests.support.one_connection import Client, connected, run
 from tests.support.onnx_models import publish_embedding
+from tests.support.paths import MODELS
 from tests.support.raw_requests import INFER, INFERENCE, PREDICT, RAW, SOFTMAX, TENSOR, request
 from tests.support.sockets import comparable
 
@@ -222,6 +224,28 @@ def test_a_request_whose_client_has_left_is_in_no_pass() -> None:
         assert counts(server)["softmaxd_rows_total", "blobs", "2"] == 2
 
     run(main)
+
+
+def test_a_version_that_is_removed_before_the_pass_answers_its_requests(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(MODELS, models)
+
+    async def main(server: Server) -> None:
+        def remove(clients: Sequence[Client]) -> None:
+            call = clients[0].side._call
+            assert call is not None
+            shutil.rmtree(models / "blobs" / "2")
+            repository: Any = call.operation.find
+            repository.__self__.update()
+
+        turn = Turn(server)
+        answers = [await turn.answers([PREDICT] * 3, before) for before in (remove, lambda _: None)]
+
+        versions = [{answer.partition(b'"version":"')[2][:1] for answer in each} for each in answers]
+        assert versions == [{b"2"}, {b"1"}]
+        assert turn.left == []
+
+    run(main, models=models)
 
 
 @pytest.mark.parametrize("settings", [{"access_log": "all"}, {"slow_request_seconds": 1e-9}], ids=str)
