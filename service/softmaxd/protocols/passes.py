@@ -215,7 +215,7 @@ class ReadTensors(Read):
         first = plans[0]
         if first.rows > 1 or any(plan is not first and plan != first for plan in plans):
             return None
-        if any(each.classes for each in first.wanted):  # any number: their forms would never end
+        if first.id is not None or any(each.classes for each in first.wanted):  # any: their forms would never end
             return None
         key = tuple((each.name, each.is_binary) for each in first.wanted)
         if key not in self._forms:

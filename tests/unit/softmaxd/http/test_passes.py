@@ -143,6 +143,7 @@ TURNS: Mapping[str, tuple[list[bytes], int]] = {
     "v2, JSON": ([request(INFER, INFERENCE)] * 4, 0),
     "v2, only bytes": ([request(INFER, TENSOR, RAW)] * 4, 0),
     "v2, two outputs as bytes": ([infers(BYTES)] * 3, 0),
+    "v2, bytes with an id": ([infers(BYTES.replace(b"{", b'{"id":"7",', 1))] * 3, 0),
     "v2, numbers beside bytes": ([infers(MIXED)] * 3, 0),
     "v2, classes": ([request(INFER, CLASSES)] * 3, 0),
     "v2, outputs that need a calibration": ([request(INFER, TYPICAL)] * 3, 3),
