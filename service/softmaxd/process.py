@@ -20,7 +20,6 @@ from softmaxd.http.express import ExpressLane
 from softmaxd.http.heads import PlainHeads
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.passes import answer_together
-from softmaxd.http.replies import OkReplies
 from softmaxd.listening import accept_waiting, drop_new_connections
 from softmaxd.metrics.counts import Gauges
 from softmaxd.metrics.metrics import Metrics
@@ -165,7 +164,7 @@ def new_server(kind: type[AnyServer], settings: Settings, shared_folder: Path | 
         trace_calls(lane, state.tracing)
     config = uvicorn.Config(
         app,
-        http=partial(Connection, lane=lane, ok_replies=OkReplies()),  # type: ignore[arg-type] # uvicorn only calls it
+        http=partial(Connection, lane=lane),  # type: ignore[arg-type] # uvicorn only calls it
         ws="none",
         log_config=None,
         log_level="warning",

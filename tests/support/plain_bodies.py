@@ -2,6 +2,7 @@
 
 import math
 from decimal import Context, Decimal
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -165,3 +166,19 @@ def changed(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> bytes:
             for mutate in draw(st.lists(mutations(), min_size=1, max_size=2)):
                 body = mutate(body)
     return body
+
+
+@st.composite
+def alike(draw: st.DrawFn, form: bytes, size: int) -> list[bytes]:
+    """Draw bodies of one form, which has @ in the place of its numbers; often they do not end where the form ends."""
+    numbers = st.lists(draw(mostly(plain_numbers, plain_numbers | odd_numbers)), min_size=size, max_size=size)
+    bodies = [form.replace(b"@", b",".join(each)) for each in draw(st.lists(numbers, min_size=2, max_size=6))]
+    glue = draw(st.sampled_from([b"\n", b"\n", b"", b","]))
+    text = glue.join(bodies)
+    places = [place for place, byte in enumerate(text) if byte in b"\n,[]{}" or not glue]
+    cuts = sorted(draw(st.lists(st.sampled_from(places), min_size=len(bodies) - 1, max_size=len(bodies) - 1)))
+    pieces = [text[start:stop] for start, stop in pairwise([0, *cuts, len(text)])]
+    moved = pieces[:1] + [piece[len(glue) :] if piece.startswith(glue) else piece for piece in pieces[1:]]
+    before, _, after = form.partition(b"@")
+    cut = [before + bodies[1][len(before) : -len(after)] + b",", bodies[0][len(before) :]]
+    return draw(st.sampled_from([bodies, moved, [bodies[0], *moved], [*bodies, *cut]]))

@@ -14,10 +14,8 @@ from softmaxd.http.heads import PlainHead
 from softmaxd.http.ids import Ids, ids_of, new_ids
 from softmaxd.http.operation import Reply
 from softmaxd.http.reading import BODY, END_OF_HEAD, IDLE, LAST, MAX_UNREAD_BODY
-from softmaxd.http.replies import OK, OkReplies, write_reply
+from softmaxd.http.replies import OK, write_reply
 from softmaxd.http.timed import Timed
-
-LINGER_BODIES = 8  # largest bodies, of which a client may send the bytes after the last response
 
 
 class Connection(Timed):
@@ -28,15 +26,16 @@ class Connection(Timed):
     what comes until the client ends its side, too (RFC 9112, section 9.6).
     """
 
-    def __init__(self, *args: Any, lane: ExpressLane, ok_replies: OkReplies, **kwargs: Any) -> None:
+    __slots__ = ("_call", "_ids", "_known_heads", "_share", "_spare", "lane")
+
+    def __init__(self, *args: Any, lane: ExpressLane, **kwargs: Any) -> None:
         super().__init__(*args, settings=lane.settings, **kwargs)
         self.lane = lane
         self._known_heads = lane.heads.known
-        self._ok_replies = ok_replies
         self._call: Call | None = None  # the request in the express lane whose response is pending
+        self._spare: Call | None = None  # of a request that was answered in a pass, for the next one
         self._share = Share(lane.budget)
         self._ids: Ids = ()  # of the request whose body arrives
-        self._dropped = 0  # bytes after the last response
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: a whole request with a known head at once, anything else through the parser."""
@@ -44,21 +43,18 @@ class Connection(Timed):
         known, ids = self._known_heads.get(data[:end]), None
         if known is None and self._phase is IDLE:
             known, ids = self.lane.heads.find_known(data[:end])
-        if known is not None and len(data) == end + known.body_bytes and self._phase is IDLE and self._is_free():
+        is_answered = self.cycle is None or self.cycle.response_complete
+        is_next = is_answered and self._phase is IDLE and self._parsed == len(self._received)
+        if is_next and known is not None and len(data) == end + known.body_bytes and not self.flow.write_paused:
             call = self._new_call(known, ids)
             if call is not None:
                 call.body = data[end:]
-                call.begin()
+                call.go_on()
                 return
         if self._phase is LAST:
             self._drop(len(data))
         elif not self.transport.is_closing():
             self._receive(data)
-
-    def _is_free(self) -> bool:
-        """Return True if no response is pending or unread, and no bytes wait for it."""
-        is_answered = self.cycle is None or self.cycle.response_complete
-        return is_answered and not self.flow.write_paused and self._parsed == len(self._received)
 
     def _begin_request(self) -> None:
         """Choose the lane."""
@@ -106,7 +102,11 @@ class Connection(Timed):
             model = operation.find(name, version, ids[0][1])
         except Exception:  # whatever it is, the ASGI lane finds it again, and answers
             return None
-        call = lane.new_call(self, lane, model, plain, self._share, ids)
+        call, self._spare = self._spare, None
+        if call is None:
+            call = lane.new_call(self, lane, model, plain, self._share, ids)
+        else:
+            call.begin(model, plain, ids)
         self._ids = call.ids
         self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it
         lane.lifecycle.in_flight += 1
@@ -123,7 +123,7 @@ class Connection(Timed):
 
     def _end_request(self) -> None:
         if self._call is not None:
-            self._call.begin()
+            self._call.go_on()
         elif not self.cycle.response_complete:
             self.cycle.more_body = False
             self.cycle.message_event.set()
@@ -132,11 +132,11 @@ class Connection(Timed):
     def _is_full(self) -> bool:
         return self._phase is BODY and self._is_busy and self._call is None and len(self.cycle.body) > MAX_UNREAD_BODY
 
-    def send_ok(self, call: Call, tail: bytes, body: bytes) -> None:
-        """Write a reply with status 200, which is not counted, and whose head ends with `tail`."""
+    def send_ok(self, call: Call, response: bytes) -> None:
+        """Write a whole response with status 200, which is not counted."""
         call.response_complete = True
-        self._call = None
-        self._ok_replies.write_body(self.transport, tail, body, self.server_state.default_headers, call.ids)
+        self._call, self._spare = None, call
+        self.transport.write(response)
         self.on_response_complete()
 
     def send(self, call: Call, reply: Reply) -> None:
@@ -148,7 +148,7 @@ class Connection(Timed):
         lane, default_fields = self.lane, self.server_state.default_headers
         lane.lifecycle.in_flight -= 1
         if call.keep_alive and reply.status == OK:
-            self._ok_replies.write(self.transport, reply, default_fields, call.ids)
+            lane.ok_replies.write(self.transport, reply, default_fields, call.ids)
         elif write_reply(self.transport, reply, default_fields, call.ids, close=not call.keep_alive):
             self._end()
         seconds = time.perf_counter() - call.start
@@ -179,6 +179,7 @@ class Connection(Timed):
             record(self._call, LEFT, time.perf_counter() - self._call.start, self.client)
         self._give_up()
         self._share.keep(0)
+        self._spare = None
         if isinstance(self.cycle, Call):
             self.cycle = None
         super().connection_lost(exc)
@@ -236,8 +237,3 @@ class Connection(Timed):
         elif not self.transport.is_closing():
             end_writing(self.transport)
             self.flow.read_more()
-
-    def _drop(self, size: int) -> None:
-        self._dropped += size
-        if self._dropped > LINGER_BODIES * self.lane.settings.max_body_bytes:
-            self.transport.close()

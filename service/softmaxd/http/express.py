@@ -19,6 +19,7 @@ from softmaxd.http.heads import PlainHead, PlainHeads
 from softmaxd.http.ids import Ids
 from softmaxd.http.lifecycle import Lifecycle
 from softmaxd.http.operation import Job, Reply, reply_to_error
+from softmaxd.http.replies import OkReplies
 from softmaxd.http.turns import LARGE_BYTES, Turns
 from softmaxd.metrics.metrics import Metrics
 from softmaxd.models.batching import Entry
@@ -43,6 +44,7 @@ class ExpressLane:
         self.access_log = AccessLog(settings)
         self.quiet_seconds = self.access_log.quiet_seconds  # a good answer within this time is only counted
         self.new_call: Callable[..., Call] = Call  # or one that is traced
+        self.ok_replies = OkReplies()
         self.turns = Turns()
         self.budget = Budget(settings.max_inflight_bytes)
         self.answer_plain: Callable[[list[Call]], list[Call]] = list  # those of a turn together; returns the others
@@ -80,18 +82,22 @@ class Call:
         self.connection = connection  # a `Connection`, which imports this module
         self.share = share
         self.lane = lane
+        self.gathered: BytesIO | None = None  # a body that comes in pieces; it holds them once, a list would twice
+        self.job: Job | None = None
+        self.waiting: Entry | None = None
+        self.body = b""
+        self.begin(model, plain, ids)
+
+    def begin(self, model: Model | None, plain: PlainHead, ids: Ids) -> None:
+        """Begin anew, for the next request of the same connection if this one is answered."""
         self.operation = plain.target[0]
         self.model = model
         self.plain = plain
         self.ids = ids
-        self.body = b""
-        self.gathered: BytesIO | None = None  # a body that comes in pieces; it holds them once, a list would twice
-        self.keep_alive = not lane.lifecycle.leaving
+        self.keep_alive = not self.lane.lifecycle.leaving
         self.response_complete = False
-        self.start = time.perf_counter()
-        self.job: Job | None = None
-        self.waiting: Entry | None = None
         self.is_large = plain.body_bytes > LARGE_BYTES
+        self.start = time.perf_counter()
 
     def gather(self, piece: bytes) -> None:
         """Take a piece of the body."""
@@ -99,7 +105,7 @@ class Call:
             self.gathered = BytesIO()
         self.gathered.write(piece)
 
-    def begin(self) -> None:
+    def go_on(self) -> None:
         """Go on with the whole body; a large one waits for its turn."""
         if self.gathered is not None:
             self.body, self.gathered = self.gathered.getvalue(), None

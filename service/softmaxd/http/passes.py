@@ -15,7 +15,7 @@ from softmaxd.http.answered import record
 from softmaxd.http.express import Call, ExpressLane
 from softmaxd.http.heads import UNASKED, PlainHead
 from softmaxd.http.operation import JSON, Headers, Job, Operation, Reply
-from softmaxd.http.replies import OK, SHORT, TAILS, tail_of
+from softmaxd.http.replies import OK, SHORT, TAILS, own_part, tail_of
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOT_ASKED, Features, Outputs
 
@@ -151,16 +151,19 @@ def _jobs(read: Read, calls: Iterable[Call]) -> Iterator[Job]:
     return read.jobs(call.plain.headers for call in calls)
 
 
-def _write_texts(texts: Texts, calls: Iterable[Call]) -> list[float]:
+def _write_texts(texts: Texts, calls: Sequence[Call]) -> list[float]:
     """Write answers, and return the seconds that each request has taken."""
     tails: Sequence[bytes] | Mapping[int, bytes] = TAILS
     if texts.media_type is not JSON:
         tails = {len(body): tail_of(Reply(body, OK, texts.media_type, texts.headers)) for body in texts.bodies[:1]}
-    clock = time.perf_counter
+    first = calls[0]
+    begin = first.lane.ok_replies.begin(first.connection.server_state.default_headers)
+    join, clock = b"".join, time.perf_counter
     seconds = []
     for call, body in zip(calls, texts.bodies, strict=True):
-        call.body = b""
-        call.connection.send_ok(call, tails[len(body)], body)
+        call.body, ids = b"", call.ids
+        own = ids[0][1] if len(ids) == 1 else own_part(ids)
+        call.connection.send_ok(call, join((begin, own, tails[len(body)], body)))
         seconds.append(clock() - call.start)
     return seconds
 

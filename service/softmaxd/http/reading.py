@@ -44,6 +44,18 @@ class Reader(HttpToolsProtocol, ABC):
     """The reading half of a connection. A subclass answers the requests."""
 
     flow: Flow
+    # uvicorn's class has a dict beside them, which is slow to look into: it is large
+    __slots__ = (
+        "_client_ended",
+        "_parsed",
+        "_phase",
+        "_received",
+        "_since",
+        "cycle",
+        "flow",
+        "server_state",
+        "transport",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

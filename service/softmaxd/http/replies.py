@@ -30,21 +30,23 @@ class OkReplies:
         tail = (
             TAILS[len(body)] if len(body) < SHORT and reply.media_type is JSON and not reply.headers else tail_of(reply)
         )
+        parts = (self.begin(default_fields), own_part(ids), tail, body)
         if len(body) < LARGE_BYTES:
-            self.write_body(transport, tail, body, default_fields, ids)
+            transport.write(b"".join(parts))
         else:  # a large body is not copied behind its head
-            transport.writelines((self._begin(default_fields, ids), tail, body))
+            transport.writelines(parts)
 
-    def write_body(self, transport: Transport, tail: bytes, body: bytes, default_fields: Fields, ids: Ids) -> None:
-        """Write a reply whose head ends with `tail`."""
-        transport.write(b"".join([self._begin(default_fields, ids), tail, body]))
-
-    def _begin(self, default_fields: Fields, ids: Ids) -> bytes:
+    def begin(self, default_fields: Fields) -> bytes:
+        """Return the bytes before the id of a request."""
         if default_fields is not self._default_fields:  # uvicorn makes new ones once a second, for the date
             self._default_fields = default_fields
             self._first = b"%s%sx-request-id: " % (STATUS_LINE[OK], header_lines(default_fields))
-        begin = self._first + ids[0][1]
-        return begin if len(ids) == 1 else b"%s\r\n%s" % (begin, header_lines(ids[1:])[:-2])
+        return self._first
+
+
+def own_part(ids: Ids) -> bytes:
+    """Return the part of a head that differs from request to request: the value of the id, and further ids."""
+    return ids[0][1] if len(ids) == 1 else b"%s\r\n%s" % (ids[0][1], header_lines(ids[1:])[:-2])
 
 
 def tail_of(reply: Reply) -> bytes:

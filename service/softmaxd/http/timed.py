@@ -9,6 +9,7 @@ from softmaxd.http.reading import BODY, Phase, Reader
 from softmaxd.http.replies import UnreadBytes
 from softmaxd.settings import Settings
 
+LINGER_BODIES = 8  # largest bodies, of which a client may send the bytes after the last response
 LINGER_SECONDS = 3  # after the last response, until the connection closes
 UNUSED_SECONDS = 1  # in a drain, until an idle connection closes
 LATE = "{} did not arrive within {:g} s"
@@ -22,6 +23,7 @@ class Timed(Reader, ABC):
         super().__init__(*args, **kwargs)
         self._settings = settings
         self._unread = UnreadBytes()
+        self._dropped = 0  # bytes after the last response
 
     def close_unused(self, now: float) -> None:
         """Close the connection unless it is in use, or was a moment ago: its client may be sending the next request."""
@@ -68,3 +70,9 @@ class Timed(Reader, ABC):
         """
         if self.parser.get_http_version() == "1.1" and not getattr(self.cycle, "response_started", False):
             self.transport.write(PROBE)
+
+    def _drop(self, size: int) -> None:
+        """Drop bytes after the last response, as long as there are not too many."""
+        self._dropped += size
+        if self._dropped > LINGER_BODIES * self._settings.max_body_bytes:
+            self.transport.close()

@@ -293,3 +293,16 @@ def test_uvicorn_has_the_names_that_a_connection_uses() -> None:
 
 def test_uvicorn_takes_nothing_else_from_the_cycle_that_a_call_replaces() -> None:
     assert names_after("self.cycle", HttpToolsProtocol) == TAKEN_FROM_CYCLE
+
+
+def test_a_closed_connection_holds_no_request() -> None:
+    async def main(server: Server) -> None:
+        async with connected(server) as first, connected(server) as second:
+            for client in (first, second):
+                client.side.data_received(HEAD + BODY)
+            await first.ask()
+            assert first.side._spare is not None
+        await first.until(lambda: first.side.cycle is None)
+        assert first.side._spare is first.side._call is None
+
+    run(main)

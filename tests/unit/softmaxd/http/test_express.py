@@ -66,7 +66,7 @@ def answered(
                 new_ids(),
             )
             call.gather(body)
-            call.begin()
+            call.go_on()
             call.response_complete = index in gone
         async with asyncio.timeout(5):
             while len(replies) < len(heads) - len(gone):  # noqa: ASYNC110 - it takes turns of the loop

@@ -169,6 +169,23 @@ def test_requests_of_one_turn_get_the_answers_of_each_alone(turn: str) -> None:
     compare(requests, left=left)
 
 
+def test_connections_give_turn_after_turn_the_answers_of_each_request_alone() -> None:
+    requests = [sent for turn, _ in TURNS.values() for sent in turn[:3]]
+
+    async def main(server: Server) -> None:
+        alone = [(await Turn(server).answers([sent]))[0] for sent in requests]
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connected(server)) for _ in range(MANY)]
+            for turn in range(0, len(requests), 5):
+                places = [(turn + number // 3) % len(requests) for number in range(MANY)]
+                for client, place in zip(clients, places, strict=True):
+                    client.side.data_received(requests[place])
+                for client, place in zip(clients, places, strict=True):
+                    assert comparable(await _answer(client)) == alone[place]
+
+    run(main)
+
+
 def test_a_trace_goes_on_with_a_span_for_each_request() -> None:
     async def main(server: Server) -> None:
         answers = await Turn(server, bytes).answers([predict(number, ID % number, TRACED) for number in range(3)])

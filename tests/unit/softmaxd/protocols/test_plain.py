@@ -28,10 +28,10 @@ from softmaxd.numerics.softmax import FEW_CLASSES
 from softmaxd.numerics.trust import DEFAULT_COVERAGE
 from softmaxd.protocols.native.codec import PredictJob, SoftmaxJob, decode_predict, decode_softmax
 from softmaxd.protocols.native.schemas import PREDICT_REQUEST
-from softmaxd.protocols.plain import plain_data, plain_instances, plain_logits, plain_tensors
+from softmaxd.protocols.plain import FEWEST_ALIKE, plain_data, plain_instances, plain_logits, plain_tensors
 from softmaxd.protocols.v2.codec import MAX_KNOWN_BYTES, InferJob, decode_infer
 from tests.support.manifests import manifest
-from tests.support.plain_bodies import changed, in_field, infers, lists, odd_lists
+from tests.support.plain_bodies import alike, changed, in_field, infers, lists, odd_lists
 from tests.support.tables import FEATURES
 
 LENGTH = b"inference-header-content-length"
@@ -119,7 +119,7 @@ def check_infer(bodies: Sequence[bytes], lengths: Sequence[bytes] | None, of: Ma
 @given(st.data(), st.sampled_from(OF_FLOATS))
 def test_plain_bodies_are_read_in_one_pass(data: st.DataObject, of: Manifest) -> None:
     width = of.layout.width
-    rows = data.draw(st.lists(lists(width), min_size=1, max_size=6))
+    rows = data.draw(st.lists(lists(width), min_size=1, max_size=2 * FEWEST_ALIKE))
     tensor = b'{"inputs":[{"name":"features","shape":[1,%d],"datatype":"%b","data":%b}]}'
 
     everyone = list(range(len(rows)))
@@ -166,6 +166,75 @@ def test_data_are_read_as_by_the_schema(data: st.DataObject, of: Manifest, rows:
     count("data", bodies, taken)
 
     assert set(taken) <= {index for index, body in enumerate(bodies) if check_infer([body], None, of)}
+
+
+TENSOR_FORM = b'{"inputs":[{"name":"features",%b"shape":[1,2],"datatype":"FP32"%b}]}'
+FORMS = {
+    check_instances: [
+        *(b'{"instances":[[@]]}', b'{"instances": [[@]]}\n', b'{\n"instances":[[@]]}', b'{"instances":\n[[@]]\n}'),
+        *(
+            b'{"instances":[[@],[1,2]]}',
+            b'{"instances":[[5,[@]]]}',
+            b'{"instances":[@]}',
+            b'{"instances":[[@]],"x":[1]}',
+        ),
+        *(b'{"instances":[[1,2]],"instances":[[@]]}', b'{"x":[[@]]}', b"[[@]]", b"@", b'{"instances":[[@]]'),
+    ],
+    check_logits: [
+        *(b'{"logits":[@]}', b'{"logits": [@]}\n', b'{\n"logits":[@]}', b'{"logits":[[@]]}', b'{"logits":[1,[@]]}'),
+        *(b'{"logits":[@],"logits":[1,2]}', b'{"logits":@}', b'{"logits":[null,[@]]}', b'{"logits":[@]'),
+    ],
+    partial(check_infer, lengths=None): [
+        *(
+            TENSOR_FORM % (b"", b',"data":[@]'),
+            TENSOR_FORM % (b'"data":[@],', b""),
+            TENSOR_FORM % (b'"data":[[@]],', b""),
+        ),
+        *(TENSOR_FORM % (b"\n", b',"data":[@]\n'), TENSOR_FORM % (b'"data":[5,[@]],', b""), b'{"data":[@]}'),
+        *(TENSOR_FORM % (b'"data":[@],', b',"x":[1]'), TENSOR_FORM % (b'"x":[@],', b',"data":[1,2]')),
+    ],
+}
+
+
+@given(st.data(), st.sampled_from([(check, form) for check, forms in FORMS.items() for form in forms]))
+@thousands
+def test_bodies_of_one_form_are_read_as_by_the_schema(
+    data: st.DataObject, case: tuple[Callable[..., list[int]], bytes]
+) -> None:
+    check, form = case
+    more = {} if check is check_logits else {"of": TWO}
+    drawn = data.draw(alike(form, 2))
+    bodies = drawn[:1] * FEWEST_ALIKE + drawn[1:]
+
+    taken = check(bodies, **more)
+
+    assert set(taken) <= {index for index, body in enumerate(bodies) if check([body], **more)}
+
+
+PLAIN = b'{"instances":[[1,2]]}'
+ONLY_TOGETHER = {
+    "cut between two numbers": [PLAIN, b'{"instances":[[1,2,', b"3,4]]}"],
+    "cut at the end of a line": [b'{\n"instances":[[1,2]]}', b'{\n"instances":[[1,2]]}\n{', b'"instances":[[3,4]]}'],
+    "two bodies in one": [PLAIN, b'{"instances":[[1,2]]}\n{"instances":[[3,4]]}', PLAIN],
+    "two bodies in one, and none": [PLAIN, b'{"instances":[[1,2]]}\n{"instances":[[3,4]]}', b""],
+    "another end": [PLAIN, b'{"instances":[[1,2]]]'],
+    "another end in between": [PLAIN, b'{"instances":[[1,2]]]', PLAIN],
+    "a list in a row": [b'{"instances":[[5,[1,2]]]}', b'{"instances":[[5,[1,2]]]}'],
+    "no number": [PLAIN, b'{"instances":[[1,]]}', PLAIN],
+    "two numbers without a comma": [PLAIN, b'{"instances":[[1 2,]]}'],
+    "one number moved": [PLAIN, b'{"instances":[[1]]}', b'{"instances":[[1,2,3]]}'],
+    "another name": [PLAIN, b'{"ins1tances":[[1,2]]}'],
+    "too long": [PLAIN, b'{"instances":[[1,%b2]]}' % (b" " * LARGE_BODY)],
+}
+
+
+@pytest.mark.parametrize("bodies", ONLY_TOGETHER.values(), ids=ONLY_TOGETHER)
+def test_bodies_that_are_plain_only_together_are_not(bodies: list[bytes]) -> None:
+    bodies = bodies[:1] * FEWEST_ALIKE + bodies[1:]
+    plain = {index for index, body in enumerate(bodies) if check_instances([body], TWO)}
+
+    assert set(check_instances(bodies, TWO)) == plain
+    assert len(plain) < len(bodies)
 
 
 @given(st.data(), st.sampled_from(MANIFESTS), st.integers(1, MAX_ROWS + 1))
