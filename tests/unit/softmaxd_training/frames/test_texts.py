@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.texts import check_no_numbers, coded, judge_texts
+from softmaxd_training.frames.texts import check_no_numbers, check_no_signed, coded, judge_texts
+from softmaxd_training.frames.wording import quoted
 from tests.support.frames import csv_cells, typed_cells
 
 
@@ -75,3 +76,19 @@ def test_some_numbers_among_texts_are_texts() -> None:
 def test_every_text_is_a_mistake_where_the_user_wants_numbers() -> None:
     with pytest.raises(Refused, match=r"^column 'x': 2 of 3 values are not numbers, such as 'A1' \(row 1\)"):
         check_no_numbers(typed_cells(pa.array(["A1", "B1", "2"])), ".", is_decided=True)
+
+
+@pytest.mark.parametrize("signed", ["1,234.50", "-1.234.567,8", "12.5%", "7 %", "1'000"])
+def test_numbers_with_marks_of_thousands_or_percent_signs_are_refused(signed: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check_no_signed(typed_cells(pa.array([None, signed, *["2%"] * 8, "none"])))
+
+    assert str(refused.value) == (
+        f"column 'x' has numbers such as {signed!r} (row 2): write them without marks of thousands and percent signs;"
+        " or `--category x` takes the texts"
+    ).replace(repr(signed), quoted(signed))
+
+
+@pytest.mark.parametrize("text", ["100% wool", "1,2", "12,34,567", "A1", "10-20%"])
+def test_other_texts_with_such_signs_are_texts(text: str) -> None:
+    check_no_signed(typed_cells(pa.array([text] * 10)))
