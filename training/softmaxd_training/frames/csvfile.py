@@ -151,16 +151,20 @@ class _Reader:
     def check(self) -> None:
         """Raise `Refused` if rows have another length than the first one, or a quote is never closed."""
         problems = Problems()
-        if len({*self._widths}) == 1 and not self.rows and len(self._widths) > 1:
+        is_open = self._ends_open()
+        # the open quote has made the last row, which ends at the end of the file
+        widths = self._widths[:-1] if is_open and self.lines.ends_ragged else self._widths
+        if len({*widths}) == 1 and not self.rows and len(widths) > 1:
             problems.add(
-                f"the first row has {self._trial.width} values, but all {len(self._widths)} others have"
-                f" {self._widths[0]}: give every column a name"
+                f"the first row has {self._trial.width} values, but all {len(widths)} others have"
+                f" {widths[0]}: give every column a name"
             )
         else:
-            for index, row in self._ragged:
+            ragged = self._ragged[: len(widths)]
+            for index, row in ragged:
                 problems.add(_told(row, self.lines.line_of_ragged(index), self._trial))
-            problems.leave_out(len(self._widths) - len(self._ragged))
-        if self._ends_open():
+            problems.leave_out(len(widths) - len(ragged))
+        if is_open:
             problems.add(f"line {self.lines.last_line()} opens a quote that is never closed: close it")
         problems.refuse()
 

@@ -49,7 +49,7 @@ def labels_of(cells: Cells, options: ColumnOptions) -> Target:
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(len(order))
     told = _told([found.different[place] for place in order], [counts[place] for place in order])
-    line = f"{many(len(order), 'label')}: {told}{merged}"
+    line = f"{many(len(order), 'label')}: {told}{merged}{_alike(found.different)}"
     labels = tuple(found.different[place] for place in order)
     return Target(labels, ranks[found.codes], FrameColumn(cells.name, "target", line, cells.name))
 
@@ -136,6 +136,16 @@ def _ordered(labels: Sequence[str]) -> list[int]:
     if None in numbers:
         return list(range(len(labels)))
     return sorted(range(len(labels)), key=lambda place: (numbers[place], labels[place]))
+
+
+def _alike(labels: Sequence[str]) -> str:
+    """Return the end of the line if two labels differ only in capitals, which may be one label written in two ways."""
+    first: dict[str, str] = {}
+    for label in labels:
+        other = first.setdefault(label.casefold(), label)
+        if other != label:
+            return f"; {quoted(other)} and {quoted(label)} differ only in capitals"
+    return ""
 
 
 def _same(column: str, labels: Sequence[str]) -> Iterator[str]:

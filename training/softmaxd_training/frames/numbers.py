@@ -84,7 +84,10 @@ def judge_numbers(cells: Cells, exact: Exact, *, is_decided: bool) -> Judged:
         rounded = exact.values.astype(np.float32)
     if np.isinf(rounded).any():
         value, place = cells.first(np.isinf(rounded))
-        raise Refused(f"column {quoted(cells.name)}, {place}: {quoted(value)} is not finite as float32")
+        raise Refused(
+            f"column {quoted(cells.name)}, {place}: {quoted(value)} is not finite as float32: leave the cell empty if"
+            " it is unknown"
+        )
     low, high = (shown_exactly(pc.min_max(exact.written)[end].as_py(), exact) for end in ("min", "max"))
     different = pc.count_distinct(exact.written).as_py()
     if different == 1 and not cells.missing:

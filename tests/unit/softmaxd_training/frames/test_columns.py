@@ -164,7 +164,7 @@ def test_all_problems_of_a_table_are_told_at_once() -> None:
         " `--category born` takes the texts",
         "column 'seen' has dates, such as '20010203': `--date seen` makes year, month, weekday and day number of it,"
         " `--category seen` takes the texts",
-        "column 'size', line 2: '1e99' is not finite as float32",
+        "column 'size', line 2: '1e99' is not finite as float32: leave the cell empty if it is unknown",
         "column 'y' has labels with fewer than 10 rows, 'b' (1): add rows, `--merge-rare OTHER` makes one label of"
         " them",
     ]

@@ -153,10 +153,11 @@ def test_a_table_may_have_names_alone() -> None:
         (b'x,y\n1,2\n3,"4\n5,6\n', ["line 3 opens a quote that is never closed: close it"]),
         (b'x,y\n1,2\n3,"4', ["line 3 opens a quote that is never closed: close it"]),
         (b'x,y\n1,2\n3,"4\n""\n', ["line 3 opens a quote that is never closed: close it"]),
+        (b'x,y\n1,2\n"3,4\n5,6\n', ["line 3 opens a quote that is never closed: close it"]),
         (
-            b'x,y\n1,2\n"3,4\n5,6\n',
+            b'x,y\n1,2,3\n"3,4\n5,6\n',
             [
-                "line 3 has 1 value, but the first row has 2: add the missing ones; it ends on line 4, as a quote does",
+                "line 2 has 3 values, but the first row has 2: put a value that has a comma in it into quotes",
                 "line 3 opens a quote that is never closed: close it",
             ],
         ),

@@ -45,6 +45,18 @@ def test_labels_are_in_the_order_of_their_values_if_all_are_numbers(
 
 
 @pytest.mark.parametrize(
+    ("labels", "end"),
+    [
+        (("YES", "no", "yes"), "; 'YES' and 'yes' differ only in capitals"),
+        (("Straße", "straße"), "; 'Straße' and 'straße' differ only in capitals"),
+        (("a", "b"), "'b' (10)"),
+    ],
+)
+def test_labels_that_differ_only_in_capitals_are_told(labels: Sequence[str], end: str) -> None:
+    assert labels_of(ten_each(*labels), OPTIONS).column.line.endswith(end)
+
+
+@pytest.mark.parametrize(
     ("column", "labels"),
     [
         (pa.array([True, False] * 10), ("false", "true")),
