@@ -15,11 +15,12 @@ from softmaxd_training.tables.ranking import MOST_ORDERS, rank
 from softmaxd_training.tables.trees import Trees, both, mean_of, rows_of, trees_of
 from softmaxd_training.tables.vocabulary import Texts, Vocabulary
 
-LEARNING_RATE = 0.1
+LEARNING_RATE, FASTEST_RATE = 0.1, 0.2  # of the most iterations, and of far fewer
 LEAVES = 8  # of a tree
 MOST_ITERATIONS = 400  # each adds a tree, or one for each of more than two classes
 LEAST_ITERATIONS = 100
-MOST_VISITS = 2e9  # of a cell by a tree, in a fit: larger tables have fewer iterations
+MOST_VISITS = 1.4e9  # of a cell by a tree, in a fit: larger tables have fewer iterations
+MOST_CELLS = 2e7  # rows times columns times classes: trees of larger tables are fitted to fewer rows
 PATIENCE = 15  # iterations without a lower loss of the rows left out
 FEW_CELLS = 5e5  # rows times columns times classes, up to which every fold is left out; above, four groups of folds
 GROUPS = 4
@@ -68,7 +69,7 @@ def fit_trees(numbers: Array, texts: Texts, classes: Classes, folds: Classes, *,
     models = [trees_of(fit.model, vocabulary, fit.ranks, iterations) for fit in fits]
     if sum(len(each.left) for each in models) <= MOST_NODES:
         return mean_of(models, numbers.shape[1]), logits
-    model, ranks = _fit(table, None, iterations, seed)
+    model, ranks = _fit(table, None, iterations, learning_rate(most_iterations(table.cells)), seed)
     return trees_of(model, vocabulary, ranks), logits
 
 
@@ -95,18 +96,19 @@ class _Fit:
 
 def _fit_without(table: _Table, left_out: Any, seed: int) -> _Fit:
     held = table.part(left_out)
-    model, ranks = _fit(table.part(~left_out), held, most_iterations(table.cells), seed)
+    iterations = most_iterations(table.cells)
+    model, ranks = _fit(table.part(~left_out), held, iterations, learning_rate(iterations), seed)
     return _Fit(model, ranks, left_out, rows_of(held.numbers, ranks, held.ids), -np.asarray(model.validation_score_))
 
 
 def _fit(
-    table: _Table, held: _Table | None, iterations: int, seed: int
+    table: _Table, held: _Table | None, iterations: int, rate: float, seed: int
 ) -> tuple[HistGradientBoostingClassifier, Array]:
     """Return a model of the rows of a table, and the ranks; it stops early if the loss of held rows does not fall."""
     ranks = rank(table.vocabulary, table.ids, table.classes, table.count)
     rows = rows_of(table.numbers, ranks, table.ids)
     model = HistGradientBoostingClassifier(
-        learning_rate=LEARNING_RATE,
+        learning_rate=rate,
         max_iter=iterations,
         max_leaf_nodes=LEAVES,
         l2_regularization=1.0,
@@ -128,13 +130,18 @@ def cells_of_row(numbers: int, texts: int, count: int) -> int:
 
 
 def most_rows(numbers: int, texts: int, count: int) -> int:
-    """Return the most rows with so many columns and classes for which the fewest iterations are few enough visits."""
-    return int(MOST_VISITS / LEAST_ITERATIONS) // cells_of_row(numbers, texts, count)
+    """Return the most rows with so many columns and classes that trees are fitted to."""
+    return int(MOST_CELLS) // cells_of_row(numbers, texts, count)
 
 
 def most_iterations(cells: int) -> int:
     """Return the most iterations for a table of so many cells: 400, and fewer in large tables."""
     return int(np.clip(MOST_VISITS // max(cells, 1), LEAST_ITERATIONS, MOST_ITERATIONS))
+
+
+def learning_rate(most: int) -> float:
+    """Return the learning rate of a table with at most so many iterations: the fewer there are, the more each adds."""
+    return min(LEARNING_RATE * MOST_ITERATIONS / most, FASTEST_RATE)
 
 
 def _best_iterations(fits: list[_Fit]) -> int:

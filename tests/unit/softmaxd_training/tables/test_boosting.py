@@ -7,7 +7,15 @@ import pytest
 
 from softmaxd_training.calibration import mean_loss
 from softmaxd_training.tables import boosting
-from softmaxd_training.tables.boosting import LEAVES, MOST_ITERATIONS, PATIENCE, fit_trees, most_iterations, most_rows
+from softmaxd_training.tables.boosting import (
+    LEAVES,
+    MOST_ITERATIONS,
+    PATIENCE,
+    fit_trees,
+    learning_rate,
+    most_iterations,
+    most_rows,
+)
 from softmaxd_training.tables.trees import Trees
 from tests.support.boosted import FOLDS, ROWS, boosted, table
 
@@ -89,9 +97,13 @@ def test_the_trees_are_the_mean_of_the_fits_or_if_these_are_many_those_of_a_fit_
     assert 0 < np.median(difference) < 0.1
 
 
-@pytest.mark.parametrize(("cells", "iterations"), [(0, 400), (10_000_000, 200), (10**12, 100)])
-def test_large_tables_have_fewer_iterations(cells: int, iterations: int) -> None:
+@pytest.mark.parametrize(
+    ("cells", "iterations", "rate"),
+    [(0, 400, 0.1), (5_000_000, 280, 1 / 7), (10_000_000, 140, 0.2), (10**12, 100, 0.2)],
+)
+def test_large_tables_have_fewer_iterations_that_add_more(cells: int, iterations: int, rate: float) -> None:
     assert most_iterations(cells) == iterations
+    assert learning_rate(iterations) == pytest.approx(rate)
 
 
 @pytest.mark.usefixtures("few")
