@@ -7,6 +7,7 @@ that may come, such as time on a busy machine, raises `NotNow`; any other failur
 """
 
 import math
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from typing import NoReturn
 
 from softmaxd.errors import ModelError
 from softmaxd.models.files import NotNow
+from softmaxd.models.headroom import bytes_left, watch
 from softmaxd.models.loading import load
 from softmaxd.models.memory import keep_freed_memory
 from softmaxd.settings import Settings
@@ -117,6 +119,7 @@ def _main(folder: str, models_dir: str, cpu_seconds: str) -> NoReturn:
     settings = Settings(models_dir=Path(models_dir), device="cpu")
     limit(float(cpu_seconds))
     keep_freed_memory()
+    watch(bytes_left(), lambda: os.kill(os.getpid(), signal.SIGKILL))
     try:
         with ThreadPoolExecutor(1) as thread:  # as in the service, so that it does not need more memory than its trial
             thread.submit(load, Path(folder), settings).result()
