@@ -55,7 +55,9 @@ def _expected(metrics: Mapping[str, float], provenance: Provenance, epochs: int)
         "fresh": filled(demonstrations.FRESH.format(rows=rows)),
         "loss_range": f"{metrics['fresh_loss_low']:.6f} to {metrics['fresh_loss_high']:.6f}",
         "error_range": f"{metrics['fresh_error_low']:.4%} to {metrics['fresh_error_high']:.4%}",
-        "coverages": "\n".join(f"| {coverage:.0%} | {measured:.2%} |" for coverage, measured in coverages.items()),
+        "coverages": "\n".join(
+            f"| {each:.0%} | {with_interval(found, rows, 2)} |" for each, found in coverages.items()
+        ),
         "article": "\n\n".join(filled(text) for text in (article, more) if text),
     }
 

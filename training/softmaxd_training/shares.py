@@ -9,12 +9,12 @@ from softmaxd_training.chance import share_by_chance
 MOST_LABELS = 12  # in a table of a card
 
 
-def with_interval(share: float, rows: int) -> str:
-    """Return a share of so many rows with its 95 % confidence interval; a dash if there are no rows."""
+def with_interval(share: float, rows: int, digits: int = 1) -> str:
+    """Return a share of so many rows with its 95 % confidence interval, in per cent; a dash if there are no rows."""
     if not rows:
         return "–"
     low, high = share_by_chance(round(share * rows), rows)
-    return f"{share:.1%} ({low:.1%} to {high:.1%})"
+    return f"{share:.{digits}%} ({low:.{digits}%} to {high:.{digits}%})"
 
 
 def by_label(evaluation: Evaluation, labels: Sequence[str]) -> str:

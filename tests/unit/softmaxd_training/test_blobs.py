@@ -192,6 +192,7 @@ def test_the_card_tells_of_every_seed_and_of_the_expected_loss(published: Path) 
     for run in manifest.provenance.seeds:
         assert f"| {run.seed} | {run.validation_loss:.6f} | {run.test_loss:.6f} | {run.test_accuracy:.1%} (" in card
     assert f"{manifest.metrics['fresh_loss']:.6f} (" in card
+    assert f"| 90% | {manifest.metrics['fresh_coverage_90']:.2%} (" in card
     assert "The article reports" in card
     assert "Of 30, 60, 120 and 240 epochs" not in card  # of these 8 it would not be true
 
