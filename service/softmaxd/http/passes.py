@@ -161,9 +161,8 @@ def _write_texts(texts: Texts, calls: Sequence[Call]) -> list[float]:
     join, clock = b"".join, time.perf_counter
     seconds = []
     for call, body in zip(calls, texts.bodies, strict=True):
-        call.body, ids = b"", call.ids
-        own = ids[0][1] if len(ids) == 1 else own_part(ids)
-        call.connection.send_ok(call, join((begin, own, tails[len(body)], body)))
+        call.body = b""
+        call.connection.send_ok(call, join((begin, own_part(call.ids), tails[len(body)], body)))
         seconds.append(clock() - call.start)
     return seconds
 
