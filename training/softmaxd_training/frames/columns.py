@@ -21,7 +21,7 @@ from softmaxd_training.frames.options import ReadOptions
 from softmaxd_training.frames.problems import Problems
 from softmaxd_training.frames.rawtable import RawTable, release
 from softmaxd_training.frames.reading import read
-from softmaxd_training.frames.texts import check_no_numbers, check_no_signed, judge_texts
+from softmaxd_training.frames.texts import check_no_marked, check_no_numbers, judge_texts
 from softmaxd_training.frames.wording import option, quoted
 from softmaxd_training.frames.written import texts_of
 
@@ -104,7 +104,7 @@ def _by_values(cells: Cells, decision: Decision | None, decimal: str) -> Judged:
     if exact is None:
         check_no_dates(cells)
         check_no_numbers(cells, decimal, is_decided=decision == "number")
-        check_no_signed(cells)
+        check_no_marked(cells)
         return judge_texts(cells, is_decided=False)
     if decision is None and _are_codes(cells, exact):
         return _codes(cells)

@@ -12,7 +12,7 @@ from softmaxd_training.frames.missing import Cells, Mask
 from softmaxd_training.frames.wording import listed, many, option, quoted, sentence
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-SIGNED = r"^[+-]?(\d{1,3}([,.' ]\d{3})+([.,]\d+)?|\d+([.,]\d+)? ?%)$"  # with marks of thousands, or in percent
+MARKED = r"^[+-]?(\d{1,3}([,.' ]\d{3})+([.,]\d+)?|\d+([.,]\d+)? ?%)$"  # with marks of thousands, or in percent
 MOSTLY = 0.9  # of the values: if more are numbers, the others are mistakes
 
 
@@ -64,9 +64,9 @@ def check_no_numbers(cells: Cells, decimal: str, *, is_decided: bool) -> None:
     )
 
 
-def check_no_signed(cells: Cells) -> None:
+def check_no_marked(cells: Cells) -> None:
     """Raise `Refused`, with the cure, if most texts of a column are numbers with marks of thousands or in percent."""
-    found = np.asarray(pc.fill_null(pc.match_substring_regex(cells.values, SIGNED), False))
+    found = np.asarray(pc.fill_null(pc.match_substring_regex(cells.values, MARKED), False))
     if np.count_nonzero(found) >= MOSTLY * cells.present:
         value, place = cells.first(found)
         raise Refused(

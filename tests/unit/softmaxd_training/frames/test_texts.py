@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.texts import check_no_numbers, check_no_signed, coded, judge_texts
+from softmaxd_training.frames.texts import check_no_marked, check_no_numbers, coded, judge_texts
 from softmaxd_training.frames.wording import quoted
 from tests.support.frames import csv_cells, typed_cells
 
@@ -81,7 +81,7 @@ def test_every_text_is_a_mistake_where_the_user_wants_numbers() -> None:
 @pytest.mark.parametrize("signed", ["1,234.50", "-1.234.567,8", "12.5%", "7 %", "1'000"])
 def test_numbers_with_marks_of_thousands_or_percent_signs_are_refused(signed: str) -> None:
     with pytest.raises(Refused) as refused:
-        check_no_signed(typed_cells(pa.array([None, signed, *["2%"] * 8, "none"])))
+        check_no_marked(typed_cells(pa.array([None, signed, *["2%"] * 8, "none"])))
 
     assert str(refused.value) == (
         f"column 'x' has numbers such as {signed!r} (row 2): write them without marks of thousands and percent signs;"
@@ -91,4 +91,4 @@ def test_numbers_with_marks_of_thousands_or_percent_signs_are_refused(signed: st
 
 @pytest.mark.parametrize("text", ["100% wool", "1,2", "12,34,567", "A1", "10-20%"])
 def test_other_texts_with_such_signs_are_texts(text: str) -> None:
-    check_no_signed(typed_cells(pa.array([text] * 10)))
+    check_no_marked(typed_cells(pa.array([text] * 10)))
