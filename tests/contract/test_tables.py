@@ -396,7 +396,16 @@ WRONG_TENSORS: dict[str, tuple[str, Json, str]] = {
         "The data of city should be 4 lists of 1, as its shape says",
     ),
     "a value": ("city", {"data": ["a", "b", 3, "d"]}, "city.data[2]: Input should be a valid string"),
-    "a number": ("numbers", {"data": [1, 2, None, 4, 5, 6, 7, 8]}, "numbers.data[2]: Input should be a valid number"),
+    "a number": (
+        "numbers",
+        {"data": [1, 2, None, 4, 5, 6, 7, 8]},
+        "numbers.data[2]: Input should be a valid number (income of row 1)",
+    ),
+    "a number in lists": (
+        "numbers",
+        {"data": [[1, 2], [3, 4], [5, "6"], [7, 8]]},
+        "numbers.data[5]: Input should be a valid number or null (age of row 2)",
+    ),
     "nothing": ("city", {"data": None}, "city should have either data or binary_data_size, and no shared memory"),
     "no data": ("city", {"data": []}, "The data of city should be 4 values, not 0"),
 }
@@ -427,7 +436,7 @@ WRONG_BYTES: dict[str, tuple[dict[str, bytes], bytes, str]] = {
     "NaN where nothing may miss": (
         {"numbers": np.full((4, 2), np.nan, np.float32).tobytes()},
         b"",
-        "numbers should be finite numbers, or NaN for a missing one that may be missing",
+        "numbers should be finite numbers, or NaN for a missing one that may be missing (income of row 0 is not)",
     ),
     "more": ({}, b"abc", "141 bytes should follow the JSON, as its binary_data_size says, not 144"),
     "a size": (

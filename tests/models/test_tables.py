@@ -377,7 +377,7 @@ def test_an_unknown_text_is_refused_over_http_where_the_encoder_has_an_error(tmp
     assert refused.status_code == 422
     assert refused.json()["detail"] == [{"type": "category", "loc": ["instances", 1, 2], "msg": sentence}]
     assert (of_v1.status_code, of_v1.json()["error"]) == (400, f"instances[1][2]: {sentence}")
-    assert (of_v2.status_code, of_v2.json()["error"]) == (400, f"texts.data[2]: {sentence}")
+    assert (of_v2.status_code, of_v2.json()["error"]) == (400, f"texts.data[2]: {sentence} (job of row 1)")
     (tmp_path / "rows.csv").write_text(f"age,income,job,town\n40,30,{JOBS[5]},Ulm\n40,30,unknown,Ulm\n")
     code, _, error = softmaxd("predict", "people", str(tmp_path / "rows.csv"), models_dir=str(tmp_path / "models"))
     place = f"{tmp_path / 'rows.csv'}: line 3, column job"

@@ -3,14 +3,14 @@
 import math
 import struct
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from softmaxd.errors import InvalidBody
+from softmaxd.errors import InvalidBody, Problem
 from softmaxd.models.by_name import listed
+from softmaxd.models.datatypes import invalid
 from softmaxd.models.features import InputTensor
 from softmaxd.models.hopeless import check_rows
 from softmaxd.models.manifest import Manifest
@@ -103,12 +103,18 @@ def _fill(field: Values, cells: Sequence[Cell], tensor: InputTensor, manifest: M
     if len(cells) != rows * width:
         raise invalid_tensor(f"The data of {tensor.name} should be {rows * width} values, not {len(cells)}")
     for column, index in enumerate(tensor.columns):
-        place = partial(_place, tensor.name, width, column)
-        field[:, column] = column_of(cells[column::width], tensor, manifest.features[index], place)
+        feature = manifest.features[index]
+        try:
+            field[:, column] = column_of(cells[column::width], tensor, feature, lambda row: [row])
+        except InvalidBody as error:
+            raise _of_cell(error.problems[0], tensor, column, feature.name) from error
 
 
-def _place(name: str, width: int, column: int, row: int) -> Sequence[str | int]:
-    return [name, "data", row * width + column]
+def _of_cell(problem: Problem, tensor: InputTensor, column: int, feature: str) -> InvalidBody:
+    """Return the error for a value, with its index in the tensor, and the row and feature if these are not the same."""
+    (row,) = cast(Sequence[int], problem["loc"])
+    message = problem["msg"] if tensor.width == 1 else f"{problem['msg']} ({feature} of row {row})"
+    return invalid(problem["type"], [tensor.name, "data", row * tensor.width + column], message)
 
 
 def _from_bytes(content: bytes, tensor: InputTensor, manifest: Manifest, rows: int) -> Values:
@@ -122,10 +128,11 @@ def _from_bytes(content: bytes, tensor: InputTensor, manifest: Manifest, rows: i
     values: Values = np.ndarray(shape, tensor.dtype, content)
     if tensor.dtype.kind == "f":
         nullable = np.array([manifest.features[index].nullable for index in tensor.columns])
-        if not (np.isfinite(values) | (np.isnan(values) & nullable)).all():
-            raise invalid_tensor(
-                f"{tensor.name} should be finite numbers, or NaN for a missing one that may be missing"
-            )
+        right = np.isfinite(values) | (np.isnan(values) & nullable)
+        if not right.all():
+            row, column = np.argwhere(~right)[0].tolist()
+            expected = f"{tensor.name} should be finite numbers, or NaN for a missing one that may be missing"
+            raise invalid_tensor(f"{expected} ({manifest.features[tensor.columns[column]].name} of row {row} is not)")
     return values
 
 

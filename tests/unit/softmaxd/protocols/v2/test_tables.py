@@ -99,8 +99,11 @@ def test_a_text_that_is_no_category_is_refused_in_json_and_in_bytes_alike() -> N
     in_bytes = V2TableTensor(name="texts", datatype="BYTES", shape=[2, 2], parameters={"binary_data_size": len(tail)})
 
     for given_tensor, content in ((in_json, b""), (in_bytes, tail)):
-        with pytest.raises(InvalidBody, match=r"^texts\.data\[3\]: Input should be one of the categories cook, nurse$"):
+        with pytest.raises(InvalidBody) as raised:
             from_inputs([given_tensor], content, two, max_rows=9)
+        assert str(raised.value) == (
+            "texts.data[3]: Input should be one of the categories cook, nurse (other of row 1)"
+        )
 
 
 def test_a_tensor_without_a_shape_is_refused() -> None:
