@@ -36,6 +36,11 @@ OTHERS = {
     b"<!doctype html": "a web page: open it in a spreadsheet, and save the table as CSV",
     b"<html": "a web page: open it in a spreadsheet, and save the table as CSV",
     b"<?xml": "XML: open it in a spreadsheet, and save the table as CSV",
+    b"\x89PNG": "a picture: name a table",
+    b"\xff\xd8\xff": "a picture: name a table",
+    b"\x80\x04\x95": "a pickle of Python: save the table as CSV or Parquet",
+    b"\x80\x05\x95": "a pickle of Python: save the table as CSV or Parquet",
+    **dict.fromkeys((b"[{", b"[\n", b"[\r\n", b'{"', b"{\n", b"{\r\n"), "JSON: save the table as CSV or Parquet"),
 }
 SUFFIXES = {
     ".parquet": "a Parquet file",

@@ -1,6 +1,7 @@
 import gzip
 import io
 import os
+import pickle
 import re
 import zipfile
 from collections.abc import Mapping
@@ -117,6 +118,12 @@ def test_the_kind_is_known_by_the_content(tmp_path: Path, content: bytes, kind: 
             b"<!DOCTYPE html><table>",
             "it is a web page: open it in a spreadsheet, and save the table as CSV",
         ),
+        ("a.json", b'[{"x": 1, "y": "a"}]', "it is JSON: save the table as CSV or Parquet"),
+        ("a.jsonl", b'{"x": 1, "y": "a"}\n', "it is JSON: save the table as CSV or Parquet"),
+        ("a.json", b"[\r\n  {", "it is JSON: save the table as CSV or Parquet"),
+        ("a.csv", b"\x89PNG\r\n\x1a\n", "it is a picture: name a table"),
+        ("a.csv", b"\xff\xd8\xff\xe0", "it is a picture: name a table"),
+        ("a.pkl", pickle.dumps({"x": [1, 2]}, 5), "it is a pickle of Python: save the table as CSV or Parquet"),
         ("a.feather", b"FEA1", "it is a Feather file of version 1: write it again as version 2, or as Parquet"),
     ],
 )
