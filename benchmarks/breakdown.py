@@ -32,7 +32,7 @@ from benchmarks.watch import BATCHING, BODY, HEAD, METRICS, RUN, TEXT, WRITING, 
 PAGE = ROOT / "docs" / "performance.md"
 SUM, LOOP, REST = "the sum", "the event loop (uvloop) and the kernel", "the rest"
 NAMES = {
-    HEAD: "the head is found, and the request begins",
+    HEAD: "the bytes are held, and the head is found",
     BODY: "the body becomes an array",
     BATCHING: "requests are grouped, and their rows become a batch",
     RUN: "ONNX Runtime runs the graph, or softmax is computed",

@@ -50,6 +50,7 @@ def watch_over_all(watch: Watch) -> None:
         (Connection, "connection_made", connection_made),
         (Connection, "data_received", over(Connection.data_received, HEAD, begins=True)),
         (Passes, "answer", over(Passes.answer, BATCHING, begins=True)),
+        (Passes, "read_heads", over(Passes.read_heads, HEAD)),
         *((kind, "read", over(kind.read, BODY)) for kind in Reader.__subclasses__()),
         (Batcher, "run_now", over(Batcher.run_now, BATCHING)),
         (Engine, "run", over(Engine.run, RUN)),

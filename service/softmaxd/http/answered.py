@@ -6,12 +6,14 @@ from typing import Any
 from softmaxd.errors import ServiceError
 from softmaxd.http.access_log import facts
 from softmaxd.http.express import Call, ExpressLane
+from softmaxd.http.heads import PlainHead
 from softmaxd.http.ids import Ids
 from softmaxd.http.lifecycle import UNANSWERED
 from softmaxd.http.operation import Reply
 from softmaxd.http.stages import TimedOperation
 from softmaxd.http.targets import path_of
 from softmaxd.http.tracing import Tracing
+from softmaxd.models.model import Model
 
 Client = tuple[str, int] | None  # address and port
 
@@ -21,11 +23,16 @@ LEFT = Reply(b"", UNANSWERED)  # stands for the answer to a client that has left
 class TracedCall(Call):
     """A request whose trace is recorded."""
 
-    __slots__ = ("trace",)
+    __slots__ = ("_tracing", "trace")
 
     def __init__(self, tracing: Tracing, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.trace = tracing.begin(self.plain.headers, self.ids)
+        self._tracing = tracing
+
+    def begin(self, model: Model | None, plain: PlainHead, ids: Ids) -> None:
+        """Begin the request and its trace."""
+        super().begin(model, plain, ids)
+        self.trace = self._tracing.begin(plain.headers, ids)
         self.ids = self.trace.ids
         self.operation = TimedOperation(self.operation, self.trace.stages)
 
@@ -33,6 +40,7 @@ class TracedCall(Call):
 def trace_calls(lane: ExpressLane, tracing: Tracing) -> None:
     """Record the trace of each request of a lane from now on."""
     lane.new_call = partial(TracedCall, tracing)
+    lane.answer_plain = list
     lane.quiet_seconds = -1.0
     lane.heads.knows_rest = False
 

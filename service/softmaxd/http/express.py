@@ -6,6 +6,7 @@ pending before it on the connection, a model that exists. The ASGI lane takes al
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from io import BytesIO
@@ -18,7 +19,7 @@ from softmaxd.http.compression import inflates_beyond
 from softmaxd.http.heads import PlainHead, PlainHeads
 from softmaxd.http.ids import Ids
 from softmaxd.http.lifecycle import Lifecycle
-from softmaxd.http.operation import Job, Reply, reply_to_error
+from softmaxd.http.operation import Job, Operation, Reply, reply_to_error
 from softmaxd.http.replies import OkReplies
 from softmaxd.http.turns import LARGE_BYTES, Turns
 from softmaxd.metrics.metrics import Metrics
@@ -26,6 +27,8 @@ from softmaxd.models.batching import Entry
 from softmaxd.models.model import Model
 from softmaxd.models.outputs import NOT_ASKED, Outputs
 from softmaxd.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 Refuse = Callable[[str, ServiceError], Reply]  # for a path, in the form of its protocol
 
@@ -48,18 +51,30 @@ class ExpressLane:
         self.turns = Turns()
         self.budget = Budget(settings.max_inflight_bytes)
         self.answer_plain: Callable[[list[Call]], list[Call]] = list  # those of a turn together; returns the others
-        self._arrived: list[Call] = []
+        self.arrived: list[Call] = []  # in this turn of the event loop: held, or begun
+        self.is_scheduled = False  # the end of the turn
 
     def run_soon(self, call: "Call") -> None:
-        """Run a call once everything that has arrived is read: many calls in a row run faster, and as one batch."""
-        self._arrived.append(call)
-        if len(self._arrived) == 1:
-            asyncio.get_running_loop().call_soon(self._run_arrived)
+        """Run a call once everything has arrived in this turn: many in a row run faster, and as one batch."""
+        self.arrived.append(call)
+        if not self.is_scheduled:
+            self.end_turn_soon()
 
-    def _run_arrived(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        models = set()
+    def end_turn_soon(self) -> None:
+        """Run the calls that arrive in this turn at its end."""
+        self.is_scheduled = True
+        asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        arrived, self.arrived = self.arrived, []
         for call in self.answer_plain(arrived) if len(arrived) > 1 else arrived:
+            if call.held is not None:
+                self._read(call)
+            if call.is_begun and not call.is_large:
+                self.arrived.append(call)
+        begun, self.arrived, self.is_scheduled = self.arrived, [], False
+        models = set()
+        for call in begun:
             if not call.response_complete:  # its client is still there
                 call.run()
                 models.add(call.model)
@@ -67,37 +82,68 @@ class ExpressLane:
             if model is not None:
                 model.batcher.flush()
 
+    def _read(self, call: "Call") -> None:
+        try:
+            call.connection.read_held()
+        except Exception:  # a bug must not keep the others from their answers
+            logger.exception("cannot read a request")
+            call.connection.transport.abort()
+
 
 class Call:
     """A request in the express lane, in the place of uvicorn's cycle; its connection sends one reply."""
 
     __slots__ = (
-        *("body", "connection", "gathered", "ids", "is_large", "job", "keep_alive", "lane"),
-        *("model", "operation", "plain", "response_complete", "share", "start", "waiting"),
+        *("body", "connection", "gathered", "held", "ids", "is_begun", "is_large", "job"),
+        *("keep_alive", "lane", "model", "operation", "plain", "response_complete", "share", "start", "waiting"),
     )
+    operation: Operation
+    model: Model | None
+    plain: PlainHead
+    ids: Ids
 
-    def __init__(
-        self, connection: Any, lane: ExpressLane, model: Model | None, plain: PlainHead, share: Share, ids: Ids
-    ) -> None:
+    def __init__(self, connection: Any, lane: ExpressLane, share: Share) -> None:
         self.connection = connection  # a `Connection`, which imports this module
-        self.share = share
         self.lane = lane
+        self.share = share
+        self.held: bytes | None = None  # all that has arrived of the request, while none of it is read
         self.gathered: BytesIO | None = None  # a body that comes in pieces; it holds them once, a list would twice
         self.job: Job | None = None
         self.waiting: Entry | None = None
         self.body = b""
-        self.begin(model, plain, ids)
+        self.is_begun = False
+        self.is_large = False
+        self.keep_alive = True
+        self.response_complete = False
+        self.start = time.perf_counter()
+
+    def hold(self, data: bytes) -> None:
+        """Hold the first bytes of a request until the end of the turn; it is a new one, or the last one is answered."""
+        self.held = data
+        self.is_begun = False
+        self.response_complete = False
+        self.start = time.perf_counter()
+        lane = self.lane
+        lane.arrived.append(self)  # as `run_soon` does: it is faster here
+        if not lane.is_scheduled:
+            lane.end_turn_soon()
+
+    def read(self, plain: PlainHead, ids: Ids, body: bytes) -> None:
+        """Take the bytes that were held as this head and this body."""
+        self.held = None
+        self.plain = plain
+        self.ids = ids
+        self.body = body
 
     def begin(self, model: Model | None, plain: PlainHead, ids: Ids) -> None:
-        """Begin anew, for the next request of the same connection if this one is answered."""
+        """Begin the request, whose head is known now."""
+        self.is_begun = True
         self.operation = plain.target[0]
         self.model = model
         self.plain = plain
         self.ids = ids
-        self.keep_alive = not self.lane.lifecycle.leaving
-        self.response_complete = False
+        self.keep_alive = self.keep_alive and not self.lane.lifecycle.leaving
         self.is_large = plain.body_bytes > LARGE_BYTES
-        self.start = time.perf_counter()
 
     def gather(self, piece: bytes) -> None:
         """Take a piece of the body."""
@@ -113,7 +159,7 @@ class Call:
             self.is_large = inflates_beyond(self.body, self.plain.encoding, LARGE_BYTES)
         if self.is_large:
             self.lane.turns.wait(self._run_alone)
-        else:
+        elif self.held is None:  # otherwise it runs at the end of its turn anyway
             self.lane.run_soon(self)
 
     def run(self) -> None:

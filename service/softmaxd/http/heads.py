@@ -15,6 +15,7 @@ from softmaxd.settings import Settings
 
 MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
 NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade", b"origin"}
+END_OF_HEAD = b"\r\n\r\n"
 UNASKED = b"?"  # the kind of a body while no reader was asked for it
 ID_LINE = re.compile(rb"\r\n(x-request-id|traceparent): ?([!-~]+)(?=\r\n)", re.IGNORECASE)
 
@@ -43,18 +44,22 @@ class PlainHeads:
         self._access = access
         access.on_change.append(self.known.clear)  # a head that is remembered is not checked again
 
-    def find_known(self, head: bytes) -> tuple[PlainHead | None, Ids]:
-        """Return the head of these bytes if it is remembered without its ids, which differ from request to request.
+    def find_known(self, data: bytes) -> tuple[PlainHead | None, Ids | None, int]:
+        """Return the remembered head with which bytes begin, or None; the ids that are in it; and where it ends.
 
-        Each of them is one line between two others, so the rest is the same head without them. A request whose trace is
-        recorded needs all headers.
+        A head is remembered without its ids, which differ from request to request. Each of them is one line between two
+        others, so the rest is the same head without them. A request whose trace is recorded needs all headers.
         """
-        own, rest = [], head
-        while self.knows_rest and len(head) <= 2 * MAX_KNOWN_BYTES and (line := ID_LINE.search(rest)):
+        end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
+        known = self.known.get(data[:end])
+        if known is not None or not self.knows_rest or end > 2 * MAX_KNOWN_BYTES:
+            return known, None, end
+        own, rest = [], data[:end]
+        while line := ID_LINE.search(rest):
             own.append((line[1].lower(), line[2]))
             rest = rest[: line.start()] + rest[line.end() :]
         known = self.known.get(rest) if own else None
-        return known, () if known is None else continue_ids(own)
+        return known, None if known is None else continue_ids(own), end
 
     def find(self, target: bytes, headers: Headers) -> PlainHead | None:
         """Return the head of this POST, or None if the ASGI lane must answer it."""

@@ -11,12 +11,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from softmaxd.errors import HeadersTooLarge, NotHttp, ServiceError, UnsupportedVersion
 from softmaxd.http.chunks import Chunks
 from softmaxd.http.flow import Flow
+from softmaxd.http.heads import END_OF_HEAD
 from softmaxd.http.replies import header_lines
 from softmaxd.http.rules import check_head, content_length
 
 MAX_HEAD_BYTES = 16 * 1024  # request target, headers and trailers
 MAX_UNREAD_BODY = 64 * 1024  # bytes that the ASGI lane has not asked for yet
-END_OF_HEAD = b"\r\n\r\n"
 HTTP_2 = b"PRI"  # the method that begins a connection of HTTP/2
 BLANKS = b" \t"  # around a value, they are no part of it (RFC 9110, section 5.5); httptools leaves those behind it
 NOT_HTTP = "Invalid HTTP request received."
@@ -75,6 +75,10 @@ class Reader(HttpToolsProtocol, ABC):
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast(Transport, transport))
         self.flow = Flow(self.transport, self._parse_on)
+
+    @abstractmethod
+    def read_held(self) -> None:
+        """Read the bytes that are held, if any."""
 
     @abstractmethod
     def _begin_request(self) -> None:
@@ -236,6 +240,7 @@ class Reader(HttpToolsProtocol, ABC):
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn always closes
         """Return True to stay open: a client may end its side after a request, and still wait for the response."""
+        self.read_held()
         self._client_ended = True
         if not self.transport.can_write_eof():  # with TLS no connection stays half open
             return False

@@ -33,7 +33,9 @@ def call(lane: ExpressLane) -> Call:
     plain = lane.heads.find(b"/predict", [(b"content-length", b"2"), (b"x-request-id", b"7")])
     assert plain is not None
     operation, name, version = plain.target
-    return Call(None, lane, operation.find(name, version), plain, Share(lane.budget), plain.ids or new_ids())
+    found = Call(None, lane, Share(lane.budget))
+    found.begin(operation.find(name, version), plain, plain.ids or new_ids())
+    return found
 
 
 @pytest.mark.parametrize(("reply", "status"), [(Reply(b"{}"), 200), (LEFT, 499)])

@@ -5,18 +5,19 @@ import json
 import logging
 import re
 import threading
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from softmaxd.errors import ModelNotFound
+from softmaxd.http.closing import Closing
 from softmaxd.http.connection import Connection
-from softmaxd.http.express import Call
-from softmaxd.http.operation import Reply
 from softmaxd.http.reading import Reader
 from softmaxd.http.timed import Timed
+from softmaxd.http.turns import LARGE_BYTES
 from softmaxd.logs import set_up_logs
 from softmaxd.process import Server
 from tests.support.one_connection import BODY, CHUNKED_HEAD, HEAD, LONG_ANSWER, connected, run
@@ -162,60 +163,6 @@ def test_a_request_for_another_protocol_is_answered_in_this_one(head: bytes, sta
     run(main)
 
 
-def test_after_its_last_answer_a_connection_is_deaf() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            await client.ask(HEAD, BODY)
-            answered = client.side.cycle
-            client.side.transport.close()
-            client.side.data_received(CHUNKED_HEAD + b"1\r\n{\r\n0\r\n\r\n")
-            client.side.data_received(UPGRADE)
-            client.sweep(100, 1_000)
-            client.side.send(cast(Call, answered), Reply(b"a second answer"))
-
-            assert client.side.cycle is answered
-            assert await client.reader.read() == b""
-
-    run(main)
-
-
-def test_nothing_is_ended_once_more_where_the_client_was_gone_before_its_last_answer() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            await client.ask(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-            client.side.transport.abort()
-            client.side.cycle.transport.close()  # as uvicorn does after a last answer
-
-            assert not client.is_open
-
-    run(main)
-
-
-def test_a_request_in_the_express_lane_is_answered_before_a_shutdown_and_closes() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.side.data_received(HEAD + BODY)
-            client.side.shutdown()
-
-            answer = await client.reader.read()
-            assert answer.startswith(b"HTTP/1.1 200 ")
-            assert b"\r\nconnection: close\r\n" in answer
-
-    run(main)
-
-
-def test_after_its_last_answer_a_connection_closes_at_a_shutdown() -> None:
-    async def main(server: Server) -> None:
-        async with connected(server) as client:
-            client.writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert (await client.reader.read()).startswith(b"HTTP/1.1 200 ")
-            assert client.is_open
-            client.side.shutdown()
-            assert not client.is_open
-
-    run(main)
-
-
 def test_an_answer_waits_until_the_one_before_it_is_read() -> None:
     async def main(server: Server) -> None:
         async with connected(server) as client, asyncio.timeout(10):
@@ -259,6 +206,7 @@ def test_nothing_more_is_read_from_a_client_until_it_has_read() -> None:
     run(main)
 
 
+PARTS = (Connection, Closing, Timed, Reader)  # of a connection
 OF_PROTOCOL = {
     *("connection_made", "connection_lost", "data_received", "eof_received", "resume_writing", "shutdown"),
     *("on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"),
@@ -279,9 +227,9 @@ def test_uvicorn_has_the_names_that_a_connection_uses() -> None:
         protocol = HttpToolsProtocol(server.config, server.server_state, {})
         protocol.on_message_begin()  # from here on it has a `url`
 
-        assert names_of_base(protocol, Connection, Timed, Reader) == OF_PROTOCOL
-        assert names_after("self.server_state", Connection, Timed, Reader) == OF_STATE
-        assert names_after("self.flow", Connection, Timed, Reader) == OF_FLOW | {"read_more"}
+        assert names_of_base(protocol, *PARTS) == OF_PROTOCOL
+        assert names_after("self.server_state", *PARTS) == OF_STATE
+        assert names_after("self.flow", *PARTS) == OF_FLOW | {"read_more"}
         async with connected(server) as client:
             await client.ask(CHUNKED_HEAD, b"0\r\n\r\n")
             assert all(hasattr(client.side.cycle, name) for name in OF_CYCLE | {"response_started"})
@@ -295,14 +243,52 @@ def test_uvicorn_takes_nothing_else_from_the_cycle_that_a_call_replaces() -> Non
     assert names_after("self.cycle", HttpToolsProtocol) == TAKEN_FROM_CYCLE
 
 
-def test_a_closed_connection_holds_no_request() -> None:
+def test_bytes_that_arrive_in_one_turn_are_one_request() -> None:
     async def main(server: Server) -> None:
-        async with connected(server) as first, connected(server) as second:
-            for client in (first, second):
+        async with connected(server) as client:
+            for whole in (HEAD + BODY, HEAD + BODY):  # the head is new, then known
+                for cut in (1, len(HEAD) - 1, len(HEAD), len(HEAD) + 1, len(whole)):
+                    client.side.data_received(whole[:cut])
+                    client.side.data_received(whole[cut:])
+                    assert (await client.ask()).startswith(b"HTTP/1.1 200 ")
+            client.side.data_received(HEAD + BODY)
+            client.side.data_received(HEAD + BODY)  # before the answer to the first one
+            assert [(await client.ask())[:12] for _ in range(2)] == [b"HTTP/1.1 200"] * 2
+            assert client.side.lane.lifecycle.in_flight == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["alone", "in a pass"])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_client_that_ends_its_side_at_once_gets_one_answer(times: int, *, known: bool) -> None:
+    async def main(server: Server) -> None:
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connected(server)) for _ in range(times)]
+            if known:
+                await clients[0].ask(HEAD, BODY)
+            for client in clients:
                 client.side.data_received(HEAD + BODY)
-            await first.ask()
-            assert first.side._spare is not None
-        await first.until(lambda: first.side.cycle is None)
-        assert first.side._spare is first.side._call is None
+                client.side.eof_received()
+            answers = [await client.reader.read() for client in clients]
+            assert [answer.count(b"HTTP/1.1 200 ") for answer in answers] == [1] * times
+            assert all(b"\r\nconnection: close\r\n" in answer for answer in answers)
+            assert clients[0].side.lane.lifecycle.in_flight == 0
+
+    run(main)
+
+
+def test_a_large_request_that_is_read_early_waits_for_its_turn_once() -> None:
+    body = BODY.ljust(LARGE_BYTES + 1)
+    head = HEAD.replace(b"%d" % len(BODY), b"%d" % len(body))
+
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            await client.ask(head, body)
+            client.side.data_received(head + body)
+            client.side.read_held()
+            assert (await client.ask()).startswith(b"HTTP/1.1 200 ")
+            await client.ask(HEAD, BODY)
+            assert client.side.lane.lifecycle.in_flight == 0
 
     run(main)

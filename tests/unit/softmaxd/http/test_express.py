@@ -57,14 +57,8 @@ def answered(
     async def main() -> None:
         for index, (head, body) in enumerate(zip(heads, bodies, strict=True)):
             operation, name, version = head.target
-            call = Call(
-                kept,
-                lane,
-                operation.find(name, version),
-                head,
-                Share(lane.budget),
-                new_ids(),
-            )
+            call = Call(kept, lane, Share(lane.budget))
+            call.begin(operation.find(name, version), head, new_ids())
             call.gather(body)
             call.go_on()
             call.response_complete = index in gone
@@ -131,3 +125,27 @@ def test_a_call_whose_client_has_gone_is_not_run(lane: ExpressLane) -> None:
     run(lane, [head, large, head, large], [b"a", b"b", b"c", b"d"], gone={0, 1})
 
     assert seen == [b"c", b"d"]
+
+
+def test_a_bug_in_the_reading_of_a_request_ends_its_connection_alone(
+    lane: ExpressLane, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = []
+    bad = SimpleNamespace(read_held=broken, transport=SimpleNamespace(abort=lambda: ended.append(True)))
+    replies: list[Reply] = []
+    good = SimpleNamespace(send=lambda _, reply: replies.append(reply))
+
+    async def main() -> None:
+        Call(bad, lane, Share(lane.budget)).hold(b"POST")
+        call = Call(good, lane, Share(lane.budget))
+        operation, name, version = plain(lane).target
+        call.begin(operation.find(name, version), plain(lane), new_ids())
+        call.body = BODY
+        call.go_on()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+
+    assert ended == [True]
+    assert [reply.status for reply in replies] == [200]
+    assert "a secret" in caplog.text

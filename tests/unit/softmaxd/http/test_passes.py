@@ -236,7 +236,11 @@ def test_the_last_answers_of_connections_say_so() -> None:
 
 def test_a_request_whose_client_has_left_is_in_no_pass() -> None:
     async def main(server: Server) -> None:
-        answers = await Turn(server).answers([PREDICT] * 3, lambda clients: clients[0].side._give_up())
+        def leave(clients: Sequence[Client]) -> None:
+            clients[0].side.read_held()
+            clients[0].side._give_up()
+
+        answers = await Turn(server).answers([PREDICT] * 3, leave)
 
         assert [answer.split()[1:2] for answer in answers] == [[], [b"200"], [b"200"]]
         assert counts(server)["softmaxd_rows_total", "blobs", "2"] == 2
@@ -250,6 +254,8 @@ def test_a_version_that_is_removed_before_the_pass_answers_its_requests(tmp_path
 
     async def main(server: Server) -> None:
         def remove(clients: Sequence[Client]) -> None:
+            for client in clients:
+                client.side.read_held()
             call = clients[0].side._call
             assert call is not None
             shutil.rmtree(models / "blobs" / "2")
@@ -309,3 +315,23 @@ def test_a_bug_in_a_reader_leaves_each_request_to_its_operation(
     compare([PREDICT] * 3, left=3)
 
     assert "a pass failed" in caplog.text
+
+
+def test_requests_for_a_model_that_has_gone_are_parsed_and_the_others_share_a_pass(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(MODELS, models)
+    gone = PREDICT.replace(b"/predict", b"/models/iris/predict").replace(b"[15.2, 0.3]", b"[5, 3, 1, 0]")
+    gone = gone.replace(b"Content-Length: 28", b"Content-Length: 29")
+
+    async def main(server: Server) -> None:
+        turn = Turn(server)
+        await turn.answers([gone])  # its head is known now
+        shutil.rmtree(models / "iris")
+        app: Any = server.config.loaded_app
+        find: Any = app.state.operations[0].find
+        find.__self__.update()
+        answers = await turn.answers([gone, PREDICT, gone, PREDICT, PREDICT])
+
+        assert [answer.split()[1] for answer in answers] == [b"404", b"200", b"404", b"200", b"200"]
+
+    run(main, models=models)

@@ -28,6 +28,9 @@ class Requests(Reader):
         self.seen: list[object] = []
         self.full = False
 
+    def read_held(self) -> None:
+        """Do nothing: it holds no bytes."""
+
     def _begin_request(self) -> None:
         self.seen.append(self.parser.get_method())
         self.cycle = SimpleNamespace(response_complete=False, keep_alive=True)  # type: ignore[assignment]
