@@ -2,6 +2,7 @@
 
 import pytest
 
+from softmaxd.http.reading import BODY as IN_BODY
 from softmaxd.process import Server
 from tests.support.one_connection import BODY, CHUNKED_HEAD, HEAD, LONG_ANSWER, connected, run
 
@@ -53,7 +54,7 @@ def test_a_body_has_its_whole_time(head: bytes) -> None:
         async with connected(server) as client:
             client.sweep(100)
             client.writer.write(head)
-            await client.until(lambda: client.side.cycle)
+            await client.until(lambda: client.side._phase is IN_BODY)
             client.sweep(111, 141)
             assert client.is_open
             client.sweep(141.1)
@@ -104,7 +105,7 @@ def test_a_client_that_has_ended_its_side_is_asked_whether_it_waits(version: byt
     async def main(server: Server) -> None:
         async with connected(server) as client:
             client.writer.write(CHUNKED_HEAD.replace(b"1.1", version) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
-            await client.until(lambda: client.side.cycle)
+            await client.until(lambda: hasattr(client.side.cycle, "response_started"))
             client.writer.write_eof()
             await client.until(lambda: client.side._client_ended or client.side.cycle.response_complete)
             client.side.cycle.response_complete = False  # as if the model took its time
@@ -121,7 +122,7 @@ def test_a_body_that_stops_after_its_answer_has_begun_is_cut_off() -> None:
         async with connected(server) as client:
             client.sweep(100)
             client.writer.write(CHUNKED_HEAD)
-            await client.until(lambda: client.side.cycle)
+            await client.until(lambda: client.side._phase is IN_BODY)
             client.side.cycle.response_started = True
             client.sweep(111, 141.1)
 
