@@ -78,7 +78,9 @@ class App(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         if self.openapi_schema is None:
-            self.openapi_schema = complete(super().openapi(), is_open=self.state.access.is_open)
+            replies = [operation.docs.reply for operation in self.state.operations]
+            bodies = {*replies, *native.ERRORS, *v1.ERRORS, *v2.ERRORS}
+            self.openapi_schema = complete(super().openapi(), bodies, is_open=self.state.access.is_open)
         return self.openapi_schema
 
     def build_middleware_stack(self) -> ASGIApp:

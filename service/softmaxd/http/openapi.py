@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -18,6 +18,7 @@ from softmaxd.models.model import Model
 Examples = Mapping[str, tuple[Any, Any]]  # request and answer, by name
 Responses = dict[int | str, dict[str, Any]]  # by status, as FastAPI takes them
 
+REFERENCE = "#/components/schemas/{model}"  # to a schema in the document
 PARAMETERS = {
     "name": "The name of a model.",
     "version": "A version of the model: a whole number.",
@@ -54,9 +55,9 @@ def route_arguments(path: str, docs: Docs) -> dict[str, Any]:
     """Return the arguments of a FastAPI route that takes a POST and reads the body itself."""
     requests = {name: {"value": body} for name, (body, _) in docs.examples.items()}
     replies = {name: {"value": answer} for name, (_, answer) in docs.examples.items()}
-    schema = docs.request.json_schema(ref_template="#/components/schemas/{model}")
+    schema = docs.request.json_schema(ref_template=REFERENCE)
     body = {"required": docs.needs_body, "content": {"application/json": {"schema": schema, "examples": requests}}}
-    content = {"application/json": {"examples": replies}, **docs.other_content}
+    content = {"application/json": {**_refer_to(docs.reply), "examples": replies}, **docs.other_content}
     security: dict[str, Any] = {"security": WITH_KEY} if docs.scope == "admin" else {}
     return {
         "methods": ["POST"],
@@ -65,16 +66,33 @@ def route_arguments(path: str, docs: Docs) -> dict[str, Any]:
         "summary": docs.summary,
         "description": docs.description,
         "openapi_extra": {**path_parameters(path), "requestBody": body, **security},
-        "responses": {200: {"model": docs.reply, "content": content}, **docs.errors},
+        "responses": {200: {"content": content}, **docs.errors},
     }
 
 
-def complete(document: dict[str, Any], *, is_open: bool) -> dict[str, Any]:
-    """Move the bodies of requests to the schemas, under their names, and say which operations need a key.
+def _refer_to(body: type) -> dict[str, Any]:
+    """Return the schema of a type, or of a list of it, as a reference to one that `complete` adds.
+
+    FastAPI would make a validator of the type for each response.
+    """
+    reference = {"$ref": REFERENCE.format(model=_item(body).__name__)}
+    return {"schema": reference if _item(body) is body else {"type": "array", "items": reference}}
+
+
+def _item(body: type) -> type:
+    item: type = next(iter(get_args(body)), body)
+    return item
+
+
+def complete(document: dict[str, Any], bodies: Iterable[type], *, is_open: bool) -> dict[str, Any]:
+    """Add the schemas of these bodies, and of those of requests, under their names; say which operations need a key.
 
     Those are the operations that may answer 401; with `is_open` the service answers them without a key, too.
     """
     schemas = document["components"]["schemas"]
+    for body in map(_item, bodies):
+        schema = TypeAdapter(body).json_schema(mode="serialization", ref_template=REFERENCE)
+        schemas |= {**schema.pop("$defs", {}), body.__name__: schema}
     for methods in document["paths"].values():
         for operation in methods.values():
             _name_body(operation, schemas)
@@ -111,7 +129,8 @@ def error_responses(
     """Return the responses of errors; `form` gives the status and the type of the body of each."""
     responses: Responses = {}
     for error, (status, body) in sorted(((error, form(error)) for error in errors), key=lambda each: each[1][0]):
-        response = responses.setdefault(status, {"model": body, "description": "", "headers": {}})
+        content = {"application/json": _refer_to(body)}
+        response = responses.setdefault(status, {"description": "", "headers": {}, "content": content})
         response["description"] = f"{response['description']} {(error.__doc__ or '').strip()}".strip()
         for name, value in error.headers.items():
             response["headers"][name] = {"schema": {"type": "string"}, "example": value}

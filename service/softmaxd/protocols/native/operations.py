@@ -40,6 +40,7 @@ from softmaxd.protocols.protocol import (
     refuse_compressed,
 )
 
+ERRORS = (Error, BodyError)  # the bodies of refusals
 BODY_PROBLEMS = (InvalidBody, OutputNotFinite, CannotRun)  # answered with a list of problems
 PREDICT_DESCRIPTION = "The float32 probabilities of the ONNX file, which includes temperature and normalisation."
 PREDICT_PATHS = (  # path, operation id, summary, description

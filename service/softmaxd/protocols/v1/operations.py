@@ -30,6 +30,7 @@ from softmaxd.protocols.v1.codec import (
 )
 from softmaxd.protocols.v1.schemas import CLASSIFY_REQUEST, PREDICT_REQUEST, V1Classifications, V1Error, V1Predictions
 
+ERRORS = (V1Error,)  # the bodies of refusals
 PREFIX = "/v1"  # of its paths
 MODEL = "/v1/models/{name}"
 VERSION_HEADER = b"x-model-version"

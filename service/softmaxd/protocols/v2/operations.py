@@ -25,6 +25,7 @@ from softmaxd.protocols.v2.codec import InferJob, decode_infer, encode_infer
 from softmaxd.protocols.v2.schemas import BINARY, INDEX_REQUEST, INFER_REQUEST, V2Error, V2IndexEntry, V2InferReply
 from softmaxd.protocols.v2.sizes import check_infer
 
+ERRORS = (V2Error,)  # the bodies of refusals
 PREFIX = "/v2"  # of its paths
 ACCEPTED_ENCODINGS = b", ".join(WINDOW_BITS)
 

@@ -6,7 +6,6 @@ from softmaxd.errors import CannotRun, InvalidBody, OutputNotFinite, QueueFull, 
 from softmaxd.models.outputs import NOT_ASKED
 from softmaxd.models.repository import Repository
 from softmaxd.protocols.native.operations import errors_of_path, operations, refuse
-from softmaxd.protocols.native.schemas import BodyError, Error
 from softmaxd.settings import Settings
 from tests.support.limits import NO_LIMITS
 from tests.support.paths import MODELS
@@ -82,7 +81,11 @@ def test_a_415_says_that_bodies_are_not_compressed() -> None:
 def test_the_body_of_a_422_is_a_list_in_the_document() -> None:
     responses = errors_of_path(QueueFull, InvalidBody)
 
-    assert {status: response["model"] for status, response in responses.items()} == {422: BodyError, 429: Error}
+    schemas = {status: response["content"]["application/json"]["schema"] for status, response in responses.items()}
+    assert schemas == {
+        422: {"$ref": "#/components/schemas/BodyError"},
+        429: {"$ref": "#/components/schemas/Error"},
+    }
 
 
 def test_the_examples_are_requests_with_their_answers() -> None:
