@@ -15,6 +15,8 @@ from softmaxd.http.reading import BODY, IDLE, LAST, MAX_UNREAD_BODY
 from softmaxd.http.replies import OK, write_reply
 from softmaxd.models.model import Model
 
+MAX_HELD_BYTES = 4096  # of a request; the budget of memory knows only bytes that were read
+
 
 class Connection(Closing):
     """One connection: the way of its requests, one at a time."""
@@ -30,6 +32,8 @@ class Connection(Closing):
                 call = self._new_call()
             self.cycle = self._call = call  # type: ignore[assignment] # requests after it wait for it
             call.hold(data)
+            if len(data) > MAX_HELD_BYTES:
+                self.read_held()
             return
         self.read_held()
         if self._phase is LAST:

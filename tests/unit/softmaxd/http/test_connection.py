@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from softmaxd.errors import ModelNotFound
 from softmaxd.http.closing import Closing
-from softmaxd.http.connection import Connection
+from softmaxd.http.connection import MAX_HELD_BYTES, Connection
 from softmaxd.http.reading import Reader
 from softmaxd.http.timed import Timed
 from softmaxd.http.turns import LARGE_BYTES
@@ -274,6 +274,25 @@ def test_a_client_that_ends_its_side_at_once_gets_one_answer(times: int, *, know
             assert [answer.count(b"HTTP/1.1 200 ") for answer in answers] == [1] * times
             assert all(b"\r\nconnection: close\r\n" in answer for answer in answers)
             assert clients[0].side.lane.lifecycle.in_flight == 0
+
+    run(main)
+
+
+def test_only_a_few_bytes_of_a_connection_are_held() -> None:
+    body = BODY.ljust(MAX_HELD_BYTES)
+    head = HEAD.replace(b"%d" % len(BODY), b"%d" % len(body))
+
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            budget = client.side.lane.budget
+            client.side.data_received(HEAD)
+            assert budget.held == 0
+            client.side.data_received(BODY)
+            await client.ask()
+            client.side.data_received(head + body[:-1])
+            assert budget.held == len(body)
+            client.side.data_received(body[-1:])
+            assert (await client.ask()).startswith(b"HTTP/1.1 200 ")
 
     run(main)
 
