@@ -40,10 +40,15 @@ class Dates(NamedTuple):
 
 def read_dates(texts: pa.Array) -> tuple[Dates, ...]:
     """Return the dates of texts in each form that fits the most of them: two if day and month cannot be told apart."""
-    found = [Dates(_moments(texts, form), name) for name, form in FORMS.items()]
+    found = dates_by_form(texts)
     counts = [int(np.count_nonzero(~np.isnat(dates.moments))) for dates in found]
     best = max(counts)
     return tuple(dates for dates, count in zip(found, counts, strict=True) if best and count == best)
+
+
+def dates_by_form(texts: pa.Array) -> list[Dates]:
+    """Return the dates of texts [n] in each form."""
+    return [Dates(_moments(texts, form), name) for name, form in FORMS.items()]
 
 
 def _moments(texts: pa.Array, form: str) -> Moments:

@@ -8,10 +8,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from softmaxd.errors import Refused
-from softmaxd_training.frames.calendar import NO_DATE, Dates, Moments, numbered_dates, read_dates, typed_dates
+from softmaxd_training.frames.calendar import (
+    NO_DATE,
+    Dates,
+    Moments,
+    dates_by_form,
+    numbered_dates,
+    read_dates,
+    typed_dates,
+)
 from softmaxd_training.frames.frame import FrameColumn
 from softmaxd_training.frames.judged import Judged
-from softmaxd_training.frames.missing import Cells
+from softmaxd_training.frames.missing import Cells, Mask
 from softmaxd_training.frames.numbers import Exact, exact_of
 from softmaxd_training.frames.wording import many, option, quoted, sentence, shown
 from softmaxd_training.frames.written import texts_of
@@ -19,6 +27,7 @@ from softmaxd_training.frames.written import texts_of
 MOSTLY = 0.9  # of the different texts: if more are dates, the column has dates
 TRIED = 100  # texts that tell quickly whether a column may have dates
 DAYS = range(1900_01_01, 2101_01_01)  # numbers that may be days
+FIRST, END = np.datetime64("1900-01-01"), np.datetime64("2101-01-01")  # of dates in mixed forms: codes have any years
 HOUR = 3_600_000_000  # microseconds
 
 
@@ -27,8 +36,15 @@ def check_no_dates(cells: Cells) -> None:
     if pa.types.is_temporal(cells.values.type):
         raise Refused(_cure(cells.name, texts_of(cells.values.drop_null()[:1])[0].as_py()))
     different = pc.unique(cells.values.drop_null())
-    if _share(different[:TRIED]) > MOSTLY / 2 and _share(different) >= MOSTLY:
+    if (~np.isnat(_by_form(different[:TRIED]))).any(axis=0).mean() <= MOSTLY / 2:
+        return
+    moments = _by_form(different)
+    are_dates = ~np.isnat(moments)
+    if are_dates.mean(axis=1).max() >= MOSTLY:
         raise Refused(_cure(cells.name, different[0].as_py()))
+    are_dates &= (moments >= FIRST) & (moments < END)
+    if are_dates.any(axis=0).mean() >= MOSTLY:
+        raise Refused(_cure_of_mixed(cells.name, different, are_dates))
 
 
 def check_no_days(cells: Cells, exact: Exact) -> None:
@@ -38,16 +54,26 @@ def check_no_days(cells: Cells, exact: Exact) -> None:
         raise Refused(_cure(cells.name, texts_of(cells.values.drop_null()[:1])[0].as_py()))
 
 
-def _share(texts: pa.Array) -> float:
-    """Return the share of texts that are dates of one form."""
-    found = read_dates(texts)
-    return float(1 - np.isnat(found[0].moments).mean()) if found else 0.0
+def _by_form(texts: pa.Array) -> Moments:
+    """Return the dates of texts [n] in each form: [forms, n]."""
+    return np.stack([dates.moments for dates in dates_by_form(texts)])
 
 
 def _cure(name: str, example: str) -> str:
     return (
         f"column {quoted(name)} has dates, such as {quoted(example)}: {option('date', name)} makes year, month, weekday"
         f" and day number of it, {option('category', name)} takes the texts"
+    )
+
+
+def _cure_of_mixed(name: str, texts: pa.Array, are_dates: Mask) -> str:
+    """Return the problem of texts [n] that are dates of several forms: [forms, n]; the commonest is named first."""
+    is_most = are_dates[are_dates.sum(axis=1).argmax()]
+    places = np.argmax(is_most), np.argmax(are_dates.any(axis=0) & ~is_most)
+    one, other = (quoted(texts[int(place)].as_py()) for place in places)
+    return (
+        f"column {quoted(name)} has dates in several forms, such as {one} and {other}: write them as year-month-day, or"
+        f" {option('category', name)} takes the texts"
     )
 
 

@@ -153,6 +153,7 @@ def test_all_problems_of_a_table_are_told_at_once() -> None:
         age=["17"] * 19 + ["old"],
         born=["2001-02-03", "2002-03-04"] * 10,
         seen=["20010203", "20020304"] * 10,
+        left=["2001-02-03", "03.02.2001"] * 10,
         size=["1e99"] + ["1"] * 19,
         y=["a"] * 19 + ["b"],
     )
@@ -164,6 +165,8 @@ def test_all_problems_of_a_table_are_told_at_once() -> None:
         " `--category born` takes the texts",
         "column 'seen' has dates, such as '20010203': `--date seen` makes year, month, weekday and day number of it,"
         " `--category seen` takes the texts",
+        "column 'left' has dates in several forms, such as '2001-02-03' and '03.02.2001': write them as year-month-day,"
+        " or `--category left` takes the texts",
         "column 'size', line 2: '1e99' is not finite as float32: leave the cell empty if it is unknown",
         "column 'y' has labels with fewer than 10 rows, 'b' (1): add rows, `--merge-rare OTHER` makes one label of"
         " them",

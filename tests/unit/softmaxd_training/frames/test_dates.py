@@ -38,6 +38,42 @@ def test_a_few_dates_among_texts_are_texts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("texts", "one", "other"),
+    [
+        (["31.01.2024", "2024-01-31"] * 10, "2024-01-31", "31.01.2024"),
+        (["2024/01/31", "31.01.2024", "1.2.2024", ""], "31.01.2024", "2024/01/31"),
+        (
+            [*(f"{day}.1.2024" for day in range(1, 11)), *(f"2024-1-{day}" for day in range(1, 9)), "soon", "late"],
+            "1.1.2024",
+            "2024-1-1",
+        ),
+        (["01/31/2024", "31/01/2024 08:15"], "31/01/2024 08:15", "01/31/2024"),
+    ],
+)
+def test_dates_in_mixed_forms_are_refused_with_the_cure(texts: list[str], one: str, other: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check_no_dates(csv_cells(*texts))
+
+    assert str(refused.value) == (
+        f"column 'x' has dates in several forms, such as {one!r} and {other!r}: write them as year-month-day, or"
+        " `--category x` takes the texts"
+    )
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2024-01-31", "31.01.2024", "soon"],  # fewer than nine of ten
+        ["4711-01-02", "02.01.4712"],  # codes: no such years
+        ["2024-01", "31.01.", "2024"],
+        ["2024-31-01", "31.31.2024"],
+    ],
+)
+def test_texts_that_look_like_mixed_dates_are_texts(texts: list[str]) -> None:
+    check_no_dates(csv_cells(*texts))
+
+
+@pytest.mark.parametrize(
     ("texts", "are_days"),
     [
         (["20240131", "20231231", ""], True),
