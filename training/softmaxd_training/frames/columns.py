@@ -94,6 +94,7 @@ def judge(cells: Cells, decision: Decision | None, *, is_text: bool, decimal: st
         return (judge_texts(replace(cells, values=texts_of(cells.values)), is_decided=True),)
     if is_string(kind) and not is_text and decision is None:  # texts, as the file says
         check_no_dates(cells)
+        check_no_marked(cells)
         return (judge_texts(cells, is_decided=False),)
     return (_by_values(cells, decision, decimal),)
 

@@ -217,6 +217,14 @@ def test_all_problems_of_a_table_are_told_at_once() -> None:
             ],
         ),
         (
+            typed_table(x=pa.array(["1,234.50", "7%"] * 10), y=pa.array(Y)),
+            OPTIONS,
+            [
+                "column 'x' has numbers such as '1,234.50' (row 1): write them without marks of thousands and percent"
+                " signs; or `--category x` takes the texts"
+            ],
+        ),
+        (
             typed_table(x=pa.array([True, None] * 10), y=pa.array(Y)),
             ColumnOptions("y", date=("x",)),
             [
