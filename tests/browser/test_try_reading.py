@@ -4,6 +4,7 @@ import csv
 import random
 from io import StringIO
 
+from softmaxd.tables.rows import MISSING
 from tests.support.playground import Visit
 
 READ_ALL = """async text => {
@@ -16,8 +17,14 @@ READ_ALL = """async text => {
 }"""
 AS_JSON = """async ([text, column]) => {
     const { asJson } = await import("./playground/js/cells.js");
-    try { return asJson(text, column) } catch (error) { return error.message }
+    try { return asJson(text, { ...column, missing: new Set(column.missing) }) } catch (error) { return error.message }
 }"""
+
+ROW = """async ([text, model]) => {
+    const { asJson, columnsOf } = await import("./playground/js/cells.js");
+    return columnsOf(model).map(column => asJson(text, column));
+}"""
+WORDS = 'import("./playground/js/cells.js").then(({ MISSING }) => MISSING)'
 
 
 def test_records_are_those_of_the_csv_module(visit: Visit) -> None:
@@ -44,7 +51,7 @@ def test_records_are_those_of_the_csv_module(visit: Visit) -> None:
 
 def test_numbers_keep_all_their_digits(visit: Visit) -> None:
     page = visit.open("try")
-    column = {"name": "x", "type": "FP32", "nullable": False}
+    column = {"name": "x", "type": "FP32", "nullable": False, "missing": ["NA"]}
     for text, expected in {
         "1.50": "1.50",
         " 12345678901234567890.123 ": "12345678901234567890.123",
@@ -61,7 +68,35 @@ def test_numbers_keep_all_their_digits(visit: Visit) -> None:
         "1.234,5": "“1.234,5” has a comma: write a decimal point, and no mark for thousands",
     }.items():
         assert page.evaluate(AS_JSON, [text, column]) == expected
-    missing = page.evaluate(AS_JSON, ["NA", column | {"nullable": True}])
-    assert missing == "“NA” is no number; leave it empty if it is missing"
+    assert page.evaluate(AS_JSON, ["NA", column]) == "“NA” is no number"
+    missing = page.evaluate(AS_JSON, ["gone", column | {"nullable": True}])
+    assert missing == "“gone” is no number; leave it empty if it is missing"
     assert page.evaluate(AS_JSON, ["", column | {"type": "BYTES"}]) == '""'
     assert page.evaluate(AS_JSON, ["", column | {"type": "BYTES", "nullable": True}]) == "null"
+
+
+def test_words_for_a_missing_value_are_those_of_the_command_and_of_the_model(visit: Visit) -> None:
+    page = visit.open("try")
+    feature = {"nullable": True, "shape": [], "categories": []}
+    model = {
+        "datatype": "FP32",
+        "missing_words": ["unknown", "none", "-999"],
+        "features": [
+            feature | {"name": "age"},
+            feature | {"name": "member", "datatype": "BOOL"},
+            feature | {"name": "gap", "datatype": "BYTES", "categories": ["none", "clerk"]},
+            feature | {"name": "free", "datatype": "BYTES"},
+            feature | {"name": "full", "datatype": "BYTES", "nullable": False},
+        ],
+    }
+
+    rows = {text: page.evaluate(ROW, [text, model]) for text in (" unknown ", "-999", "none", "NA", "")}
+
+    assert set(page.evaluate(WORDS)) == MISSING
+    assert rows == {
+        " unknown ": ["null", "null", "null", "null", '" unknown "'],
+        "-999": ["null", "null", "null", "null", '"-999"'],
+        "none": ["null", "null", '"none"', "null", '"none"'],
+        "NA": ["null", "null", "null", '"NA"', '"NA"'],
+        "": ["null", "null", "null", "null", '""'],
+    }

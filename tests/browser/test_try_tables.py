@@ -75,7 +75,7 @@ FILE = (
     '\ufefffirst name,income,"city",member,age,job,children\r\n'
     '"Ann ""A."", ©",120.5,Rome,TRUE,41,"clerk",2\r\n'
     "\r\n"
-    'Bob,+.50,"a\nb",0,,,007\r\n'
+    'Bob,+.50,"a\nb",0,NA,?,007\r\n'
     '=1+1,"1,5",Oslo,true,1,clerk,1\r\n'
     "short,1\r\n"
     "Eve,1,Oslo,perhaps,1,clerk,1\r\n"

@@ -5,7 +5,8 @@ import { askForKey, heldKey } from "./key.js";
 /** @typedef {{name: string, version: string, default: boolean, pinned: boolean, state: string, reason: string,
  *   share: number, shadow: boolean, provider: string | null, classes: string[], features: Feature[], datatype: string | null,
  *   metrics: Record<string, number>, sha256: string | null, provenance: Record<string, any> | null,
- *   calibration: Record<string, any> | null, evaluation: Record<string, any> | null, notes: string[]}} Model */
+ *   calibration: Record<string, any> | null, evaluation: Record<string, any> | null, notes: string[],
+ *   missing_words: string[]}} Model */
 /** @typedef {{name: string, min: number | null, max: number | null, shape: number[], datatype: string | null, input: string,
  *   column: number | null, nullable: boolean, missing: string, values: number[], categories: string[]}} Feature */
 /** @typedef {{probabilities: number[][], log_probabilities?: number[][], loss?: number[], entropy?: number[],

@@ -1,8 +1,15 @@
 // Values as people write them → JSON, digit by digit: no number is read and printed again.
 
 /** A value of a row: a feature, or one number of a tensor.
- * @typedef {{name: string, type: string, nullable: boolean}} Column */
+ * `missing` are the texts that stand for a missing value, beside the empty one.
+ * @typedef {{name: string, type: string, nullable: boolean, missing: Set<string>}} Column */
 /** @typedef {import("./api.js").Model} Model */
+
+/** The usual words for a missing value in files: those of the command `softmaxd predict`. */
+export const MISSING =
+  "?,NAN,NaT,Null,#N/A,#N/A N/A,#NA,-1.#IND,-1.#QNAN,-NaN,-nan,1.#IND,1.#QNAN,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null".split(
+    ",",
+  );
 
 const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 const NUMBER = /^([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?([eE][+-]?\d+)?$/; // also +1, .5, 1. and 007
@@ -17,12 +24,28 @@ const MOST_QUOTED = 40; // characters
  * @returns {Column[]}
  */
 export function columnsOf(model) {
-  return model.features.flatMap(({ name, datatype, nullable, shape }) => {
+  const own = model.missing_words.map((word) => word.trim());
+  const every = new Set([...MISSING, ...own]); // one for all columns: there may be a thousand
+  return model.features.flatMap(({ name, datatype, nullable, shape, categories }) => {
     const type = datatype ?? model.datatype ?? "FP32";
+    const missing = type === "BYTES" ? wordsOf(categories, own) : every;
     return shape.length
-      ? Array.from({ length: sizeOf(shape) }, (_, index) => ({ name: `${name}.${index}`, type, nullable }))
-      : [{ name, type, nullable }];
+      ? Array.from({ length: sizeOf(shape) }, (_, index) => ({ name: `${name}.${index}`, type, nullable, missing }))
+      : [{ name, type, nullable, missing }];
   });
+}
+
+/**
+ * The words for a missing text: no categories, and of a text that may be any only those of the model.
+ * @param {string[]} categories
+ * @param {string[]} own
+ */
+function wordsOf(categories, own) {
+  const words = new Set(categories.length ? [...MISSING, ...own] : own);
+  for (const category of categories) {
+    words.delete(category);
+  }
+  return words;
 }
 
 /**
@@ -44,19 +67,30 @@ export function isWhole(type) {
 }
 
 /**
- * A value as JSON. Raises an error whose message is for the person.
- * @param {string} text empty for a missing one
+ * True if a cell stands for a missing value: it is empty, or has a word of the column.
+ * @param {string} text
  * @param {Column} column
  */
-export function asJson(text, { type, nullable }) {
+export function isMissing(text, { type, nullable, missing }) {
+  const written = text.trim();
+  return nullable && (missing.has(written) || (type === "BYTES" ? text : written) === "");
+}
+
+/**
+ * A value as JSON. Raises an error whose message is for the person.
+ * @param {string} text
+ * @param {Column} column
+ */
+export function asJson(text, column) {
+  const { type, nullable } = column;
+  if (isMissing(text, column)) {
+    return "null";
+  }
   if (type === "BYTES") {
-    return text === "" && nullable ? "null" : JSON.stringify(text);
+    return JSON.stringify(text);
   }
   const cell = text.trim().replace("−", "-");
   if (cell === "") {
-    if (nullable) {
-      return "null";
-    }
     throw new Error("it is empty, but may not be missing");
   }
   return type === "BOOL" ? truth(cell) : number(cell, type, nullable);

@@ -71,6 +71,7 @@ def _info(version: Version, models: Repository) -> ModelInfo:
             "calibration": _calibration_info(manifest.calibration),
             "evaluation": manifest.evaluation,
             "notes": list(manifest.notes),
+            "missing_words": list(manifest.missing_words),
         }
     )
 

@@ -246,6 +246,9 @@ class ModelInfo(BaseModel):
     ] = None
     evaluation: Annotated[Evaluation | None, Field(description="Tables of the test rows.")] = None
     notes: Annotated[list[str], Field(description="Findings and changes of `softmaxd models add`.")] = []
+    missing_words: Annotated[
+        list[str], Field(description="Texts of a file that stand for a missing value, beside the usual ones.")
+    ] = []
 
 
 class ModelList(BaseModel):

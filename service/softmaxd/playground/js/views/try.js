@@ -2,6 +2,7 @@
 
 import { AnswerPanel } from "../answer.js";
 import { curl, latest, pathOf, post } from "../api.js";
+import { isMissing } from "../cells.js";
 import { codeLine, h, say, set } from "../dom.js";
 import { Form, rowAt, valuesOf } from "../form.js";
 import { nameOf, showModels } from "../models.js";
@@ -125,7 +126,7 @@ class Trial {
     const first = { line: 1, text: "", cells: names, problem: "" };
     const { places } = layoutOf(first, columns, shape.length > 0);
     const cells = cellsOf(text, mark);
-    const values = places.map((at, index) => (cells[at] === "" && columns[index].nullable ? null : cells[at]));
+    const values = places.map((at, index) => (isMissing(cells[at], columns[index]) ? null : cells[at]));
     this.form.put(shape.length ? [values.join(" ")] : values);
     this.update();
   }

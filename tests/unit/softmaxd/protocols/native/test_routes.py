@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -30,6 +31,15 @@ def test_a_model_without_calibration_data_says_so(tmp_path: Path) -> None:
     app = create_app(Settings(models_dir=tmp_path))
 
     assert ask(app, "GET", "/models/linear").json()["calibration"] is None
+
+
+def test_a_model_tells_its_words_for_missing_values(tmp_path: Path) -> None:
+    manifest = publish(tmp_path, 1, linear().SerializeToString()) / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"missing_words": ["unknown", "-999"]}))
+    app = create_app(Settings(models_dir=tmp_path))
+
+    assert ask(app, "GET", "/models/linear").json()["missing_words"] == ["unknown", "-999"]
+    assert ask(committed(), "GET", "/models/iris").json()["missing_words"] == []
 
 
 def test_a_version_that_is_rejected_has_a_reason_and_no_manifest(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ export class Many {
   help() {
     const names = columnsOf(this.model).map(({ name }) => name);
     const listed = names.length > 6 ? `${names.slice(0, 6).join(", ")} …` : names.join(", ");
-    return `Paste cells from a spreadsheet, or drop a CSV file on this page. The first line may name the columns (${listed}), in any order and with others beside them; without names they are in this order. An empty cell is a missing value. The rows go to this service only.`;
+    return `Paste cells from a spreadsheet, or drop a CSV file on this page. The first line may name the columns (${listed}), in any order and with others beside them; without names they are in this order. Empty cells are missing values, and so are words such as NA, null and ?. The rows go to this service only.`;
   }
 
   listen() {
