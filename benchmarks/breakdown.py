@@ -60,7 +60,7 @@ class Profile:
     def add_parts(self, before: Readings, after: Readings) -> None:
         """Take the parts between two readings of a watch, for each request."""
         nanoseconds, calls = differences(before, after)
-        requests = calls[HEAD]
+        requests = calls[HEAD] - calls[BODY]  # each request once, and each pass once
         for part, name in NAMES.items():
             self.add(name, nanoseconds[part] / requests / 1e3)
         self._turns.append(requests / max(1, calls[BODY]))

@@ -79,7 +79,7 @@ def test_the_watch_sees_each_request_and_all_its_parts_and_the_answers_are_right
             if all(calls[part] for part in (BODY, RUN, TEXT, METRICS)):
                 break
 
-    assert calls[HEAD] == asked
+    assert 0 < calls[HEAD] - asked <= calls[BATCHING]  # each pass reads heads once
     assert all(calls[part] for part in (BATCHING, BODY, RUN, TEXT, METRICS))
     assert sum(nanoseconds) - nanoseconds[OUTSIDE] <= time.perf_counter_ns() - begin
 
