@@ -1,15 +1,22 @@
 """A table is trained on for real, and the published version is loaded as the service does."""
 
+import gzip
 import io
 import math
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 import numpy as np
+import openpyxl
+import pyarrow as pa
+import pyarrow.csv
 import pytest
+from pyarrow import feather, parquet
 
 from softmaxd.errors import Refused
 from softmaxd.models.engine import Engine
@@ -31,7 +38,7 @@ from softmaxd_training.tablefeatures import Part
 from softmaxd_training.tables.fitting import fit
 from softmaxd_training.tables.graphs import inputs_of
 from tests.support.iris import parts_of_committed, write_iris
-from tests.support.loans import loans
+from tests.support.loans import loans, loans_csv
 from tests.support.paths import MODELS, REPOSITORY
 
 JOB = Job("loans.csv", "loans", ColumnOptions("end"), seed=1)
@@ -117,6 +124,76 @@ def test_training_again_in_another_process_gives_the_same_model(published: Path,
         first.calibration,
         first.evaluation,
     )
+
+
+def with_decimal_commas(csv: str) -> str:
+    return csv.replace(",", ";").replace(".", ",")
+
+
+def zipped(csv: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("loans.csv", csv)
+    return file.getvalue()
+
+
+def typed(csv: str, write: Callable[[pa.Table, io.BytesIO], None]) -> bytes:
+    file = io.BytesIO()
+    write(pyarrow.csv.read_csv(io.BytesIO(csv.encode())), file)
+    return file.getvalue()
+
+
+def workbook(csv: str) -> bytes:
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    assert book.active is not None
+    for line in csv.splitlines():
+        book.active.append(
+            [float(cell) if cell.replace(".", "").isdigit() else cell or None for cell in line.split(",")]
+        )
+    book.save(file)
+    return file.getvalue()
+
+
+FILES: dict[str, Callable[[str], bytes]] = {
+    "loans.csv": lambda csv: with_decimal_commas(csv).encode(),
+    "loans.tsv": lambda csv: csv.replace(",", "\t").encode("utf-16"),
+    "loans.txt": lambda csv: csv.replace(",", "|").encode("utf-8-sig"),
+    "loans.csv.gz": lambda csv: gzip.compress(csv.encode()),
+    "loans.zip": lambda csv: zipped(with_decimal_commas(csv)),
+    "loans.parquet": lambda csv: typed(csv, parquet.write_table),
+    "loans.feather": lambda csv: typed(csv, feather.write_feather),
+    "loans.xlsx": workbook,
+}
+
+
+@pytest.fixture(scope="module")
+def from_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Frame]:
+    """The table of `frame`, from files of all kinds."""
+    folder, csv = tmp_path_factory.mktemp("files"), loans_csv(200, seed=0)
+    for name, form in FILES.items():
+        (folder / name).write_bytes(form(csv))
+    return {name: frame_of_csv(folder / name, "end") for name in FILES}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_all_kinds_give_the_same_table(name: str, from_files: dict[str, Frame], frame: Frame) -> None:
+    found = from_files[name]
+
+    np.testing.assert_array_equal(found.numbers, frame.numbers)
+    np.testing.assert_array_equal(found.texts, frame.texts)
+    np.testing.assert_array_equal(found.classes, frame.classes)
+    names = (found.labels, found.number_names, found.text_names)
+    assert names == (frame.labels, frame.number_names, frame.text_names)
+
+
+def test_a_file_of_another_kind_gives_the_same_model(
+    from_files: dict[str, Frame], published: Path, tmp_path: Path
+) -> None:
+    found = from_files["loans.zip"]
+    folder, _ = train(found, split(found.classes, 1), replace(JOB, file="loans.zip"), tmp_path, tell=quiet)
+
+    assert (folder / "model.onnx").read_bytes() == (published / "model.onnx").read_bytes()
+    try_out(folder, Settings())
 
 
 def test_a_larger_table_is_calibrated_by_rows_held_back(
