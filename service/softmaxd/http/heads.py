@@ -8,7 +8,7 @@ from softmaxd.access import Access
 from softmaxd.errors import Forbidden, ServiceError
 from softmaxd.http.asgi import MAX_DIGITS
 from softmaxd.http.hosts import Hosts
-from softmaxd.http.ids import IDS, Ids, continue_ids, ids_of
+from softmaxd.http.ids import IDS, REQUEST_ID, Ids, continue_ids, ids_of, is_sane
 from softmaxd.http.operation import Headers, Operation
 from softmaxd.http.targets import Target, Targets
 from softmaxd.settings import Settings
@@ -16,6 +16,7 @@ from softmaxd.settings import Settings
 MAX_KNOWN_HEADS, MAX_KNOWN_BYTES = 1024, 1024
 NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade", b"origin"}
 END_OF_HEAD = b"\r\n\r\n"
+NEVER = b"\0"  # no head begins with it
 UNASKED = b"?"  # the kind of a body while no reader was asked for it
 ID_LINE = re.compile(rb"\r\n(x-request-id|traceparent): ?([!-~]+)(?=\r\n)", re.IGNORECASE)
 
@@ -37,6 +38,8 @@ class PlainHeads:
 
     def __init__(self, operations: Iterable[Operation], settings: Settings, access: Access) -> None:
         self.known: dict[bytes, PlainHead] = {}  # always the same dict
+        # the bytes before and after the request id of the head with one that was found last, and this head without it
+        self._around_id = (NEVER, b"", b"")
         self.knows_rest = True  # False if requests are traced
         self._targets = Targets(operations, root_path=settings.root_path)
         self._hosts = Hosts(settings.allowed_hosts)
@@ -50,16 +53,27 @@ class PlainHeads:
         A head is remembered without its ids, which differ from request to request. Each of them is one line between two
         others, so the rest is the same head without them. A request whose trace is recorded needs all headers.
         """
+        before, after, rest = self._around_id
+        if data.startswith(before):  # as the head that was found last
+            stop = data.find(b"\r\n", len(before))
+            value, known = data[len(before) : stop], self.known.get(rest)
+            if known is not None and data.startswith(after, stop) and is_sane(value):
+                return known, ((REQUEST_ID, value),), stop + len(after)
         end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
         known = self.known.get(data[:end])
         if known is not None or not self.knows_rest or end > 2 * MAX_KNOWN_BYTES:
             return known, None, end
         own, rest = [], data[:end]
-        while line := ID_LINE.search(rest):
+        while known is None and (line := ID_LINE.search(rest)):
             own.append((line[1].lower(), line[2]))
+            around = rest[: line.start(2)], rest[line.end(2) :]
             rest = rest[: line.start()] + rest[line.end() :]
-        known = self.known.get(rest) if own else None
-        return known, None if known is None else continue_ids(own), end
+            known = self.known.get(rest)  # in which there is no such line
+        if known is None:
+            return None, None, end
+        if len(own) == 1 and own[0][0] == REQUEST_ID:
+            self._around_id = *around, rest
+        return known, continue_ids(own), end
 
     def find(self, target: bytes, headers: Headers) -> PlainHead | None:
         """Return the head of this POST, or None if the ASGI lane must answer it."""

@@ -11,7 +11,7 @@ from secrets import token_hex
 
 REQUEST_ID, TRACEPARENT = b"x-request-id", b"traceparent"
 IDS = {REQUEST_ID, TRACEPARENT}
-SANE = re.compile(rb"[!-~]{1,128}")
+VISIBLE, MAX_ID_BYTES = bytes(range(ord("!"), ord("~") + 1)), 128
 # version, trace id, id of the parent span and flags (W3C Trace Context, section 3.2); later versions may have more
 PARENT = re.compile(rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?")
 KNOWN_FLAGS = 0b11  # sampled, and random trace id
@@ -45,8 +45,7 @@ def continue_ids(own: Iterable[tuple[bytes, bytes]]) -> Ids:
     """Return the ids that follow from the fields of a request that name some."""
     request_ids = [value for name, value in own if name == REQUEST_ID]
     parents = [value for name, value in own if name == TRACEPARENT]
-    is_sane = len(request_ids) == 1 and SANE.fullmatch(request_ids[0])
-    ids = ((REQUEST_ID, request_ids[0]),) if is_sane else new_ids()
+    ids = ((REQUEST_ID, request_ids[0]),) if len(request_ids) == 1 and is_sane(request_ids[0]) else new_ids()
     parent = PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
     if parent is None or (parent[1] == b"00" and parent[4]):
         return ids
@@ -54,3 +53,8 @@ def continue_ids(own: Iterable[tuple[bytes, bytes]]) -> Ids:
         *ids,
         (TRACEPARENT, b"00-%s-%016x-%02x" % (parent[2], getrandbits(64) or 1, int(parent[3], 16) & KNOWN_FLAGS)),
     )
+
+
+def is_sane(request_id: bytes) -> bool:
+    """Return True for 1 to 128 visible ASCII characters."""
+    return 0 < len(request_id) <= MAX_ID_BYTES and not request_id.translate(None, VISIBLE)

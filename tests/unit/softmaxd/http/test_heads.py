@@ -171,6 +171,24 @@ def test_a_head_with_an_unusual_id_is_parsed(heads: PlainHeads, lines: list[byte
     assert heads.find_known(with_lines()) == (heads.known[with_lines()], None, len(with_lines()))
 
 
+@pytest.mark.parametrize("place", range(len(FIELDS) + 1))
+def test_the_next_head_with_an_id_in_the_same_place_is_known_too(heads: PlainHeads, place: int) -> None:
+    remember_with(heads, ID)
+    known = heads.known[with_lines()]
+    for value in (b"a", b"b", b"~" * 128, b"!"):
+        head = with_lines(b"X-Request-ID: " + value, place=place)
+        assert heads.find_known(head + b"{}\r\n\r\n") == (known, ((b"x-request-id", value),), len(head))
+    for line in (b"X-Request-ID: ", b"X-Request-ID: a b", b"X-Request-ID: \x7f", b"X-Request-ID: a\r\nx: 1"):
+        assert heads.find_known(with_lines(line, place=place))[:2] == (None, None)
+    long = heads.find_known(with_lines(b"X-Request-ID: " + b"a" * 129, place=place))
+    assert long[0] is known
+    assert long[1] is not None
+    assert long[1][0][1] != b"a" * 129
+    assert heads.find_known(with_lines(b"X-Request-ID: a", place=place)[:-1])[:2] == (None, None)
+    heads.known.clear()
+    assert heads.find_known(with_lines(b"X-Request-ID: a", place=place))[:2] == (None, None)
+
+
 def test_an_id_that_is_repeated_or_long_is_replaced(heads: PlainHeads) -> None:
     remember_with(heads, ID)
 
