@@ -46,15 +46,19 @@ class Connection(Closing):
         call = self._call
         if call is None or call.held is None:
             return
-        data = call.held
-        known, ids, end = self.lane.heads.find_known(data)
-        if known is not None and len(data) == end + known.body_bytes and self._begin(call, known, ids):
+        data, is_begun = call.held, False
+        try:
+            known, ids, end = self.lane.heads.find_known(data)
+            is_begun = known is not None and len(data) == end + known.body_bytes and self._begin(call, known, ids)
+        finally:  # a bug leaves no bytes behind, which would hit it again when the connection ends
+            if not is_begun:
+                call.held, call.response_complete = None, True
+                self.cycle = self._call = None  # type: ignore[assignment] # as before the first request
+        if is_begun:
             call.body = data[end:]
             call.go_on()
             call.held = None
         else:
-            call.held, call.response_complete = None, True
-            self.cycle = self._call = None  # type: ignore[assignment] # as before the first request
             self._receive(data)
 
     def _begin_request(self) -> None:

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from softmaxd.errors import ModelNotFound
 from softmaxd.http.closing import Closing
 from softmaxd.http.connection import MAX_HELD_BYTES, Connection
+from softmaxd.http.heads import PlainHeads
 from softmaxd.http.reading import Reader
 from softmaxd.http.timed import Timed
 from softmaxd.http.turns import LARGE_BYTES
@@ -308,6 +309,24 @@ def test_a_large_request_that_is_read_early_waits_for_its_turn_once() -> None:
             client.side.read_held()
             assert (await client.ask()).startswith(b"HTTP/1.1 200 ")
             await client.ask(HEAD, BODY)
+            assert client.side.lane.lifecycle.in_flight == 0
+
+    run(main)
+
+
+def test_a_bug_in_the_search_for_a_head_ends_its_connection_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> NoReturn:
+        raise ZeroDivisionError("a bug")
+
+    async def main(server: Server) -> None:
+        async with connected(server) as client:
+            monkeypatch.setattr(PlainHeads, "find_known", broken)
+            client.writer.write(HEAD + BODY)
+
+            assert await client.reader.read() == b""
+            await client.until(lambda: not server.server_state.connections)
             assert client.side.lane.lifecycle.in_flight == 0
 
     run(main)
